@@ -37,9 +37,6 @@ PROVIDER_MODULES = {"describe", "instrumentor", "provider", "resuming"}
 PLAIN_BASES = {"Protocol", "NamedTuple", "TypedDict", "Enum", "StrEnum", "IntEnum"}
 BLOCKS = (ast.If, ast.For, ast.AsyncFor, ast.While, ast.With, ast.AsyncWith, ast.Try, ast.TryStar, ast.Match)
 SCOPES = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Lambda)
-MAX_UNCLEAR_DOCSTRINGS = 0
-"""Number of docstrings that open with a question word. It may only fall."""
-QUESTION_WORDS = ("What", "Whether", "Where", "How", "Who")
 
 
 def functions(source: str) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]:
@@ -103,13 +100,6 @@ def repeated(named: Iterable[tuple[str, Path]]) -> dict[str, list[str]]:
     return {name: files for name, files in homes.items() if len(files) > 1}
 
 
-def unclear_docstrings(source: str) -> list[str]:
-    """Return the docstrings that open with a question word in place of a verb or a noun."""
-    documented = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
-    texts = (ast.get_docstring(node) for node in ast.walk(ast.parse(source)) if isinstance(node, documented))
-    return [text.splitlines()[0] for text in texts if text and text.split()[0] in QUESTION_WORDS]
-
-
 def test_size_limit_catches_a_long_function() -> None:
     body = "    pass\n"
     assert too_large("async def f():\n" + body * 60) == ["f: 61 lines"]
@@ -152,10 +142,3 @@ def test_public_class_names_are_unique() -> None:
 def test_module_names_are_unique() -> None:
     found = repeated((file.stem, file) for file in PACKAGES if file.stem != "__init__")
     assert {name: files for name, files in found.items() if name not in PROVIDER_MODULES} == {}
-
-
-def test_docstrings_open_with_a_verb_or_a_noun() -> None:
-    assert unclear_docstrings('"""Whether it is open."""') == ["Whether it is open."]
-    files = [*SOURCES, *(ROOT / "tests").rglob("*.py"), *(ROOT / "benchmarks").rglob("*.py")]
-    found = [f"{file.name}: {line}" for file in files for line in unclear_docstrings(file.read_text())]
-    assert len(found) <= MAX_UNCLEAR_DOCSTRINGS, "\n".join(found)

@@ -31,7 +31,7 @@ from l0_openai import OpenAIInstrumentor
 
 DIALECTS = tuple(REQUESTS)
 SDKS: dict[str, Any] = {"openai": openai, "anthropic": anthropic}
-both = pytest.mark.parametrize("sync", [True, False], ids=["sync", "async"])
+sync_and_async = pytest.mark.parametrize("sync", [True, False], ids=["sync", "async"])
 
 
 def sdk_of(dialect: str) -> str:

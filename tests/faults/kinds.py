@@ -1,7 +1,7 @@
 """The failure catalogue, by causes: for each row the cause and category of the failure, and if it is retried.
 
-`rows` has the results for the user. Rows that need a socket of their own (18 to 21, 26) are in `test_unreachable`; row
-33 is in `rows` only; 59 and 60 are about rules on the text; 61 is in `test_classification`.
+`rows` has the results for the user. Failures below the reply (18 to 21, 26, and the refused connections of 17) are in
+`test_unreachable`; row 33 is in `rows` only; 59 and 60 are about rules on the text; 61 is in `test_classification`.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -196,7 +196,7 @@ SHORT, IN_TIME = 0.15, {"timeout": l0.Timeout(initial_token=150, inter_token=150
 SILENCE = (
     *kinds(16, "200 HTML", BOTH, Fault.html(), *NO_STREAM, CONNECTION, 2),
     *kinds(16, "200 JSON error", BOTH, Fault.json_error(), *NO_STREAM, CONNECTION, 2),
-    *kinds(16, "200 whole", BOTH, Fault.whole_json(), *NO_STREAM, CONNECTION, 2),
+    *kinds(16, "200 with a non-streamed JSON body", BOTH, Fault.whole_json(), *NO_STREAM, CONNECTION, 2),
     *kinds(17, "FIN before headers", BOTH, Fault.refuse("fin"), Cause.CONNECTION, N, CONNECTION, 2),
     *kinds(17, "RST before headers", BOTH, Fault.refuse("rst"), Cause.CONNECTION, N, CONNECTION, 2),
     *kinds(22, "no headers", BOTH, Fault.no_headers(), Cause.NO_HEADERS, N, TIMED_OUT, 2, sdk_timeout_s=SHORT),
@@ -205,7 +205,7 @@ SILENCE = (
     ),
     *kinds(
         34,
-        "dead stall",
+        "silence",
         BOTH,
         after(lambda at: Fault.stall(at_event=at)),
         Cause.READ_TIMEOUT,
@@ -215,7 +215,7 @@ SILENCE = (
     ),
     *kinds(
         34,
-        "dead stall, clocks",
+        "silence, clocks",
         BOTH,
         after(lambda at: Fault.stall(at_event=at)),
         Cause.STALLED,

@@ -41,7 +41,7 @@ def _silent(number: int, name: str, fault: Fault, at: int | None, end: End) -> R
 TIMED = (
     _silent(22, "no headers", Fault.no_headers(), None, End.HEALED),
     _silent(23, "no first byte", Fault.stall(), 0, End.HEALED),
-    _silent(34, "dead stall", Fault.stall(), AFTER, End.BROKEN),
+    _silent(34, "silence, after content", Fault.stall(), AFTER, End.BROKEN),
     _silent(35, "pings only, before content", Fault.pings(interval=0.02), 0, End.HEALED),
     _silent(35, "pings only, after content", Fault.pings(interval=0.02), AFTER, End.BROKEN),
 )
@@ -163,7 +163,7 @@ def _healthy(mode: str) -> Reply | None:
 
 
 def _part(got: Got) -> str:
-    return "a part" if got.text else "nothing"
+    return "partial" if got.text else "none"
 
 
 def got_of(dialect: str, seen: Seen) -> Got:

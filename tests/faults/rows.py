@@ -99,7 +99,7 @@ STATUSES = (
     _status(10, 409, HEALED),
     _status(11, 500, HEALED),
     _status(11, 500, HEALED, times=2, requests=3, name="status 500 twice"),
-    _status(11, 500, SDK, times=3, requests=3, name="status 500 for ever"),
+    _status(11, 500, SDK, times=3, requests=3, name="status 500, every request"),
     _status(11, 500, SDK, {"x-should-retry": "false"}, name="500 with x-should-retry: false"),
     _status(11, 400, HEALED, {"x-should-retry": "true"}, name="400 with x-should-retry: true"),
     _status(12, 502, HEALED, body="<html>Bad Gateway</html>", name="502 HTML"),
@@ -112,14 +112,26 @@ STATUSES = (
 
 NO_STREAM = (
     Row(number=16, name="200 HTML", make=_always(Fault.html()), end=HEALED),
-    Row(number=16, name="200 HTML for ever", make=_always(Fault.html()), end=BROKEN, times=3, requests=3),
+    Row(number=16, name="200 HTML, every request", make=_always(Fault.html()), end=BROKEN, times=3, requests=3),
     Row(number=16, name="200 JSON error", make=_always(Fault.json_error()), end=HEALED),
-    Row(number=16, name="200 whole completion", make=_always(Fault.whole_json()), end=HEALED),
+    Row(
+        number=16,
+        name="200 with a non-streamed JSON body instead of a stream",
+        make=_always(Fault.whole_json()),
+        end=HEALED,
+    ),
     Row(number=17, name="FIN before headers", make=_always(Fault.refuse("fin")), end=HEALED),
     Row(number=17, name="RST before headers", make=_always(Fault.refuse("rst")), end=HEALED),
-    Row(number=17, name="RST before headers for ever", make=_always(Fault.refuse("rst")), end=SDK, times=3, requests=3),
+    Row(
+        number=17,
+        name="RST before headers, every request",
+        make=_always(Fault.refuse("rst")),
+        end=SDK,
+        times=3,
+        requests=3,
+    ),
     Row(number=52, name="empty body", make=_always(Fault.empty()), end=HEALED),
-    Row(number=52, name="empty body for ever", make=_always(Fault.empty()), end=BROKEN, times=3, requests=3),
+    Row(number=52, name="empty body, every request", make=_always(Fault.empty()), end=BROKEN, times=3, requests=3),
     Row(
         number=53,
         name="terminal only",
@@ -163,7 +175,7 @@ BREAKS = (
     *(Row(number=n, name=f"{name}, before content", make=_before(make), end=HEALED) for n, name, make in _BREAKS),
     *(Row(number=n, name=f"{name}, after content", make=_after(make), end=BROKEN) for n, name, make in _BREAKS),
     *(
-        Row(number=n, name=f"{name}, for ever", make=_before(make), end=BROKEN, times=3, requests=3)
+        Row(number=n, name=f"{name}, every request", make=_before(make), end=BROKEN, times=3, requests=3)
         for n, name, make in _BREAKS
     ),
     Row(number=29, name="no terminal event", make=_always(Fault.no_terminal()), end=BROKEN, reason="truncated"),
@@ -194,7 +206,7 @@ BREAKS = (
     ),
     Row(
         number=28,
-        name="clean close of a kept response, before it is created",
+        name="clean close of a stored response, before `response.created`",
         make=_always(Fault.clean_end(at_event=0)),
         end=HEALED,
         request={"store": True},
@@ -202,7 +214,7 @@ BREAKS = (
     ),
     Row(
         number=28,
-        name="clean close of a kept response, once created",
+        name="clean close of a stored response, after `response.created`",
         make=_always(Fault.clean_end(at_event=2)),
         end=HEALED,
         request={"store": True},
@@ -210,7 +222,7 @@ BREAKS = (
     ),
     Row(
         number=28,
-        name="clean close of a response in a conversation, once created",
+        name="clean close of a response in a conversation, after `response.created`",
         make=_always(Fault.clean_end(at_event=2)),
         end=BROKEN,
         request={"conversation": "conv_1"},
@@ -218,7 +230,7 @@ BREAKS = (
     ),
     Row(
         number=28,
-        name="clean close of a kept completion",
+        name="clean close of a stored completion (`store=true`)",
         make=_always(Fault.clean_end(at_event=0)),
         end=HEALED,
         request={"store": True},
@@ -226,7 +238,7 @@ BREAKS = (
     ),
     Row(
         number=11,
-        name="503 for a kept completion",
+        name="503 for a stored answer (`store=true`)",
         make=_always(Fault.status(503)),
         end=HEALED,
         request={"store": True},
@@ -257,7 +269,7 @@ IN_BAND = (
     ),
     Row(
         number=38,
-        name="in-band error for ever",
+        name="in-band error, every request",
         make=_before(lambda at: Fault.in_band_error(at_event=at)),
         end=SDK,
         others={"responses": EVENT},

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
-from faults_kit import DIALECTS, Seen, Stage, body_of, both, difference, prefix_mismatch
+from faults_kit import DIALECTS, Seen, Stage, body_of, difference, prefix_mismatch, sync_and_async
 from rows import CELLS, End, Row
 from traffic_kit import Sample
 
@@ -41,7 +41,7 @@ def sample(row: Row, dialect: str) -> Sample:
     return body if row.edit is None else replace(body, content=row.edit(body.content))
 
 
-@both
+@sync_and_async
 @pytest.mark.parametrize(("row", "dialect"), CELLS, ids=str)
 def test_a_fault(stage: Stage, bare: dict[tuple[str, str, bool], Seen], row: Row, dialect: str, sync: bool) -> None:
     faults = [row.make(dialect)] * row.times

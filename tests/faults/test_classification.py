@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import pytest
-from faults_kit import SDKS, Stage, both, sdk_of
+from faults_kit import SDKS, Stage, sdk_of, sync_and_async
 from installed import needs_responses
 from kinds import KINDS, Kind
 from traffic_kit import REQUESTS
@@ -17,16 +17,16 @@ from l0.model.call import Outcome
 from l0.model.call_events import CallEnded, CallEvent
 from l0.model.failure import Cause
 
-ONCE_MORE = l0.Policy(retry=l0.Retry(attempts=1, max_retries=1, base_delay=0), truncation="strict")
+ONE_RETRY = l0.Policy(retry=l0.Retry(attempts=1, max_retries=1, base_delay=0), truncation="strict")
 
 
-class Ends:
+class EndedCalls:
     """An observer that collects the `CallEnded` of each call."""
 
     def __init__(self) -> None:
         self.all: list[CallEnded] = []
 
-    def observe(self, call: Any) -> "Ends":
+    def observe(self, call: Any) -> "EndedCalls":
         return self
 
     def notify(self, event: CallEvent) -> None:
@@ -41,14 +41,14 @@ class Ends:
 
 
 @pytest.fixture(scope="module")
-def ends() -> Iterator[Ends]:
-    made = Ends()
-    l0.instrument(ONCE_MORE, observers=[made])
+def ends() -> Iterator[EndedCalls]:
+    made = EndedCalls()
+    l0.instrument(ONE_RETRY, observers=[made])
     yield made
     l0.uninstrument()
 
 
-def call(stage: Stage, ends: Ends, kind: Kind, *, sync: bool) -> tuple[Exception | None, CallEnded]:
+def call(stage: Stage, ends: EndedCalls, kind: Kind, *, sync: bool) -> tuple[Exception | None, CallEnded]:
     """Make one streamed call whose every attempt gets the same reply."""
     stage.sim.reset()
     stage.sim.script(*[kind.reply] * 4)
@@ -75,9 +75,9 @@ def call(stage: Stage, ends: Ends, kind: Kind, *, sync: bool) -> tuple[Exception
     return error, end
 
 
-@both
+@sync_and_async
 @pytest.mark.parametrize("kind", KINDS, ids=str)
-def test_failure_is_classified_as_in_the_catalogue(stage: Stage, ends: Ends, kind: Kind, sync: bool) -> None:
+def test_failure_is_classified_as_in_the_catalogue(stage: Stage, ends: EndedCalls, kind: Kind, sync: bool) -> None:
     error, end = call(stage, ends, kind, sync=sync)
     shown = [(failure.cause, failure.category) for failure in end.failures]
     assert shown == ([] if kind.cause is None else [(kind.cause, kind.category)] * kind.attempts), repr(error)
@@ -113,7 +113,7 @@ def test_kinds_cover_all_rows_except_those_tested_elsewhere() -> None:
 
 
 @pytest.mark.parametrize("name", SDKS)
-def test_61_cancelled_call_is_never_retried(stage: Stage, ends: Ends, name: str) -> None:
+def test_61_cancelled_call_is_never_retried(stage: Stage, ends: EndedCalls, name: str) -> None:
     dialect = "chat" if name == "openai" else "messages"
     stage.sim.reset()
     ends.all.clear()

@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from faults_kit import Stage, both
+from faults_kit import Stage, sync_and_async
 from installed import httpx
 from resume_kit import (
     CHAT_API,
@@ -93,12 +93,12 @@ def wrong(stage: Stage, api: Api, sync: bool, policy: l0.Policy, *, second: Faul
 # prefill: from the model's own text
 
 
-@both
+@sync_and_async
 def test_a_message_goes_on_from_its_own_text(stage: Stage, sync: bool) -> None:
     assert wrong(stage, MESSAGES_API, sync, PREFILL, second=Fault()) == {}
 
 
-@both
+@sync_and_async
 @pytest.mark.parametrize("server", SERVERS)
 def test_chat_resumes_if_the_provider_has_a_prefix_flag(
     stage: Stage, servers: dict[tuple[str, bool], Any], server: str, sync: bool
@@ -113,7 +113,7 @@ def test_chat_resumes_if_the_provider_has_a_prefix_flag(
     assert POEM.startswith(second["messages"][-1]["content"])
 
 
-@both
+@sync_and_async
 def test_resume_request_body(stage: Stage, sync: bool) -> None:
     reply = broken(LINES, Fault.cut(at_event=LATE))
     got = play(stage, MESSAGES_API, reply, Reply(answer=LINES), sync=sync, policy=PREFILL, system="Be brief.")
@@ -125,7 +125,7 @@ def test_resume_request_body(stage: Stage, sync: bool) -> None:
     assert {**second, "messages": first["messages"]} == first
 
 
-@both
+@sync_and_async
 @pytest.mark.parametrize(
     ("api", "request_"),
     [
@@ -149,14 +149,14 @@ def test_who_cannot_is_not_asked(stage: Stage, api: Api, request_: dict[str, Any
 # splice: as it is told to
 
 
-@both
+@sync_and_async
 @spliced
 @pytest.mark.parametrize("second", [Fault(), Fault.repeats_overlap(16), Fault.repeats_overlap(60)], ids=str)
 def test_an_instruction_makes_it_whole(stage: Stage, api: Api, second: Fault, sync: bool) -> None:
     assert wrong(stage, api, sync, SPLICE, second=second) == {}
 
 
-@both
+@sync_and_async
 @spliced
 def test_a_model_that_begins_from_the_start_is_not_doubled(stage: Stage, api: Api, sync: bool) -> None:
     long = Answer(tokens=400)
@@ -166,7 +166,7 @@ def test_a_model_that_begins_from_the_start_is_not_doubled(stage: Stage, api: Ap
         assert (got.error, got.text) == (None, answer.text_of(0))
 
 
-@both
+@sync_and_async
 @spliced
 def test_true_repetition_is_kept(stage: Stage, api: Api, sync: bool) -> None:
     answer = Answer(text="He laughed: ha ha ha ha ha ha ha! And again: ha ha ha ha ha!")
@@ -178,7 +178,7 @@ def test_true_repetition_is_kept(stage: Stage, api: Api, sync: bool) -> None:
         assert (got.error, got.text) == (None, answer.text), event
 
 
-@both
+@sync_and_async
 @spliced
 def test_an_instruction_is_a_message_of_the_user(stage: Stage, api: Api, sync: bool) -> None:
     resume_points: list[l0.ResumePoint] = []
@@ -194,7 +194,7 @@ def test_an_instruction_is_a_message_of_the_user(stage: Stage, api: Api, sync: b
     assert got.span["l0.resume.strategy"] == "splice"
 
 
-@both
+@sync_and_async
 @spliced
 @pytest.mark.parametrize("mode", ["prefill", "splice"])
 def test_a_continuation_may_break_too(stage: Stage, api: Api, mode: str, sync: bool) -> None:
@@ -216,7 +216,7 @@ def test_a_continuation_may_break_too(stage: Stage, api: Api, mode: str, sync: b
     assert all(len(request.body["messages"]) <= 3 for request in got.requests)
 
 
-@both
+@sync_and_async
 @pytest.mark.parametrize("api", [COMPLETIONS_API, RESPONSES_API], ids=lambda api: api.name)
 def test_what_is_no_conversation_is_not_spliced(stage: Stage, api: Api, sync: bool) -> None:
     got = play(stage, api, broken(LINES, Fault.cut(at_event=LATE)), sync=sync, policy=SPLICE)

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from faults_kit import DIALECTS, Seen, Stage, both, difference, prefix_mismatch
+from faults_kit import DIALECTS, Seen, Stage, difference, prefix_mismatch, sync_and_async
 from traffic_kit import Sample, recorded, shipped
 
 import l0
@@ -45,7 +45,7 @@ def whole(stage: Stage) -> Iterator[dict[Sample, list[Any]]]:
     l0.uninstrument()
 
 
-@both
+@sync_and_async
 @pytest.mark.parametrize("sample", samples(), ids=str)
 def test_cut_body_is_retried_or_raised(
     stage: Stage, whole: dict[Sample, list[Any]], sample: Sample, sync: bool

@@ -6,7 +6,7 @@ from typing import Any
 import anthropic
 import openai
 import pytest
-from faults_kit import SDKS, Stage, both
+from faults_kit import SDKS, Stage, sync_and_async
 from resume_kit import (
     CHAT_API,
     LINES,
@@ -73,7 +73,7 @@ def spare(stage: Stage, second: Simulator) -> Iterator[dict[tuple[str, bool], An
 # Before anything was handed over
 
 
-@both
+@sync_and_async
 @every
 @pytest.mark.parametrize(
     "fault",
@@ -94,7 +94,7 @@ def test_the_other_model_answers(stage: Stage, api: Api, fault: Fault, sync: boo
     assert got.span["gen_ai.request.model"] == api.request["model"]
 
 
-@both
+@sync_and_async
 @rerun
 @pytest.mark.parametrize("at", [0, 1])
 def test_failure_before_content_falls_back_without_mixed_answers(stage: Stage, api: Api, at: int, sync: bool) -> None:
@@ -108,7 +108,7 @@ def test_failure_before_content_falls_back_without_mixed_answers(stage: Stage, a
         assert len(got.requests) == 2
 
 
-@both
+@sync_and_async
 @every
 def test_no_fallback_after_delivered_content(stage: Stage, api: Api, sync: bool) -> None:
     got = play(stage, api, broken(LINES, Fault.cut(at_event=12)), sync=sync, policy=falling("other-model"))
@@ -118,7 +118,7 @@ def test_no_fallback_after_delivered_content(stage: Stage, api: Api, sync: bool)
     assert "l0.leg" not in got.span
 
 
-@both
+@sync_and_async
 @rerun
 def test_a_bad_request_does_not_fall_over(stage: Stage, api: Api, sync: bool) -> None:
     body = {"error": {"type": "invalid_request_error", "message": "no"}}
@@ -129,7 +129,7 @@ def test_a_bad_request_does_not_fall_over(stage: Stage, api: Api, sync: bool) ->
         assert len(got.requests) == 1
 
 
-@both
+@sync_and_async
 def test_what_the_provider_has_begun_to_keep_does_not_fall_over(stage: Stage, sync: bool) -> None:
     kept = {"conversation": "conv_1"}
     got = play(stage, RESPONSES_API, broken(LINES, Fault.cut(at_event=2)), sync=sync, policy=falling("b"), **kept)
@@ -140,7 +140,7 @@ def test_what_the_provider_has_begun_to_keep_does_not_fall_over(stage: Stage, sy
 # Budgets and orders
 
 
-@both
+@sync_and_async
 @rerun
 def test_every_leg_has_its_own_retry_count(stage: Stage, api: Api, sync: bool) -> None:
     policy = falling("second", "third", retry=l0.Retry(max_retries=2, base_delay=0))
@@ -151,7 +151,7 @@ def test_every_leg_has_its_own_retry_count(stage: Stage, api: Api, sync: bool) -
     assert got.span["l0.outcome"] == "failed"
 
 
-@both
+@sync_and_async
 @rerun
 def test_last_attempt_of_the_last_leg_may_succeed(stage: Stage, api: Api, sync: bool) -> None:
     policy = falling("second", "third", retry=l0.Retry(max_retries=1, base_delay=0))
@@ -162,14 +162,14 @@ def test_last_attempt_of_the_last_leg_may_succeed(stage: Stage, api: Api, sync: 
     assert got.span["l0.leg"] == 2
 
 
-@both
+@sync_and_async
 def test_without_retry_policy_each_leg_has_the_sdk_retry_count(stage: Stage, sync: bool) -> None:
     policy = l0.Policy(fallback=l0.Fallback(model="second"))
     got = play(stage, CHAT_API, *[Fault.status(503)] * 20, sync=sync, policy=policy)
     assert models(got.requests) == ["gpt-4o"] * 3 + ["second"] * 3
 
 
-@both
+@sync_and_async
 @rerun
 def test_a_server_that_wants_an_hour_is_not_waited_for_but_left(stage: Stage, api: Api, sync: bool) -> None:
     policy = falling("second", retry=l0.Retry(max_retries=3, base_delay=0))
@@ -179,7 +179,7 @@ def test_a_server_that_wants_an_hour_is_not_waited_for_but_left(stage: Stage, ap
     assert models(got.requests) == [api.request["model"], "second"]
 
 
-@both
+@sync_and_async
 def test_exhausted_quota_falls_back_at_once(stage: Stage, sync: bool) -> None:
     empty = {"error": {"code": "insufficient_quota", "message": "pay first", "type": "insufficient_quota"}}
     policy = falling("second", retry=l0.Retry(max_retries=3, base_delay=0))
@@ -187,7 +187,7 @@ def test_exhausted_quota_falls_back_at_once(stage: Stage, sync: bool) -> None:
     assert (got.error, models(got.requests)) == (None, ["gpt-4o", "second"])
 
 
-@both
+@sync_and_async
 def test_a_tool_call_of_the_fallback_is_as_good_as_any(stage: Stage, sync: bool) -> None:
     answer = Answer(tool_calls=(SimulatedToolCall(name="weather", arguments='{"city": "Oslo"}'),))
     got = play(stage, CHAT_API, Fault.status(503), Reply(answer=answer), sync=sync, policy=falling("second"))
@@ -195,7 +195,7 @@ def test_a_tool_call_of_the_fallback_is_as_good_as_any(stage: Stage, sync: bool)
     assert "".join(call.function.arguments or "" for call in calls) == '{"city": "Oslo"}'
 
 
-@both
+@sync_and_async
 @rerun
 def test_answer_of_a_fallback_is_resumed_by_the_fallback(stage: Stage, api: Api, sync: bool) -> None:
     policy = falling("second", retry=l0.Retry(max_retries=1, base_delay=0), resume="exact")
@@ -209,7 +209,7 @@ def test_answer_of_a_fallback_is_resumed_by_the_fallback(stage: Stage, api: Api,
 # Another provider
 
 
-@both
+@sync_and_async
 @rerun
 def test_another_client_answers(
     stage: Stage, spare: dict[tuple[str, bool], Any], second: Simulator, api: Api, sync: bool
@@ -229,7 +229,7 @@ def test_another_client_answers(
     assert set(keys) <= {"Bearer k", "k"}
 
 
-@both
+@sync_and_async
 @rerun
 def test_another_client_may_ask_for_the_same_model(
     stage: Stage, spare: dict[tuple[str, bool], Any], second: Simulator, api: Api, sync: bool
@@ -241,7 +241,7 @@ def test_another_client_may_ask_for_the_same_model(
     assert models(second.requests) == [api.request["model"]]
 
 
-@both
+@sync_and_async
 @rerun
 def test_complete_answer_falls_back(
     stage: Stage, spare: dict[tuple[str, bool], Any], second: Simulator, api: Api, sync: bool
@@ -259,7 +259,7 @@ def test_complete_answer_falls_back(
     assert [len(stage.sim.requests), len(second.requests)] == [1, 1]
 
 
-@both
+@sync_and_async
 @pytest.mark.parametrize("api", [CHAT_API, MESSAGES_API], ids=lambda api: api.name)
 def test_a_client_that_cannot_serve_is_refused_at_the_call(
     stage: Stage, spare: dict[tuple[str, bool], Any], api: Api, sync: bool

@@ -8,7 +8,7 @@ from typing import Any
 
 import openai
 import pytest
-from faults_kit import SDKS, Stage, body_of, both
+from faults_kit import SDKS, Stage, body_of, sync_and_async
 from installed import needs_responses
 from traffic_kit import Sample, difference
 
@@ -52,7 +52,7 @@ def left(stage: Stage) -> int:
     return sum(not one.finished and not one.disconnected for one in stage.sim.requests)
 
 
-@both
+@sync_and_async
 @slow
 @rerun
 def test_hedge_wins_if_the_first_request_is_slow(stage, dialect, fault, sync):
@@ -68,7 +68,7 @@ def test_hedge_wins_if_the_first_request_is_slow(stage, dialect, fault, sync):
     assert [span.attributes.get("l0.attempt.lost") for span in attempts] == [True, None]
 
 
-@both
+@sync_and_async
 def test_a_loser_is_closed_at_once(stage, sync):
     stage.call(body_of("chat"), DUMB, sync=sync)
     assert left(stage) == 0
@@ -85,7 +85,7 @@ def test_a_sync_loser_without_headers_closes_itself_when_they_come(stage):
     assert left(stage) == 0
 
 
-@both
+@sync_and_async
 def test_first_request_wins_if_the_hedge_is_slower(stage, sync):
     sample = body_of("chat")
     stage.sim.reset()
@@ -96,14 +96,14 @@ def test_first_request_wins_if_the_hedge_is_slower(stage, sync):
     assert left(stage) == 0
 
 
-@both
+@sync_and_async
 def test_a_quick_answer_is_not_hedged(stage, sync):
     with l0.policy(hedge=l0.Hedge(after=60_000)):
         seen = stage.call(body_of("chat"), sync=sync)
     assert (seen.requests, seen.span["l0.outcome"]) == (1, Outcome.OK)
 
 
-@both
+@sync_and_async
 def test_a_first_that_fails_while_the_hedge_runs_is_no_failure_of_the_call(stage, sync):
     sample = body_of("chat")
     late = Fault.stall(at_event=0, seconds=1.0) | Fault.cut(at_event=0)
@@ -113,7 +113,7 @@ def test_a_first_that_fails_while_the_hedge_runs_is_no_failure_of_the_call(stage
     assert (seen.requests, seen.span["l0.outcome"]) == (2, Outcome.RECOVERED_HEDGE)
 
 
-@both
+@sync_and_async
 def test_where_both_fail_the_call_goes_on_as_after_one_failure(stage, sync):
     sample = body_of("chat")
     failing = Fault.stall(at_event=0, seconds=2.0) | Fault.cut(at_event=0)
@@ -124,7 +124,7 @@ def test_where_both_fail_the_call_goes_on_as_after_one_failure(stage, sync):
     assert (seen.requests, seen.span["l0.outcome"]) == (3, Outcome.RECOVERED_RETRY)
 
 
-@both
+@sync_and_async
 @pytest.mark.parametrize("fault", [DUMB, SILENT], ids=["after the headers", "before them"])
 def test_the_first_token_has_its_deadline_in_a_race_too(stage, fault, sync):
     policy = l0.Policy(hedge=l0.Hedge(after=30), timeout=l0.Timeout(initial_token=1000), retry=l0.Retry(max_retries=0))
@@ -139,7 +139,7 @@ def test_the_first_token_has_its_deadline_in_a_race_too(stage, fault, sync):
 
 
 @needs_responses
-@both
+@sync_and_async
 @pytest.mark.parametrize(("more", "requests"), [({"store": True}, 2), ({"conversation": "conv_1"}, 1)])
 def test_only_answers_without_an_effect_are_hedged(stage, sync, more, requests):
     seen = stage.call(body_of("responses"), Fault.stall(at_event=0, seconds=0.5), sync=sync, **more)
@@ -147,7 +147,7 @@ def test_only_answers_without_an_effect_are_hedged(stage, sync, more, requests):
     assert seen.requests == requests
 
 
-@both
+@sync_and_async
 def test_hedge_delay_defaults_to_the_latency_quantile(stage, sync):
     sample = body_of("chat")
     CONFIG.shared_state.first_token_latencies.renew()

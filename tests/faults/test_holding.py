@@ -3,7 +3,7 @@
 from itertools import accumulate
 
 import pytest
-from faults_kit import Stage, both
+from faults_kit import Stage, sync_and_async
 from resume_kit import (
     BACKGROUND_API,
     CHAT_API,
@@ -44,7 +44,7 @@ def verified(**more: object) -> l0.Policy:
 # "message"
 
 
-@both
+@sync_and_async
 @rerun
 @pytest.mark.parametrize("answer", [LINES, TOOL], ids=["text", "tool call"])
 def test_held_message_is_retried_without_visible_break(stage: Stage, api: Api, answer: Answer, sync: bool) -> None:
@@ -59,7 +59,7 @@ def test_held_message_is_retried_without_visible_break(stage: Stage, api: Api, a
         assert len(got.requests) <= 2
 
 
-@both
+@sync_and_async
 @rerun
 def test_held_message_is_delivered_only_at_its_end(stage: Stage, api: Api, sync: bool) -> None:
     """The server pauses before its last events. Only with the policy are the events before the pause held."""
@@ -72,7 +72,7 @@ def test_held_message_is_delivered_only_at_its_end(stage: Stage, api: Api, sync:
     assert (len(got.events), got.error) == (1, None)
 
 
-@both
+@sync_and_async
 @rerun
 def test_text_of_the_last_attempt_is_delivered_with_the_error(stage: Stage, api: Api, sync: bool) -> None:
     policy = l0.Policy(hold="message", retry=l0.Retry(max_retries=1, base_delay=0))
@@ -82,7 +82,7 @@ def test_text_of_the_last_attempt_is_delivered_with_the_error(stage: Stage, api:
     assert len(got.ids) <= 1
 
 
-@both
+@sync_and_async
 def test_held_answer_falls_back(stage: Stage, sync: bool) -> None:
     policy = l0.Policy(hold="message", retry=l0.Retry(max_retries=0), fallback=l0.Fallback(model="second"))
     for api in RERUN:
@@ -92,7 +92,7 @@ def test_held_answer_falls_back(stage: Stage, sync: bool) -> None:
         assert [request.body["model"] for request in got.requests] == [api.request["model"], "second"]
 
 
-@both
+@sync_and_async
 def test_stored_answer_is_not_requested_twice_before_delivery(stage: Stage, sync: bool) -> None:
     got = play(stage, BACKGROUND_API, broken(LINES, Fault.cut(at_event=12)), sync=sync, policy=MESSAGE)
     assert interrupted(got) is None
@@ -102,7 +102,7 @@ def test_stored_answer_is_not_requested_twice_before_delivery(stage: Stage, sync
 # "verified"
 
 
-@both
+@sync_and_async
 @rerun
 def test_window_of_text_is_held(stage: Stage, api: Api, sync: bool) -> None:
     """The server pauses in the middle: the user has all text that was sent by then, except one window."""
@@ -122,7 +122,7 @@ def test_window_of_text_is_held(stage: Stage, api: Api, sync: bool) -> None:
     assert got.said == healthy.said[: due + 1]
 
 
-@both
+@sync_and_async
 @rerun
 def test_complete_answer_is_delivered_at_its_end(stage: Stage, api: Api, sync: bool) -> None:
     for answer in (LINES, TOOL, Answer(text="Yes."), Answer(text=""), Answer(reasoning="hm", text=POEM)):
@@ -130,7 +130,7 @@ def test_complete_answer_is_delivered_at_its_end(stage: Stage, api: Api, sync: b
         assert same(play(stage, api, Reply(answer=answer), sync=sync, policy=verified()), bare) is None
 
 
-@both
+@sync_and_async
 @rerun
 def test_break_within_the_first_window_is_retried_without_visible_break(stage: Stage, api: Api, sync: bool) -> None:
     other = Answer(text="Another answer, and one that goes to the end.")
@@ -139,7 +139,7 @@ def test_break_within_the_first_window_is_retried_without_visible_break(stage: S
     assert same(got, second) is None
 
 
-@both
+@sync_and_async
 @rerun
 def test_held_text_is_not_lost_by_a_resume(stage: Stage, api: Api, sync: bool) -> None:
     policy = verified(resume="exact")
@@ -150,7 +150,7 @@ def test_held_text_is_not_lost_by_a_resume(stage: Stage, api: Api, sync: bool) -
         assert same(got, whole) is None, event
 
 
-@both
+@sync_and_async
 def test_held_text_is_delivered_with_the_error(stage: Stage, sync: bool) -> None:
     for api in (CHAT_API, MESSAGES_API):
         policy = verified(retry=l0.Retry(max_retries=0))

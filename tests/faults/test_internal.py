@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from faults_kit import SDKS, Stage, both
+from faults_kit import SDKS, Stage, sync_and_async
 from resume_kit import CHAT_API, LINES, MESSAGES_API, POEM, Api, broken, play, resuming
 
 import l0
@@ -13,7 +13,7 @@ from l0.simulator.faults import Fault
 pytestmark = pytest.mark.usefixtures("on")
 
 
-@both
+@sync_and_async
 @pytest.mark.parametrize("api", [CHAT_API, MESSAGES_API], ids=lambda api: api.name)
 @pytest.mark.parametrize("at", [2, 12])
 def test_internal_defect_raises_an_internal_error(

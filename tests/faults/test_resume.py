@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import openai
 import pytest
-from faults_kit import Stage, both
+from faults_kit import Stage, sync_and_async
 from resume_kit import (
     BACKGROUND_API,
     CHAT_API,
@@ -38,7 +38,7 @@ LATE = 12
 # exact: the same answer again
 
 
-@both
+@sync_and_async
 @every
 def test_an_answer_that_is_cut_anywhere_is_whole_in_the_end(stage: Stage, api: Api, sync: bool) -> None:
     whole = play(stage, api, Reply(answer=LINES), sync=sync, policy=EXACT)
@@ -51,7 +51,7 @@ def test_an_answer_that_is_cut_anywhere_is_whole_in_the_end(stage: Stage, api: A
     assert told == {}
 
 
-@both
+@sync_and_async
 @rerun
 def test_resume_survives_repeated_breaks_and_breaks_inside_the_overlap(stage: Stage, api: Api, sync: bool) -> None:
     whole = play(stage, api, Reply(answer=LINES), sync=sync, policy=EXACT)
@@ -70,7 +70,7 @@ def test_resume_survives_repeated_breaks_and_breaks_inside_the_overlap(stage: St
     assert [resume_point.at for resume_point in resume_points] == [text[0], text[1], text[1], text[1]]
 
 
-@both
+@sync_and_async
 @rerun
 @pytest.mark.parametrize(
     "second",
@@ -87,7 +87,7 @@ def test_another_answer_is_not_mixed_in(stage: Stage, api: Api, second: str, syn
         assert len(got.requests) == 2  # a third would say something else again
 
 
-@both
+@sync_and_async
 @rerun
 def test_the_helpers_still_work(stage: Stage, api: Api, sync: bool) -> None:
     if api.name == "completions":
@@ -128,7 +128,7 @@ def test_the_helpers_still_work(stage: Stage, api: Api, sync: bool) -> None:
     assert len(stage.sim.requests) == 2
 
 
-@both
+@sync_and_async
 @rerun
 def test_a_failed_request_for_the_rest_is_repeated_too(stage: Stage, api: Api, sync: bool) -> None:
     whole = play(stage, api, Reply(answer=LINES), sync=sync, policy=EXACT)
@@ -138,7 +138,7 @@ def test_a_failed_request_for_the_rest_is_repeated_too(stage: Stage, api: Api, s
     assert len(got.requests) == 4
 
 
-@both
+@sync_and_async
 @rerun
 def test_when_all_attempts_are_used_up_the_user_has_one_beginning(stage: Stage, api: Api, sync: bool) -> None:
     policy = resuming("exact", retry=l0.Retry(max_retries=2, base_delay=0))
@@ -149,7 +149,7 @@ def test_when_all_attempts_are_used_up_the_user_has_one_beginning(stage: Stage, 
     assert got.span["l0.outcome"] == "failed"
 
 
-@both
+@sync_and_async
 def test_resume_is_off_by_default(stage: Stage, sync: bool) -> None:
     for api in EVERY:
         got = play(stage, api, broken(LINES, Fault.cut(at_event=LATE)), sync=sync, policy=resuming("off"))
@@ -157,7 +157,7 @@ def test_resume_is_off_by_default(stage: Stage, sync: bool) -> None:
         assert len(got.requests) == 1
 
 
-@both
+@sync_and_async
 def test_stored_answers_are_not_made_twice(stage: Stage, sync: bool) -> None:
     stored = replace(BACKGROUND_API, request={"model": "gpt-4o", "input": "hi"})
     for mode in ("exact", "prefill", "splice"):
@@ -169,7 +169,7 @@ def test_stored_answers_are_not_made_twice(stage: Stage, sync: bool) -> None:
 # exact: the server's own replay
 
 
-@both
+@sync_and_async
 def test_a_background_response_is_replayed_by_the_server(stage: Stage, sync: bool) -> None:
     whole = play(stage, BACKGROUND_API, Reply(answer=LINES), sync=sync, policy=EXACT)
     for fault in (Fault.cut(at_event=LATE), Fault.clean_end(at_event=1), Fault.reset(at_event=LATE)):
@@ -184,7 +184,7 @@ def test_a_background_response_is_replayed_by_the_server(stage: Stage, sync: boo
         assert numbers == list(range(len(numbers)))
 
 
-@both
+@sync_and_async
 def test_partial_text_equals_delivered_text_after_reasoning(stage: Stage, sync: bool) -> None:
     """A reasoning item stands first in the output, and the message second."""
     answer = Answer(text=POEM, reasoning="Well, let me think about that.")
@@ -196,7 +196,7 @@ def test_partial_text_equals_delivered_text_after_reasoning(stage: Stage, sync: 
 # What is seen of it
 
 
-@both
+@sync_and_async
 @every
 def test_resume_point_is_reported_on_the_span_and_to_the_callback_only(stage: Stage, api: Api, sync: bool) -> None:
     resume_points: list[l0.ResumePoint] = []
@@ -213,7 +213,7 @@ def test_resume_point_is_reported_on_the_span_and_to_the_callback_only(stage: St
     assert at in told[0].values(), "where it was taken up"
 
 
-@both
+@sync_and_async
 def test_usage_of_all_attempts_is_summed(stage: Stage, sync: bool) -> None:
     """The usage that the first attempt reports before it breaks counts."""
     whole = play(stage, MESSAGES_API, Reply(answer=LINES), sync=sync, policy=EXACT)
@@ -223,7 +223,7 @@ def test_usage_of_all_attempts_is_summed(stage: Stage, sync: bool) -> None:
     assert got.span[counted] == 2 * whole.span[counted]
 
 
-@both
+@sync_and_async
 def test_failing_resume_callback_does_not_affect_the_call(
     stage: Stage, sync: bool, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -236,7 +236,7 @@ def test_failing_resume_callback_does_not_affect_the_call(
     assert "on_resume failed" in caplog.text
 
 
-@both
+@sync_and_async
 @rerun
 def test_leaving_a_resumed_answer_closes_it(stage: Stage, api: Api, sync: bool) -> None:
     replies = (broken(LINES, Fault.cut(at_event=LATE)), broken(LINES, Fault.stall(at_event=LATE + 4)))

@@ -9,7 +9,7 @@ from resume_kit import LINES, MESSAGES_API, POEM, RERUN, RESPONSES_API, Api, bro
 import l0
 from l0.simulator.faults import Fault
 
-both = pytest.mark.parametrize("sync", [True, False], ids=["sync", "async"])
+sync_and_async = pytest.mark.parametrize("sync", [True, False], ids=["sync", "async"])
 LATE = 20
 
 
@@ -20,7 +20,7 @@ def on(stage: Stage) -> Iterator[None]:
     l0.uninstrument()
 
 
-@both
+@sync_and_async
 @pytest.mark.parametrize("api", RERUN, ids=lambda api: api.name)
 @pytest.mark.parametrize("mode", ["exact", "prefill", "splice"])
 @pytest.mark.parametrize("at", [1, 4, 12, LATE])
@@ -43,7 +43,7 @@ def test_error_inside_the_overlap_is_raised(stage: Stage, api: Api, mode: str, a
         assert numbers == list(range(len(numbers)))
 
 
-@both
+@sync_and_async
 def test_failed_response_inside_the_overlap_is_raised(stage: Stage, sync: bool) -> None:
     policy = resuming("exact", retry=l0.Retry(max_retries=1, base_delay=0))
     replies = (broken(LINES, Fault.cut(at_event=LATE)), broken(LINES, Fault.failed(at_event=6, code="server_error")))
@@ -54,7 +54,7 @@ def test_failed_response_inside_the_overlap_is_raised(stage: Stage, sync: bool) 
     assert got.span["l0.outcome"] == "failed"
 
 
-@both
+@sync_and_async
 def test_the_end_of_a_message_comes_from_the_attempt_that_has_it(stage: Stage, sync: bool) -> None:
     """Events that are out of order do not reach the user, and are not counted as delivered."""
     whole = play(stage, MESSAGES_API, broken(LINES, Fault()), sync=sync, policy=resuming("exact"))
@@ -66,7 +66,7 @@ def test_the_end_of_a_message_comes_from_the_attempt_that_has_it(stage: Stage, s
     assert len(got.requests) == 2
 
 
-@both
+@sync_and_async
 @pytest.mark.parametrize("api", RERUN, ids=lambda api: api.name)
 @pytest.mark.parametrize("mode", ["off", "exact", "prefill", "splice"])
 def test_what_was_held_back_and_dropped_is_no_part_of_the_answer(stage: Stage, api: Api, mode: str, sync: bool) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from faults_kit import SDKS, Stage, both
+from faults_kit import SDKS, Stage, sync_and_async
 from resume_kit import LINES, POEM, Api, broken, interrupted, play, rerun, resuming, same
 
 import l0
@@ -64,21 +64,21 @@ def taken_up(stage: Stage, api: Api, mode: str, *, sync: bool) -> str | None:
     return None if got.error is None else interrupted(got, "incomplete_read")
 
 
-@both
+@sync_and_async
 @rerun
 @modes
 def test_with_the_sdks_loop_left_in_place(stage: Stage, foreign: None, api: Api, mode: str, sync: bool) -> None:
     assert taken_up(stage, api, mode, sync=sync) is None
 
 
-@both
+@sync_and_async
 @rerun
 @modes
 def test_with_a_decoder_of_the_clients_own(stage: Stage, special: None, api: Api, mode: str, sync: bool) -> None:
     assert taken_up(stage, api, mode, sync=sync) is None
 
 
-@both
+@sync_and_async
 @rerun
 def test_before_the_commit_point_both_restart(stage: Stage, foreign: None, api: Api, sync: bool) -> None:
     policy = resuming("exact", fallback=l0.Fallback(model="second"))

@@ -1,4 +1,4 @@
-"""Rows 17 to 21 and 26 of the failure catalogue: what fails below HTTP, on sockets of its own."""
+"""Rows 17 to 21 and 26: failures below the reply: refused connections, DNS, TLS, redirect loops, HTTP/2 resets."""
 
 import asyncio
 import socket
@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 import trustme
-from faults_kit import SDKS, body_of, both
+from faults_kit import SDKS, body_of, sync_and_async
 from installed import transport_of
-from test_classification import ONCE_MORE, Ends
+from test_classification import ONE_RETRY, EndedCalls
 from traffic_kit import REQUESTS
 
 import l0
@@ -27,29 +27,31 @@ sdks = pytest.mark.parametrize("name", SDKS)
 
 
 @dataclass(frozen=True)
-class Tried:
-    """Return the result of one streamed call to an address."""
+class CallResult:
+    """The result of one streamed call."""
 
     error: Exception | None
     end: CallEnded
 
     @property
-    def told(self) -> tuple[Cause, Category | None, int]:
-        """Cause and category of every attempt, which is the same one, and how many there were."""
+    def outcome(self) -> tuple[Cause, Category | None, int]:
+        """The shared cause and category of all attempts, and their number."""
         ((cause, category),) = {(failure.cause, failure.category) for failure in self.end.failures}
         return cause, category, self.end.attempts
 
 
 @pytest.fixture(autouse=True)
-def ends() -> Iterator[Ends]:
-    made = Ends()
-    l0.instrument(ONCE_MORE, observers=[made])
+def ends() -> Iterator[EndedCalls]:
+    made = EndedCalls()
+    l0.instrument(ONE_RETRY, observers=[made])
     yield made
     l0.uninstrument()
 
 
-def tried(ends: Ends, name: str, url: str, *, sync: bool, timeout: float = 60, transport: Any = None) -> Tried:
-    """One streamed call of an SDK to ``url``, perhaps through a transport of one's own."""
+def stream_from(
+    ends: EndedCalls, name: str, url: str, *, sync: bool, timeout: float = 60, transport: Any = None
+) -> CallResult:
+    """Make one streamed call of an SDK to ``url``, with an optional custom ``transport``."""
     sdk, dialect = SDKS[name], DIALECTS[name]
     kind = getattr(sdk, ("" if sync else "Async") + {"openai": "OpenAI", "anthropic": "Anthropic"}[name])
     given = {} if transport is None else {"http_client": transport_client(sdk, transport, sync=sync)}
@@ -73,7 +75,7 @@ def tried(ends: Ends, name: str, url: str, *, sync: bool, timeout: float = 60, t
     except Exception as raised:
         error = raised
     (end,) = ends.all
-    return Tried(error, end)
+    return CallResult(error, end)
 
 
 def transport_client(sdk: Any, transport: Any, *, sync: bool) -> Any:
@@ -83,7 +85,7 @@ def transport_client(sdk: Any, transport: Any, *, sync: bool) -> Any:
 
 @contextmanager
 def listening(serve: Callable[[socket.socket], None]) -> Iterator[int]:
-    """A server on loopback that does ``serve`` with every connection; its port."""
+    """A loopback server that calls ``serve`` per connection; yields its port."""
     with closing(socket.create_server(("127.0.0.1", 0))) as server:
 
         def accept() -> None:
@@ -103,34 +105,34 @@ def listening(serve: Callable[[socket.socket], None]) -> Iterator[int]:
             thread.join(60)
 
 
-@both
+@sync_and_async
 @sdks
-def test_17_refused(ends: Ends, name: str, sync: bool) -> None:
+def test_17_refused(ends: EndedCalls, name: str, sync: bool) -> None:
     with closing(socket.create_server(("127.0.0.1", 0))) as server:
         port = server.getsockname()[1]
-    got = tried(ends, name, f"http://127.0.0.1:{port}", sync=sync)
+    got = stream_from(ends, name, f"http://127.0.0.1:{port}", sync=sync)
     assert isinstance(got.error, SDKS[name].APIConnectionError)
-    assert got.told == (Cause.CONNECTION, Category.NETWORK, 2)
+    assert got.outcome == (Cause.CONNECTION, Category.NETWORK, 2)
 
 
-@both
+@sync_and_async
 @sdks
-def test_18_dns(ends: Ends, name: str, sync: bool, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Only the resolver is not real here: the answer of a real one depends on the network of the machine."""
+def test_18_dns(ends: EndedCalls, name: str, sync: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The resolver is a fake: the answer of a real one depends on the network of the machine."""
 
     def unknown(*_: Any, **__: Any) -> Any:
         raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
 
     monkeypatch.setattr(socket, "getaddrinfo", unknown)
-    got = tried(ends, name, "http://nowhere.invalid", sync=sync)
+    got = stream_from(ends, name, "http://nowhere.invalid", sync=sync)
     assert isinstance(got.error, SDKS[name].APIConnectionError)
-    assert got.told == (Cause.DNS, Category.NETWORK, 2)
+    assert got.outcome == (Cause.DNS, Category.NETWORK, 2)
 
 
-@both
+@sync_and_async
 @sdks
-def test_19_certificate(ends: Ends, name: str, sync: bool) -> None:
-    """A certificate of an authority that nobody trusts; a repeat would see the same."""
+def test_19_certificate(ends: EndedCalls, name: str, sync: bool) -> None:
+    """The certificate is of an untrusted authority; a retry would fail the same way."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     trustme.CA().issue_cert("localhost").configure_cert(context)
 
@@ -138,33 +140,33 @@ def test_19_certificate(ends: Ends, name: str, sync: bool) -> None:
         with closing(connection):
             try:
                 context.wrap_socket(connection, server_side=True)
-            except OSError:  # the client turns away
+            except OSError:  # the client rejects the certificate
                 pass
 
     with listening(shake) as port:
-        got = tried(ends, name, f"https://localhost:{port}", sync=sync)
+        got = stream_from(ends, name, f"https://localhost:{port}", sync=sync)
     assert isinstance(got.error, SDKS[name].APIConnectionError)
-    assert got.told == (Cause.TLS_CERTIFICATE, Category.FATAL, 1)
+    assert got.outcome == (Cause.TLS_CERTIFICATE, Category.FATAL, 1)
 
 
-@both
+@sync_and_async
 @sdks
-def test_20_stalled_handshake(ends: Ends, name: str, sync: bool) -> None:
+def test_20_stalled_handshake(ends: EndedCalls, name: str, sync: bool) -> None:
     with ExitStack() as kept, listening(lambda connection: kept.callback(connection.close)) as port:
-        got = tried(ends, name, f"https://127.0.0.1:{port}", sync=sync, timeout=0.2)
+        got = stream_from(ends, name, f"https://127.0.0.1:{port}", sync=sync, timeout=0.2)
     assert isinstance(got.error, SDKS[name].APITimeoutError)
-    assert got.told == (Cause.NO_HEADERS, Category.NETWORK, 2)
+    assert got.outcome == (Cause.NO_HEADERS, Category.NETWORK, 2)
 
 
-@both
+@sync_and_async
 @sdks
-def test_21_redirect_loop(ends: Ends, sim: Simulator, name: str, sync: bool) -> None:
+def test_21_redirect_loop(ends: EndedCalls, sim: Simulator, name: str, sync: bool) -> None:
     sim.reset()
     path = "/v1/chat/completions" if name == "openai" else "/v1/messages"
     sim.script(*[Fault.status(307, {"location": path})] * 60)
-    got = tried(ends, name, sim.openai if name == "openai" else sim.anthropic, sync=sync)
+    got = stream_from(ends, name, sim.openai if name == "openai" else sim.anthropic, sync=sync)
     assert isinstance(got.error, SDKS[name].APIConnectionError)
-    assert got.told == (Cause.REDIRECTS, Category.FATAL, 1)
+    assert got.outcome == (Cause.REDIRECTS, Category.FATAL, 1)
     sim.reset()
 
 
@@ -172,30 +174,30 @@ GOAWAY = "<ConnectionTerminated error_code:0, last_stream_id:1, additional_data:
 RST_STREAM = "<StreamReset stream_id:1, error_code:2, remote_reset:True>"
 
 
-@both
+@sync_and_async
 @sdks
-@pytest.mark.parametrize("said", [GOAWAY, RST_STREAM], ids=["GOAWAY", "RST_STREAM"])
+@pytest.mark.parametrize("message", [GOAWAY, RST_STREAM], ids=["GOAWAY", "RST_STREAM"])
 @pytest.mark.parametrize(("events", "attempts"), [(8, 1), (0, 2)], ids=["after content", "before content"])
-def test_26_http2_ends(ends: Ends, name: str, said: str, events: int, attempts: int, sync: bool) -> None:
-    """Return the exception of the transport if an HTTP/2 server goes away in the middle of a body."""
+def test_26_http2_ends(ends: EndedCalls, name: str, message: str, events: int, attempts: int, sync: bool) -> None:
+    """An HTTP/2 GOAWAY or RST_STREAM in mid-body raises an interruption, retried only before content."""
     transport = transport_of(SDKS[name])
     blocks = [block + b"\n\n" for block in body_of(DIALECTS[name]).content.split(b"\n\n")[:events]]
 
     def body() -> Iterator[bytes]:
         yield from blocks
-        raise transport.RemoteProtocolError(said)
+        raise transport.RemoteProtocolError(message)
 
     async def abody() -> AsyncIterator[bytes]:
         for block in blocks:
             yield block
-        raise transport.RemoteProtocolError(said)
+        raise transport.RemoteProtocolError(message)
 
     def respond(request: Any) -> Any:
         content = body() if sync else abody()
         return transport.Response(200, headers={"content-type": "text/event-stream"}, content=content, request=request)
 
     mock = transport.MockTransport(respond)
-    got = tried(ends, name, "http://api.invalid", sync=sync, transport=mock)
+    got = stream_from(ends, name, "http://api.invalid", sync=sync, transport=mock)
     assert isinstance(got.error, l0.StreamInterrupted)
     assert isinstance(got.error, SDKS[name].APIConnectionError)
-    assert got.told == (Cause.INCOMPLETE_READ, Category.NETWORK, attempts)
+    assert got.outcome == (Cause.INCOMPLETE_READ, Category.NETWORK, attempts)

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
-from faults_kit import Stage, both
+from faults_kit import Stage, sync_and_async
 from resume_kit import (
     CHAT_API,
     COMPLETIONS_API,
@@ -103,7 +103,7 @@ CASES = [
 ]
 
 
-@both
+@sync_and_async
 @pytest.mark.parametrize("case", CASES, ids=str)
 def test_answer_with_more_than_text_is_never_resumed(stage: Stage, case: Case, sync: bool) -> None:
     for mode in ("exact", "prefill", "splice"):
@@ -163,7 +163,7 @@ CITATIONS: dict[str, tuple[str | None, dict[str, Any]]] = {
 }
 
 
-@both
+@sync_and_async
 @pytest.mark.parametrize("mode", ["exact", "prefill", "splice"])
 @pytest.mark.parametrize("api", [MESSAGES_API, CHAT_API, RESPONSES_API], ids=lambda api: api.name)
 def test_answer_with_citations_is_never_resumed(stage: Stage, api: Api, mode: str, sync: bool) -> None:

@@ -38,7 +38,7 @@ OPEN: dict[str, Callable[[Simulator], Any]] = {
 """A stream of each dialect."""
 OK, CANCELLED, FAILED = ("ok", "UNSET"), ("cancelled", "UNSET"), ("failed", "ERROR")
 """Outcome and status of a call's span."""
-both = pytest.mark.parametrize("sync", [True, False], ids=["sync", "async"])
+sync_and_async = pytest.mark.parametrize("sync", [True, False], ids=["sync", "async"])
 _DIALECTS = {dialect.name: dialect for dialect in (CHAT, RESPONSES, MESSAGES)}
 
 

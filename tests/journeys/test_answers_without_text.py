@@ -6,7 +6,16 @@ from typing import Any
 
 import pytest
 from installed import needs_responses
-from journeys_kit import CHATTING, MESSAGING, RESPONDING, async_chat_client, async_claude, both, chat_client, claude
+from journeys_kit import (
+    CHATTING,
+    MESSAGING,
+    RESPONDING,
+    async_chat_client,
+    async_claude,
+    chat_client,
+    claude,
+    sync_and_async,
+)
 
 import l0
 from l0.simulator.server import Simulator
@@ -168,7 +177,7 @@ CASES = [
 ]
 
 
-@both
+@sync_and_async
 @pytest.mark.parametrize("stream", [True, False], ids=["streamed", "whole"])
 @pytest.mark.parametrize(("dialect", "holds"), CASES)
 def test_something_besides_text_is_not_empty(
@@ -186,7 +195,7 @@ EMPTY = [
 ]
 
 
-@both
+@sync_and_async
 @pytest.mark.parametrize("stream", [True, False], ids=["streamed", "whole"])
 @pytest.mark.parametrize(("dialect", "holds"), EMPTY)
 def test_nothing_at_all_is_empty(sim: Simulator, dialect: str, holds: dict[str, Any], stream: bool, sync: bool) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import openai
 import pytest
-from journeys_kit import CHATTING, async_chat_client, both, chat_client
+from journeys_kit import CHATTING, async_chat_client, chat_client, sync_and_async
 
 import l0
 from l0.console.line import columns
@@ -121,7 +121,7 @@ def test_run_shows_calls_of_forked_workers(sim: Simulator) -> None:
     assert "calls      1: 1 recovered" in ended.stderr
 
 
-@both
+@sync_and_async
 def test_concurrent_calls_do_not_mix(
     sim: Simulator, loop: asyncio.AbstractEventLoop, capsys: pytest.CaptureFixture[str], sync: bool
 ) -> None:

@@ -20,9 +20,9 @@ from journeys_kit import (
     async_chat_client,
     async_claude,
     body,
-    both,
     chat_client,
     claude,
+    sync_and_async,
 )
 
 import l0
@@ -168,7 +168,7 @@ def _without_ids(error: Any, name: str) -> str:
     return re.sub(r"req_\w+", "ID", repr(getattr(error, name, None)))
 
 
-@both
+@sync_and_async
 @pytest.mark.parametrize("way", ["create", "helper"])
 @pytest.mark.parametrize(("fault", "dialect"), [(f, d) for f in STREAMED for d in REQUESTS if (f, d) not in UNRAISED])
 def test_classes_of_a_broken_stream(sim: Simulator, fault: str, dialect: str, way: str, sync: bool) -> None:
@@ -184,7 +184,7 @@ TYPED = {
 }
 
 
-@both
+@sync_and_async
 @pytest.mark.parametrize("fault", TYPED.values(), ids=TYPED)
 def test_typed_events_are_delivered_and_then_raised(spans: Spans, sim: Simulator, fault: Fault, sync: bool) -> None:
     sim.script(played("responses", fault))
@@ -219,7 +219,7 @@ def test_a_user_who_stops_at_a_typed_event_gets_no_exception(spans: Spans, sim: 
     assert spans.ends == [FAILED]
 
 
-@both
+@sync_and_async
 @pytest.mark.parametrize("fault", TYPED.values(), ids=TYPED)
 def test_a_helper_raises_a_typed_event_for_its_final_response(sim: Simulator, fault: Fault, sync: bool) -> None:
     async def finish() -> None:
@@ -241,7 +241,7 @@ def test_a_helper_raises_a_typed_event_for_its_final_response(sim: Simulator, fa
     assert isinstance(ours, l0.StreamInterrupted)
 
 
-@both
+@sync_and_async
 @pytest.mark.parametrize("dialect", REQUESTS)
 @pytest.mark.parametrize("fault", WHOLE)
 def test_classes_of_a_broken_whole_answer(sim: Simulator, fault: str, dialect: str, sync: bool) -> None:

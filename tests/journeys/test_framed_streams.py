@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from aws_stubs import framed, stub_aws
-from journeys_kit import body, both
+from journeys_kit import body, sync_and_async
 from origins_kit import CONTENT, KINDS, Got, place
 
 import l0
@@ -28,7 +28,7 @@ def texts(events: list[Any]) -> str:
     return "".join(getattr(getattr(event, "delta", None), "text", None) or "" for event in events)
 
 
-@both
+@sync_and_async
 def test_a_hedge_race_is_over_at_the_first_content(sync: bool) -> None:
     delivered = threading.Event()
     in_time: list[bool] = []

@@ -7,7 +7,7 @@ from typing import Any
 import anthropic
 import openai
 import pytest
-from journeys_kit import both
+from journeys_kit import sync_and_async
 
 import l0
 from l0.simulator.answers import Answer, SimulatedToolCall
@@ -84,7 +84,7 @@ def call(sim: Simulator, dialect: str, *answers: Answer | Reply, sync: bool, str
     return got
 
 
-@both
+@sync_and_async
 @every
 def test_held_back_to_the_end_a_violation_is_repaired_unseen(sim, heard, dialect, sync):
     with l0.policy(guardrails=forbidden(), hold="message", check_intervals=ONCE):
@@ -95,7 +95,7 @@ def test_held_back_to_the_end_a_violation_is_repaired_unseen(sim, heard, dialect
     assert heard.span.attributes["l0.guardrail.violations"] == ("pattern",)
 
 
-@both
+@sync_and_async
 @every
 def test_verified_text_violates_no_rule(sim, heard, dialect, sync):
     """The rule sees the window before the user does: the call ends where the violation begins, or is repeated."""
@@ -109,14 +109,14 @@ def test_verified_text_violates_no_rule(sim, heard, dialect, sync):
     assert not FORBIDDEN.search(str(got.error))
 
 
-@both
+@sync_and_async
 def test_verified_text_that_nothing_is_wrong_with_arrives_whole(sim, heard, sync):
     with l0.policy(guardrails=forbidden(), hold="verified"):
         got = call(sim, "chat", CLEAN, sync=sync)
     assert (got.text, got.error, len(sim.requests)) == (CLEAN.text, None, 1)
 
 
-@both
+@sync_and_async
 def test_after_the_commit_point_an_error_is_raised(sim, heard, sync):
     with l0.policy(guardrails=forbidden(), check_intervals=ONCE):
         got = call(sim, "chat", SECRET, CLEAN, sync=sync)
@@ -136,7 +136,7 @@ BREAKS: list[tuple[Answer, Fault | None]] = [
 """Rejected, event by event and at once; cut off; cut off with text that no rule has checked yet; an early end."""
 
 
-@both
+@sync_and_async
 @pytest.mark.parametrize(("dialect", "interval"), [("chat", 99), ("responses", 1), ("messages", 4)])
 @pytest.mark.parametrize("hold", HOLDS, ids=lambda hold: hold.until)
 def test_partial_text_is_what_the_user_received(sim, dialect, interval, hold, sync):
@@ -152,7 +152,7 @@ def test_partial_text_is_what_the_user_received(sim, dialect, interval, hold, sy
         assert ("of them delivered" in str(got.error)) == (len(got.text) < arrived)
 
 
-@both
+@sync_and_async
 def test_a_warning_is_recorded_and_changes_nothing(sim, heard, sync):
     told: list[l0.Violation] = []
     with l0.policy(guardrails=forbidden("warning"), on_violation=told.append):
@@ -167,7 +167,7 @@ def test_a_warning_is_recorded_and_changes_nothing(sim, heard, sync):
     assert (point.value, point.attributes["l0.guardrail.rule"]) == (1, "pattern")
 
 
-@both
+@sync_and_async
 def test_fatal_violation_halts_despite_fallbacks(sim, heard, sync):
     policy = l0.Policy(guardrails=forbidden("fatal"), hold="message", fallback=l0.Fallback(model="other"))
     with l0.policy(policy):
@@ -176,7 +176,7 @@ def test_fatal_violation_halts_despite_fallbacks(sim, heard, sync):
     assert isinstance(got.error, l0.StreamInterrupted)
 
 
-@both
+@sync_and_async
 def test_violation_falls_back_to_another_model(sim, heard, sync):
     policy = l0.Policy(
         guardrails=forbidden(),
@@ -190,7 +190,7 @@ def test_violation_falls_back_to_another_model(sim, heard, sync):
     assert [request.body["model"] for request in sim.requests] == ["gpt-4o", "gpt-4o", "other"]
 
 
-@both
+@sync_and_async
 @every
 def test_rules_check_complete_answers(sim, heard, dialect, sync):
     with l0.policy(guardrails=forbidden(), retry=l0.Retry(base_delay=0)):
@@ -198,7 +198,7 @@ def test_rules_check_complete_answers(sim, heard, dialect, sync):
     assert (got.error, len(sim.requests)) == (None, 2)
 
 
-@both
+@sync_and_async
 @pytest.mark.parametrize("stream", [True, False])
 def test_an_answer_that_only_calls_a_tool_is_not_empty(sim, heard, sync, stream):
     answer = Answer(text="", tool_calls=(SimulatedToolCall(name="tide", arguments='{"at": "noon"}'),))
@@ -207,7 +207,7 @@ def test_an_answer_that_only_calls_a_tool_is_not_empty(sim, heard, sync, stream)
     assert (got.error, len(sim.requests)) == (None, 1)
 
 
-@both
+@sync_and_async
 def test_a_request_for_json_gets_json_that_fits_or_an_error(sim, heard, sync):
     schema = {"type": "object", "properties": {"n": {"type": "integer"}}, "required": ["n"]}
     form = {"type": "json_schema", "json_schema": {"name": "answer", "schema": schema}}
@@ -229,7 +229,7 @@ TOOLS: dict[str, Any] = {
 }
 
 
-@both
+@sync_and_async
 @every
 @pytest.mark.parametrize("stream", [True, False], ids=["stream", "whole"])
 def test_tool_calls_fit_their_schema_or_are_asked_for_again(sim, heard, dialect, sync, stream):
@@ -246,7 +246,7 @@ def test_tool_calls_fit_their_schema_or_are_asked_for_again(sim, heard, dialect,
     assert (got.error, len(sim.requests)) == (None, 1)
 
 
-@both
+@sync_and_async
 def test_drift_is_reported_by_type(sim, heard, sync):
     text = "The harbour fills slowly. " + "As an AI language model, I cannot have opinions on tides. " * 2
     with l0.policy(drift=True, check_intervals=ONCE):
@@ -256,7 +256,7 @@ def test_drift_is_reported_by_type(sim, heard, sync):
     assert {point.attributes["l0.drift.type"] for point in heard.points("l0.drift.detections")} >= {"meta_commentary"}
 
 
-@both
+@sync_and_async
 def test_rules_are_timed_only_for_an_observer(sim, heard, sync):
     with l0.policy(guardrails="recommended"):
         call(sim, "chat", CLEAN, sync=sync)
@@ -274,7 +274,7 @@ def test_a_hold_that_cannot_keep_its_word_is_refused_at_once():
         raise AssertionError("not reached")
 
 
-@both
+@sync_and_async
 @every
 def test_a_pattern_without_end_never_holds_up_an_answer(sim, heard, dialect, sync, caplog):
     bait = Answer(text="a" * 80 + "! and then it goes on.")
@@ -290,7 +290,7 @@ def test_a_pattern_without_end_never_holds_up_an_answer(sim, heard, dialect, syn
 
 
 @every
-@both
+@sync_and_async
 def test_a_sentence_that_guardrails_and_drift_find_is_reported_once(sim, heard, dialect, sync):
     meta = Answer(text="The soup is warm. As an AI language model, I cannot taste it. The bread is old.")
     found: list[l0.Violation] = []

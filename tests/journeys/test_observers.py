@@ -11,7 +11,7 @@ from typing import Any
 
 import openai
 import pytest
-from journeys_kit import CHATTING, Spans, async_chat_client, both, chat_client
+from journeys_kit import CHATTING, Spans, async_chat_client, chat_client, sync_and_async
 
 import l0
 from l0 import Fallback, Guardrails, Hedge, Policy, Retry
@@ -222,7 +222,7 @@ def played(sim: Simulator, loop: asyncio.AbstractEventLoop, scenario: Scenario, 
     return text
 
 
-@both
+@sync_and_async
 @pytest.mark.parametrize("name", SCENARIOS)
 def test_observer_receives(sim: Simulator, loop: asyncio.AbstractEventLoop, name: str, sync: bool) -> None:
     scenario, recorder = SCENARIOS[name], Recorder()
@@ -314,7 +314,7 @@ def log(caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> py
     return caplog
 
 
-@both
+@sync_and_async
 @pytest.mark.parametrize("method", ["observe", "notify", "active", "enter", "leave", "headers", "nothing"])
 @pytest.mark.parametrize("name", ["success", "retry", "failure", "resume", "cancel"])
 def test_observer_that_raises_changes_no_call(

@@ -11,7 +11,7 @@ import openai
 import pytest
 from aws_stubs import stub_aws
 from installed import needs_responses
-from journeys_kit import both
+from journeys_kit import sync_and_async
 from origins_kit import BASES, CALL, CONTENT, KINDS, Got, Kind, Place, cut_at, down, place, whole
 
 import l0
@@ -146,7 +146,7 @@ def assert_content_alone(primary: Place, spare: Place, second: Kind) -> None:
             assert content in got.text
 
 
-@both
+@sync_and_async
 @pairs(PAIRS)
 def test_a_whole_answer(first: Kind, second: Kind, primary: Place, spare: Place, sync: bool) -> None:
     fall(first, second, primary, spare, sync=sync)
@@ -154,14 +154,14 @@ def test_a_whole_answer(first: Kind, second: Kind, primary: Place, spare: Place,
     assert (len(primary.got), len(spare.got)) == (1, 1)
 
 
-@both
+@sync_and_async
 @direct
 def test_a_clients_own_authentication(kind: Kind, primary: Place, spare: Place, sync: bool) -> None:
     fall(kind, kind, primary, spare, sync=sync, more={"auth": ("canary-auth-user", "canary-auth-password")})
     assert_content_alone(primary, spare, kind)
 
 
-@both
+@sync_and_async
 @pairs(STREAMING)
 def test_a_stream_that_fails_before_its_headers(
     first: Kind, second: Kind, primary: Place, spare: Place, sync: bool
@@ -170,7 +170,7 @@ def test_a_stream_that_fails_before_its_headers(
     assert_content_alone(primary, spare, second)
 
 
-@both
+@sync_and_async
 @pairs(BREAKING)
 @pytest.mark.parametrize("begun", [False, True], ids=["empty", "begun"])
 def test_a_stream_that_breaks_before_its_content(
@@ -182,7 +182,7 @@ def test_a_stream_that_breaks_before_its_content(
     assert_content_alone(primary, spare, second)
 
 
-@both
+@sync_and_async
 @pairs(BREAKING)
 def test_retries_and_resumes_stay_with_the_fallback(
     first: Kind, second: Kind, primary: Place, spare: Place, sync: bool
@@ -195,7 +195,7 @@ def test_retries_and_resumes_stay_with_the_fallback(
     assert_content_alone(primary, spare, second)
 
 
-@both
+@sync_and_async
 @direct
 def test_a_hedge_of_the_fallback(
     kind: Kind, primary: Place, spare: Place, sync: bool, monkeypatch: pytest.MonkeyPatch
@@ -215,7 +215,7 @@ def test_a_hedge_of_the_fallback(
     assert_content_alone(primary, spare, kind)
 
 
-@both
+@sync_and_async
 @needs_responses
 def test_what_the_server_replays_is_asked_of_the_one_that_has_it(primary: Place, spare: Place, sync: bool) -> None:
     """A background response: resumed by a GET, with the credentials of the fallback."""
@@ -234,7 +234,7 @@ def test_what_the_server_replays_is_asked_of_the_one_that_has_it(primary: Place,
     assert {got.header("authorization") for got in spare.got} == {"Bearer spare-api-key"}
 
 
-@both
+@sync_and_async
 @direct
 def test_another_model_of_the_same_client_keeps_everything(kind: Kind, primary: Place, sync: bool) -> None:
     l0.instrument(l0.Policy(retry=ONCE, fallback=l0.Fallback(model="other")))
@@ -247,7 +247,7 @@ def test_another_model_of_the_same_client_keeps_everything(kind: Kind, primary: 
     assert '"other"' in two.text
 
 
-@both
+@sync_and_async
 def test_features_that_a_request_needs_go_with_it(primary: Place, spare: Place, sync: bool) -> None:
     """Beta headers, which the SDK's own methods set, say how a request is to be understood."""
     kind = BASES[anthropic]
@@ -257,7 +257,7 @@ def test_features_that_a_request_needs_go_with_it(primary: Place, spare: Place, 
     assert "canary" not in spare.texts
 
 
-@both
+@sync_and_async
 def test_a_raw_response_is_one_from_the_fallback_too(primary: Place, spare: Place, sync: bool) -> None:
     kind = KINDS[0]
     called = kind.client(primary.url, "canary", sync=sync)
@@ -278,7 +278,7 @@ def test_a_raw_response_is_one_from_the_fallback_too(primary: Place, spare: Plac
     assert "canary" not in spare.texts
 
 
-@both
+@sync_and_async
 @direct
 def test_a_redirect_is_as_in_the_bare_sdk(kind: Kind, primary: Place, spare: Place, sync: bool) -> None:
     """The transport sends the same to another origin with L0 as without it, and never more."""
@@ -294,7 +294,7 @@ def test_a_redirect_is_as_in_the_bare_sdk(kind: Kind, primary: Place, spare: Pla
     assert seen[0] == seen[1]
 
 
-@both
+@sync_and_async
 @direct
 def test_a_restart_after_a_redirect_begins_at_the_origin(kind: Kind, primary: Place, spare: Place, sync: bool) -> None:
     target = "/v1/chat/completions" if kind.dialect == "chat" else "/v1/messages"

@@ -17,9 +17,9 @@ from journeys_kit import (
     Spans,
     async_chat_client,
     async_claude,
-    both,
     chat_client,
     claude,
+    sync_and_async,
 )
 
 import l0
@@ -63,7 +63,7 @@ LONG = Answer(text='{"name": "Os', stop="length")
 WRONG = Answer(text='{"city": "Oslo"}')
 
 
-@both
+@sync_and_async
 @pytest.mark.parametrize(
     ("answer", "error"),
     [
@@ -92,7 +92,7 @@ def test_what_parse_makes_of_an_answer(
     assert len(sim.requests) == 1
 
 
-@both
+@sync_and_async
 @pytest.mark.parametrize("policy", [None, l0.Policy(retry=l0.Retry(), fallback=l0.Fallback(model="b"))], ids=["", "p"])
 def test_what_is_raised_outside_the_wire_is_not_asked_again(
     sim: Simulator, spans: Spans, policy: l0.Policy | None, sync: bool
@@ -104,7 +104,7 @@ def test_what_is_raised_outside_the_wire_is_not_asked_again(
     assert len(sim.requests) == 1
 
 
-@both
+@sync_and_async
 @pytest.mark.parametrize(
     ("answer", "error"),
     [(LONG, openai.LengthFinishReasonError), (WRONG, pydantic.ValidationError)],
@@ -146,7 +146,7 @@ def test_helper_that_raises_over_a_stream_fails_the_call_with_its_tokens(
     assert found["gen_ai.usage.output_tokens"] > 0
 
 
-@both
+@sync_and_async
 @pytest.mark.parametrize("sdk", ["openai", "anthropic"])
 def test_what_the_user_raises_in_the_loop_is_a_cancellation(sim: Simulator, spans: Spans, sdk: str, sync: bool) -> None:
     def journey(client: Any) -> Any:
@@ -191,7 +191,7 @@ def test_an_error_that_is_being_handled_is_not_the_streams(sim: Simulator, spans
     assert spans.ends == [FAILED, CANCELLED]
 
 
-@both
+@sync_and_async
 def test_hooks_of_the_user(sim: Simulator, spans: Spans, sync: bool) -> None:
     def hook(_: Any) -> None:
         raise Own
@@ -208,7 +208,7 @@ def test_hooks_of_the_user(sim: Simulator, spans: Spans, sync: bool) -> None:
     assert attributes(spans)["error.type"] == type(caught.value).__qualname__
 
 
-@both
+@sync_and_async
 @pytest.mark.parametrize("stream", [False, True], ids=["whole", "stream"])
 def test_key_providers(sim: Simulator, spans: Spans, stream: bool, sync: bool) -> None:
     def key() -> str:
@@ -227,7 +227,7 @@ def test_key_providers(sim: Simulator, spans: Spans, stream: bool, sync: bool) -
     assert sim.requests == []
 
 
-@both
+@sync_and_async
 @pytest.mark.parametrize(
     ("more", "error"),
     [
@@ -244,7 +244,7 @@ def test_arguments(sim: Simulator, spans: Spans, more: dict[str, Any], error: ty
     assert sim.requests == []
 
 
-@both
+@sync_and_async
 def test_interruptions_are_cancellations(sim: Simulator, spans: Spans, sync: bool) -> None:
     def hook(_: Any) -> None:
         raise KeyboardInterrupt

@@ -9,7 +9,7 @@ import openai
 import pydantic
 import pytest
 from installed import helpers_of
-from journeys_kit import CHATTING, FAILED, MESSAGING, RESPONDING, Spans, async_chat_client, async_claude, both
+from journeys_kit import CHATTING, FAILED, MESSAGING, RESPONDING, Spans, async_chat_client, async_claude, sync_and_async
 from journeys_kit import chat_client as sync_chat_client
 from journeys_kit import claude as sync_claude
 
@@ -90,7 +90,7 @@ JUDGING = {
 every = pytest.mark.parametrize("dialect", PARSE)
 
 
-@both
+@sync_and_async
 @every
 @pytest.mark.parametrize("policy", JUDGING)
 def test_refused_answer_is_repeated(sim: Simulator, spans: Spans, dialect: str, policy: str, sync: bool) -> None:
@@ -102,7 +102,7 @@ def test_refused_answer_is_repeated(sim: Simulator, spans: Spans, dialect: str, 
     assert call_span(spans)["l0.retry.causes"] == ("guardrail_violation", "guardrail_violation")
 
 
-@both
+@sync_and_async
 @every
 def test_last_refused_answer_raises_as_without_l0(sim: Simulator, spans: Spans, dialect: str, sync: bool) -> None:
     l0.instrument(l0.Policy(structured=True, retry=NOW))
@@ -116,7 +116,7 @@ def test_last_refused_answer_raises_as_without_l0(sim: Simulator, spans: Spans, 
     assert call_span(spans)["gen_ai.usage.output_tokens"] > 0
 
 
-@both
+@sync_and_async
 @every
 def test_refused_answer_falls_back(sim: Simulator, spans: Spans, dialect: str, sync: bool) -> None:
     retry = l0.Retry(max_retries=0)
@@ -126,7 +126,7 @@ def test_refused_answer_falls_back(sim: Simulator, spans: Spans, dialect: str, s
     assert [request.body["model"] for request in sim.requests][1:] == ["other"]
 
 
-@both
+@sync_and_async
 @every
 @pytest.mark.parametrize("policy", [None, l0.Policy(retry=NOW)], ids=["default", "retry"])
 def test_refused_answer_is_not_repeated_unasked(
@@ -164,7 +164,7 @@ def stream(sim: Simulator, dialect: str, *, sync: bool) -> None:
     asyncio.run(read())
 
 
-@both
+@sync_and_async
 @every
 def test_streaming_helper_gets_an_answer_that_fits_the_schema(
     sim: Simulator, spans: Spans, dialect: str, sync: bool
@@ -182,7 +182,7 @@ def test_streaming_helper_gets_an_answer_that_fits_the_schema(
     assert spans.ends == [RECOVERED, FAILED]
 
 
-@both
+@sync_and_async
 def test_answer_that_is_too_long_is_never_repeated(sim: Simulator, spans: Spans, sync: bool) -> None:
     l0.instrument(l0.Policy.agent())
     sim.script(LONG, GOOD)
@@ -191,7 +191,7 @@ def test_answer_that_is_too_long_is_never_repeated(sim: Simulator, spans: Spans,
     assert len(sim.requests) == 1
 
 
-@both
+@sync_and_async
 @pytest.mark.parametrize("rules", [{"structured": True}, {"guardrails": "json_only", "hold": "message"}], ids=str)
 def test_answer_that_a_rule_refuses_is_repeated_without_a_retry_policy(
     sim: Simulator, spans: Spans, rules: dict[str, Any], sync: bool

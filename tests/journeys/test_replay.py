@@ -6,7 +6,7 @@ from typing import Any
 
 import openai
 import pytest
-from journeys_kit import HELLO, Spans, async_chat_client, both, chat_client, claude
+from journeys_kit import HELLO, Spans, async_chat_client, chat_client, claude, sync_and_async
 
 import l0
 from l0.simulator.faults import Fault
@@ -36,7 +36,7 @@ def has_text(event: Any) -> bool:
     return bool(event.type == "response.output_text.delta")
 
 
-@both
+@sync_and_async
 @pytest.mark.parametrize("more", [{}, {"store": True}, {"tools": [{"type": "web_search"}]}], ids=str)
 def test_a_response_that_nobody_has_seen_is_repeated(
     sim: Simulator, spans: Spans, sync: bool, more: dict[str, Any]
@@ -48,7 +48,7 @@ def test_a_response_that_nobody_has_seen_is_repeated(
     assert (len(sim.requests), spans.ends[-1][0]) == (2, "recovered_retry")
 
 
-@both
+@sync_and_async
 @pytest.mark.parametrize("more", [{"conversation": "conv_1"}, {"background": True}], ids=str)
 def test_a_response_with_an_effect_is_not_repeated(
     sim: Simulator, spans: Spans, sync: bool, more: dict[str, Any]
@@ -59,7 +59,7 @@ def test_a_response_with_an_effect_is_not_repeated(
     assert (len(sim.requests), spans.ends[-1][0]) == (1, "failed")
 
 
-@both
+@sync_and_async
 @pytest.mark.parametrize(
     ("replay", "more", "requests"),
     [
@@ -82,7 +82,7 @@ def test_replay_says_what_is_repeated(
     assert len(sim.requests) == requests
 
 
-@both
+@sync_and_async
 def test_never_still_repeats_what_was_refused(sim: Simulator, spans: Spans, sync: bool) -> None:
     sim.script(Fault.status(503))
     with l0.policy(replay="never"):
@@ -90,7 +90,7 @@ def test_never_still_repeats_what_was_refused(sim: Simulator, spans: Spans, sync
     assert len(sim.requests) == 2
 
 
-@both
+@sync_and_async
 def test_a_policy_in_shadow_mode_says_what_it_would_not_repeat(sim: Simulator, spans: Spans, sync: bool) -> None:
     sim.script(CREATED)
     with l0.policy(mode="shadow", replay="never", retry=AT_ONCE):
@@ -106,7 +106,7 @@ POLICIES = {
 }
 
 
-@both
+@sync_and_async
 @pytest.mark.parametrize("policy", POLICIES.values(), ids=POLICIES)
 @pytest.mark.parametrize("fault", [Fault.status(503), CREATED], ids=["refused", "broken"])
 def test_an_explicit_policy_beats_max_retries_of_zero(
@@ -119,7 +119,7 @@ def test_an_explicit_policy_beats_max_retries_of_zero(
     assert [request.headers["x-stainless-retry-count"] for request in sim.requests] == ["0", "1"]
 
 
-@both
+@sync_and_async
 def test_the_default_obeys_max_retries_of_zero(sim: Simulator, sync: bool) -> None:
     l0.instrument()
     sim.script(CREATED)
@@ -128,7 +128,7 @@ def test_the_default_obeys_max_retries_of_zero(sim: Simulator, sync: bool) -> No
     assert len(sim.requests) == 1
 
 
-@both
+@sync_and_async
 def test_the_agent_preset_repeats_an_answer_that_broke_after_its_first_words(sim: Simulator, sync: bool) -> None:
     l0.instrument(l0.Policy.agent())
     whole = respond(sim, sync)  # its end shows that this server sends terminal events

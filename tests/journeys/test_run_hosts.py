@@ -17,7 +17,7 @@ ROOT = Path(__file__).parents[2]
 HOSTS = Path(__file__).with_name("hosts")
 LONG = 200.0
 ANSWER = "Hello! I am a simulated model. How can I help you today?"
-both = pytest.mark.parametrize("instrumented", [True, False], ids=["l0 run", "without it"])
+with_and_without_l0_run = pytest.mark.parametrize("instrumented", [True, False], ids=["l0 run", "without it"])
 
 
 def commands(name: str) -> Path:
@@ -45,7 +45,7 @@ def run(found: Path, *arguments: str, sim: Simulator, **more: str) -> subprocess
     )
 
 
-@both
+@with_and_without_l0_run
 def test_notebook_kernel_is_recovered_and_shown(sim: Simulator, instrumented: bool) -> None:
     found = commands("notebook")
     sim.script(Fault.cut(at_event=1))
@@ -75,7 +75,7 @@ def worker(command: tuple[str, ...], environment: Mapping[str, str], errors: Pat
                 started.wait()
 
 
-@both
+@with_and_without_l0_run
 def test_celery_worker_is_recovered_and_shown(sim: Simulator, tmp_path: Path, instrumented: bool) -> None:
     """A prefork worker: the child process that runs the task is instrumented, and so is its console."""
     found = commands("celery")

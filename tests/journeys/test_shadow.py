@@ -6,7 +6,7 @@ from typing import Any
 
 import openai
 import pytest
-from journeys_kit import Heard, both
+from journeys_kit import Heard, sync_and_async
 
 import l0
 from l0.simulator.answers import Answer
@@ -52,7 +52,7 @@ def call(sim: Simulator, *faults: Fault, sync: bool, retries: int = 2, stream: b
     return "".join(parts), error, len(sim.requests)
 
 
-@both
+@sync_and_async
 def test_shadow_records_a_retry_without_making_it(sim, heard, sync):
     with l0.policy(mode="shadow", retry=QUICK):
         text, error, requests = call(sim, Fault.status(503), sync=sync, retries=1)
@@ -60,7 +60,7 @@ def test_shadow_records_a_retry_without_making_it(sim, heard, sync):
     assert shadow(heard) == [("retry", "unavailable")]
 
 
-@both
+@sync_and_async
 def test_shadow_records_a_fallback_without_calling_it(sim, heard, sync):
     with l0.policy(mode="shadow", retry=l0.Retry(max_retries=0), fallback=l0.Fallback(model="other")):
         _, error, requests = call(sim, Fault.status(401), sync=sync)
@@ -69,7 +69,7 @@ def test_shadow_records_a_fallback_without_calling_it(sim, heard, sync):
     assert shadow(heard) == [("fallback", "authentication")]
 
 
-@both
+@sync_and_async
 def test_shadow_does_not_resume_an_answer(sim, heard, sync):
     with l0.policy(mode="shadow", retry=QUICK, resume="splice"):
         text, error, requests = call(sim, Fault.reset(at_event=9), sync=sync)
@@ -78,7 +78,7 @@ def test_shadow_does_not_resume_an_answer(sim, heard, sync):
     assert shadow(heard) == [("resume", "reset")]
 
 
-@both
+@sync_and_async
 def test_a_clock_that_runs_out_interrupts_nothing(sim, heard, sync):
     with l0.policy(mode="shadow", timeout=l0.Timeout(initial_token=60_000, inter_token=timedelta(milliseconds=20))):
         text, error, requests = call(sim, Fault.stall(at_event=5, seconds=0.1), sync=sync)
@@ -86,7 +86,7 @@ def test_a_clock_that_runs_out_interrupts_nothing(sim, heard, sync):
     assert shadow(heard) == [("interrupt", "stalled")]
 
 
-@both
+@sync_and_async
 def test_shadow_records_a_hedge_without_sending_it(sim, heard, sync):
     with l0.policy(mode="shadow", hedge=l0.Hedge(after=10)):
         text, error, requests = call(sim, Fault.stall(at_event=0, seconds=0.1), sync=sync)
@@ -94,7 +94,7 @@ def test_shadow_records_a_hedge_without_sending_it(sim, heard, sync):
     assert shadow(heard) == [("hedge", None)]
 
 
-@both
+@sync_and_async
 @pytest.mark.parametrize("stream", [True, False])
 def test_rules_record_and_fail_nothing(sim, heard, sync, stream):
     with l0.policy(mode="shadow", guardrails=FORBIDDEN, hold="message"):
@@ -104,7 +104,7 @@ def test_rules_record_and_fail_nothing(sim, heard, sync, stream):
     assert event.attributes["l0.guardrail.action"] == "shadowed"
 
 
-@both
+@sync_and_async
 def test_a_quiet_call_has_no_shadow(sim, heard, sync):
     with l0.policy(mode="shadow", retry=QUICK, timeout=l0.Timeout(), breaker=True, budget=True, adaptive=True):
         assert call(sim, sync=sync) == (ANSWER.text, None, 1)

@@ -8,7 +8,7 @@ from typing import Any
 import anthropic
 import openai
 import pytest
-from journeys_kit import CHATTING, MESSAGING, Spans, async_chat_client, both, chat_client, claude
+from journeys_kit import CHATTING, MESSAGING, Spans, async_chat_client, chat_client, claude, sync_and_async
 
 import l0
 from l0.config import CONFIG
@@ -191,7 +191,7 @@ def storm(sim: Simulator, *, sync: bool) -> float:
     return len(sim.requests) / CALLS
 
 
-@both
+@sync_and_async
 @pytest.mark.parametrize("headers", NO_WAITS.values(), ids=NO_WAITS)
 def test_retry_budget_bounds_a_storm_for_any_retry_after(
     sim: Simulator, slept: list[float], headers: dict[str, str], sync: bool
@@ -215,7 +215,7 @@ def test_retry_budget_bounds_a_storm_for_any_backoff(
     assert storm(sim, sync=True) == (CALLS + BUCKET) / CALLS
 
 
-@both
+@sync_and_async
 @pytest.mark.parametrize("headers", NO_WAITS.values(), ids=NO_WAITS)
 def test_a_server_never_shortens_the_backoff_of_a_policy(
     sim: Simulator, slept: list[float], headers: dict[str, str], sync: bool

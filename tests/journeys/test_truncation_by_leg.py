@@ -7,7 +7,7 @@ from typing import Any
 
 import openai
 import pytest
-from journeys_kit import CHATTING, async_chat_client, both, chat_client
+from journeys_kit import CHATTING, async_chat_client, chat_client, sync_and_async
 
 import l0
 from l0.config import CONFIG
@@ -74,7 +74,7 @@ def fall(
         return stream(make(sim, sync=sync), other, sync=sync)
 
 
-@both
+@sync_and_async
 def test_fallback_that_is_known_to_send_terminal_events(sim: Simulator, spare: Simulator, sync: bool) -> None:
     l0.instrument()
     assert stream(make(spare, sync=sync), sync=sync)
@@ -84,7 +84,7 @@ def test_fallback_that_is_known_to_send_terminal_events(sim: Simulator, spare: S
     assert caught.value.reason == "truncated"
 
 
-@both
+@sync_and_async
 def test_fallback_that_is_unknown_beside_a_primary_that_is_known(
     sim: Simulator, spare: Simulator, sync: bool, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -98,7 +98,7 @@ def test_fallback_that_is_unknown_beside_a_primary_that_is_known(
     assert spare.origin in warned
 
 
-@both
+@sync_and_async
 def test_another_model_of_the_same_client(sim: Simulator, sync: bool) -> None:
     l0.instrument()
     assert stream(make(sim, sync=sync), sync=sync, model="known")
@@ -112,7 +112,7 @@ def test_another_model_of_the_same_client(sim: Simulator, sync: bool) -> None:
                 assert stream(make(sim, sync=sync), sync=sync)
 
 
-@both
+@sync_and_async
 @pytest.mark.parametrize("path", ["", "/v1"])
 def test_truncation_of_the_fallbacks_own_base_url(sim: Simulator, spare: Simulator, sync: bool, path: str) -> None:
     l0.instrument()

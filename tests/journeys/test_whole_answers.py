@@ -8,7 +8,16 @@ from typing import Any
 import anthropic
 import openai
 import pytest
-from journeys_kit import CHATTING, MESSAGING, RESPONDING, async_chat_client, async_claude, both, chat_client, claude
+from journeys_kit import (
+    CHATTING,
+    MESSAGING,
+    RESPONDING,
+    async_chat_client,
+    async_claude,
+    chat_client,
+    claude,
+    sync_and_async,
+)
 
 import l0
 from l0.simulator.faults import Fault
@@ -55,7 +64,7 @@ def parsed(answer: Any) -> Any:
     return answer.parse() if hasattr(answer, "http_response") else answer
 
 
-@both
+@sync_and_async
 @cases
 def test_whole_answer_that_is_none_is_repeated(
     sim: Simulator, sync: bool, ours: bool, call: Callable[[Any], Any], fault: Fault
@@ -68,7 +77,7 @@ def test_whole_answer_that_is_none_is_repeated(
     assert [request.headers["x-stainless-retry-count"] for request in sim.requests] == ["0", "1"]
 
 
-@both
+@sync_and_async
 @cases
 def test_whole_answer_that_is_none_every_time_is_an_error(
     sim: Simulator, sync: bool, ours: bool, call: Callable[[Any], Any], fault: Fault

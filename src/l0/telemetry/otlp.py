@@ -85,7 +85,8 @@ def setup(endpoint: str | bool) -> Shutdown:
 def setup_for_launcher() -> None:
     """Set up the OTLP/HTTP export that the environment asks for in a program that a launcher starts (`launcher_asks`).
 
-    ``opentelemetry-instrument`` needs a distro's configurator to set up export; ``l0 run`` leaves it to this function. Providers that are set are kept. Raises nothing: the program must start.
+    ``opentelemetry-instrument`` needs a distro's configurator to set up export; ``l0 run`` leaves it to this function.
+    Providers that are set are kept. Raises nothing: the program must start.
     """
     try:
         if is_apis_own(trace.get_tracer_provider()) or is_apis_own(metrics.get_meter_provider()):

@@ -67,7 +67,7 @@ def test_read_enters_and_exits_a_stream_helper():
     assert manager.left
 
 
-def test_read_decodes_sdk_events():
+def test_restart_event_discards_the_text_before_it():
     events = [Event(EventType.TOKEN, "void"), Event(EventType.RESTART), Event(EventType.TOKEN, "text")]
     assert run(read(Source(*events, Event(EventType.COMPLETE)))) == "text"
 

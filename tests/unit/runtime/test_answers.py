@@ -19,7 +19,7 @@ from l0.runtime.call_runtime import CallRuntime
 from l0.shared_state.shared import SharedState
 
 AT_ONCE = Policy(retry=Retry(base_delay=0))
-both = pytest.mark.parametrize("flavour", ["sync", "async"])
+sync_and_async = pytest.mark.parametrize("flavour", ["sync", "async"])
 
 
 def answered(flavour: str, made: CallRuntime, *answers: Any) -> Any:
@@ -30,7 +30,7 @@ def answered(flavour: str, made: CallRuntime, *answers: Any) -> Any:
     return asyncio.run(async_driver.request(made, FakeAsyncSender(made, queue)))
 
 
-@both
+@sync_and_async
 def test_a_whole_answer_is_returned_as_it_is(flavour):
     listener, answer = Listener(), object()
     made = CallRuntime(make_call(streaming=False), FakeCallAdapter(), [listener], SharedState())
@@ -38,7 +38,7 @@ def test_a_whole_answer_is_returned_as_it_is(flavour):
     assert listener.told == ["start 1", "end 1 ok", "call ok"]
 
 
-@both
+@sync_and_async
 def test_a_failed_request_is_repeated_as_long_as_the_sdk_would(flavour):
     listener, call_adapter = Listener(), FakeCallAdapter()
     made = CallRuntime(make_call(streaming=False), call_adapter, [listener], SharedState())
@@ -49,14 +49,14 @@ def test_a_failed_request_is_repeated_as_long_as_the_sdk_would(flavour):
     assert len(raised.value.__notes__) == 4
 
 
-@both
+@sync_and_async
 def test_an_answer_with_a_flaw_is_asked_for_again(flavour):
     call_adapter = FakeCallAdapter(flawed=[Failure(cause=Cause.NOT_A_STREAM, message="html", sdk_retries=True)])
     made = CallRuntime(make_call(streaming=False), call_adapter, [], SharedState())
     assert answered(flavour, made, "<html>", "answer") == "answer"
 
 
-@both
+@sync_and_async
 @pytest.mark.parametrize("foreign", [KeyboardInterrupt, ValueError])
 def test_what_the_request_is_not_to_blame_for_comes_through(flavour, foreign):
     listener = Listener()
@@ -68,7 +68,7 @@ def test_what_the_request_is_not_to_blame_for_comes_through(flavour, foreign):
     assert [failure.cause for failure in listener.end.failures] == ([] if interrupted else [Cause.LOCAL])
 
 
-@both
+@sync_and_async
 @pytest.mark.parametrize("interrupt", [KeyboardInterrupt, asyncio.CancelledError])
 def test_an_interruption_while_waiting_ends_the_call(flavour, monkeypatch, interrupt):
     def stop(_seconds: float, _ending: CallEnding) -> None:
@@ -86,7 +86,7 @@ def test_an_interruption_while_waiting_ends_the_call(flavour, monkeypatch, inter
     assert listener.told == ["start 1", "end 1 connection", "call cancelled"]
 
 
-@both
+@sync_and_async
 def test_delay_without_policy_is_the_sdk_delay(flavour, monkeypatch):
     slept: list[float] = []
 
@@ -103,7 +103,7 @@ def test_delay_without_policy_is_the_sdk_delay(flavour, monkeypatch):
     assert slept == [7.5]
 
 
-@both
+@sync_and_async
 def test_every_attempt_gets_the_remaining_time(flavour, monkeypatch):
     clock = {"now": 100.0}
     monkeypatch.setattr(call_runtime, "perf_counter", lambda: clock["now"])
@@ -123,7 +123,7 @@ def test_every_attempt_gets_the_remaining_time(flavour, monkeypatch):
 # Observers
 
 
-@both
+@sync_and_async
 def test_failing_observer_does_not_affect_the_call(flavour, caplog):
     broken, listener = Listener(failing=True), Listener()
     made = CallRuntime(make_call(streaming=False), FakeCallAdapter(), [broken, listener], SharedState())

@@ -96,10 +96,10 @@ def play(
     return Played(items, error, listener, body, call_adapter, made)
 
 
-both = pytest.mark.parametrize("flavour", ["sync", "async"])
+sync_and_async = pytest.mark.parametrize("flavour", ["sync", "async"])
 
 
-@both
+@sync_and_async
 def test_answer_is_delivered_in_order_and_reported_once(flavour):
     played = play(flavour, make_call(), [[FRAME, "a"], ["b", "c"], [DONE]])
     assert (played.items, played.error) == ([FRAME, "a", "b", "c"], None)
@@ -109,13 +109,13 @@ def test_answer_is_delivered_in_order_and_reported_once(flavour):
     assert played.body.closes >= 1
 
 
-@both
+@sync_and_async
 def test_events_after_the_terminal_one_are_not_delivered(flavour):
     played = play(flavour, make_call(), [["a", DONE, "b"], ["c"]])
     assert (played.items, played.error) == (["a"], None)
 
 
-@both
+@sync_and_async
 def test_before_the_commit_point_a_restart_is_invisible(flavour):
     played = play(flavour, make_call(policy=AT_ONCE), [[FRAME], Broken("rst")], [[FRAME, "a"], [DONE]])
     assert (played.items, played.error) == ([FRAME, "a"], None)
@@ -124,7 +124,7 @@ def test_before_the_commit_point_a_restart_is_invisible(flavour):
     assert played.listener.end.attempts == 2
 
 
-@both
+@sync_and_async
 def test_after_the_commit_point_the_failure_is_raised(flavour):
     error = Broken("rst")
     played = play(flavour, make_call(policy=AT_ONCE), [["a"], error], [["never"]])
@@ -134,7 +134,7 @@ def test_after_the_commit_point_the_failure_is_raised(flavour):
     assert played.body.reopened == []
 
 
-@both
+@sync_and_async
 def test_content_of_a_failing_read_is_delivered(flavour):
     failure = make_failure(Cause.MALFORMED)
     played = play(flavour, make_call(policy=AT_ONCE), [["a"], ["b", failure, "c"]])
@@ -142,7 +142,7 @@ def test_content_of_a_failing_read_is_delivered(flavour):
     assert isinstance(played.error, Broken)
 
 
-@both
+@sync_and_async
 def test_missing_terminal_event_fails_a_strict_call(flavour):
     strict = play(flavour, make_call(strict=True), [["a"]])
     assert strict.items == ["a"]
@@ -150,7 +150,7 @@ def test_missing_terminal_event_fails_a_strict_call(flavour):
     assert strict.call_adapter.whole_streams == 0
 
 
-@both
+@sync_and_async
 def test_elsewhere_it_is_accepted_with_a_warning_and_marked(flavour, caplog):
     with caplog.at_level(logging.WARNING, "l0"):
         warned = play(flavour, make_call(strict=False), [["a"]])
@@ -161,7 +161,7 @@ def test_elsewhere_it_is_accepted_with_a_warning_and_marked(flavour, caplog):
     assert len(caplog.records) == 1
 
 
-@both
+@sync_and_async
 def test_an_empty_answer_is_repeated_and_then_raised(flavour):
     policy = Policy(retry=Retry(attempts=1, base_delay=0))
     played = play(flavour, make_call(policy=policy), [], [[FRAME]], [["never"]])
@@ -174,7 +174,7 @@ def test_an_empty_answer_is_repeated_and_then_raised(flavour):
     ]
 
 
-@both
+@sync_and_async
 @pytest.mark.parametrize(("wait", "total", "said"), [(30.0, 10_000, "30 s"), (0.25, 200, "0.25 s")])
 def test_a_retry_dropped_for_its_wait_is_named_in_a_note(flavour, wait, total, said):
     policy = Policy(retry=Retry(base_delay=wait, max_delay=wait, strategy="fixed"), timeout=Timeout(total=total))
@@ -184,7 +184,7 @@ def test_a_retry_dropped_for_its_wait_is_named_in_a_note(flavour, wait, total, s
     ]
 
 
-@both
+@sync_and_async
 def test_a_failure_that_the_user_gets_as_an_event_is_raised_after_it(flavour):
     typed = Failure(cause=Cause.SERVER_ERROR, message="failed", typed=True)
     played = play(flavour, make_call(), [["a"], [typed]])
@@ -192,7 +192,7 @@ def test_a_failure_that_the_user_gets_as_an_event_is_raised_after_it(flavour):
     assert played.listener.end.outcome is Outcome.FAILED
 
 
-@both
+@sync_and_async
 def test_stopping_early_is_a_cancellation_and_closes_the_connection(flavour):
     played = play(flavour, make_call(), [["a", "b"], ["c"], [DONE]], read_event=1)
     assert played.items == ["a"]
@@ -200,7 +200,7 @@ def test_stopping_early_is_a_cancellation_and_closes_the_connection(flavour):
     assert played.body.closes == 1
 
 
-@both
+@sync_and_async
 @pytest.mark.parametrize("foreign", [KeyboardInterrupt, asyncio.CancelledError, GeneratorExit, ValueError])
 def test_what_is_no_failure_of_the_request_comes_through_at_once(flavour, foreign):
     if foreign is GeneratorExit and flavour == "async":
@@ -211,7 +211,7 @@ def test_what_is_no_failure_of_the_request_comes_through_at_once(flavour, foreig
     assert played.body.reopened == []
 
 
-@both
+@sync_and_async
 def test_an_error_after_a_whole_answer_is_nobodys_business(flavour):
     class Whole(FakePump):
         def feed(self, raw: Any) -> list[Any]:
@@ -229,7 +229,7 @@ def test_an_error_after_a_whole_answer_is_nobodys_business(flavour):
     assert made.on_read_error(Broken("rst")) == AttemptOver([], Finish(Outcome.OK))
 
 
-@both
+@sync_and_async
 def test_reopening_may_fail_too(flavour):
     played = play(flavour, make_call(policy=AT_ONCE), [[FRAME], Broken("rst")], Broken("refused"), [["a"], [DONE]])
     assert played.items == ["a"]
@@ -238,7 +238,7 @@ def test_reopening_may_fail_too(flavour):
     assert played.call_adapter.resends == [0, 1, 2]
 
 
-@both
+@sync_and_async
 def test_error_of_a_repeated_attempt_keeps_no_frames_alive(flavour):
     refused = Broken("refused")
     refused.__cause__, refused.__context__ = raised("the cause"), raised("the context")
@@ -257,7 +257,7 @@ def raised(text):
         return error
 
 
-@both
+@sync_and_async
 def test_stored_answers_are_not_asked_for_twice(flavour):
     call = make_call(policy=AT_ONCE, retry_safety=RetrySafety.UNTIL_ACCEPTED)
     played = play(flavour, call, [[FRAME], Broken("rst")], [["never"]])
@@ -265,7 +265,7 @@ def test_stored_answers_are_not_asked_for_twice(flavour):
     assert played.items == [FRAME]  # the bare SDK had handed it over, too
 
 
-@both
+@sync_and_async
 def test_work_on_the_servers_side_is_a_commit_point(flavour):
     played = play(flavour, make_call(policy=AT_ONCE), [[FRAME, TOOL], Broken("rst")], [["never"]])
     assert played.items == [FRAME, TOOL]
@@ -275,7 +275,7 @@ def test_work_on_the_servers_side_is_a_commit_point(flavour):
 # Taking up, and falling over
 
 
-@both
+@sync_and_async
 def test_resume_continues_after_the_delivered_text(flavour):
     resume_points = []
     policy = Policy(retry=Retry(base_delay=0), resume="splice", on_resume=resume_points.append)
@@ -290,7 +290,7 @@ def test_resume_continues_after_the_delivered_text(flavour):
     assert played.call_adapter.plans[1].resume_state.text == "ab"
 
 
-@both
+@sync_and_async
 def test_content_of_a_failing_read_is_delivered_before_a_resume(flavour):
     failure = make_failure(Cause.MALFORMED)
     policy = Policy(retry=Retry(base_delay=0), resume="splice")
@@ -299,7 +299,7 @@ def test_content_of_a_failing_read_is_delivered_before_a_resume(flavour):
     assert played.call_adapter.plans[1].resume_state.text == "ab"
 
 
-@both
+@sync_and_async
 @pytest.mark.parametrize("reason", ["provider", "reader", "call"])
 def test_unresumable_answer_is_not_resumed(flavour, reason, monkeypatch):
     monkeypatch.setattr(FakeReader, "resumable", reason != "reader", raising=False)
@@ -311,7 +311,7 @@ def test_unresumable_answer_is_not_resumed(flavour, reason, monkeypatch):
     assert played.body.reopened == []
 
 
-@both
+@sync_and_async
 def test_failing_callback_is_logged_and_does_not_affect_the_call(flavour, caplog):
     policy = Policy(
         retry=Retry(base_delay=0), resume="splice", on_resume=lambda resume_point: resume_point.no_such_field
@@ -322,7 +322,7 @@ def test_failing_callback_is_logged_and_does_not_affect_the_call(flavour, caplog
     assert "on_resume failed" in caplog.text
 
 
-@both
+@sync_and_async
 def test_fallback_leg_reaches_the_sdk(flavour):
     legs = [Fallback(model="second"), Fallback(model="third")]
     policy = Policy(retry=Retry(max_retries=1, base_delay=0), fallback=legs)
@@ -334,7 +334,7 @@ def test_fallback_leg_reaches_the_sdk(flavour):
     assert played.listener.end.outcome is Outcome.RECOVERED_FALLBACK
 
 
-@both
+@sync_and_async
 @pytest.mark.parametrize("mode", ["message", "verified"])
 def test_undelivered_answer_is_retried(flavour, mode):
     policy = Policy(retry=Retry(base_delay=0), hold=mode)
@@ -346,7 +346,7 @@ def test_undelivered_answer_is_retried(flavour, mode):
 # What is held back
 
 
-@both
+@sync_and_async
 @pytest.mark.parametrize(("frames", "restarts"), [(3, False), (4, True)])
 def test_so_many_frames_are_held_and_no_more(flavour, frames, restarts):
     policy = Policy(retry=Retry(base_delay=0), hold=Hold(frames=frames, seconds=60))

@@ -21,7 +21,7 @@ CASES = [
     (anthropic.APIConnectionError, httpx.ReadError),
     (anthropic.APITimeoutError, httpx.ReadTimeout),
 ]
-both = pytest.mark.parametrize(("sdk", "transport"), CASES, ids=lambda kind: kind and kind.__qualname__)
+each_sdk = pytest.mark.parametrize(("sdk", "transport"), CASES, ids=lambda kind: kind and kind.__qualname__)
 
 
 def made(sdk, transport):
@@ -30,7 +30,7 @@ def made(sdk, transport):
     return interruption(sample, *([transport] if transport else ()), partial_text="Hel", reason="truncated", attempts=2)
 
 
-@both
+@each_sdk
 def test_every_except_clause_of_the_bare_sdk_catches_it(sdk, transport):
     error = made(sdk, transport)
     assert isinstance(error, l0.StreamInterrupted)
@@ -40,7 +40,7 @@ def test_every_except_clause_of_the_bare_sdk_catches_it(sdk, transport):
         raise error
 
 
-@both
+@each_sdk
 @pytest.mark.parametrize("travel", [lambda e: pickle.loads(pickle.dumps(e)), copy.copy, copy.deepcopy])
 def test_it_travels(sdk, transport, travel):
     error = made(sdk, transport)
@@ -53,7 +53,7 @@ def test_it_travels(sdk, transport, travel):
     assert other.request.url == REQUEST.url
 
 
-@both
+@each_sdk
 def test_interruption_message(sdk, transport):
     error = made(sdk, transport)
     assert str(error) == "it broke"
