@@ -64,7 +64,7 @@ class SentryCallObserver(l0.CallObserver):
                 "contexts": {
                     "llm_call": {
                         "attempts": event.attempts,
-                        "stop": event.stop,
+                        "stop_reason": event.stop_reason,
                         "policy_field": event.policy_field,
                         "wasted_tokens": event.wasted_tokens,
                     }

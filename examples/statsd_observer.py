@@ -50,8 +50,8 @@ class StatsdCallObserver(l0.CallObserver):
                 self._statsd.send(f"{self._prefix}.attempts_failed.{failure.cause.value}:1|c")
             case l0.CallEnded():
                 self._statsd.send(f"{self._prefix}.{event.outcome.value}:1|c")
-                if event.pace is not None and event.pace.first_chunk is not None:
-                    self._statsd.send(f"{self._prefix}.first_chunk:{1_000 * event.pace.first_chunk:.0f}|ms")
+                if event.stream_stats is not None and event.stream_stats.first_chunk is not None:
+                    self._statsd.send(f"{self._prefix}.first_chunk:{1_000 * event.stream_stats.first_chunk:.0f}|ms")
 
 
 def _word(name: str) -> str:

@@ -58,7 +58,7 @@ def make_failure(cause: Cause = Cause.RESET, **fields: Any) -> Failure:
     return Failure(cause=cause, message="made for a test", **{"sdk_retries": True} | fields)
 
 
-def make_pace(**changes: Any) -> StreamStats:
+def make_stats(**changes: Any) -> StreamStats:
     """Of an answer that came smoothly: its first content a second after the request, its end a second later."""
     fields: dict[str, Any] = {
         "chunks": 2,
@@ -74,7 +74,7 @@ def make_pace(**changes: Any) -> StreamStats:
         "jitter": 0.0,
         "smoothness": 100.0,
         "wire_bytes": 10,
-        "held": 0.0,
+        "held_s": 0.0,
     }
     return StreamStats(**fields | changes)
 
@@ -89,7 +89,7 @@ def make_end(**changes: Any) -> CallEnded:
         "leg": 0,
         "resume_points": (),
         "metadata": None,
-        "pace": make_pace(),
+        "stream_stats": make_stats(),
         "text": "",
         "at": 9.0,
     }

@@ -265,10 +265,10 @@ def test_end_holds_figures_of_the_answer(sim: Simulator) -> None:
     (end,) = ends
     assert end.text == WORDS
     assert WORDS not in repr(end)
-    assert end.pace is not None
-    assert end.pace.chunks > 3
-    assert end.pace.first_chunk is not None
-    assert 0 < end.pace.first_chunk <= end.pace.duration
+    assert end.stream_stats is not None
+    assert end.stream_stats.chunks > 3
+    assert end.stream_stats.first_chunk is not None
+    assert 0 < end.stream_stats.first_chunk <= end.stream_stats.duration
     assert end.metadata is not None
     assert end.metadata.finish_reasons == ("stop",)
     assert end.wasted_tokens is None

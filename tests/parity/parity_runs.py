@@ -44,7 +44,7 @@ class Recorder:
                 self.events.append(("end", number, failure.cause.value if failure else None, status))
             case CallEnded() as end:
                 causes = tuple(failure.cause.value for failure in end.failures)
-                chunks = end.pace.chunks if end.pace else None
+                chunks = end.stream_stats.chunks if end.stream_stats else None
                 self.events.append(
                     (
                         "over",

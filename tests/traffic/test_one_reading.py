@@ -98,7 +98,7 @@ def parsed(arguments: str) -> Any:
 
 def facts(metadata: ResponseMetadata) -> ResponseMetadata:
     """Anomalies are of the wire only."""
-    return replace(metadata, anomalies=(), other=False)
+    return replace(metadata, anomalies=(), has_other_content=False)
 
 
 def from_the_wire(sample: Sample) -> tuple[Reading, list[Any]]:

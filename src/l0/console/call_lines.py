@@ -65,8 +65,8 @@ def _time(seconds: float) -> str:
 
 
 def _duration(events: Sequence[CallEvent], ended: CallEnded) -> float:
-    if ended.pace is not None:
-        return ended.pace.duration
+    if ended.stream_stats is not None:
+        return ended.stream_stats.duration
     return next((ended.at - event.at for event in events if isinstance(event, AttemptStarted)), 0.0)
 
 
@@ -92,13 +92,13 @@ def _failed(ended: CallEnded) -> str:
         # The last attempt of several has the same failure on its own line.
         shown = ended.attempts > 1 and ended.failure in ended.failures
         text = f"{text}: {ended.failure.cause.value if shown else ended.failure}"
-    return f"{text}; no further attempt: {ended.stop}" if ended.stop else text
+    return f"{text}; no further attempt: {ended.stop_reason}" if ended.stop_reason else text
 
 
 def _figures(call: Call, ended: CallEnded) -> Iterator[str]:
-    pace, metadata = ended.pace, ended.metadata
-    if call.streaming and pace is not None and pace.first_chunk is not None:
-        yield f"first token {pace.first_chunk:.2f} s"
+    stats, metadata = ended.stream_stats, ended.metadata
+    if call.streaming and stats is not None and stats.first_chunk is not None:
+        yield f"first token {stats.first_chunk:.2f} s"
     if metadata is not None and metadata.input_tokens is not None and metadata.output_tokens is not None:
         wasted = f", of them {ended.wasted_tokens:,} wasted" if ended.wasted_tokens else ""
         yield f"tokens {metadata.input_tokens:,} in, {metadata.output_tokens:,} out{wasted}".replace(" ", NO_BREAK)

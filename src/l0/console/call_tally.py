@@ -46,10 +46,10 @@ class _ModelTally:
         if ended.metadata is not None:
             self.input_tokens = _sum(self.input_tokens, ended.metadata.input_tokens)
             self.output_tokens = _sum(self.output_tokens, ended.metadata.output_tokens)
-        if ended.pace is not None:
-            if ended.pace.first_chunk is not None:
-                self.first_token.add(ended.pace.first_chunk)
-            for seconds, count in ended.pace.gaps:
+        if ended.stream_stats is not None:
+            if ended.stream_stats.first_chunk is not None:
+                self.first_token.add(ended.stream_stats.first_chunk)
+            for seconds, count in ended.stream_stats.gaps:
                 self.gap.add(seconds, count)
 
     def summary(self, provider: str, model: str) -> ModelSummary:
@@ -113,7 +113,7 @@ class CallTally:
 
     def _reason(self, ended: CallEnded) -> str:
         """Return why a failed call made no further attempt."""
-        reason = ended.stop or HOPELESS
+        reason = ended.stop_reason or HOPELESS
         return reason if reason in self._stopped or len(self._stopped) < MAX_REASONS else OTHER_REASONS
 
     def _model(self, call: Call) -> _ModelTally:

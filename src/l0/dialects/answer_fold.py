@@ -180,7 +180,7 @@ def complete_answer(dialect: WireDialect, answer: Mapping[str, Any]) -> Complete
             text.append(delta.text)
     calls = [*fold.calls, *fold.open_calls.values()]
     return CompleteAnswer(
-        metadata=replace(fold.metadata(), other=dialect.holds_other(answer)),
+        metadata=replace(fold.metadata(), has_other_content=dialect.holds_other(answer)),
         text="".join(text),
         calls=tuple((call.name, call.arguments) for call in calls),
     )

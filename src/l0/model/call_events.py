@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from .attempt import AttemptSpec
 from .call import Outcome
 from .failure import Cause, Failure
+from .former_names import former_name
 from .policy import ResumePoint
 from .rule import Violation
 
@@ -26,8 +27,8 @@ class AttemptEnded:
 
     ``action``: the decision after a failure: ``"retry"`` or ``"resume"`` (``wait_s`` seconds later), ``"fallback"``
     (to the next fallback) or ``"raise"``; ``None`` without a failure, and for requests that ran in parallel.
-    ``stop``: the reason why the same model and client is not asked again, with its limit; empty if it is, or if the
-    failure explains itself. ``refused``: that reason is an exhausted retry budget.
+    ``stop_reason``: the reason why the same model and client is not asked again, with its limit; empty if it is, or if
+    the failure explains itself. ``budget_refused``: the retry budget is used up, which is that reason.
     """
 
     number: int
@@ -38,17 +39,20 @@ class AttemptEnded:
     lost: bool = False
     action: str | None = None
     wait_s: float = 0.0
-    stop: str = ""
-    refused: bool = False
+    stop_reason: str = ""
+    budget_refused: bool = False
+
+    stop = former_name("stop", "stop_reason")
+    refused = former_name("refused", "budget_refused")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ResponseMetadata:
-    """The metadata that the provider sent with its answer. ``None``: not sent; values are never estimated.
+    """The metadata that the provider sent with its answer. ``None``: not sent. Values are never estimated, except
+    that a missing finish reason is given as ``"error"``.
 
-    ``input_tokens`` includes the cached parts. ``finish_reasons``: one per choice, ``"error"`` if an expected one did
-    not arrive. ``anomalies``: names of unusual but accepted properties of the answer. ``other``: a complete answer
-    holds something besides text.
+    ``input_tokens`` includes the cached parts. ``finish_reasons``: one per choice. ``anomalies``: names of unusual but
+    accepted properties of the answer. ``has_other_content``: a complete answer holds something besides text.
     """
 
     response_id: str | None = None
@@ -60,8 +64,10 @@ class ResponseMetadata:
     cache_write_tokens: int | None = None
     reasoning_tokens: int | None = None
     anomalies: tuple[str, ...] = ()
-    other: bool = False
+    has_other_content: bool = False
     extra: Mapping[str, str | int | float | bool] = field(default_factory=dict)
+
+    other = former_name("other", "has_other_content")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,14 +88,16 @@ class ShadowDecision:
     """A decision that a policy in shadow mode would have made.
 
     ``action``: ``"refuse"`` (a breaker is open), ``"interrupt"`` (a deadline passed), ``"hedge"``, ``"retry"`` or
-    ``"resume"`` (after ``seconds``; ``None``: the SDK's own delay), ``"fallback"``, ``"raise"``. ``cause``: the cause
+    ``"resume"`` (after ``wait_s``; ``None``: the SDK's own delay), ``"fallback"``, ``"raise"``. ``cause``: the cause
     of the failure that led to the decision.
     """
 
     action: str
     cause: Cause | None
-    seconds: float | None
+    wait_s: float | None
     at: float
+
+    seconds = former_name("seconds", "wait_s")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,9 +132,16 @@ class StreamStats:
     """The timing of a streamed answer. Times are in seconds.
 
     ``first_chunk``, ``last_chunk``: time from the start of the call to their delivery. ``first_content``: time from the
-    request of the attempt that served the answer. A gap is the time between two reads that returned content, while the
-    engine was reading. ``gaps``: pairs of gap size and count, smallest first; sizes are accurate to 10 %. ``timeline``:
-    the content deltas in each ``timeline_bucket`` seconds from the start of the call; empty unless it was asked for.
+    request of the attempt that served the answer. ``duration``: time from the start of the call to its end.
+    ``stalls``: how often no content arrived for 10 s while reading.
+
+    A gap is the time between two reads that returned content, while the engine was reading. ``gaps``: pairs of gap size
+    and count, smallest first; sizes are accurate to 10 %. ``jitter``: the standard deviation of the gaps.
+    ``smoothness``: 100 * (1 - ``jitter`` / their mean), at least 0; 100 means that all gaps are equal.
+
+    ``held_s``: time for which objects were held back: the first, or the last if rules check text before its release.
+    ``timeline``: the content deltas in each ``timeline_bucket`` seconds from the start of the call; empty unless it was
+    asked for.
     """
 
     chunks: int
@@ -142,10 +157,12 @@ class StreamStats:
     jitter: float
     smoothness: float
     wire_bytes: int
-    held: float
+    held_s: float
     gaps: tuple[tuple[float, int], ...] = ()
     timeline: tuple[int, ...] = ()
     timeline_bucket: float = 0.0
+
+    held = former_name("held", "held_s")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -166,10 +183,11 @@ ToolCalls = Sequence[tuple[str, str]]
 class CallEnded:
     """The call ended. Sent exactly once, for every outcome. ``failures``: one per failed attempt, in order.
 
-    ``rules``: the evaluation times of the rules on its text, by rule name. ``stop``: the reason why a failed call made
-    no further attempt, with its limit; empty if the failure explains itself. ``policy_field``: the field of the policy
-    that decided, such as ``"Retry.max_retries"``; empty for none. ``wasted_tokens``: the tokens, input and output, that
-    the provider reported for attempts other than the one that served the answer; ``None`` if it reported none.
+    ``rules``: the evaluation times of the rules on its text, by rule name. ``stop_reason``: the reason why a failed
+    call made no further attempt, with its limit; empty if the failure explains itself. ``policy_field``: the field of
+    the policy that decided, such as ``"Retry.max_retries"``; empty for none. ``wasted_tokens``: the tokens, input and
+    output, that the provider reported for attempts other than the one that served the answer; ``None`` if it reported
+    none.
     """
 
     outcome: Outcome
@@ -179,14 +197,18 @@ class CallEnded:
     leg: int
     resume_points: tuple[ResumePoint, ...]
     metadata: ResponseMetadata | None
-    pace: StreamStats | None
+    stream_stats: StreamStats | None
     text: str = field(repr=False)
     at: float
     rules: Mapping[str, RuleTimes] = field(default_factory=dict)
-    calls: ToolCalls = field(default=(), repr=False)
-    stop: str = ""
+    tool_calls: ToolCalls = field(default=(), repr=False)
+    stop_reason: str = ""
     policy_field: str = ""
     wasted_tokens: int | None = None
+
+    pace = former_name("pace", "stream_stats")
+    calls = former_name("calls", "tool_calls")
+    stop = former_name("stop", "stop_reason")
 
 
 CallEvent = AttemptStarted | AttemptEnded | RuleMatched | ShadowDecision | BreakerChanged | CallEnded

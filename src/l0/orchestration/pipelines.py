@@ -11,13 +11,13 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from l0.model.durations import SHORTEST_LIMIT_MS, milliseconds
+from l0.model.former_names import former_name
 from l0.model.policy import PolicyError
 from l0.telemetry.fan_out_spans import FanOutSpan
 
 from . import tasks
 from .checks import check_function, check_switch
 from .fan_out import parallel
-from .former_names import former_name
 
 Function = Callable[[Any], Any]
 """A function from a value to anything that a task may return. A `Pipeline` is one, too."""

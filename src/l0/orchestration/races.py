@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from time import perf_counter
 from typing import Any, Generic, TypeVar, overload
 
+from l0.model.former_names import former_name
 from l0.model.policy import PolicyError
 from l0.telemetry.fan_out_spans import FanOutSpan
 
 from . import task_group
 from .checks import check_function
-from .former_names import former_name
 from .results import Branch, BranchStatus
 from .stream_reading import text_of
 from .task_usage import Usage

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Generic, TypeVar, overload
 
-from .former_names import former_name
+from l0.model.former_names import former_name
+
 from .task_usage import Usage
 
 T_co = TypeVar("T_co", covariant=True)

@@ -825,4 +825,4 @@ class CallRuntime:
 
 def _other(text: str, metadata: ResponseMetadata | None) -> bool:
     """Return True if an answer has content besides text. An answer without text that cost tokens counts as such."""
-    return metadata is not None and (metadata.other or (not text and bool(metadata.output_tokens)))
+    return metadata is not None and (metadata.has_other_content or (not text and bool(metadata.output_tokens)))

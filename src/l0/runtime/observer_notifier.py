@@ -107,7 +107,7 @@ class ObserverNotifier:
             event = replace(event, action="raise")
         if stop is not NO_STOP:
             refused = stop.reason is StopReason.REFUSED
-            event = replace(event, stop=describe_stop(stop, self._call, failure), refused=refused)
+            event = replace(event, stop_reason=describe_stop(stop, self._call, failure), budget_refused=refused)
         self.notify(event)
 
     def lost(self, number: int, failure: Failure | None, at: float) -> None:
@@ -172,12 +172,12 @@ class ObserverNotifier:
             leg=machine.leg,
             resume_points=tuple(machine.resume_points),
             metadata=metadata,
-            pace=self.stats.result(at) if self.stats is not None else None,
+            stream_stats=self.stats.result(at) if self.stats is not None else None,
             text=text,
             at=at,
             rules=rules,
-            calls=calls,
-            stop="" if failure is None else describe_stop(stop, self._call, failure),
+            tool_calls=calls,
+            stop_reason="" if failure is None else describe_stop(stop, self._call, failure),
             policy_field="" if failure is None else policy_field(stop, self._call, failure),
             wasted_tokens=_tokens(wasted) if wasted else None,
         )
@@ -205,7 +205,7 @@ class ObserverNotifier:
         """Report the first objects delivered to the user, or the last. ``held``: the seconds for which they were held
         back."""
         if self.stats is not None and items:
-            self.stats.held = held
+            self.stats.held_s = held
             self.stats.delivered(len(items), at)
 
     def _emit(self, event: CallEvent) -> None:

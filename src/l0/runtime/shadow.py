@@ -128,4 +128,4 @@ class ShadowPolicy:
         self._notify(replace(event, action=event.action if event.action == "recorded" else "shadowed"))
 
     def _report(self, action: str, cause: Cause | None, at: float, *, seconds: float | None = None) -> None:
-        self._notify(ShadowDecision(action=action, cause=cause, seconds=seconds, at=at))
+        self._notify(ShadowDecision(action=action, cause=cause, wait_s=seconds, at=at))

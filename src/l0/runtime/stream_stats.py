@@ -37,7 +37,7 @@ class StreamStatsRecorder:
         "chunks",
         "first_chunk",
         "first_content",
-        "held",
+        "held_s",
         "last",
         "stalls",
         "wire_bytes",
@@ -54,7 +54,7 @@ class StreamStatsRecorder:
         self.chunks = 0
         self.stalls = 0
         self.wire_bytes = 0
-        self.held = 0.0
+        self.held_s = 0.0
         self.first_chunk: float | None = None
         self.last = began
         self.first_content: float | None = None
@@ -139,7 +139,7 @@ class StreamStatsRecorder:
             jitter=deviation,
             smoothness=max(0.0, steady),
             wire_bytes=self.wire_bytes,
-            held=self.held,
+            held_s=self.held_s,
             gaps=tuple(gaps),
         )
 

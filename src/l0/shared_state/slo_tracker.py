@@ -202,15 +202,15 @@ class SloCallObserver:
         started = self._started.pop(attempt.number, None)
         if started is None:
             return
-        pace = ended.pace if ended is not None else None
+        stats = ended.stream_stats if ended is not None else None
         metadata = ended.metadata if ended is not None else None
         record = AttemptRecord(
             streaming=self._call.streaming,
             failure=attempt.failure,
             opened=attempt.status is not None and 200 <= attempt.status < 300,
             waited=attempt.at - started.at,
-            first_content=pace.first_content if pace is not None else None,
-            stalls=max(0, pace.stalls - self._stalled) if pace is not None else 0,
+            first_content=stats.first_content if stats is not None else None,
+            stalls=max(0, stats.stalls - self._stalled) if stats is not None else 0,
             unended=metadata is not None and Cause.TRUNCATED.value in metadata.anomalies,
             given_up=attempt.lost or (ended is not None and ended.outcome is Outcome.CANCELLED),
         )

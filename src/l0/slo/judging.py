@@ -131,7 +131,7 @@ def _judge_stream(attempt: AttemptRecord, blamed: Indicator | None, objective: O
 def judge_call(ended: CallEnded, objective: Objective) -> bool | None:
     """Return True if a call is good for an objective on delivered calls, false if bad, ``None`` if not counted."""
     if objective.indicator is Indicator.FIRST_CHUNK:
-        first = ended.pace.first_chunk if ended.pace is not None else None
+        first = ended.stream_stats.first_chunk if ended.stream_stats is not None else None
         return None if first is None or objective.threshold is None else first <= objective.threshold
     if ended.outcome is Outcome.CANCELLED or (ended.failure is not None and ended.failure.cause in CALLERS):
         return None

@@ -53,8 +53,8 @@ def of_answer(ended: CallEnded) -> Attributes:
         if metadata.finish_reasons:
             attributes[names.RESPONSE_FINISH_REASONS] = metadata.finish_reasons
         attributes.update(metadata.extra)
-    if ended.pace is not None and ended.pace.first_chunk is not None:
-        attributes[names.RESPONSE_TIME_TO_FIRST_CHUNK] = ended.pace.first_chunk
+    if ended.stream_stats is not None and ended.stream_stats.first_chunk is not None:
+        attributes[names.RESPONSE_TIME_TO_FIRST_CHUNK] = ended.stream_stats.first_chunk
     if failed(ended):
         attributes[names.ERROR_TYPE] = error_type(ended.failure)
     return attributes
@@ -65,8 +65,8 @@ def of_engine(ended: CallEnded) -> Attributes:
     attributes: Attributes = {names.OUTCOME: outcome(ended).value, names.ATTEMPTS_MADE: ended.attempts}
     if ended.failure is not None and failed(ended):
         attributes[names.CAUSE] = ended.failure.cause.value
-        if ended.stop:
-            attributes[names.STOP_REASON] = ended.stop
+        if ended.stop_reason:
+            attributes[names.STOP_REASON] = ended.stop_reason
         if ended.policy_field:
             attributes[names.STOP_FIELD] = ended.policy_field
     if ended.wasted_tokens is not None:
@@ -79,11 +79,11 @@ def of_engine(ended: CallEnded) -> Attributes:
         attributes[names.RESUME_STRATEGY] = ended.resume_points[-1].strategy
     if ended.metadata is not None and ended.metadata.anomalies:
         attributes[names.ANOMALY_KINDS] = ended.metadata.anomalies
-    if ended.pace is not None:
-        attributes.update(_of_stats(ended.pace, ended.metadata))
-        if ended.pace.wire_bytes and ended.text:
+    if ended.stream_stats is not None:
+        attributes.update(_of_stats(ended.stream_stats, ended.metadata))
+        if ended.stream_stats.wire_bytes and ended.text:
             text = len(ended.text.encode("utf-8", "surrogatepass"))
-            attributes[names.OVERHEAD_RATIO] = ended.pace.wire_bytes / text
+            attributes[names.OVERHEAD_RATIO] = ended.stream_stats.wire_bytes / text
     return attributes
 
 
@@ -93,46 +93,46 @@ def with_former_names(attributes: Attributes) -> Attributes:
     return attributes | former
 
 
-def _of_stats(pace: StreamStats, metadata: ResponseMetadata | None) -> Attributes:
+def _of_stats(stats: StreamStats, metadata: ResponseMetadata | None) -> Attributes:
     attributes: Attributes = {}
-    if pace.first_chunk is not None or pace.stalls:
-        attributes[names.STALLS] = pace.stalls
-    if pace.wire_bytes:
-        attributes[names.WIRE_BYTES] = pace.wire_bytes
-    if pace.first_content is not None:
-        attributes[names.TIME_TO_FIRST_CONTENT] = pace.first_content
-    if pace.held > 0:
-        attributes[names.HELD] = pace.held
-    if pace.gap_max > 0:
-        attributes[names.GAP_MAX] = pace.gap_max
-        attributes[names.GAP_P50] = pace.gap_p50
-        attributes[names.GAP_P95] = pace.gap_p95
-        attributes[names.GAP_P99] = pace.gap_p99
-        attributes[names.JITTER] = pace.jitter
-        attributes[names.SMOOTHNESS] = pace.smoothness
-    if pace.timeline:
-        attributes[names.TIMELINE] = pace.timeline
-        attributes[names.TIMELINE_BUCKET] = pace.timeline_bucket
-    if (rate := throughput(pace, metadata)) is not None:
+    if stats.first_chunk is not None or stats.stalls:
+        attributes[names.STALLS] = stats.stalls
+    if stats.wire_bytes:
+        attributes[names.WIRE_BYTES] = stats.wire_bytes
+    if stats.first_content is not None:
+        attributes[names.TIME_TO_FIRST_CONTENT] = stats.first_content
+    if stats.held_s > 0:
+        attributes[names.HELD] = stats.held_s
+    if stats.gap_max > 0:
+        attributes[names.GAP_MAX] = stats.gap_max
+        attributes[names.GAP_P50] = stats.gap_p50
+        attributes[names.GAP_P95] = stats.gap_p95
+        attributes[names.GAP_P99] = stats.gap_p99
+        attributes[names.JITTER] = stats.jitter
+        attributes[names.SMOOTHNESS] = stats.smoothness
+    if stats.timeline:
+        attributes[names.TIMELINE] = stats.timeline
+        attributes[names.TIMELINE_BUCKET] = stats.timeline_bucket
+    if (rate := throughput(stats, metadata)) is not None:
         attributes[names.THROUGHPUT] = rate
     return attributes
 
 
-def throughput(pace: StreamStats, metadata: ResponseMetadata | None) -> float | None:
+def throughput(stats: StreamStats, metadata: ResponseMetadata | None) -> float | None:
     """Return output tokens/s after the first; ``None`` if the token count or the time span is missing."""
     tokens = metadata.output_tokens if metadata is not None else None
-    if tokens is None or tokens < 2 or pace.first_chunk is None or pace.last_chunk is None:
+    if tokens is None or tokens < 2 or stats.first_chunk is None or stats.last_chunk is None:
         return None
-    if pace.last_chunk <= pace.first_chunk:
+    if stats.last_chunk <= stats.first_chunk:
         return None
-    return (tokens - 1) / (pace.last_chunk - pace.first_chunk)
+    return (tokens - 1) / (stats.last_chunk - stats.first_chunk)
 
 
-def per_chunk(pace: StreamStats) -> float | None:
+def per_chunk(stats: StreamStats) -> float | None:
     """Return the mean time per chunk after the first, in seconds; ``None`` for fewer than two chunks."""
-    if pace.first_chunk is None or pace.last_chunk is None or pace.chunks < 2:
+    if stats.first_chunk is None or stats.last_chunk is None or stats.chunks < 2:
         return None
-    return (pace.last_chunk - pace.first_chunk) / (pace.chunks - 1)
+    return (stats.last_chunk - stats.first_chunk) / (stats.chunks - 1)
 
 
 def failed(ended: CallEnded) -> bool:

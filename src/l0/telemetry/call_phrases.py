@@ -39,7 +39,7 @@ def what_follows(event: AttemptEnded) -> str | None:
         case "resume":
             return f"the answer is resumed {_after(event.wait_s)}"
         case "fallback":
-            return f"the next fallback follows{f', as {event.stop}' if event.stop else ''}"
+            return f"the next fallback follows{f', as {event.stop_reason}' if event.stop_reason else ''}"
     return None
 
 
@@ -68,7 +68,7 @@ def shadow_decision(event: ShadowDecision) -> str:
     text = f"in shadow mode the policy would {'fall back' if event.action == 'fallback' else event.action}"
     if event.cause is not None:
         text = f"{text} because of {event.cause.value}"
-    return text if event.seconds is None else f"{text} (after {event.seconds:.2f} s)"
+    return text if event.wait_s is None else f"{text} (after {event.wait_s:.2f} s)"
 
 
 def recovered_by(call: Call, ended: CallEnded) -> str:

@@ -76,7 +76,7 @@ def of_request(call: Call) -> dict[str, list[Json]]:
 def of_answer(ended: CallEnded) -> dict[str, list[Json]]:
     """Return the answer's text and tool calls by attribute name."""
     content: list[object] = [ended.text] if ended.text else []
-    called = [{"type": "function_call", "name": name, "arguments": arguments} for name, arguments in ended.calls]
+    called = [{"type": "function_call", "name": name, "arguments": arguments} for name, arguments in ended.tool_calls]
     if not content and not called:
         return {}
     reasons = ended.metadata.finish_reasons if ended.metadata is not None else ()

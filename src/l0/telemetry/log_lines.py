@@ -95,7 +95,7 @@ class CallLines:
             event.action or "",
             l0_cause=failure.cause.value,
             l0_attempt=event.number,
-            l0_reason=event.stop or failure.message,
+            l0_reason=event.stop_reason or failure.message,
             l0_request_id=event.request_id,
             l0_wait_seconds=event.wait_s,
         )
@@ -103,7 +103,7 @@ class CallLines:
         if following is None:
             return None  # the line of the call says it
         text = f"{self._name}: attempt {event.number} failed ({failure}); {following}"
-        if event.refused:
+        if event.budget_refused:
             return LogLine(level=INFO, text=text, fields={**fields, "l0_event": "refused"})
         return LogLine(level=DEBUG, text=text, fields=fields)
 
@@ -123,7 +123,7 @@ class CallLines:
 
     def _shadow_decision(self, event: ShadowDecision) -> LogLine:
         cause = event.cause.value if event.cause is not None else None
-        fields = self._fields("shadow", l0_cause=cause, l0_wait_seconds=event.seconds) | {"l0_action": event.action}
+        fields = self._fields("shadow", l0_cause=cause, l0_wait_seconds=event.wait_s) | {"l0_action": event.action}
         return LogLine(level=DEBUG, text=f"{self._name}: {shadow_decision(event)}", fields=fields)
 
     def _recovered(self, ended: CallEnded) -> LogLine:
@@ -149,15 +149,15 @@ class CallLines:
     def _call_failed(self, ended: CallEnded, failure: Failure) -> LogLine:
         count = f"after {ended.attempts} attempt{'s' * (ended.attempts > 1)}" if ended.attempts else "without a request"
         text = f"{self._name}: failed {count}: {failure}"
-        if ended.stop:
-            text = f"{text}; no further attempt: {ended.stop}"
+        if ended.stop_reason:
+            text = f"{text}; no further attempt: {ended.stop_reason}"
         earlier = [(number, one) for number, one in self._failed if str(one) != str(failure)]
         text = "; ".join([text, *_described(earlier, None)])
         fields = self._ended(
             "failed",
             ended,
             failure,
-            l0_reason=ended.stop or failure.message,
+            l0_reason=ended.stop_reason or failure.message,
             l0_policy_field=ended.policy_field or None,
             l0_request_id=failure.request_id,
             l0_duration_seconds=ended.at - self._began,

@@ -170,10 +170,10 @@ class CallMetrics:
         error = ((names.ERROR_TYPE, attributes.error_type(ended.failure)),) if attributes.failed(ended) else ()
         base = self._conventional
         self._record_with(family.duration, self._duration(ended), base, error)
-        pace = ended.pace
-        if pace is not None and pace.first_chunk is not None:
-            self._record_with(family.first_chunk, pace.first_chunk, base, ())
-            for seconds in self._chunk_times(pace):
+        stats = ended.stream_stats
+        if stats is not None and stats.first_chunk is not None:
+            self._record_with(family.first_chunk, stats.first_chunk, base, ())
+            for seconds in self._chunk_times(stats):
                 self._record_with(family.per_chunk, seconds, base, ())
         if ended.metadata is not None:
             for tokens in family.tokens:
@@ -181,10 +181,10 @@ class CallMetrics:
                 if count is not None:
                     self._record_with(tokens.metric, count, base, tokens.attributes)
 
-    def _chunk_times(self, pace: StreamStats) -> Iterable[float]:
+    def _chunk_times(self, stats: StreamStats) -> Iterable[float]:
         if self._every_chunk:
-            return chain.from_iterable(repeat(seconds, count) for seconds, count in pace.gaps)
-        mean = attributes.per_chunk(pace)
+            return chain.from_iterable(repeat(seconds, count) for seconds, count in stats.gaps)
+        mean = attributes.per_chunk(stats)
         return () if mean is None else (mean,)
 
     def _record_attempts(self, ended: CallEnded) -> None:
@@ -233,18 +233,18 @@ class CallMetrics:
                 self._record(names.TRUNCATIONS, 1, (names.KIND, "accepted"))
             else:
                 self._record(names.ANOMALIES, 1, (names.KIND, anomaly))
-        if ended.pace is not None:
-            self._record_gaps(ended.pace)
+        if ended.stream_stats is not None:
+            self._record_gaps(ended.stream_stats)
 
-    def _record_gaps(self, pace: StreamStats) -> None:
-        if pace.gap_max > 0:
-            self._record(names.LONGEST_GAP, pace.gap_max)
-        if pace.stalls:
-            self._record(names.STREAM_STALLS, pace.stalls)
+    def _record_gaps(self, stats: StreamStats) -> None:
+        if stats.gap_max > 0:
+            self._record(names.LONGEST_GAP, stats.gap_max)
+        if stats.stalls:
+            self._record(names.STREAM_STALLS, stats.stalls)
 
     def _duration(self, ended: CallEnded) -> float:
-        if ended.pace is not None:
-            return ended.pace.duration
+        if ended.stream_stats is not None:
+            return ended.stream_stats.duration
         return ended.at - self._started_at if self._started_at is not None else 0.0
 
 

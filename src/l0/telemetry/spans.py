@@ -331,8 +331,8 @@ def _of_decision(decision: ShadowDecision) -> attributes.Attributes:
     described: attributes.Attributes = {names.SHADOW_ACTION: decision.action}
     if decision.cause is not None:
         described[names.CAUSE] = decision.cause.value
-    if decision.seconds is not None:
-        described[names.WAITED] = decision.seconds
+    if decision.wait_s is not None:
+        described[names.WAITED] = decision.wait_s
     return described
 
 

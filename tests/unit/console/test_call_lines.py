@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import pytest
-from makers import make_call, make_end, make_failure, make_pace
+from makers import make_call, make_end, make_failure, make_stats
 
 from l0.console.call_lines import _MAX_NOTES, call_lines
 from l0.console.layout import ASCII, ConsoleLayout
@@ -98,13 +98,13 @@ def test_repeat_without_a_wait() -> None:
 
 
 def test_call_without_stream_statistics_lasts_from_its_first_request() -> None:
-    ended = make_end(pace=None, at=3.5)
+    ended = make_end(stream_stats=None, at=3.5)
     assert texts((started(1, 1.0), over(1, 3.5)), ended) == ["12:00:00 +   2.50 s  openai chat gpt-4o"]
 
 
 def test_failed_call_names_its_failure_once() -> None:
     events = (*RETRIED[:3], over(2, 2.0, RESET, action="raise"))
-    ended = make_end(outcome=Outcome.FAILED, failure=RESET, failures=(RESET, RESET), attempts=2, stop="enough")
+    ended = make_end(outcome=Outcome.FAILED, failure=RESET, failures=(RESET, RESET), attempts=2, stop_reason="enough")
     head, *tree = texts(events, ended)
     assert "failed after 2 attempts: reset; no further attempt: enough" in head
     assert len(tree) == 2
@@ -118,7 +118,7 @@ def test_failure_of_no_attempt_is_told_in_full() -> None:
 
 def test_call_without_a_request() -> None:
     refused = make_failure(Cause.BREAKER_OPEN)
-    ended = make_end(outcome=Outcome.FAILED, failure=refused, failures=(refused,), attempts=0, pace=None)
+    ended = make_end(outcome=Outcome.FAILED, failure=refused, failures=(refused,), attempts=0, stream_stats=None)
     assert texts((), ended) == [f"12:00:00 x   0.00 s  openai chat gpt-4o  failed without a request: {refused}"]
 
 
@@ -141,7 +141,7 @@ def test_lost_hedge_and_unfinished_attempt() -> None:
 
 
 def test_notes_are_bounded() -> None:
-    notes = [ShadowDecision(action="retry", cause=Cause.RESET, seconds=None, at=0.0)] * (_MAX_NOTES + 30)
+    notes = [ShadowDecision(action="retry", cause=Cause.RESET, wait_s=None, at=0.0)] * (_MAX_NOTES + 30)
     rows = texts(notes, make_end())
     assert len(rows) <= _MAX_NOTES + 3
     assert rows[-1].endswith(" more")
@@ -149,10 +149,10 @@ def test_notes_are_bounded() -> None:
 
 def test_names_cannot_control_the_terminal() -> None:
     call = make_call(model="x\x1b[2J\n12:00:00 fake")
-    (row,) = texts((), make_end(pace=make_pace(first_chunk=None)), call)
+    (row,) = texts((), make_end(stream_stats=make_stats(first_chunk=None)), call)
     assert row.isprintable()
 
 
 def test_nothing_of_the_answer_is_shown() -> None:
-    ended = make_end(text="SECRET", calls=(("tool", "SECRET"),))
+    ended = make_end(text="SECRET", tool_calls=(("tool", "SECRET"),))
     assert "SECRET" not in "".join(texts((started(1, 0.0), over(1, 2.0)), ended))

@@ -7,7 +7,7 @@ from dataclasses import asdict, replace
 from typing import Any
 
 import pytest
-from makers import Clock, make_call, make_end, make_failure, make_pace
+from makers import Clock, make_call, make_end, make_failure, make_stats
 
 from l0.console.call_summary import OTHER_MODELS, Percentiles, Summary
 from l0.console.call_tally import HOPELESS, MAX_MODELS, MAX_REASONS, OTHER_REASONS, CallTally
@@ -144,7 +144,7 @@ def test_time_of_recoveries(tally: CallTally) -> None:
 def test_reasons_of_failed_calls_are_bounded(tally: CallTally) -> None:
     end(tally, **failed(Cause.NOT_FOUND))
     for number in range(MAX_REASONS + 5):
-        end(tally, stop=f"the server asks to wait {number} s", **failed(Cause.RATE_LIMIT))
+        end(tally, stop_reason=f"the server asks to wait {number} s", **failed(Cause.RATE_LIMIT))
     found = tally.summary().stopped
     assert (found[HOPELESS], found[OTHER_REASONS], len(found)) == (1, 6, MAX_REASONS + 1)
 
@@ -162,9 +162,9 @@ def test_summary_as_text(tally: CallTally) -> None:
 
 def test_speed_and_tokens_of_a_model(tally: CallTally) -> None:
     for first in (0.1, 0.2, 0.3):
-        pace = make_pace(first_chunk=first, gaps=((0.01, 98), (0.5, 2)))
-        end(tally, pace=pace, metadata=ResponseMetadata(input_tokens=10, output_tokens=5))
-    end(tally, pace=make_pace(first_chunk=None), **failed(Cause.NOT_FOUND))
+        stats = make_stats(first_chunk=first, gaps=((0.01, 98), (0.5, 2)))
+        end(tally, stream_stats=stats, metadata=ResponseMetadata(input_tokens=10, output_tokens=5))
+    end(tally, stream_stats=make_stats(first_chunk=None), **failed(Cause.NOT_FOUND))
     (found,) = tally.summary().models
     assert (found.provider, found.model, found.calls, found.failed) == ("openai", "gpt-4o", 4, 1)
     assert (found.input_tokens, found.output_tokens) == (30, 15)
@@ -175,7 +175,7 @@ def test_speed_and_tokens_of_a_model(tally: CallTally) -> None:
 
 
 def test_model_without_streams_has_no_times(tally: CallTally) -> None:
-    end(tally, pace=make_pace(first_chunk=None))
+    end(tally, stream_stats=make_stats(first_chunk=None))
     (found,) = tally.summary().models
     assert found.first_token == found.gap == Percentiles()
 

@@ -36,7 +36,7 @@ def test_backoff_strategy_has_shadow_support(strategy: BackoffStrategy, monkeypa
         assert isinstance(decision, RetryAfter), f"the engine has no delay for {strategy}"
         active.append(decision.seconds)
         history.append(make_failure(Cause.SERVER_ERROR))
-    found = [(event.action, event.seconds) for event in decisions(policy, progress)]
+    found = [(event.action, event.wait_s) for event in decisions(policy, progress)]
     assert found == [("retry", seconds) for seconds in active], f"shadow mode lacks the backoff strategy {strategy}"
 
 

@@ -34,12 +34,12 @@ def quantile(gaps: list[float], share: float) -> float:
 @given(gaps_of)
 @settings(max_examples=150)
 def test_quantiles_are_right_to_within_a_bucket(gaps):
-    pace = metered(gaps).result(10_000.0)
-    for share, told in ((0.50, pace.gap_p50), (0.95, pace.gap_p95), (0.99, pace.gap_p99)):
+    result = metered(gaps).result(10_000.0)
+    for share, told in ((0.50, result.gap_p50), (0.95, result.gap_p95), (0.99, result.gap_p99)):
         true = quantile(gaps, share)
         assert true <= told * (1 + 1e-9)
         assert told <= max(true * BUCKET * (1 + 1e-9), 0.0001)
-    assert pace.gap_p50 <= pace.gap_p95 <= pace.gap_p99 <= pace.gap_max == max(gaps)
+    assert result.gap_p50 <= result.gap_p95 <= result.gap_p99 <= result.gap_max == max(gaps)
 
 
 @given(gaps_of)
@@ -55,21 +55,21 @@ def test_gap_histogram_is_accurate_to_a_bucket(gaps):
 @given(gaps_of)
 @settings(max_examples=150)
 def test_the_spread_is_that_of_all_gaps(gaps):
-    pace = metered(gaps).result(10_000.0)
+    result = metered(gaps).result(10_000.0)
     deviation, average = pstdev(gaps), mean(gaps)
-    assert pace.jitter == pytest.approx(deviation, rel=1e-6, abs=1e-9)
+    assert result.jitter == pytest.approx(deviation, rel=1e-6, abs=1e-9)
     if average > 1e-6:
-        assert pace.smoothness == pytest.approx(max(0.0, 100 * (1 - deviation / average)), rel=1e-4, abs=1e-4)
+        assert result.smoothness == pytest.approx(max(0.0, 100 * (1 - deviation / average)), rel=1e-4, abs=1e-4)
 
 
 def test_the_first_content_is_no_gap():
     stats = StreamStatsRecorder(100.0)
     stats.opened(101.0)
     stats.read(105.0, 4.0, True, b"..")
-    pace = stats.result(106.0)
-    assert pace.first_content == 4.0
-    assert (pace.gap_max, pace.gap_p99, pace.jitter, pace.smoothness) == (0.0, 0.0, 0.0, 100.0)
-    assert pace.duration == 6.0
+    result = stats.result(106.0)
+    assert result.first_content == 4.0
+    assert (result.gap_max, result.gap_p99, result.jitter, result.smoothness) == (0.0, 0.0, 0.0, 100.0)
+    assert result.duration == 6.0
 
 
 def test_reads_without_content_lengthen_the_gap_they_are_in():
@@ -114,9 +114,9 @@ def test_a_new_attempt_forgets_the_first_content_and_the_wait():
     stats.read(11.0, 9.0, False, b"..")
     stats.opened(20.0)
     stats.read(21.5, 1.5, True, b"..")
-    pace = stats.result(22.0)
-    assert pace.first_content == 1.5
-    assert (pace.gap_max, pace.stalls) == (0.0, 0)
+    result = stats.result(22.0)
+    assert result.first_content == 1.5
+    assert (result.gap_max, result.stalls) == (0.0, 0)
 
 
 def test_delivery_times_are_counted_from_the_call():
@@ -124,8 +124,8 @@ def test_delivery_times_are_counted_from_the_call():
     assert stats.result(11.0).first_chunk is None
     stats.delivered(3, 12.0)
     stats.delivered(2, 14.5)
-    pace = stats.result(15.0)
-    assert (pace.chunks, pace.first_chunk, pace.last_chunk) == (5, 2.0, 4.5)
+    result = stats.result(15.0)
+    assert (result.chunks, result.first_chunk, result.last_chunk) == (5, 2.0, 4.5)
 
 
 def test_only_bytes_off_the_wire_are_counted():
@@ -136,8 +136,8 @@ def test_only_bytes_off_the_wire_are_counted():
 
 
 def test_gaps_beyond_the_last_bucket_count_as_the_longest():
-    pace = metered([5000.0, 6000.0]).result(20_000.0)
-    assert (pace.gap_p50, pace.gap_p99) == (6000.0, 6000.0)
+    result = metered([5000.0, 6000.0]).result(20_000.0)
+    assert (result.gap_p50, result.gap_p99) == (6000.0, 6000.0)
 
 
 def test_no_timeline_unless_asked_for():
@@ -152,9 +152,9 @@ def test_timeline_counts_content_from_the_start_of_the_call():
     stats.read(100.21, 0.01, 0, b"ping")
     stats.read(100.22, 0.01, 1, b"..")
     stats.read(100.24, 0.02, 3, b"..")
-    pace = stats.result(101.0)
-    assert (pace.timeline_bucket, pace.timeline) == (0.05, (0, 2, 0, 0, 4))
-    assert pace.gap_max > 0
+    result = stats.result(101.0)
+    assert (result.timeline_bucket, result.timeline) == (0.05, (0, 2, 0, 0, 4))
+    assert result.gap_max > 0
 
 
 @given(st.lists(st.tuples(st.floats(0.0, 5_000.0), st.integers(1, 9)), max_size=60))
@@ -162,11 +162,11 @@ def test_timeline_is_short_and_complete(reads):
     stats = TimelineRecorder(0.0)
     for at, content in sorted(reads):
         stats.read(at, 0.0, content, b"..")
-    pace = stats.result(10_000.0)
-    assert len(pace.timeline) <= TIMELINE_BUCKETS
-    assert sum(pace.timeline) == sum(content for _, content in reads)
-    for bucket, count in enumerate(pace.timeline):
-        within = [n for at, n in reads if bucket <= at / pace.timeline_bucket < bucket + 1]
+    result = stats.result(10_000.0)
+    assert len(result.timeline) <= TIMELINE_BUCKETS
+    assert sum(result.timeline) == sum(content for _, content in reads)
+    for bucket, count in enumerate(result.timeline):
+        within = [n for at, n in reads if bucket <= at / result.timeline_bucket < bucket + 1]
         assert count == sum(within)
 
 
@@ -174,6 +174,6 @@ def test_timeline_of_a_very_long_stream():
     stats = TimelineRecorder(0.0)
     stats.read(0.0, 0.0, 1, b"..")
     stats.read(1e9, 1.0, 1, b"..")
-    pace = stats.result(1e9)
-    assert sum(pace.timeline) == 2
-    assert len(pace.timeline) > TIMELINE_BUCKETS // 2
+    result = stats.result(1e9)
+    assert sum(result.timeline) == 2
+    assert len(result.timeline) > TIMELINE_BUCKETS // 2

@@ -11,7 +11,7 @@ from math import ceil
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from makers import Clock, held_elsewhere, make_call, make_end, make_pace
+from makers import Clock, held_elsewhere, make_call, make_end, make_stats
 
 from l0.model.attempt import AttemptSpec
 from l0.model.call import Call, Outcome
@@ -62,7 +62,7 @@ def play(
             failure=last,
             failures=tuple(one for one in attempts if one is not None),
             attempts=len(attempts),
-            pace=make_pace(stalls=stalls),
+            stream_stats=make_stats(stalls=stalls),
         )
     )
 

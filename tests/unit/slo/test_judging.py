@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from makers import make_end, make_pace
+from makers import make_end, make_stats
 
 from l0.model.call import Outcome
 from l0.model.call_events import CallEnded
@@ -109,5 +109,5 @@ def test_delivered_budget_is_spent_by_visible_failures_only(outcome, of, deliver
 
 @pytest.mark.parametrize(("first", "good"), [(1.5, True), (2.1, False), (None, None)])
 def test_first_chunk_is_measured_from_the_call(first, good):
-    assert judge_call(make_end(pace=make_pace(first_chunk=first)), FIRST_CHUNK) is good
-    assert judge_call(make_end(pace=None), FIRST_CHUNK) is None
+    assert judge_call(make_end(stream_stats=make_stats(first_chunk=first)), FIRST_CHUNK) is good
+    assert judge_call(make_end(stream_stats=None), FIRST_CHUNK) is None

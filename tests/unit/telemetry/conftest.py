@@ -40,7 +40,7 @@ def call() -> Call:
 
 
 @pytest.fixture
-def pace() -> StreamStats:
+def stats() -> StreamStats:
     return StreamStats(
         chunks=11,
         first_chunk=0.5,
@@ -55,7 +55,7 @@ def pace() -> StreamStats:
         jitter=0.01,
         smoothness=90.0,
         wire_bytes=1000,
-        held=0.1,
+        held_s=0.1,
     )
 
 
@@ -74,9 +74,9 @@ def metadata() -> ResponseMetadata:
 
 
 @pytest.fixture
-def ended(metadata: ResponseMetadata, pace: StreamStats) -> CallEnded:
+def ended(metadata: ResponseMetadata, stats: StreamStats) -> CallEnded:
     """A call that went well at once, 2.5 s long by the engine's clock, which reads 100 at its first request."""
-    return make_end(metadata=metadata, pace=pace, text="hello", at=102.5)
+    return make_end(metadata=metadata, stream_stats=stats, text="hello", at=102.5)
 
 
 @pytest.fixture

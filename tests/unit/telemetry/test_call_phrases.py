@@ -15,4 +15,4 @@ from l0.telemetry.call_phrases import shadow_decision
     ],
 )
 def test_shadow_decision_is_a_sentence(action: str, seconds: float | None, text: str) -> None:
-    assert shadow_decision(ShadowDecision(action=action, cause=Cause.QUOTA, seconds=seconds, at=0.0)) == text
+    assert shadow_decision(ShadowDecision(action=action, cause=Cause.QUOTA, wait_s=seconds, at=0.0)) == text

@@ -220,7 +220,7 @@ def test_binary_data_is_never_captured(call, part, role):
 
 
 def test_binary_data_in_an_answer_is_described_too(call, smooth):
-    ended = replace(smooth[-1], text=f"here: {URL}", calls=(("save", json.dumps({"image": PIXELS})),))
+    ended = replace(smooth[-1], text=f"here: {URL}", tool_calls=(("save", json.dumps({"image": PIXELS})),))
     (answer,) = capture.of_answer(ended)["gen_ai.output.messages"]
     said, called = answer["parts"]
     assert said["content"] == "here: [image/png, 1024 bytes]"
@@ -387,7 +387,7 @@ def test_capture_leaves_iterators_unread_and_dumps_sdk_objects(call):
 
 
 def test_tool_calls_are_captured(call, smooth):
-    ended = replace(smooth[-1], text="", calls=(("w", '{"at": "Paris"}'), ("n", "")))
+    ended = replace(smooth[-1], text="", tool_calls=(("w", '{"at": "Paris"}'), ("n", "")))
     (answer,) = capture.of_answer(ended)["gen_ai.output.messages"]
     assert [(part["type"], part["name"], part["arguments"]) for part in answer["parts"]] == [
         ("tool_call", "w", '{"at": "Paris"}'),

@@ -116,7 +116,7 @@ def test_token_metrics_need_a_count_of_the_provider(metrics, play, ended):
 
 
 def test_duration_without_stream_stats_comes_from_events(metrics, play, smooth):
-    play(MetricObserver(metrics.provider), [*smooth[:2], replace(smooth[2], pace=None)])
+    play(MetricObserver(metrics.provider), [*smooth[:2], replace(smooth[2], stream_stats=None)])
     assert metrics.points("gen_ai.client.operation.duration") == [({}, 2.5, 1)]
     assert "gen_ai.client.operation.time_to_first_chunk" not in metrics.collect()
 
@@ -255,10 +255,10 @@ def test_call_metrics_have_no_context_and_no_headers(metrics, call):
 
 
 @pytest.mark.parametrize(("switch", "told"), [("all", (5, 1.3)), ("", (1, 0.2))])
-def test_time_of_each_chunk_is_recorded_on_request(metrics, play, ended, pace, monkeypatch, switch, told):
+def test_time_of_each_chunk_is_recorded_on_request(metrics, play, ended, stats, monkeypatch, switch, told):
     monkeypatch.setenv("L0_CHUNK_METRICS", switch)
-    paced = replace(pace, gaps=((0.1, 2), (0.3, 1), (0.4, 2)))
-    play(MetricObserver(metrics.provider), [replace(ended, pace=paced)])
+    paced = replace(stats, gaps=((0.1, 2), (0.3, 1), (0.4, 2)))
+    play(MetricObserver(metrics.provider), [replace(ended, stream_stats=paced)])
     ((_, total, count),) = metrics.points("gen_ai.client.operation.time_per_output_chunk")
     assert (count, total) == (told[0], pytest.approx(told[1]))
 

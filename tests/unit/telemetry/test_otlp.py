@@ -170,7 +170,7 @@ OWN_METRICS = "metrics.set_meter_provider(MeterProvider(shutdown_on_exit=False))
         ("setup({url!r} + '/')", ""),
         ("setup('http://127.0.0.1:1')", "otlp={url!r} has no effect: "),
         ("setup(True)", "otlp={url!r} has no effect: "),
-        (OWN + OWN_METRICS, "otlp={url!r} has no effect: this process already has a TracerProvider and MeterProvider"),
+        (OWN + OWN_METRICS, "otlp={url!r} has no effect: L0 keeps the TracerProvider and MeterProvider that"),
         (OWN, ""),
     ],
     ids=["once", "twice", "with a slash", "elsewhere", "by the environment", "own providers", "own spans"],

@@ -82,7 +82,7 @@ def events(smooth):
             attempts=2,
             metadata=metadata,
             text=LONE,
-            calls=((LONE, LONE),),
+            tool_calls=((LONE, LONE),),
             rules={LONE: RuleTimes(count=1, streaming=0.1, final=0.1)},
         ),
     ]

@@ -35,10 +35,10 @@ CREATION = {
 def test_a_failed_call_says_why_it_made_no_further_attempt(traces, play, smooth):
     failure = Failure(cause=Cause.RESET)
     ended = {"outcome": Outcome.FAILED, "failure": failure, "failures": (failure,), "wasted_tokens": 12}
-    stop = {"stop": "all retries are used (Retry.max_retries=2)", "policy_field": "Retry.max_retries"}
+    stop = {"stop_reason": "all retries are used (Retry.max_retries=2)", "policy_field": "Retry.max_retries"}
     play(SpanObserver(traces.provider), [*smooth[:-1], replace(smooth[-1], **ended, **stop)])
     found = traces.exporter.get_finished_spans()[-1].attributes
-    assert found["l0.stop.reason"] == stop["stop"]
+    assert found["l0.stop.reason"] == stop["stop_reason"]
     assert found["l0.stop.policy_field"] == "Retry.max_retries"
     assert found["l0.wasted_tokens"] == 12
 
@@ -99,7 +99,7 @@ def test_span_duration_is_the_engines(traces, play, smooth):
 
 
 def test_what_is_not_known_is_left_out(traces, play, call, ended):
-    bare = replace(ended, metadata=None, pace=None)
+    bare = replace(ended, metadata=None, stream_stats=None)
     quiet = replace(call, streaming=False, attributes={})
     play(SpanObserver(traces.provider), [bare], quiet)
     (span,) = traces.exporter.get_finished_spans()
@@ -116,8 +116,11 @@ def test_overhead_ratio_needs_text(traces, play, ended, text, ratio):
     assert span.attributes.get("l0.wire.overhead_ratio") == ratio
 
 
-def test_timeline(traces, play, ended, pace):
-    play(SpanObserver(traces.provider), [replace(ended, pace=replace(pace, timeline=(3, 0, 4), timeline_bucket=0.1))])
+def test_timeline(traces, play, ended, stats):
+    play(
+        SpanObserver(traces.provider),
+        [replace(ended, stream_stats=replace(stats, timeline=(3, 0, 4), timeline_bucket=0.1))],
+    )
     (span,) = traces.exporter.get_finished_spans()
     assert (span.attributes["l0.timeline"], span.attributes["l0.timeline.bucket"]) == ((3, 0, 4), 0.1)
 

@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from ..former_names import former_name
+from l0.model.former_names import former_name
+
 from ..results import Branch, BranchStatus
 from ..task_usage import Usage
 from .voting import Decision

@@ -1,4 +1,4 @@
-"""Former names of result fields. They work for one release, with a `DeprecationWarning`."""
+"""Former names of fields. They work for one release, with a `DeprecationWarning`."""
 
 from __future__ import annotations
 
