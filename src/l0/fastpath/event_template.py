@@ -7,7 +7,7 @@ interpreting, and the choice of constructors.
 
 The events of another answer differ in a few more values, such as its id. All other bytes are the shape of an event. A
 shape is proven once, before its first use: random values in place of all that vary must change these values of the
-event and nothing else, so each stands alone in a string, or as a number, of its own. The object of that event must have
+event and nothing else, so each stands alone in its own string or number. The object of that event must have
 them in one place each, and must be built without the SDK's help, so that it does not depend on what they are. A copy
 with the original values must be the same as the object that is built as usual. Later answers use the shape at once,
 after one comparison with an object of theirs.
