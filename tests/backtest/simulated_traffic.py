@@ -4,7 +4,9 @@ import asyncio
 import random
 import sys
 from collections.abc import Coroutine
+from importlib import import_module
 from pathlib import Path
+from pkgutil import iter_modules
 from types import ModuleType
 from typing import Any, TypeVar
 
@@ -12,7 +14,8 @@ import openai
 import pytest
 from virtual_time import VirtualLoop
 
-import l0
+import l0.runtime
+import l0.stainless
 from l0.config import CONFIG
 from l0.model.policy import Policy
 from l0.recording import recorder
@@ -55,6 +58,9 @@ class _SocketLoop(VirtualLoop):
 
 def run(main: Coroutine[Any, Any, T]) -> T:
     """Run a coroutine in virtual time, which is the time of L0 as well."""
+    for room in (l0.runtime, l0.stainless):  # a first call loads the rest, with the clock of that moment
+        for module in iter_modules(room.__path__, f"{room.__name__}."):
+            import_module(module.name)
     with asyncio.Runner(loop_factory=_SocketLoop) as runner, pytest.MonkeyPatch.context() as patch:
         loop = runner.get_loop()
         for name, module in list(sys.modules.items()):
@@ -75,7 +81,7 @@ def script(number: int, seed: int) -> list[Fault]:
 def record(folder: Path, policy: Policy, calls: int, seed: int) -> None:
     """Make calls under a policy, and record them."""
     shared, CONFIG.shared_state = CONFIG.shared_state, SharedState()
-    l0.instrument(policy, record=folder)  # before the clocks are replaced: it loads modules
+    l0.instrument(policy, record=folder)
     try:
         run(_calls(calls, seed))
     finally:
