@@ -17,6 +17,7 @@ from time import monotonic
 from typing import Any
 
 import pytest
+from virtual_time import load_engine
 
 from l0.runtime import async_driver, sync_driver
 from l0.runtime.watchdog import WATCHDOG, _readable
@@ -80,6 +81,7 @@ class ServerTime:
     @contextlib.contextmanager
     def kept(self) -> Iterator[None]:
         """Let l0 and all simulators of this process keep this time."""
+        load_engine()
         runtime = [module for name, module in sys.modules.items() if name.startswith("l0.runtime.")]
         with pytest.MonkeyPatch.context() as patch:
             for module in [*runtime, direct_reading]:

@@ -2,12 +2,17 @@
 machine."""
 
 import asyncio
+import pkgutil
 import selectors
 from collections.abc import Coroutine
+from importlib import import_module
 from types import ModuleType
 from typing import Any, TypeVar
 
 import pytest
+
+import l0.runtime
+import l0.stainless
 
 _T = TypeVar("_T")
 
@@ -44,3 +49,10 @@ def run(main: Coroutine[Any, Any, _T], *modules: ModuleType) -> _T:
         for module in modules:
             patch.setattr(module, "perf_counter", loop.time)
         return runner.run(main)
+
+
+def load_engine() -> None:
+    """Import what a first call would import, so that its clock can be replaced before."""
+    for package in (l0.runtime, l0.stainless):
+        for found in pkgutil.iter_modules(package.__path__, f"{package.__name__}."):
+            import_module(found.name)

@@ -4,18 +4,15 @@ import asyncio
 import random
 import sys
 from collections.abc import Coroutine
-from importlib import import_module
 from pathlib import Path
-from pkgutil import iter_modules
 from types import ModuleType
 from typing import Any, TypeVar
 
 import openai
 import pytest
-from virtual_time import VirtualLoop
+from virtual_time import VirtualLoop, load_engine
 
-import l0.runtime
-import l0.stainless
+import l0
 from l0.config import CONFIG
 from l0.model.policy import Policy
 from l0.recording import recorder
@@ -58,9 +55,7 @@ class _SocketLoop(VirtualLoop):
 
 def run(main: Coroutine[Any, Any, T]) -> T:
     """Run a coroutine in virtual time, which is the time of L0 as well."""
-    for room in (l0.runtime, l0.stainless):  # a first call loads the rest, with the clock of that moment
-        for module in iter_modules(room.__path__, f"{room.__name__}."):
-            import_module(module.name)
+    load_engine()
     with asyncio.Runner(loop_factory=_SocketLoop) as runner, pytest.MonkeyPatch.context() as patch:
         loop = runner.get_loop()
         for name, module in list(sys.modules.items()):
