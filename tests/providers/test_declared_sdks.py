@@ -1,7 +1,7 @@
 """Each declared SDK keeps its own objects and errors, and its calls are repeated and reported like those of openai."""
 
 import pytest
-from faults_kit import body_of, both, difference
+from faults_kit import body_of, difference, sync_and_async
 from tried_sdks import ProviderStage
 
 import l0
@@ -16,7 +16,7 @@ def _skip_without(stage: ProviderStage, dialect: str) -> None:
         pytest.skip(f"{stage.tried} has no {dialect}: there is nothing to test")
 
 
-@both
+@sync_and_async
 @dialects
 def test_objects_are_those_of_the_sdk(stage: ProviderStage, dialect: str, sync: bool) -> None:
     _skip_without(stage, dialect)
@@ -31,7 +31,7 @@ def test_objects_are_those_of_the_sdk(stage: ProviderStage, dialect: str, sync: 
     assert seen.span["gen_ai.provider.name"] == stage.tried.instrumentor.provider_name
 
 
-@both
+@sync_and_async
 @dialects
 def test_failure_before_content_is_repeated(stage: ProviderStage, dialect: str, sync: bool) -> None:
     _skip_without(stage, dialect)
@@ -44,7 +44,7 @@ def test_failure_before_content_is_repeated(stage: ProviderStage, dialect: str, 
     assert difference(seen.chunks, whole.chunks) is None
 
 
-@both
+@sync_and_async
 @dialects
 def test_stream_cut_after_content_is_an_error_of_the_sdk(stage: ProviderStage, dialect: str, sync: bool) -> None:
     _skip_without(stage, dialect)
