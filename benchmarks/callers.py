@@ -109,7 +109,7 @@ class SdkCaller:
 
 
 class StreamCaller(SdkCaller):
-    """For what makes a difference to streams only."""
+    """A caller for variants that differ only for streams."""
 
     def stream(self, case: Case) -> Callable[[], Iterator[Any]]:
         if case.how == "whole":
@@ -138,7 +138,7 @@ async def _single(answer: Any) -> AsyncIterator[Any]:
 
 
 class LiteLLMCaller:
-    """Make calls through `litellm.completion`, which replaces an SDK instead of wrapping one."""
+    """Calls through `litellm.completion`, which replaces an SDK instead of wrapping one."""
 
     def __init__(self, origin: str) -> None:
         self._litellm: Any = importlib.import_module("litellm")

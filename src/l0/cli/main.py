@@ -242,7 +242,7 @@ def _run_arguments(run: argparse.ArgumentParser) -> None:
 
 
 class _SimulateHelp(argparse.Action):
-    """Print the help with the table of all answers and faults, which is built only for this."""
+    """An option that prints the help with the table of all answers and faults. The table is built only for this."""
 
     def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
         from l0.simulator.vocabulary import help_text

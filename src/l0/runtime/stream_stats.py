@@ -145,7 +145,7 @@ class StreamStatsRecorder:
 
 
 class TimelineRecorder(StreamStatsRecorder):
-    """Also counts the content deltas over time, for those who ask for it: a call more per read, in O(1) memory.
+    """Counts the content deltas over time as well, on request: it costs one more call per read, and O(1) memory.
 
     The intervals begin with the call, so that a strip of them lines up with its attempts.
     """
