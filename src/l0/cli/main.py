@@ -12,6 +12,7 @@ from pathlib import Path
 
 import l0
 
+from . import completion as completer
 from . import explain as explainer
 from . import replay as replayer
 from . import view as viewer
@@ -117,6 +118,10 @@ def _explain(given: argparse.Namespace) -> int:
     return explainer.explain(given)
 
 
+def _completion(given: argparse.Namespace) -> int:
+    return completer.print_completion(_parser(), given.shell)
+
+
 def _slo(given: argparse.Namespace) -> int:
     from .slo.slo_command import slo as run
 
@@ -125,6 +130,7 @@ def _slo(given: argparse.Namespace) -> int:
 
 _COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
     "backtest": _backtest,
+    "completion": _completion,
     "demo": _demo,
     "run": _run,
     "simulate": _simulate,
@@ -180,6 +186,11 @@ def _parser() -> argparse.ArgumentParser:
     slo.add_arguments(
         commands.add_parser(
             "slo", help="service level objectives: rules, dashboard, status", description=slo.DESCRIPTION
+        )
+    )
+    completer.add_arguments(
+        commands.add_parser(
+            "completion", help="print a script that completes l0 in a shell", description=completer.DESCRIPTION
         )
     )
     return parser

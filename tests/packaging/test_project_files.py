@@ -1,0 +1,36 @@
+"""The pages beside the README are complete, and their links lead somewhere."""
+
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+PAGES = ["CHANGELOG.md", "SECURITY.md", "CODE_OF_CONDUCT.md", "CONTRIBUTING.md", "docs/stability.md", "llms.txt"]
+LINK = re.compile(r"\]\((?!https?://|#)([^)#]+)(?:#[^)]*)?\)")
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_links_of_the_page_lead_to_files(page: str) -> None:
+    file = ROOT / page
+    links = LINK.findall(file.read_text(encoding="utf-8"))
+    assert [link for link in links if not (file.parent / link).exists()] == []
+
+
+def test_llms_txt_has_every_page() -> None:
+    listed = set(LINK.findall((ROOT / "llms.txt").read_text(encoding="utf-8")))
+    pages = {str(file.relative_to(ROOT)) for folder in (ROOT, ROOT / "docs") for file in folder.glob("*.md")}
+    assert listed == pages - {"CODE_OF_CONDUCT.md"}
+
+
+def test_changelog_has_the_version_of_the_project() -> None:
+    version = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["version"]
+    page = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+    headings = re.findall(r"^## \[(.+?)\]", page, re.MULTILINE)
+    assert version in headings or (headings[0] == "Unreleased" and f"This will be {version}" in page)
+
+
+def test_changelog_has_only_the_kinds_of_changes_of_keep_a_changelog() -> None:
+    kinds = set(re.findall(r"^### (.+)$", (ROOT / "CHANGELOG.md").read_text(encoding="utf-8"), re.MULTILINE))
+    assert kinds <= {"Added", "Changed", "Deprecated", "Removed", "Fixed", "Security"}
