@@ -259,6 +259,17 @@ class _CallableModule(ModuleType):
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         return self.l0(*args, **kwargs)
 
+    @property
+    def __signature__(self) -> Any:
+        """Return the parameters of the function, which editors and `inspect` show."""
+        from inspect import signature
+
+        return signature(self.l0)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Import the module again in the process that unpickles it."""
+        return import_module, (self.__name__,)
+
 
 sys.modules[__name__].__class__ = _CallableModule
 
@@ -292,4 +303,10 @@ else:  # type checkers would accept any name as one that this function resolves
 
 
 def __dir__() -> list[str]:
-    return sorted([*globals(), *__all__])
+    """Return the public names and the imported submodules, without what this file uses."""
+    kept = (
+        name
+        for name, value in globals().items()
+        if name.startswith("__") or (isinstance(value, ModuleType) and value.__name__ == f"{__name__}.{name}")
+    )
+    return sorted({*kept, *__all__, "__version__"})

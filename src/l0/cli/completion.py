@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from .inputs import InputError
 
@@ -29,7 +31,7 @@ def print_completion(parser: argparse.ArgumentParser, shell: str) -> int:
     return 0
 
 
-def complete_paths(parser: argparse.ArgumentParser, *, file: dict[str, str], folder: dict[str, str]) -> None:
+def complete_paths(parser: argparse.ArgumentParser, *, file: Mapping[str, Any], folder: Mapping[str, Any]) -> None:
     """Let every argument that is a path, by its type or its placeholder, be completed with files or with folders."""
     for action in parser._actions:
         if isinstance(action, argparse._SubParsersAction):

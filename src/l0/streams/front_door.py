@@ -35,6 +35,16 @@ class L0:
     def __repr__(self) -> str:
         return "<function l0>"
 
+    def __reduce__(self) -> str:
+        """Pickle and copy the name, so that there is one object per process."""
+        return "l0"
+
+    def __dir__(self) -> list[str]:
+        """Return the names of the package as well, all of which `__getattr__` resolves."""
+        return sorted(
+            {*super().__dir__(), *(name for name in dir(sys.modules["l0"]) if name[:2] != "__"), "__version__"}
+        )
+
     if not TYPE_CHECKING:  # type checkers would accept any name
 
         def __getattr__(self, name: str) -> Any:
