@@ -38,7 +38,7 @@ PAIRS = {"vcrpy": 6, "l0": 30, "l0 with OpenTelemetry": 30}
 PER_CHUNK_US, PER_CALL_US = 1.0, 100.0
 """The most that recording may cost the caller."""
 RECORDERS = {"vcrpy": BARE, "l0": SILENT, "l0 with OpenTelemetry": FULL}
-"""What records, and the variant whose calls it records."""
+"""Recorders, each with the variant whose calls it records."""
 _RESULT = Path(__file__).parent / "results" / "recording.json"
 _VERSIONS = ("l0-otel", "openai", "vcrpy")
 

@@ -77,7 +77,7 @@ class CallRecorder:
         self.reads = False
         """True if the answer has reads, with the next of which a delivery is recorded."""
         self.items = self.chars = self._known_items = 0
-        """What the user has got so far, as in `Delivered`."""
+        """The items and characters that the user has got so far, as in `Delivered`."""
 
     def machine(
         self, call: Call, rand: Callable[[], float], backoff: Callable[[int, Failure], float], guard: Admission

@@ -27,7 +27,7 @@ def _prepared(made: Any) -> Any:
 
 
 _PREPARE: list[Any] = []
-"""What a tracer does to each client."""
+"""Functions of a tracer that prepare each client."""
 
 
 def chat(base_url: str) -> str:

@@ -43,7 +43,7 @@ class Repetition:
         self._order: deque[str] = deque()
         """The last segments."""
         self._known: dict[str, int] = {}
-        """How often each of them occurs among the last segments."""
+        """Number of times that each of them occurs among the last segments."""
         self._run: list[str] = []
         """The repeated segments since the last new one."""
 
