@@ -156,7 +156,7 @@ SCENARIOS = {
     ),
     "hedge": Scenario(
         script=[Response(wait=True), HEALTHY],
-        policy=Policy(hedge=Hedge(after=100)),
+        policy=Policy(hedge=Hedge(after=400)),
         outcome="recovered_hedge",
         bodies=[b"", BODY],
     ),

@@ -91,7 +91,7 @@ SCENARIOS = {
     ),
     "hedge won": Scenario(
         script=(F.no_headers(3600),),
-        policy=Policy(hedge=Hedge(after=10), retry=NOW),
+        policy=Policy(hedge=Hedge(after=400), retry=NOW),
     ),
     "failure that is not retried": Scenario(
         script=(F.status(401),),

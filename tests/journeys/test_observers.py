@@ -127,7 +127,7 @@ SCENARIOS = {
     ),
     "hedge": Scenario(
         script=(F.no_headers(3600),),
-        policy=Policy(hedge=Hedge(after=10), retry=NOW),
+        policy=Policy(hedge=Hedge(after=400), retry=NOW),
         lines=(
             "started 1 leg=0",
             "started 2 leg=0 hedge",
