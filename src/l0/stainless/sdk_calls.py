@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from weakref import WeakSet
 
 from l0.config import CONFIG
+from l0.fastpath.request_templates import RequestTemplates
 from l0.model.call import Call, TerminalRule
 from l0.model.caller_warning import warn_caller
 from l0.model.errors import raised
@@ -26,6 +27,7 @@ from l0.runtime.waiting_calls import WAITING
 from l0.shared_state.terminal_event_sources import StreamSource
 
 from .addresses import Address, address_of
+from .current_flight import FLIGHT
 from .foreign_wrappers import hides, home
 from .request_content import RAW_HEADER
 from .requests import SENDING, AsyncSdkRequests, SdkRequests, send_by
@@ -39,6 +41,7 @@ if TYPE_CHECKING:
     from .sdk_patches import SdkPatches
 
 _log = logging.getLogger("l0")
+_RETRIES = {"retries_taken"}
 _HIDDEN = (
     "l0 does not protect the calls of this {client} client: {library} was put on it before l0.instrument(), and calls "
     "the SDK past l0. Call l0.instrument() first."
@@ -52,6 +55,7 @@ class SdkCalls:
         self._patches = patches
         self._sdk = patches.sdk
         self._provider = provider
+        self._templates = RequestTemplates(patches.sdk.base)
         self._examined: WeakSet[Any] = WeakSet()
         """Clients whose patched function was replaced."""
 
@@ -77,6 +81,21 @@ class SdkCalls:
         answer = await async_driver.request(runtime, sending)
         sending.answer = None  # asyncio keeps cancelled timers, with the context of the request, and so with `sending`
         return answer
+
+    def sends(self) -> bool:
+        """Return True if a request of a call is sent now."""
+        return SENDING.get() is not None or FLIGHT.get() is not None
+
+    def compose(self, wrapped: Callable[..., Any], client: Any, args: Any, kwargs: Any) -> Any:
+        """Compose the request of a call. If it has a deadline, apply that to its phases."""
+        if SENDING.get() is not None and len(args) == 1 and kwargs.keys() == _RETRIES:
+            request = self._templates.build(client, wrapped, args[0], **kwargs)
+        else:
+            request = wrapped(*args, **kwargs)
+        flight = FLIGHT.get()
+        if flight is not None and isinstance(client, self._sdk.base.SyncAPIClient):
+            flight.follow(request)
+        return request
 
     def _begin(self, client: Any, args: Any, kwargs: Any) -> CallRuntime | None:
         """Return the runtime of an inference call; ``None`` for other requests, which pass through unchanged."""

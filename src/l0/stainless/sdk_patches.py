@@ -2,7 +2,8 @@
 
 ``SyncAPIClient.request`` and ``AsyncAPIClient.request`` receive every call. ``Stream.__stream__`` and
 ``AsyncStream.__stream__`` read a streamed answer. ``BaseClient._process_response_data`` builds an answer that is not
-streamed. ``BaseClient._build_request`` composes a request; the patch gives a sync request its deadline.
+streamed. ``BaseClient._build_request`` composes a request; the patch makes it from a template, which is faster, and
+gives a sync request its deadline.
 ``SyncAPIClient.close`` and ``AsyncAPIClient.close`` wake the calls that wait between two requests. If the SDK
 transforms request parameters by their annotations (`transform` and `async_transform`), a compiled form does that,
 because it is faster. Nothing else is patched.
@@ -21,7 +22,6 @@ import wrapt
 
 from l0.fastpath.parameters import UNKNOWN
 
-from .current_flight import FLIGHT
 from .foreign_wrappers import copies, form_for, held
 from .late_imports import late_imports
 from .sdk import Sdk
@@ -70,8 +70,8 @@ class SdkPatches:
         self.sdk.loop  # noqa: B018 - probe the loop while it is still unpatched
         self.originals = originals
         for (owner, name, wrapper), original in zip(targets, originals, strict=True):
-            # A request without a deadline is composed as if there were no patch.
-            enabled: Any = FLIGHT.get if name == "_build_request" else None
+            # A request that is not part of a call is composed as if there were no patch.
+            enabled: Any = self._composes if name == "_build_request" else None
             patched = wrapt.FunctionWrapper(original, wrapper, enabled=enabled)
             self.patched.append(patched)
             for place, attribute in [*copies(owner, name, original), (owner, name)]:
@@ -172,13 +172,12 @@ class SdkPatches:
 
     # -- requests -----------------------------------------------------------------------------------------------
 
+    def _composes(self) -> bool:
+        """Return True if a request of a call is sent now."""
+        return self._calls is not None and self._calls.sends()
+
     def _compose(self, wrapped: Callable[..., Any], client: Any, args: Any, kwargs: Any) -> Any:
-        """Compose a request that has a deadline, and apply the deadline to its phases."""
-        request = wrapped(*args, **kwargs)
-        flight = FLIGHT.get()
-        if flight is not None and isinstance(client, self.sdk.base.SyncAPIClient):
-            flight.follow(request)
-        return request
+        return wrapped(*args, **kwargs) if self._calls is None else self._calls.compose(wrapped, client, args, kwargs)
 
     def _request(self, wrapped: Callable[..., Any], client: Any, args: Any, kwargs: Any) -> Any:
         calls = (self._calls or self._load()) if self.active else None

@@ -1,0 +1,102 @@
+"""One request that was built by an SDK, as the template of others with another body."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from .comparison import difference
+from .request_inputs import RequestInputs, UntraceableError
+
+_LENGTH, _COOKIE = b"content-length", b"cookie"
+_PARTS = ["method", "url", "headers", "extensions", "stream", "_content"]
+"""The attributes of a transport's request, in their order."""
+_HEADERS = ["_list", "_encoding"]
+_TIMEOUT = "timeout"
+
+
+class RequestTemplate:
+    """A template made from ``request``, whose body is ``body``. Raises `UntraceableError` for an unknown kind of
+    request.
+
+    ``inputs``, ``http_inputs``: the state of the SDK's client and of its transport's, on which the request depends.
+    """
+
+    __slots__ = (
+        "_body_hash",
+        "_encoding",
+        "_http_inputs",
+        "_inputs",
+        "_kinds",
+        "_length",
+        "_lines",
+        "_method",
+        "_proven",
+        "_timeout",
+        "_url",
+    )
+
+    def __init__(self, request: Any, body: bytes, inputs: RequestInputs, http_inputs: RequestInputs) -> None:
+        headers, stream = request.headers, request.stream
+        *lines, (self._length, lower, length) = headers._list
+        if lines and lines[-1][1] == _COOKIE:
+            lines.pop()  # set anew for each request, from the cookies of the client
+        known = lower == _LENGTH and length == b"%d" % len(body) and _COOKIE not in [name for _, name, _ in lines]
+        known &= list(vars(request)) == _PARTS and list(vars(headers)) == _HEADERS and list(vars(stream)) == ["_stream"]
+        if not known or request._content != body or list(request.extensions) != [_TIMEOUT]:
+            raise UntraceableError
+        self._kinds = type(request), type(headers), type(stream)
+        self._lines = lines
+        self._encoding = headers._encoding
+        self._method = request.method
+        self._url = request.url
+        self._timeout = dict(request.extensions[_TIMEOUT])
+        self._inputs = inputs
+        self._http_inputs = http_inputs
+        self._body_hash = hash(body)
+        self._proven: set[bool] = set()
+        """For which bodies it is proven: True for the body of the first request, False for others."""
+
+    def current(self, client: Any, http: Any) -> bool:
+        """Return True if the clients still have the state on which the request depends."""
+        return self._inputs.same(client) and self._http_inputs.same(http)
+
+    def proven_for(self, body: bytes) -> bool:
+        """Return True if a request with such a body was the same as the SDK's own."""
+        return False in self._proven or (True in self._proven and hash(body) == self._body_hash)
+
+    def difference(self, body: bytes, cookies: Any, request: Any) -> str | None:
+        """Return the first difference from the SDK's own request; ``None`` if there is none, which proves it."""
+        made = self.request(body, cookies)
+        wrong = difference(_parts(made), _parts(request))
+        if wrong is None:
+            self._proven.add(hash(body) == self._body_hash)
+        return wrong
+
+    def request(self, body: bytes, cookies: Any) -> Any:
+        """Return a new request. ``cookies``: those of the transport's client."""
+        request_kind, headers_kind, stream_kind = self._kinds
+        request, headers = object.__new__(request_kind), object.__new__(headers_kind)
+        lines = self._lines.copy()
+        headers.__dict__ = {"_list": lines, "_encoding": self._encoding}
+        request.__dict__ = {
+            "method": self._method,
+            "url": self._url,
+            "headers": headers,
+            "extensions": {_TIMEOUT: self._timeout.copy()},
+            "stream": stream_kind(body),
+            "_content": body,
+        }
+        if cookies:
+            cookies.set_cookie_header(request)
+            headers.__dict__["_encoding"] = self._encoding  # which reading the headers has found out
+        lines.append((self._length, _LENGTH, b"%d" % len(body)))
+        return request
+
+
+def _parts(request: Any) -> list[Any]:
+    """Return everything of a request that can be observed."""
+    parts = vars(request)
+    headers, stream, url = parts["headers"], parts["stream"], parts["url"]
+    kinds = [kind.__qualname__ for kind in map(type, (request, headers, stream, url))]
+    values = {name: value for name, value in parts.items() if name not in ("headers", "stream", "url")}
+    return [kinds, list(parts), vars(headers), vars(stream), str(url), vars(url), values]

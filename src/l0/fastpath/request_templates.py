@@ -1,0 +1,175 @@
+"""Requests from templates: the same as those that the SDK builds, made from its own earlier ones.
+
+For each request the SDK merges its headers from half a dozen mappings, encodes them, and parses the URL three times:
+0.2 ms of CPU, for a result that differs from the last one only in the body and its length. This module keeps one
+request of each kind as a template. A template is made from the second request of its kind, with a record of every
+attribute of the clients that the SDK's code reads for it. It serves once it has given the same request as the SDK, and
+as long as these attributes do not change. Everything else is left to the SDK: other bodies than JSON, query parameters,
+a log at debug level, code that is not the SDK's, and values whose changes cannot be seen.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from types import FunctionType, ModuleType
+from typing import Any, NamedTuple
+from weakref import WeakKeyDictionary
+
+from l0.model.errors import raised
+
+from .attribute_recorder import AttributeRecorder
+from .request_inputs import RequestInputs, UntraceableError, is_absent, is_timeout, phases
+from .request_template import RequestTemplate
+
+Templates = dict[tuple[Any, ...], RequestTemplate | None]
+Build = Callable[..., Any]
+"""The SDK's ``_build_request``, bound to a client."""
+
+MAX_TEMPLATES = 16
+"""Maximum number of templates per client."""
+MAX_SEEN = 64
+"""Maximum number of kinds of requests that are remembered per client: headers may differ for each call."""
+_INERT = frozenset({"follow_redirects", "idempotency_key", "json_data", "max_retries", "post_parser"})
+"""Options that do not change the request, or that are treated apart."""
+_EMPTY = frozenset({"content", "extra_json", "files", "params"})
+_HTTP = "_client"
+"""The attribute with the client of the transport."""
+_log = logging.getLogger("l0")
+
+
+class _ClientRequests:
+    """The requests of one client: the kinds that were built once, and the templates; ``None`` for a kind without."""
+
+    __slots__ = ("seen", "templates")
+
+    def __init__(self) -> None:
+        self.seen: set[tuple[Any, ...]] = set()
+        self.templates: Templates = {}
+
+    def recurs(self, key: tuple[Any, ...]) -> bool:
+        """Return True if a request of this kind was built before, and another template is allowed."""
+        if key in self.seen:
+            return len(self.templates) < MAX_TEMPLATES
+        if len(self.seen) >= MAX_SEEN:
+            self.seen.clear()
+        self.seen.add(key)
+        return False
+
+
+class _Found(NamedTuple):
+    """A template, or the place for one, in the templates of its client."""
+
+    templates: Templates
+    key: tuple[Any, ...]
+    template: RequestTemplate | None
+
+
+class RequestTemplates:
+    """The templates of all clients of one SDK. Safe to share between threads.
+
+    Args:
+        base: the SDK's ``_base_client``.
+
+    ``switched_off``: maps the URL of a template that gave another request than the SDK to the difference.
+    """
+
+    def __init__(self, base: ModuleType) -> None:
+        self._sdk = base.__name__.partition(".")[0]
+        self._encode: Callable[[Any], bytes] | None = getattr(base, "openapi_dumps", None)
+        self._log_at: Callable[[int], bool] | None = getattr(getattr(base, "log", None), "isEnabledFor", None)
+        self._clients: WeakKeyDictionary[Any, _ClientRequests] = WeakKeyDictionary()
+        self.switched_off: dict[str, str] = {}
+
+    def build(self, client: Any, build: Build, options: Any, retries_taken: int) -> Any:
+        """Return the same request as ``build(options, retries_taken=retries_taken)``."""
+        found = self._find(client, options, retries_taken)
+        if found is None:
+            return build(options, retries_taken=retries_taken)
+        if found.template is None:
+            return self._compile(found, client, build, options, retries_taken)
+        body = self._body(options)
+        cookies = getattr(client, _HTTP)._cookies
+        if found.template.proven_for(body):
+            return found.template.request(body, cookies)
+        request = build(options, retries_taken=retries_taken)
+        wrong = found.template.difference(body, cookies, request)
+        if wrong is not None:
+            found.templates[found.key] = None
+            self.switched_off[str(options.url)] = wrong
+            _log.warning("l0 leaves the requests to %s to the SDK: %s", options.url, wrong)
+        return request
+
+    def _find(self, client: Any, options: Any, retries_taken: int) -> _Found | None:
+        """Return the template of a request, or the place for a new one; ``None`` if the SDK must build the request."""
+        try:
+            requests = self._clients.get(client)
+            if requests is None:
+                requests = self._clients.setdefault(client, _ClientRequests())
+            http, templates = getattr(client, _HTTP), requests.templates
+            key = self._key(client, http, options, retries_taken)
+            template = templates.get(key)
+            if template is None:
+                recurs = key not in templates and requests.recurs(key)
+                return _Found(templates, key, None) if recurs else None
+            if template.current(client, http):
+                return _Found(templates, key, template)
+            templates.clear()
+        except Exception:  # an SDK that works in an unknown way
+            pass
+        return None
+
+    def _key(self, client: Any, http: Any, options: Any, retries_taken: int) -> tuple[Any, ...]:
+        """Return everything in the options on which the request depends, besides the body."""
+        if self._encode is None or self._log_at is None or self._log_at(logging.DEBUG):
+            raise UntraceableError
+        if client._idempotency_header is not None or type(options.json_data) is not dict:
+            raise UntraceableError
+        key: list[Any] = [retries_taken, bool(http._cookies)]
+        for name, value in vars(options).items():
+            if name in _EMPTY:
+                if value:
+                    raise UntraceableError
+            elif name not in _INERT:
+                key += (name, value if value is None or type(value) is str else _frozen(value))
+        return tuple(key)
+
+    def _compile(self, found: _Found, client: Any, build: Any, options: Any, retries_taken: int) -> Any:
+        """Make a template of the request that the SDK builds, and return the request."""
+        found.templates[found.key] = None
+        try:
+            recorded_http = AttributeRecorder(getattr(client, _HTTP), {})
+            recorded = AttributeRecorder(client, {_HTTP: recorded_http.stand_in})
+            request = build.__func__(recorded.stand_in, options, retries_taken=retries_taken)
+        except Exception:  # no stand-in, or a request that the SDK refuses
+            return build(options, retries_taken=retries_taken)
+        try:
+            packages = frozenset({self._sdk, type(request).__module__.partition(".")[0]})
+            inputs = RequestInputs(recorded, frozenset({_HTTP}), packages)
+            http_inputs = RequestInputs(recorded_http, frozenset({"_cookies"}), packages)
+            found.templates[found.key] = RequestTemplate(request, self._body(options), inputs, http_inputs)
+        except Exception:  # a request, or a client, that is not understood
+            _log.debug("l0 leaves the requests to %s to the SDK: %s", options.url, raised())
+        return request
+
+    def _body(self, options: Any) -> bytes:
+        assert self._encode is not None
+        return self._encode(options.json_data)
+
+
+def _frozen(value: Any) -> Any:
+    """Return the content of an option, hashable and with its types. Raises `UntraceableError` for unknown kinds."""
+    kind = type(value)
+    if kind is str or value is None or kind is FunctionType:
+        return value
+    if kind in (bool, int, float):
+        return kind, value
+    if kind is dict:
+        return tuple([(name, each if type(each) is str else _frozen(each)) for name, each in value.items()])
+    if kind is tuple or kind is list:
+        return kind, *map(_frozen, value)
+    if is_absent(value):
+        return kind
+    if is_timeout(value):
+        return phases(value)
+    raise UntraceableError
