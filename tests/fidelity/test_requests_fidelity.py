@@ -12,9 +12,13 @@ from typing import Any
 import anthropic
 import openai
 import pytest
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 import l0
 from l0.fastpath.request_template import RequestTemplate
+from l0_anthropic import AnthropicInstrumentor
 
 ANSWERS = {
     "openai": {"id": "c", "object": "chat.completion", "created": 1, "model": "m", "choices": [
@@ -211,6 +215,66 @@ def subclass(session: Session) -> None:
     session.call(session.client(kind, default_headers={"Authorization": "a", "X-Api-Key": "b"}), times=5)
 
 
+def headers_of_the_caller(session: Session) -> None:
+    headers = {"X-One": "1"}
+    client = session.client(default_headers={"x-one": "0", "X-Name": "ü"})
+    session.call(client, extra_headers=headers, times=4)
+    for name, value in {"X-One": "2", "X-Two": "ü", "x-two": "3", "X-Name": "4", "Content-Type": "text/plain"}.items():
+        headers[name] = value
+        session.call(client, extra_headers=headers, times=4)
+    headers["Content-Type"] = "multipart/form-data; boundary=b"
+    session.call(client, extra_headers=headers, times=4)
+
+
+def bodies_of_the_caller(session: Session) -> None:
+    client = session.client()
+    message = {"role": "user", "content": 'ü\u2028 "quoted"'}
+    for number in range(5):
+        message["content"] += str(number)
+        session.call(client, messages=[message], timeout=session.package.NOT_GIVEN)
+    session.call(client, messages=[{"role": "user", "content": object()}], times=4)
+    session.call(client, messages=[{"role": "user", "content": float("nan")}], times=4)
+    session.call(client, messages=(message for _ in range(2)), times=4)
+
+
+def wrappers_of_answers(session: Session) -> None:
+    client = session.client()
+    owner = client.messages if session.name == "anthropic" else client.chat.completions
+    for _ in range(4):
+        made = owner.with_raw_response.create(model="m", messages=[], max_tokens=1)
+        if session.loop is not None:
+            session.loop.run_until_complete(made)
+    session.call(client, times=4)
+
+
+def addresses(session: Session) -> None:
+    for url in (
+        "http://under_score.invalid/v1",
+        "http://[::1]:81",
+        "https://origin.invalid:443/a%20b/ü/",
+        "http://o/v?q=1",
+    ):
+        session.call(session.client(base_url=url), times=4)
+
+
+def credentials(session: Session) -> None:
+    keys = iter(range(99))
+
+    async def akey() -> str:
+        return f"k{next(keys) // 3}"
+
+    if session.name == "openai":
+        session.call(session.client(api_key=(lambda: f"k{next(keys) // 3}") if session.sync else akey), times=12)
+        kind = getattr(session.package, "AzureOpenAI" if session.sync else "AsyncAzureOpenAI")
+        azure = {"base_url": None, "azure_endpoint": "http://azure.invalid", "api_version": "v"}
+        for more in ({}, {"azure_deployment": "d"}):
+            session.call(session.client(kind, **azure, **more), times=4)
+            session.call(session.clients[-1], model="other", times=4)
+    http = session.http(auth=("user", "secret"), headers={"X-Http": "ü".encode("latin-1")}, params={"p": "1"})
+    session.call(session.client(http_client=http), times=4)
+    session.call(session.client(http_client=session.http(auth=("user", "secret"))), times=4)
+
+
 def new_headers_for_each_call(session: Session) -> None:
     client = session.client()
     for number in range(10):
@@ -219,6 +283,7 @@ def new_headers_for_each_call(session: Session) -> None:
 
 
 SCENARIOS = [bodies, options, state_of_the_client, cookies_of_the_server, hooks, copies, retries, subclass,
+    headers_of_the_caller, bodies_of_the_caller, wrappers_of_answers, addresses, credentials,
     new_headers_for_each_call]  # fmt: skip
 
 
@@ -259,3 +324,30 @@ def test_requests_are_those_of_the_bare_sdk(name, sync, from_templates, caplog):
         if scenario is not subclass and hasattr(PACKAGES[name]._base_client, "openapi_dumps"):
             assert made
     assert "leaves the requests" not in caplog.text
+
+
+@pytest.mark.parametrize("sync", [True, False], ids=["sync", "async"])
+def test_templates_carry_the_trace_of_each_call(sync, from_templates):
+    exporter, provider, session = InMemorySpanExporter(), TracerProvider(), Session("anthropic", sync)
+    provider.add_span_processor(SimpleSpanProcessor(exporter))
+    AnthropicInstrumentor().instrument(tracer_provider=provider)
+    try:
+        client = session.client()
+        if not hasattr(client, "_open_telemetry"):
+            pytest.skip("needs an anthropic that propagates traces: 1.0 or newer")
+        client._open_telemetry = {**client._open_telemetry, "tracer_provider": provider, "propagation": True}
+        session.call(client, times=6)
+    finally:
+        session.close()
+    assert len(from_templates) == 4
+    headers = [one[5][0] for one in session.sent]
+    by_sdk, *others = [[line for line in lines if line[1] != b"traceparent"] for lines in headers]
+    assert all(one == by_sdk for one in others)
+    traces = [
+        (index, value) for lines in headers for index, (_, name, value) in enumerate(lines) if name == b"traceparent"
+    ]
+    spans = [span.context for span in exporter.get_finished_spans()]
+    place = traces[0][0]
+    assert traces == [
+        (place, b"00-%032x-%016x-%02x" % (span.trace_id, span.span_id, span.trace_flags)) for span in spans
+    ]

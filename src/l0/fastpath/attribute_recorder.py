@@ -7,14 +7,17 @@ methods and `super()` work as those of the object.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from types import FunctionType
 from typing import Any, Generic
+
+_SPECIAL = {"__init_subclass__", "__getattribute__"}
 
 
 class AttributeRecorder:
     """The names of the attributes that are read from ``target`` through its stand-in.
 
     ``substitutes``: values that the stand-in returns instead of the object's own. Raises `TypeError` for an object
-    whose class notices that it is subclassed.
+    whose class notices that it is subclassed, or computes all its attributes.
     """
 
     def __init__(self, target: Any, substitutes: Mapping[str, Any]) -> None:
@@ -24,7 +27,7 @@ class AttributeRecorder:
         kind = type(target)
         own: Any = kind.__getattribute__
         known = (object, Generic)
-        if type(kind) is not type or any("__init_subclass__" in vars(one) for one in kind.__mro__ if one not in known):
+        if type(kind) is not type or any(vars(one).keys() & _SPECIAL for one in kind.__mro__ if one not in known):
             raise TypeError(kind)
 
         def read(stand_in: Any, name: str) -> Any:
@@ -51,11 +54,21 @@ class AttributeRecorder:
         homes = set()
         for name in self.inherited:
             owner = next((one for one in type(self.target).__mro__ if name in vars(one)), None)
-            attribute = None if owner is None else vars(owner)[name]
-            homes |= {_home(owner), _home(getattr(attribute, "fget", None) or attribute)}
+            homes |= {""} if owner is None else {_package(owner.__module__), home(vars(owner)[name])}
         return homes
 
 
-def _home(thing: object) -> str:
-    """Return the package of a class or function; an empty string for ``None``, or if it is unknown."""
-    return str(getattr(thing, "__module__", None) or "").partition(".")[0]
+def home(attribute: Any) -> str:
+    """Return the package of the code of a class's attribute; an empty string if it is unknown.
+
+    `functools.wraps` and wrapt show the module of the function that they wrap; the globals of a function are its own.
+    """
+    if isinstance(attribute, property):
+        attribute = attribute.fget
+    elif isinstance(attribute, classmethod | staticmethod):
+        attribute = attribute.__func__
+    return _package(attribute.__globals__.get("__name__")) if type(attribute) is FunctionType else ""
+
+
+def _package(module: object) -> str:
+    return str(module or "").partition(".")[0]

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from .comparison import difference
 from .request_inputs import RequestInputs, UntraceableError
 
 _LENGTH, _COOKIE = b"content-length", b"cookie"
+_MEANT = frozenset({b"content-type", b"transfer-encoding", _LENGTH, _COOKIE})
+"""Headers on whose values the rest of a request depends."""
 _PARTS = ["method", "url", "headers", "extensions", "stream", "_content"]
 """The attributes of a transport's request, in their order."""
 _HEADERS = ["_list", "_encoding"]
@@ -18,11 +21,12 @@ class RequestTemplate:
     """A template made from ``request``, whose body is ``body``. Raises `UntraceableError` for an unknown kind of
     request.
 
+    ``propagated``: the headers that propagate a trace, with their values. They differ for each request.
     ``inputs``, ``http_inputs``: the state of the SDK's client and of its transport's, on which the request depends.
     """
 
     __slots__ = (
-        "_body_hash",
+        "_body",
         "_encoding",
         "_http_inputs",
         "_inputs",
@@ -30,12 +34,21 @@ class RequestTemplate:
         "_length",
         "_lines",
         "_method",
+        "_places",
+        "_propagated",
         "_proven",
         "_timeout",
         "_url",
     )
 
-    def __init__(self, request: Any, body: bytes, inputs: RequestInputs, http_inputs: RequestInputs) -> None:
+    def __init__(
+        self,
+        request: Any,
+        body: bytes,
+        propagated: Mapping[str, bytes],
+        inputs: RequestInputs,
+        http_inputs: RequestInputs,
+    ) -> None:
         headers, stream = request.headers, request.stream
         *lines, (self._length, lower, length) = headers._list
         if lines and lines[-1][1] == _COOKIE:
@@ -52,31 +65,42 @@ class RequestTemplate:
         self._timeout = dict(request.extensions[_TIMEOUT])
         self._inputs = inputs
         self._http_inputs = http_inputs
-        self._body_hash = hash(body)
-        self._proven: set[bool] = set()
-        """For which bodies it is proven: True for the body of the first request, False for others."""
+        self._body: int | None = hash(body)
+        """The hash of the only body for which the template is proven; ``None`` if that is any."""
+        self._places = [_place(lines, name, value) for name, value in propagated.items()]
+        self._propagated: Sequence[bytes] | None = list(propagated.values())
+        """The only values of propagated headers for which it is proven; ``None`` if these are any."""
+        self._proven = False
 
     def current(self, client: Any, http: Any) -> bool:
         """Return True if the clients still have the state on which the request depends."""
         return self._inputs.same(client) and self._http_inputs.same(http)
 
-    def proven_for(self, body: bytes) -> bool:
-        """Return True if a request with such a body was the same as the SDK's own."""
-        return False in self._proven or (True in self._proven and hash(body) == self._body_hash)
+    def proven_for(self, body: bytes, propagated: Sequence[bytes]) -> bool:
+        """Return True if a request with such a body, and such values, was the same as the SDK's own."""
+        if not self._proven or (self._propagated is not None and self._propagated != propagated):
+            return False
+        return self._body is None or self._body == hash(body)
 
-    def difference(self, body: bytes, cookies: Any, request: Any) -> str | None:
+    def difference(self, body: bytes, propagated: Sequence[bytes], cookies: Any, request: Any) -> str | None:
         """Return the first difference from the SDK's own request; ``None`` if there is none, which proves it."""
-        made = self.request(body, cookies)
+        made = self.request(body, propagated, cookies)
         wrong = difference(_parts(made), _parts(request))
         if wrong is None:
-            self._proven.add(hash(body) == self._body_hash)
+            self._proven = True
+            if self._body != hash(body):
+                self._body = None
+            if self._propagated != propagated:
+                self._propagated = None
         return wrong
 
-    def request(self, body: bytes, cookies: Any) -> Any:
+    def request(self, body: bytes, propagated: Sequence[bytes], cookies: Any) -> Any:
         """Return a new request. ``cookies``: those of the transport's client."""
         request_kind, headers_kind, stream_kind = self._kinds
         request, headers = object.__new__(request_kind), object.__new__(headers_kind)
         lines = self._lines.copy()
+        for (index, name, lower), value in zip(self._places, propagated, strict=True):
+            lines[index] = name, lower, value
         headers.__dict__ = {"_list": lines, "_encoding": self._encoding}
         request.__dict__ = {
             "method": self._method,
@@ -91,6 +115,15 @@ class RequestTemplate:
             headers.__dict__["_encoding"] = self._encoding  # which reading the headers has found out
         lines.append((self._length, _LENGTH, b"%d" % len(body)))
         return request
+
+
+def _place(lines: Sequence[tuple[bytes, bytes, bytes]], name: str, value: bytes) -> tuple[int, bytes, bytes]:
+    """Return the index of a header in the lines of a request, and its name as it is sent and in lower case."""
+    lower = name.lower().encode()
+    places = [index for index, line in enumerate(lines) if line[1] == lower]
+    if len(places) != 1 or lines[places[0]][2] != value or lower in _MEANT:
+        raise UntraceableError
+    return places[0], lines[places[0]][0], lower
 
 
 def _parts(request: Any) -> list[Any]:

@@ -4,21 +4,22 @@ For each request the SDK merges its headers from half a dozen mappings, encodes 
 0.2 ms of CPU, for a result that differs from the last one only in the body and its length. This module keeps one
 request of each kind as a template. A template is made from the second request of its kind, with a record of every
 attribute of the clients that the SDK's code reads for it. It serves once it has given the same request as the SDK, and
-as long as these attributes do not change. Everything else is left to the SDK: other bodies than JSON, query parameters,
-a log at debug level, code that is not the SDK's, and values whose changes cannot be seen.
+as long as these attributes do not change. The values of headers that propagate a trace do not make another kind: each
+is written into its place. Everything else is left to the SDK: other bodies than JSON, query parameters, a log at debug
+level, code that is not the SDK's, and values whose changes cannot be seen.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
-from types import FunctionType, ModuleType
+from collections.abc import Callable, Collection
+from types import FunctionType, MethodType, ModuleType
 from typing import Any, NamedTuple
 from weakref import WeakKeyDictionary
 
 from l0.model.errors import raised
 
-from .attribute_recorder import AttributeRecorder
+from .attribute_recorder import AttributeRecorder, home
 from .request_inputs import RequestInputs, UntraceableError, is_absent, is_timeout, phases
 from .request_template import RequestTemplate
 
@@ -26,8 +27,8 @@ Templates = dict[tuple[Any, ...], RequestTemplate | None]
 Build = Callable[..., Any]
 """The SDK's ``_build_request``, bound to a client."""
 
-MAX_TEMPLATES = 16
-"""Maximum number of templates per client."""
+MAX_TEMPLATES = 8
+"""Maximum number of templates per client. Each takes about 8 KB."""
 MAX_SEEN = 64
 """Maximum number of kinds of requests that are remembered per client: headers may differ for each call."""
 _INERT = frozenset({"follow_redirects", "idempotency_key", "json_data", "max_retries", "post_parser"})
@@ -58,10 +59,11 @@ class _ClientRequests:
 
 
 class _Found(NamedTuple):
-    """A template, or the place for one, in the templates of its client."""
+    """A template, or the place for one, in the templates of its client. ``propagated``: see `RequestTemplate`."""
 
     templates: Templates
     key: tuple[Any, ...]
+    propagated: dict[str, bytes]
     template: RequestTemplate | None
 
 
@@ -76,60 +78,73 @@ class RequestTemplates:
 
     def __init__(self, base: ModuleType) -> None:
         self._sdk = base.__name__.partition(".")[0]
-        self._encode: Callable[[Any], bytes] | None = getattr(base, "openapi_dumps", None)
+        self._base: Any = base
+        self._encodes = hasattr(base, "openapi_dumps")
         self._log_at: Callable[[int], bool] | None = getattr(getattr(base, "log", None), "isEnabledFor", None)
         self._clients: WeakKeyDictionary[Any, _ClientRequests] = WeakKeyDictionary()
         self.switched_off: dict[str, str] = {}
 
-    def build(self, client: Any, build: Build, options: Any, retries_taken: int) -> Any:
-        """Return the same request as ``build(options, retries_taken=retries_taken)``."""
-        found = self._find(client, options, retries_taken)
+    def build(
+        self, client: Any, build: Build, options: Any, retries_taken: int, propagated: Collection[str] = ()
+    ) -> Any:
+        """Return the same request as ``build(options, retries_taken=retries_taken)``.
+
+        ``propagated``: the names of headers that propagate a trace.
+        """
+        found = self._find(client, build, options, retries_taken, propagated)
         if found is None:
             return build(options, retries_taken=retries_taken)
         if found.template is None:
             return self._compile(found, client, build, options, retries_taken)
-        body = self._body(options)
+        body, values = self._body(options), list(found.propagated.values())
         cookies = getattr(client, _HTTP)._cookies
-        if found.template.proven_for(body):
-            return found.template.request(body, cookies)
+        if found.template.proven_for(body, values):
+            return found.template.request(body, values, cookies)
         request = build(options, retries_taken=retries_taken)
-        wrong = found.template.difference(body, cookies, request)
+        wrong = found.template.difference(body, values, cookies, request)
         if wrong is not None:
             found.templates[found.key] = None
             self.switched_off[str(options.url)] = wrong
             _log.warning("l0 leaves the requests to %s to the SDK: %s", options.url, wrong)
         return request
 
-    def _find(self, client: Any, options: Any, retries_taken: int) -> _Found | None:
+    def _find(
+        self, client: Any, build: Build, options: Any, retries_taken: int, propagated: Collection[str]
+    ) -> _Found | None:
         """Return the template of a request, or the place for a new one; ``None`` if the SDK must build the request."""
         try:
             requests = self._clients.get(client)
             if requests is None:
                 requests = self._clients.setdefault(client, _ClientRequests())
             http, templates = getattr(client, _HTTP), requests.templates
-            key = self._key(client, http, options, retries_taken)
+            values = _values(options.headers, propagated) if propagated else {}
+            key = self._key(client, http, build, options, retries_taken, values)
             template = templates.get(key)
             if template is None:
                 recurs = key not in templates and requests.recurs(key)
-                return _Found(templates, key, None) if recurs else None
+                return _Found(templates, key, values, None) if recurs else None
             if template.current(client, http):
-                return _Found(templates, key, template)
+                return _Found(templates, key, values, template)
             templates.clear()
         except Exception:  # an SDK that works in an unknown way
             pass
         return None
 
-    def _key(self, client: Any, http: Any, options: Any, retries_taken: int) -> tuple[Any, ...]:
-        """Return everything in the options on which the request depends, besides the body."""
-        if self._encode is None or self._log_at is None or self._log_at(logging.DEBUG):
+    def _key(
+        self, client: Any, http: Any, build: Build, options: Any, retries_taken: int, propagated: dict[str, bytes]
+    ) -> tuple[Any, ...]:
+        """Return everything in the options on which the request depends, besides the body and propagated values."""
+        if not self._encodes or self._log_at is None or self._log_at(logging.DEBUG) or type(build) is not MethodType:
             raise UntraceableError
         if client._idempotency_header is not None or type(options.json_data) is not dict:
             raise UntraceableError
-        key: list[Any] = [retries_taken, bool(http._cookies)]
+        key: list[Any] = [build.__func__, retries_taken, bool(http._cookies)]
         for name, value in vars(options).items():
             if name in _EMPTY:
                 if value:
                     raise UntraceableError
+            elif name == "headers" and propagated:
+                key += (name, _frozen(value | dict.fromkeys(propagated)))
             elif name not in _INERT:
                 key += (name, value if value is None or type(value) is str else _frozen(value))
         return tuple(key)
@@ -138,6 +153,8 @@ class RequestTemplates:
         """Make a template of the request that the SDK builds, and return the request."""
         found.templates[found.key] = None
         try:
+            if home(build.__func__) != self._sdk:
+                raise UntraceableError
             recorded_http = AttributeRecorder(getattr(client, _HTTP), {})
             recorded = AttributeRecorder(client, {_HTTP: recorded_http.stand_in})
             request = build.__func__(recorded.stand_in, options, retries_taken=retries_taken)
@@ -147,14 +164,29 @@ class RequestTemplates:
             packages = frozenset({self._sdk, type(request).__module__.partition(".")[0]})
             inputs = RequestInputs(recorded, frozenset({_HTTP}), packages)
             http_inputs = RequestInputs(recorded_http, frozenset({"_cookies"}), packages)
-            found.templates[found.key] = RequestTemplate(request, self._body(options), inputs, http_inputs)
+            body = self._body(options)
+            found.templates[found.key] = RequestTemplate(request, body, found.propagated, inputs, http_inputs)
         except Exception:  # a request, or a client, that is not understood
             _log.debug("l0 leaves the requests to %s to the SDK: %s", options.url, raised())
         return request
 
     def _body(self, options: Any) -> bytes:
-        assert self._encode is not None
-        return self._encode(options.json_data)
+        body: bytes = self._base.openapi_dumps(options.json_data)
+        return body
+
+
+def _values(headers: Any, propagated: Collection[str]) -> dict[str, bytes]:
+    """Return the headers that propagate a trace, with their values, which are ASCII.
+
+    Other values would change how a transport encodes the rest. Raises `UntraceableError` for values of other types.
+    """
+    values = {}
+    for name, value in headers.items():
+        if name in propagated:
+            if type(value) is not str:
+                raise UntraceableError
+            values[name] = value.encode("ascii")
+    return values
 
 
 def _frozen(value: Any) -> Any:

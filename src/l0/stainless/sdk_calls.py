@@ -88,8 +88,10 @@ class SdkCalls:
 
     def compose(self, wrapped: Callable[..., Any], client: Any, args: Any, kwargs: Any) -> Any:
         """Compose the request of a call. If it has a deadline, apply that to its phases."""
-        if SENDING.get() is not None and len(args) == 1 and kwargs.keys() == _RETRIES:
-            request = self._templates.build(client, wrapped, args[0], **kwargs)
+        sending = SENDING.get()
+        if sending is not None and len(args) == 1 and kwargs.keys() == _RETRIES:
+            propagated = sending.call_adapter.propagated
+            request = self._templates.build(client, wrapped, args[0], kwargs["retries_taken"], propagated)
         else:
             request = wrapped(*args, **kwargs)
         flight = FLIGHT.get()

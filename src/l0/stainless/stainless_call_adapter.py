@@ -94,6 +94,8 @@ class StainlessCallAdapter:
         self.response: Any = None
         """The transport's response to the current request, if its JSON was decoded and the call is recorded."""
         self.call = call
+        self.propagated: frozenset[str] = frozenset()
+        """The names of headers with which the current request propagates a trace."""
         self.unkept: UnkeptLimit | None = None
         """Set only for a call with deadlines; used if the call is sync."""
         self._options = options
@@ -127,6 +129,8 @@ class StainlessCallAdapter:
             own[_COUNT_HEADER] = str(resends)
             options.headers = own
         self.provider.prepare(client, options, headers)
+        if isinstance(options.headers, Mapping):
+            self.propagated = frozenset([name for name in options.headers if name not in own])
         return options
 
     @property

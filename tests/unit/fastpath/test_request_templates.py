@@ -1,12 +1,16 @@
 """Requests from templates: when one is made, when it serves, and when the SDK builds the request itself."""
 
+import functools
 import gc
 import logging
+from collections.abc import Collection
+from contextlib import suppress
 from typing import Any
 from weakref import ref
 
 import openai
 import pytest
+import wrapt
 
 from l0.fastpath.attribute_recorder import AttributeRecorder
 from l0.fastpath.request_template import RequestTemplate
@@ -18,32 +22,36 @@ pytestmark = pytest.mark.skipif(
 )
 
 
+COUNTED = """
+def counted(client, options, *, retries_taken):
+    requests.by_sdk += 1
+    return original(client, options, retries_taken=retries_taken)
+"""
+
+
+def options(text: str = "x", **options: Any) -> Any:
+    given = {"method": "post", "url": "/chat/completions", "json_data": {"text": text}} | options
+    return openai._models.FinalRequestOptions.construct(**given)
+
+
 class Requests:
     """Requests of one client through templates. ``by_sdk``: the number of those that the SDK built itself."""
 
-    def __init__(self, client: Any = None) -> None:
+    def __init__(self, client: Any = None, function: Any = None) -> None:
         self.templates = RequestTemplates(base)
         self.client = client or openai.OpenAI(api_key="k", base_url="http://origin.invalid/v1")
         self.by_sdk = 0
+        self.function = function or self._counted()
 
-    def build(self, text: str = "x", **options: Any) -> Any:
-        given = {"method": "post", "url": "/chat/completions", "json_data": {"text": text}} | options
-        requests = self
+    def _counted(self) -> Any:
+        """Return the SDK's function as one that counts, and that is code of the SDK's module by its globals."""
+        namespace = {"__name__": base.__name__, "requests": self, "original": base.BaseClient._build_request}
+        exec(COUNTED, namespace)
+        return namespace["counted"]
 
-        class Build:
-            """The SDK's method, bound to the client, counted."""
-
-            def __call__(self, options: Any, *, retries_taken: int) -> Any:
-                requests.by_sdk += 1
-                return base.BaseClient._build_request(requests.client, options, retries_taken=retries_taken)
-
-            @staticmethod
-            def __func__(client: Any, options: Any, *, retries_taken: int) -> Any:
-                requests.by_sdk += 1
-                return base.BaseClient._build_request(client, options, retries_taken=retries_taken)
-
-        made = openai._models.FinalRequestOptions.construct(**given)
-        return self.templates.build(self.client, Build(), made, 0)
+    def build(self, text: str = "x", propagated: Collection[str] = (), **given: Any) -> Any:
+        build = self.function.__get__(self.client, type(self.client))
+        return self.templates.build(self.client, build, options(text, **given), 0, propagated)
 
     def built_by_sdk(self, times: int, **options: Any) -> int:
         before = self.by_sdk
@@ -150,6 +158,112 @@ def test_function_set_on_a_class_is_called(requests, monkeypatch):
     requests.built_by_sdk(4)
     monkeypatch.setattr(base.BaseClient, "user_agent", property(lambda _: "mine"))
     assert {requests.build(str(one)).headers["User-Agent"] for one in range(5)} == {"mine"}
+
+
+def passed_on(function: Any) -> tuple[Any, list[int]]:
+    """Return a wrapper that looks like the function, as a library makes it, and its calls."""
+    calls: list[int] = []
+
+    @functools.wraps(function)
+    def wrapper(*args: Any, **kwargs: Any) -> Any:
+        calls.append(1)
+        return function(*args, **kwargs)
+
+    return wrapper, calls
+
+
+def through_wrapt(function: Any) -> tuple[Any, list[int]]:
+    """As `passed_on`, by wrapt."""
+    calls: list[int] = []
+
+    def wrapper(wrapped: Any, _: Any, args: Any, kwargs: Any) -> Any:
+        calls.append(1)
+        return wrapped(*args, **kwargs)
+
+    return wrapt.FunctionWrapper(function, wrapper), calls
+
+
+@pytest.mark.parametrize("wrap", [passed_on, through_wrapt])
+@pytest.mark.parametrize("owner", [base.BaseClient, openai.OpenAI])
+def test_wrapper_of_a_library_is_called_each_time(requests, monkeypatch, wrap, owner):
+    requests.built_by_sdk(4)
+    wrapper, calls = wrap(base.BaseClient._build_headers)
+    monkeypatch.setattr(owner, "_build_headers", wrapper)
+    requests.built_by_sdk(5)
+    assert len(calls) == 5
+
+
+@pytest.mark.parametrize("wrap", [passed_on, through_wrapt])
+def test_wrapper_of_the_whole_function_is_called_each_time(wrap):
+    function, calls = wrap(base.BaseClient._build_request)
+    with openai.OpenAI(api_key="k", base_url="http://origin.invalid") as client:
+        Requests(client, function).built_by_sdk(5)
+    assert len(calls) == 5
+
+
+@pytest.mark.parametrize("wrap", [passed_on, through_wrapt])
+def test_function_that_is_wrapped_later_is_called_each_time(requests, wrap):
+    requests.built_by_sdk(4)
+    requests.function, calls = wrap(requests.function)
+    requests.built_by_sdk(5)
+    assert len(calls) == 5
+
+
+def test_encoder_that_is_replaced_encodes_each_body(requests, monkeypatch):
+    requests.built_by_sdk(4)
+    monkeypatch.setattr(base, "openapi_dumps", lambda body: b"mine " + body["text"].encode())
+    assert [requests.build(str(one)).content for one in range(5)] == [b"mine %d" % one for one in range(5)]
+
+
+def test_client_that_computes_its_attributes_is_left_to_the_sdk():
+    class Mine(openai.OpenAI):
+        def __getattribute__(self, name: str) -> Any:
+            return object.__getattribute__(self, name)
+
+    with Mine(api_key="k", base_url="http://origin.invalid") as client:
+        assert Requests(client).built_by_sdk(5) == 5
+
+
+def traced(number: int, **more: str) -> dict[str, str]:
+    return {"X-One": "1", "traceparent": f"00-{number:032x}-01", "X-Two": "2", **more}
+
+
+def test_template_serves_requests_of_different_traces(requests):
+    names = {"traceparent"}
+    for number in range(4):
+        requests.build(str(number), headers=traced(number), propagated=names)
+    assert requests.by_sdk == 3
+    made = requests.build("y", headers=traced(9), propagated=names)
+    by_sdk = requests.function(requests.client, options(headers=traced(9), text="y"), retries_taken=0)
+    assert requests.by_sdk == 4
+    assert made.headers.raw == by_sdk.headers.raw
+    assert made.headers.encoding == by_sdk.headers.encoding
+
+
+def test_template_of_one_trace_is_proven_again_for_another(requests):
+    for _ in range(5):
+        requests.build(headers=traced(1), propagated={"traceparent"})
+    assert requests.by_sdk == 3
+    for number in range(2, 5):
+        requests.build(headers=traced(number), propagated={"traceparent"})
+    assert requests.by_sdk == 4
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        traced(1, TraceParent="other"),
+        traced(1) | {"traceparent": "ü"},
+        traced(1) | {"traceparent": openai._types.Omit()},
+        {"content-type": "multipart/form-data"},
+    ],
+    ids=["twice", "not ascii", "omitted", "content type"],
+)
+def test_propagated_headers_of_other_kinds_are_left_to_the_sdk(requests, headers):
+    for _ in range(5):
+        with suppress(UnicodeEncodeError):  # the SDK's
+            requests.build(headers=headers, propagated={"traceparent", "content-type"})
+    assert requests.by_sdk >= 5
 
 
 def test_number_of_templates_and_of_remembered_kinds_is_limited(requests):
