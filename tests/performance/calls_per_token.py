@@ -107,6 +107,19 @@ def reading(api: str, sync: bool, tokens: int) -> Callable[[], None]:
     return one if sync else lambda: asyncio.run(aone())
 
 
+def calls_per_call(api: str) -> int:
+    """Return the function calls of one short streamed call of a client that made some before, all code counted."""
+    with _client(api, True, _reads(api, 1)) as client:
+
+        def one() -> None:
+            for _ in _create(api, client):
+                pass
+
+        for _ in range(4):  # compile constructors and a template of the request
+            one()
+        return count(one)[1]
+
+
 def count(reading: Callable[[], None]) -> tuple[int, int]:
     own = every = 0
 
