@@ -77,6 +77,8 @@ print(call(), call())
 
 FORKED = """
 import os
+from l0.shared_state.forks import ForkGate
+ForkGate.LONGEST_WAIT_S = 100.0  # on a slow machine, the import takes longer than forks usually wait
 importing, forked = threading.Event(), threading.Event()
 def pause():
     importing.set()
