@@ -24,8 +24,8 @@ from .request_inputs import RequestInputs, UntraceableError, is_absent, is_timeo
 from .request_template import RequestTemplate
 
 Templates = dict[tuple[Any, ...], RequestTemplate | None]
-Build = Callable[..., Any]
-"""The SDK's ``_build_request``, bound to a client."""
+Build = Any
+"""The SDK's ``_build_request``, bound to a client; or what another library has put in its place."""
 
 MAX_TEMPLATES = 8
 """Maximum number of templates per client. Each takes about 8 KB."""
