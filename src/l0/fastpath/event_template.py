@@ -167,8 +167,9 @@ def _reads(read: Read, sample: Sample, fields: Fields, same: Callable[[Any], boo
     """Return True if the function reads this event, and the object is the same."""
     number = next((value for value in fields.values() if type(value) is int), 0)
     probe = _Probe()
-    items, _, end = read(sample.raw, 0, probe, number)
-    return end == len(sample.raw) and probe.text == [next(iter(fields.values()))] and same(items[0])
+    size = len(sample.raw)
+    items, _, end = read(sample.raw, 0, size, probe, number)
+    return end == size and probe.text == [next(iter(fields.values()))] and same(items[0])
 
 
 def _mark(*, number: bool) -> str | int:

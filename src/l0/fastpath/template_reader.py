@@ -22,9 +22,9 @@ class TextReader(Protocol):
     events: int
 
 
-Read = Callable[[bytes, int, TextReader, int], tuple[list[Any], int, int]]
-"""``read(raw, at, reader, number)`` reads events from ``at`` on. It returns their objects, and where the last one
-starts and ends. ``number``: the number of the next event, if events are numbered."""
+Read = Callable[[bytes, int, int, TextReader, int], tuple[list[Any], int, int]]
+"""``read(raw, at, size, reader, number)`` reads events from ``at`` on. ``size``: that of ``raw``. It returns their
+objects, and where the last one starts and ends. ``number``: the number of the next event, if events are numbered."""
 Factory = Callable[..., Read]
 """``factory(first, following, match, per_answer)`` returns the function for one answer. ``first``: the bytes before the
 first value that varies; ``following``: those after each; ``match``: of `value_pattern`; ``per_answer``: the values of
@@ -80,16 +80,17 @@ def factory(text, first, following, match, per_answer{constants}):
     {following}= following
     {per_answer}
     skip = len(first)
-    def read(raw, at, reader, number):
+    def read(raw, at, size, reader, number):
         items, texts, chars, start = [], reader.text, 0, at
         try:
-            while raw.startswith(first, at):
+            while at < size and raw.startswith(first, at):
                 {inner}
         except ValueError:
             pass
         if items:
-            reader.content += len(items)
-            reader.events += len(items)
+            count = len(items)
+            reader.content += count
+            reader.events += count
             reader.chars += chars
         return items, start, at
     return read

@@ -75,14 +75,18 @@ class WireParser:
 
     def feed(self, raw: bytes) -> list[Any]:
         if self._template is not None and self._splitter.idle:
-            items, at = self._feed_repeated(raw, 0)
-            if at == len(raw):
+            size = len(raw)
+            items, at = self._feed_repeated(raw, 0, size)
+            if at == size:
                 return items
             return items + self._feed_events(raw[at:], repeated=False)
         return self._feed_events(raw, repeated=True)
 
-    def _feed_repeated(self, raw: bytes, at: int) -> tuple[list[Any], int]:
-        """Read the events of the template from ``at`` on. Return their objects, and where the last one ends."""
+    def _feed_repeated(self, raw: bytes, at: int, size: int) -> tuple[list[Any], int]:
+        """Read the events of the template from ``at`` on. Return their objects, and where the last one ends.
+
+        ``size``: that of ``raw``.
+        """
         reader, template, number = self.reader, self._template, self._number
         assert template is not None
         if number is None:
@@ -90,7 +94,7 @@ class WireParser:
             if number is None:
                 return [], at
             self._number = number
-        items, start, end = template.read(raw, at, reader, number)
+        items, start, end = template.read(raw, at, size, reader, number)
         if number and items:
             self._number = number + len(items)
             reader.repeated(self._event, len(items), raw[start + template.head : end - 2])
@@ -105,7 +109,7 @@ class WireParser:
             at, end = 0, len(joined)
             while at < end:
                 if repeated and self._template is not None:
-                    more, at = self._feed_repeated(joined, at)
+                    more, at = self._feed_repeated(joined, at, end)
                     items += more
                 match = match_event(joined, at)
                 if match is None:

@@ -7,6 +7,8 @@ from .annotations import Unsupported
 from .sdk_builder import SdkBuilder
 
 _CONSTANTS = (str, int, float)
+_FEW = 3
+"""A dict with more constant values is copied, which is faster than to make it anew."""
 
 
 class ObjectCopy:
@@ -26,7 +28,7 @@ class ObjectCopy:
         self._variables = dict(variables)
         self._new = self.bind(object.__new__)
         self._setters = {slot: self.bind(setter) for slot, setter in sdk.setters.items()}
-        self._models = 0
+        self._names = 0
         self.expression = self._copy(sample)
         if self._variables:
             raise Unsupported("a value that varies does not reach the object")
@@ -38,12 +40,10 @@ class ObjectCopy:
 
     def _copy(self, value: Any) -> str:
         kind = type(value)
-        if value is None or kind is bool:
-            return repr(value)
-        if kind is not float and kind in _CONSTANTS and value in self._variables:
-            return self._variables.pop(value)
+        if self._is_constant(value):
+            return repr(value) if value is None or kind is bool else self.bind(value)
         if kind in _CONSTANTS:
-            return self.bind(value)
+            return self._variables.pop(value)
         if kind is list:
             return f"[{', '.join(map(self._copy, value))}]"
         if kind is dict:
@@ -55,7 +55,24 @@ class ObjectCopy:
     def _dict(self, value: dict[Any, Any]) -> str:
         if not all(type(key) is str for key in value):
             raise Unsupported("a key that is no text")
-        return f"{{{', '.join(f'{self._key(key)}: {self._copy(each)}' for key, each in value.items())}}}"
+        constant = {key for key, each in value.items() if self._is_constant(each)}
+        if len(constant) <= _FEW:
+            return f"{{{', '.join(f'{self._key(key)}: {self._copy(each)}' for key, each in value.items())}}}"
+        fresh = {key: self._copy(each) for key, each in value.items() if key not in constant}
+        made = self._name()
+        self.statements.append(f"{made} = {self.bind({**value, **dict.fromkeys(fresh)}.copy)}()")
+        self.statements += [f"{made}[{self._key(key)}] = {source}" for key, source in fresh.items()]
+        return made
+
+    def _is_constant(self, value: Any) -> bool:
+        kind = type(value)
+        if kind is float or value is None or kind is bool:
+            return True
+        return kind in _CONSTANTS and value not in self._variables
+
+    def _name(self) -> str:
+        self._names += 1
+        return f"m{self._names}"
 
     def _key(self, key: str) -> str:
         return repr(key) if key.isascii() else self.bind(key)
@@ -72,7 +89,7 @@ class ObjectCopy:
             else "set()",
             "__pydantic_private__": "None",
         }
-        made, self._models = f"m{self._models}", self._models + 1
+        made = self._name()
         self.statements.append(f"{made} = {self._new}({self.bind(type(value))})")
         self.statements += [f"{self._setters[slot]}({made}, {source})" for slot, source in slots.items()]
         return made
