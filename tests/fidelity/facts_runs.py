@@ -126,7 +126,8 @@ class Player:
             instrumentor.instrument(tracer_provider=self.tracers, meter_provider=self.meters, logger_provider=self.logs)
         l0.instrument(policy)
         l0.slo.start()
-        self.resume_points = [point.load()().patches for point in providers()]
+        patches = [point.load()().patches for point in providers()]
+        self.resume_points = [each for each in patches if each is not None]  # None: that SDK is not installed
         logging.getLogger().addHandler(self.warnings)
 
     @contextmanager
