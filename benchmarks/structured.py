@@ -17,7 +17,7 @@ from l0.model.rule import Ending, Rule
 from l0.rules.guardrails.json_rules import json_rule, strict_json_rule
 from l0.rules.structured.json_scanner import JsonScanner
 from l0.rules.structured.partial import PartialValue
-from l0.rules.structured.repair import repair
+from l0.rules.structured.repair import repair_json
 
 LENGTHS = (2_000, 20_000, 100_000, 1_000_000)
 FEEDS = (4, 20, 1_000, 100_000)
@@ -54,7 +54,7 @@ def rows(lengths: Iterable[int]) -> Iterator[Row]:
         yield _per_token("strict json rule, JSON", tokens, lambda tokens=tokens: _check(strict_json_rule(), tokens))
         yield _per_token("partial values", tokens, lambda tokens=tokens: _partial(tokens))
         broken = answer(length)[:-20]
-        yield _per_token("repair, once at the end", tokens, lambda broken=broken: repair(broken))
+        yield _per_token("repair, once at the end", tokens, lambda broken=broken: repair_json(broken))
 
 
 def _per_token(what: str, tokens: list[str], run: Callable[[], object]) -> Row:

@@ -15,6 +15,8 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import l0
+from l0 import migration
 from l0.model.rule import Rule
 from l0.rules.drift.drift_rule import TYPES, Drift
 from l0.rules.families import Family
@@ -115,7 +117,33 @@ def _simulator() -> str:
 
 # Pages
 
-PAGES: Mapping[str, Callable[[], str]] = {"telemetry.md": _telemetry, "rules.md": _rules, "simulator.md": _simulator}
+# Migration
+
+
+def _migration() -> str:
+    rows = {name: f"the same{': ' + note if note else ''}" for name, note in migration.SAME.items()}
+    rows |= {name: f"works; here it is `{_home(path)}`" for name, path in migration.ALIASES.items()}
+    rows |= {name: f"write instead: {advice}" for name, advice in migration.INSTEAD.items()}
+    return "".join(
+        [
+            _row("its name", "here"),
+            "|---|---|\n",
+            *(_row(f"`{name}`", rows[name]) for name in sorted(rows, key=str.lower)),
+        ]
+    )
+
+
+def _home(path: str) -> str:
+    module, _, name = path.partition(":")
+    return f"{'l0.' if hasattr(l0, name.partition('.')[0]) else module + '.'}{name}"
+
+
+PAGES: Mapping[str, Callable[[], str]] = {
+    "telemetry.md": _telemetry,
+    "rules.md": _rules,
+    "simulator.md": _simulator,
+    "migration.md": _migration,
+}
 
 
 def fresh(page: str) -> str:

@@ -62,6 +62,7 @@ if TYPE_CHECKING:
     from .orchestration.windows.window import Window
     from .rules.drift.drift_rule import Drift
     from .rules.guardrails.catalogue import Guardrails
+    from .rules.structured.repair import Repaired, Unrepairable, repair_json
     from .stainless.discovery import instrument, uninstrument
     from .streams.adapters import register_adapter
     from .streams.callbacks import Attempt
@@ -116,6 +117,7 @@ __all__ = [
     "PolicyError",
     "Pool",
     "Race",
+    "Repaired",
     "ResponseMetadata",
     "Restore",
     "Results",
@@ -135,6 +137,7 @@ __all__ = [
     "Timeout",
     "ToolCall",
     "UnknownStreamError",
+    "Unrepairable",
     "Violation",
     "Window",
     "batched",
@@ -146,6 +149,7 @@ __all__ = [
     "policy",
     "race",
     "register_adapter",
+    "repair_json",
     "run",
     "run_sync",
     "sequential",
@@ -236,6 +240,9 @@ _MODULES = {
     "ErrorTypeDelays": ".model.policy",
     "Fallback": ".model.policy",
     "Guardrails": ".rules.guardrails.catalogue",
+    "Repaired": ".rules.structured.repair",
+    "Unrepairable": ".rules.structured.repair",
+    "repair_json": ".rules.structured.repair",
     "Hedge": ".model.policy",
     "Hold": ".model.policy",
     "Policy": ".model.policy",
@@ -295,7 +302,7 @@ else:  # type checkers would accept any name as one that this function resolves
             return __getattr__(_RENAMED[name])
         module = _MODULES.get(name)
         if module is None:
-            raise AttributeError(f"module 'l0' has no attribute {name!r}")
+            return import_module(".migration", __name__).resolve(name)
         # "." marks a submodule of this package; all other names are attributes of a module.
         value = import_module(f".{name}", __name__) if module == "." else getattr(import_module(module, __name__), name)
         globals()[name] = value

@@ -243,17 +243,20 @@ class Config:
         """True if there is any observer."""
         return bool(self._observers or self._for_all_calls or _block_observers.get())
 
-    def observers_of(self, call: Call, sdk: str | None = None, *, outermost: bool = False) -> list[CallObserver]:
+    def observers_of(
+        self, call: Call, sdk: str | None = None, *, outermost: bool = False, of_call: Sequence[Observer] = ()
+    ) -> list[CallObserver]:
         """Return the observers of this call through ``sdk``.
 
         An attempt of an enclosing call has that call's observer only. ``outermost``: disregard an enclosing call.
+        ``of_call``: the observers of this call alone.
         """
         serving = None if outermost else _serving.get()
         if serving is not None:
             return _call_observers((serving,), call)
         observers = self._observers_by_sdk.get(sdk, self._observers) if sdk is not None else self._observers
-        others = (*self._for_all_calls, *(_block_observers.get() or ()))
-        if not self._added:
+        others = (*self._for_all_calls, *(_block_observers.get() or ()), *of_call)
+        if not self._added and not of_call:
             return _call_observers((*observers, *others), call)
         own = _call_observers(observers, call)
         trace_id, span_id = next((one.trace_ids for one in own if isinstance(one, Traced)), ("", ""))

@@ -26,6 +26,7 @@ MORE_CONCEPTS = {
     "declared_sdks.py": "declarations of one kind, of a few lines each",
     "breaker.py": "a breaker, its permit and the table of breakers",
     "markup_signs.py": "three small counters with one interface",
+    "migration.py": "the names of another package, which are nowhere else",
     "overlap.py": "implementations of one protocol, one for each way to resume",
     "spans.py": "an observer and the span of one call that it makes",
     "text_measures.py": "implementations of one protocol",

@@ -42,6 +42,7 @@ USES = (
         "*_tokens",
         "fields of ResponseMetadata: `observer_notifier` adds them up by name",
     ),
+    Use("src/l0/migration.py", "*", "names of L0 for Python: programs that come from it use them"),
     Use(
         "src/l0/model/policy.py",
         "*",

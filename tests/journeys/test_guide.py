@@ -1,9 +1,10 @@
 """The guides are true: every block of Python in them runs as it stands, against the simulator.
 
-Ours is `docs/guide.md`. The other is the guide that this project set out to honour; its text is not a part of the
-project: set `TEST_SEEDS` to its folder, the default is `shared/seeds` beside the project. A block that leans on what
-stands above it in the text, or leaves something out (`...`), gets a prelude, chosen here by the heading it stands
-under, and in ours by a comment in front of it.
+Ours are `docs/guide.md` and `docs/migration.md`. The other is the guide that this project set out to honour; its text
+is not a part of the project: set `TEST_SEEDS` to its folder, the default is `shared/seeds` beside the project. A block
+that leans on what stands above it in the text, or leaves something out (`...`), gets a prelude, chosen here by the
+heading it stands under, and in ours by a comment in front of it. `TEST_FORMER` names the unpacked source of L0 for
+Python, whose README and quick start run as well, with the exceptions that `INSTEAD` explains.
 """
 
 import ast
@@ -32,12 +33,14 @@ from l0.simulator.server import Simulator
 from l0.streams.adapters import ADAPTERS
 from l0.types import BackoffStrategy, RetryableErrorType
 
-OURS = Path(__file__).parents[2] / "docs" / "guide.md"
+DOCS = Path(__file__).parents[2] / "docs"
+OURS = DOCS / "guide.md"
 SEEDS = Path(os.environ.get("TEST_SEEDS") or Path(__file__).parents[3] / "shared" / "seeds")
 BLOCK = re.compile(
     r"^(?P<heading>#+ [^\n]*)$|^(?:<!-- prelude: (?P<prelude>[\w ]+) -->\n)?```python\n(?P<code>.*?)^```",
     re.MULTILINE | re.DOTALL,
 )
+FORMER = Path(os.environ.get("TEST_FORMER") or "not given")
 DEFAULTS = re.compile(r"^((?:RETRY|ERROR_TYPE_DELAY)_DEFAULTS\.\w+)\s+# ([\d.]+)", re.MULTILINE)
 
 
@@ -137,6 +140,12 @@ async def structured(room: dict[str, Any]) -> None:
     sim.script(*[Answer(text=json.dumps({"city": "Bergen", "ferries": 3}))] * 4)
 
 
+async def profile(room: dict[str, Any]) -> None:
+    """A model that describes a person."""
+    sim: Simulator = room["__sim__"]
+    sim.script(Answer(text=json.dumps({"name": "Alice", "age": 32, "email": "alice@example.com"})))
+
+
 async def tools(room: dict[str, Any]) -> None:
     """A model that calls tools."""
     room["__sim__"].script(bundled_answer("parallel_tools"))
@@ -149,7 +158,7 @@ async def broken(room: dict[str, Any]) -> None:
 
 # bpe-openai, if it is installed for windows in tokens, reads its vocabularies by a deprecated function.
 pytestmark = pytest.mark.filterwarnings("ignore:open_binary is deprecated:DeprecationWarning")
-MADE = (tasks, result, stream, names, documents, claude, plain, sync, structured, tools, broken)
+MADE = (tasks, result, stream, names, documents, claude, plain, profile, sync, structured, tools, broken)
 PRELUDES = {made.__name__: made for made in MADE}
 SEED_PRELUDES = {
     "Inter-Token Timeout": ("names",),
@@ -168,10 +177,11 @@ SEED_PRELUDES = {
 }
 
 
-async def run(block: Block, sim: Simulator) -> dict[str, Any]:
+async def run(block: Block, sim: Simulator, **given: Any) -> dict[str, Any]:
     """Run a block, with the client that it expects. What it has defined."""
     async with openai.AsyncOpenAI(api_key="k", base_url=sim.openai) as inner:
         room: dict[str, Any] = {"client": Elided(inner), "__sim__": sim, "__close__": [], "__close_sync__": []}
+        room |= given
         for name in block.preludes:
             await PRELUDES[name](room)
         code = compile(block.code, str(block), "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
@@ -222,6 +232,44 @@ def test_the_guide_works_as_written(block: Block, patched: bool, sim: Simulator,
     assert block.code
 
 
+INSTEAD = {
+    "README.md 1-Wrap Your Client (Recommended)": "A client",
+    "README.md 3-With LiteLLM (100+ Providers)": "needs litellm",
+    "README.md 4-Structured Output with Pydantic": "Values",
+    "README.md 7-Parallel Execution": "Several calls",
+    "README.md 8-Pydantic Validation Models": "What was not taken over",
+    "QUICKSTART.md 1-Wrap a Client (Recommended)": "A client",
+    "QUICKSTART.md 8-Error Handling": "A stream",
+}
+"""The blocks that do not run here as written, with the heading of `docs/migration.md` that says what to write."""
+FORMER_PRELUDES = dict.fromkeys(["Result State", "Event Types"], ("result",)) | {
+    "Structured Output (Guaranteed JSON)": ("profile",),
+    "Document Processing": ("documents",),
+    "Fallback Models": ("names",),
+    "Monitoring": ("names",),
+}
+
+
+def former() -> Iterator[Any]:
+    for page in ("README.md", "QUICKSTART.md"):
+        if (FORMER / page).is_file():
+            for block in blocks((FORMER / page).read_text(encoding="utf-8"), FORMER_PRELUDES):
+                yield pytest.param(block, f"{page} {block}", id=f"{page}-{block}")
+
+
+@pytest.mark.skipif(not FORMER.is_dir(), reason="set TEST_FORMER to the unpacked source of ai2070-l0")
+@pytest.mark.parametrize(("block", "name"), list(former()))
+def test_the_former_quick_start_runs_or_the_page_says_what_to_write(
+    block: Block, name: str, sim: Simulator, monkeypatch: pytest.MonkeyPatch, capsys: Any
+) -> None:
+    if name in INSTEAD:
+        assert INSTEAD[name] == "needs litellm" or f"## {INSTEAD[name]}\n" in (DOCS / "migration.md").read_text("utf-8")
+        return
+    monkeypatch.setenv("OPENAI_API_KEY", "k")
+    monkeypatch.setenv("OPENAI_BASE_URL", sim.openai)
+    assert asyncio.run(run(block, sim, prompt="hi", messages=[], long_document="Boats. " * 900))
+
+
 @pytest.fixture
 def _adapters() -> Iterator[None]:
     before = ADAPTERS._own
@@ -230,7 +278,11 @@ def _adapters() -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("_adapters")
-@pytest.mark.parametrize("block", list(blocks(OURS.read_text(encoding="utf-8"), {})), ids=str)
+@pytest.mark.parametrize(
+    "block",
+    [block for page in (OURS, DOCS / "migration.md") for block in blocks(page.read_text(encoding="utf-8"), {})],
+    ids=str,
+)
 def test_our_guide_works_as_written(block: Block, sim: Simulator, capsys: Any) -> None:
     room = asyncio.run(run(block, sim))
     assert room

@@ -88,11 +88,12 @@ TARGETS = {
     "Window.create": function(l0.Window.create, "text", skipped="tokenizer"),
     "process_all": function(l0.Window.create("text").process_all, function=print),
     "Pool.map": function(l0.Pool(1).map, items=[1], function=print, skipped="items"),
+    "Guardrails.check": function(l0.Guardrails.check, "text"),
     "Guardrails.pattern_rule": value(l0.Guardrails.pattern_rule, patterns=["a"], message="found"),
     "Guardrails.length_rule": value(l0.Guardrails.length_rule, minimum=1),
     "Guardrails.repetition_rule": value(l0.Guardrails.repetition_rule),
-    "run": function(l0.run, texts, skipped="stream"),
-    "run_sync": function(l0.run_sync, texts, skipped="stream"),
+    "run": function(l0.run, texts, skipped="stream context"),
+    "run_sync": function(l0.run_sync, texts, skipped="stream context"),
     "wrap": function(l0.wrap, texts, skipped="policy"),
 }
 LATE_TYPES = {kind.__name__: kind for kind in (l0.Policy, l0.Observer, RecordingOptions)} | {
@@ -109,7 +110,7 @@ def parameters(target: Target) -> dict[str, Any]:
     options = hints.pop("options", None)
     if options is not None:
         hints |= get_type_hints(get_args(options)[0] if get_args(options) else options)
-    positional = {"self", "work", "document", "stream", "thing", "client"}
+    positional = {"self", "work", "document", "stream", "tasks", "text", "thing", "client"}
     return {name: hint for name, hint in hints.items() if name not in target.skipped | positional}
 
 

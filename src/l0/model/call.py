@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from .policy import Policy
 
@@ -72,7 +72,8 @@ class Call:
     reference, for observers whose user opted in to capturing content. ``capture``: the client's own settings ask for
     content on the span. ``tracer_provider``: the client's own provider for its spans. ``shadow``: a policy that only
     observes. ``unresumable_legs``: fallbacks that cannot continue the answer of another leg. ``trace_id``, ``span_id``:
-    of the call's span, in hexadecimal digits; set for the application's observers, empty without a tracer.
+    of the call's span, in hexadecimal digits; set for the application's observers, empty without a tracer. ``context``:
+    the user's own values, which a call of the explicit API was given.
     """
 
     operation: str
@@ -98,6 +99,7 @@ class Call:
     fallback_rules: tuple[TerminalRule, ...] = ()
     trace_id: str = ""
     span_id: str = ""
+    context: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
     def terminal_rule(self, leg: int) -> TerminalRule:
         """Return the rule of one leg. A source of the explicit API is not known in advance: all legs have one rule."""

@@ -11,6 +11,8 @@ from importlib.util import find_spec
 from inspect import iscoroutinefunction
 from typing import TYPE_CHECKING, Any, Literal, TypeGuard, TypeVar, get_args
 
+from l0.migration import RetryAliases
+
 from .caller_warning import warn_caller
 from .durations import LONGEST_BACKOFF_S, LONGEST_DELAY_S, SHORTEST_HEDGE_MS, SHORTEST_LIMIT_MS, milliseconds, seconds
 from .failure import Failure, RetryableErrorType
@@ -79,7 +81,7 @@ def _check_choice(field: str, value: object, allowed: tuple[str, ...]) -> None:
 
 def _choice(field: str, value: object, kind: type[_E]) -> _E:
     try:
-        return kind(str(value))
+        return kind(str(value).replace("-", "_"))
     except ValueError:
         raise PolicyError(field, value, "one of " + ", ".join(kind)) from None
 
@@ -167,7 +169,7 @@ class ErrorTypeDelays:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Retry:
+class Retry(RetryAliases):
     """The rules for repeating a failed attempt. Delays are in **seconds**, or a ``timedelta``.
 
     ``attempts`` limits the retries after a failure of the model or of its content; ``max_retries`` limits all retries
@@ -510,7 +512,8 @@ def _importable(module: str) -> bool:
     return module in sys.modules or find_spec(module) is not None
 
 
-def _is_rule(value: object) -> bool:
+def is_rule(value: object) -> bool:
+    """Return True for a rule, which its attributes show: the classes of rules are in packages above this one."""
     return not isinstance(value, type) and all(hasattr(value, name) for name in ("name", "severity", "span", "check"))
 
 
@@ -521,11 +524,11 @@ def _check_rules(policy: Policy) -> None:
         _check_choice("Policy.guardrails", given, get_args(GuardrailsPreset))
     else:
         rules = given if _is_list(given) else (given,)
-        if not all(_is_rule(rule) for rule in rules):
+        if not all(is_rule(rule) for rule in rules):
             presets = ", ".join(get_args(GuardrailsPreset))
             raise PolicyError("Policy.guardrails", given, f"rules made by l0.Guardrails, or one of {presets}")
         object.__setattr__(policy, "guardrails", tuple(rules))
-    if not isinstance(policy.drift, bool) and not _is_rule(policy.drift):
+    if not isinstance(policy.drift, bool) and not is_rule(policy.drift):
         raise PolicyError("Policy.drift", policy.drift, "an l0.Drift, True or False")
     _check_type("Policy.check_intervals", policy.check_intervals, CheckIntervals)
     _check_function("Policy.on_violation", policy.on_violation, "a Violation")

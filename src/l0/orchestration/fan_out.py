@@ -7,6 +7,7 @@ import logging
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import islice
 from time import perf_counter
 from typing import Any, TypedDict, TypeVar, Unpack, overload
@@ -46,16 +47,16 @@ _Many = Iterable[Asking[T]]
 
 @overload
 async def parallel(
-    work: Iterable[Reading], *, concurrency: int | None = None, **options: Unpack[RunOptions]
+    tasks: Iterable[Reading], *, concurrency: int | None = None, **options: Unpack[RunOptions]
 ) -> Results[str]: ...
 @overload
-async def parallel(work: _Many[T], *, concurrency: int | None = None, **options: Unpack[RunOptions]) -> Results[T]: ...
+async def parallel(tasks: _Many[T], *, concurrency: int | None = None, **options: Unpack[RunOptions]) -> Results[T]: ...
 @overload
 async def parallel(
-    work: Iterable[Task], *, concurrency: int | None = None, **options: Unpack[RunOptions]
+    tasks: Iterable[Task], *, concurrency: int | None = None, **options: Unpack[RunOptions]
 ) -> Results[Any]: ...
 async def parallel(
-    work: Iterable[Task], *, concurrency: int | None = None, **options: Unpack[RunOptions]
+    tasks: Iterable[Task], *, concurrency: int | None = None, **options: Unpack[RunOptions]
 ) -> Results[Any]:
     """Run tasks concurrently and return their results in order.
 
@@ -63,38 +64,47 @@ async def parallel(
     another one has ended, so the iterator may be infinite; it requires a ``concurrency``. Other options: see
     `RunOptions`. Raises `PolicyError` for an invalid task or option before a task is started.
     """
-    at_once = _at_once("parallel.concurrency", work, concurrency)
-    with ResultHandler.of(options, _length(work)) as each:
-        return await collect(work, each, at_once=at_once, kind="parallel")
+    at_once = _at_once("parallel.concurrency", tasks, concurrency)
+    with ResultHandler.of(options, _length(tasks)) as each:
+        return await collect(tasks, each, at_once=at_once, kind="parallel")
 
 
 @overload
-async def sequential(work: Iterable[Reading], **options: Unpack[RunOptions]) -> Results[str]: ...
+async def sequential(tasks: Iterable[Reading], **options: Unpack[RunOptions]) -> Results[str]: ...
 @overload
-async def sequential(work: _Many[T], **options: Unpack[RunOptions]) -> Results[T]: ...
+async def sequential(tasks: _Many[T], **options: Unpack[RunOptions]) -> Results[T]: ...
 @overload
-async def sequential(work: Iterable[Task], **options: Unpack[RunOptions]) -> Results[Any]: ...
-async def sequential(work: Iterable[Task], **options: Unpack[RunOptions]) -> Results[Any]:
+async def sequential(tasks: Iterable[Task], **options: Unpack[RunOptions]) -> Results[Any]: ...
+async def sequential(tasks: Iterable[Task], **options: Unpack[RunOptions]) -> Results[Any]:
     """Run tasks one after the other and return their results in order. Options: see `RunOptions`."""
-    with ResultHandler.of(options, _length(work)) as each:
-        return await collect(work, each, at_once=1, kind="sequential")
+    with ResultHandler.of(options, _length(tasks)) as each:
+        return await collect(tasks, each, at_once=1, kind="sequential")
 
 
 @overload
-async def batched(work: Iterable[Reading], *, size: int, **options: Unpack[RunOptions]) -> Results[str]: ...
+async def batched(
+    tasks: Iterable[Reading], handler: None = None, *, size: int, **options: Unpack[RunOptions]
+) -> Results[str]: ...
 @overload
-async def batched(work: _Many[T], *, size: int, **options: Unpack[RunOptions]) -> Results[T]: ...
+async def batched(tasks: _Many[T], handler: None = None, *, size: int, **options: Unpack[RunOptions]) -> Results[T]: ...
 @overload
-async def batched(work: Iterable[Task], *, size: int, **options: Unpack[RunOptions]) -> Results[Any]: ...
-async def batched(work: Iterable[Task], *, size: int, **options: Unpack[RunOptions]) -> Results[Any]:
+async def batched(
+    tasks: Iterable[Any], handler: Callable[[Any], Any] | None = None, *, size: int, **options: Unpack[RunOptions]
+) -> Results[Any]: ...
+async def batched(
+    tasks: Iterable[Any], handler: Callable[[Any], Any] | None = None, *, size: int, **options: Unpack[RunOptions]
+) -> Results[Any]:
     """Run tasks in batches of ``size`` and return their results in order.
 
-    A batch begins when all tasks of the batch before have ended. Options: see `RunOptions`.
+    A batch begins when all tasks of the batch before have ended. ``handler``: a function that makes the task of each
+    item; the items are then anything. Other options: see `RunOptions`.
     """
     check_count("batched.size", size)
+    check_function("batched.handler", handler, "one item")
+    work = tasks if handler is None else (partial(handler, item) for item in tasks)
     source, first, began = iter(_checked("batched", work)), 0, perf_counter()
     done: list[Branch[Any]] = []
-    with ResultHandler.of(options, _length(work)) as each, FanOutSpan("batched"):
+    with ResultHandler.of(options, _length(tasks)) as each, FanOutSpan("batched"):
         while batch := list(islice(source, size)):
             done += await collect(batch, each, at_once=size, kind="batch", first=first)
             first += len(batch)

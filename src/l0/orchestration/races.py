@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from time import perf_counter
 from typing import Any, Generic, TypeVar, overload
 
+from l0.migration import RaceAliases
 from l0.model.former_names import former_name
 from l0.model.policy import PolicyError
 from l0.telemetry.fan_out_spans import FanOutSpan
@@ -41,7 +42,7 @@ class NoAnswerError(ExceptionGroup[Exception]):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Race(Generic[T_co]):
+class Race(RaceAliases, Generic[T_co]):
     """The result of a race. ``value``: the winning answer. ``winner``: index of its task.
 
     ``branches``: all tasks in order, each with its usage. ``usage`` includes the usage of the losers. ``duration_ms``:
@@ -62,22 +63,22 @@ class Race(Generic[T_co]):
 
 
 @overload
-async def race(work: Sequence[Reading], *, valid: Valid | None = None) -> Race[str]: ...
+async def race(tasks: Sequence[Reading], *, valid: Valid | None = None) -> Race[str]: ...
 @overload
-async def race(work: Sequence[Asking[T]], *, valid: Valid | None = None) -> Race[T]: ...
+async def race(tasks: Sequence[Asking[T]], *, valid: Valid | None = None) -> Race[T]: ...
 @overload
-async def race(work: Sequence[Task], *, valid: Valid | None = None) -> Race[Any]: ...
-async def race(work: Sequence[Task], *, valid: Valid | None = None) -> Race[Any]:
+async def race(tasks: Sequence[Task], *, valid: Valid | None = None) -> Race[Any]: ...
+async def race(tasks: Sequence[Task], *, valid: Valid | None = None) -> Race[Any]:
     """Run all tasks concurrently and return the first valid answer. Cancel the others and close their connections.
 
     ``valid``: function of the answer, sync or async; by default every answer that is not empty is valid. A task that
     raises is out of the race. Raises `NoAnswerError` (an `ExceptionGroup`) if no task gives a valid answer, and
     `PolicyError` if there are no tasks.
     """
-    for task in work:
+    for task in tasks:
         check("race", task)
-    if not work:
-        raise PolicyError("race", work, "at least one task")
+    if not tasks:
+        raise PolicyError("race", tasks, "at least one task")
     check_function("valid", valid, "an answer")
     ended: dict[int, Branch[Any]] = {}
     won: list[Branch[Any]] = []
@@ -91,12 +92,12 @@ async def race(work: Sequence[Task], *, valid: Valid | None = None) -> Race[Any]
         return bool(won)
 
     with FanOutSpan("race") as fan:
-        for branch in await task_group.run(work, on_end, fan, at_once=len(work)):
+        for branch in await task_group.run(tasks, on_end, fan, at_once=len(tasks)):
             ended[branch.index] = branch
         if not won:
             errors = [branch.error for _, branch in sorted(ended.items()) if branch.error is not None]
-            raise NoAnswerError(f"none of {len(work)} tasks gave a valid answer", errors)
-    all_branches = tuple(ended.get(i) or Branch(index=i, status=BranchStatus.CANCELLED) for i in range(len(work)))
+            raise NoAnswerError(f"none of {len(tasks)} tasks gave a valid answer", errors)
+    all_branches = tuple(ended.get(i) or Branch(index=i, status=BranchStatus.CANCELLED) for i in range(len(tasks)))
     duration_ms = (perf_counter() - began) * 1e3
     return Race(value=won[0].value, winner=won[0].index, branches=all_branches, duration_ms=duration_ms)
 

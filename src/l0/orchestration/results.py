@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Generic, TypeVar, overload
 
+from l0.migration import ResultsAliases
 from l0.model.former_names import former_name
 
 from .task_usage import Usage
@@ -63,7 +64,7 @@ class Stats:
         return self.total_duration_ms
 
 
-class Results(Sequence[Branch[T_co]]):
+class Results(ResultsAliases, Sequence[Branch[T_co]]):
     """The branches of all tasks, in order, and their `stats`."""
 
     __slots__ = ("_branches", "stats")

@@ -166,6 +166,13 @@ class _EventDecoder:
         return ResponseMetadata()
 
 
+def check_adapter(adapter: object) -> None:
+    """Raise `PolicyError` for anything that is not an `Adapter`."""
+    missing = [name for name in ("name", "recognizes", "decoder") if not hasattr(adapter, name)]
+    if missing or isinstance(adapter, type):
+        raise PolicyError("adapter", adapter, f"an object with name, recognizes and decoder; lacks {missing}")
+
+
 class Registry:
     """The adapters, those of the application first. Reading takes no lock, since the tuple is replaced as a whole."""
 
@@ -189,9 +196,7 @@ class Registry:
                 stacklevel=3,
             )
             adapter = FormerAdapter(adapter)
-        missing = [name for name in ("name", "recognizes", "decoder") if not hasattr(adapter, name)]
-        if missing:
-            raise PolicyError("adapter", adapter, f"an object with name, recognizes and decoder; lacks {missing}")
+        check_adapter(adapter)
         with self._lock:
             self._own = (adapter, *(one for one in self._own if one.name != adapter.name))
 

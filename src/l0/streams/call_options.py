@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from inspect import iscoroutinefunction
+from types import MappingProxyType
 from typing import Any, Literal, TypedDict, get_args
 
-from l0.config import CONFIG
+from l0.config import CONFIG, check_observers
+from l0.migration import translated
 from l0.model.call import Call, RetrySafety
 from l0.model.caller_warning import warn_caller
+from l0.model.function_observer import EventFunction, as_observer
 from l0.model.policy import (
     RETRY_DEFAULTS,
     CheckIntervals,
@@ -21,11 +24,13 @@ from l0.model.policy import (
     Retry,
     Timeout,
 )
+from l0.model.ports import Observer
 from l0.model.rule import Rule, Violation
 
 from . import sources
-from .adapters import ADAPTERS
-from .callbacks import NAMES, Callback, Callbacks
+from .adapters import ADAPTERS, Adapter, check_adapter
+from .callback_arguments import Callback
+from .callbacks import NAMES, Callbacks
 from .source_call_adapter import Factory, takes_text
 from .source_failures import Classify
 
@@ -43,8 +48,11 @@ class CallArguments(TypedDict, total=False):
     ``resume``: the handling of an answer that breaks after a part was delivered: ``"off"`` raises;
     ``"exact"`` requests it again and raises at the first difference; ``"splice"`` calls the factory with the text so
     far, for a continuation; ``"restart"`` starts again, which an event of type ``restart`` reports. ``classify``: a
-    function that gets an exception of a source and returns its `Cause`, or ``None`` to leave it to L0. Callbacks: see
-    `callbacks`.
+    function that gets an exception of a source and returns its `Cause`, or ``None`` to leave it to L0. ``context``:
+    values of your own by name, such as a request id, which callbacks (``state.context``) and observers
+    (``call.context``) get; not on spans. ``adapter``: reads the items of all sources, in place of the one that
+    recognizes them. ``observers``: as in `l0.instrument`, for this call in addition. Callbacks:
+    see `callbacks`.
     """
 
     fallbacks: Sequence[Any] | None
@@ -56,6 +64,9 @@ class CallArguments(TypedDict, total=False):
     policy: Policy | None
     resume: Resume | None
     classify: Classify | None
+    adapter: Adapter | None
+    context: Mapping[str, Any] | None
+    observers: Sequence[Observer | EventFunction] | None
     on_start: Callback | None
     on_token: Callback | None
     on_event: Callback | None
@@ -88,6 +99,9 @@ class CallOptions:
     callbacks: Callbacks
     found: list[Violation]
     classify: Classify | None
+    adapter: Adapter | None
+    context: Mapping[str, Any]
+    observers: Sequence[Observer]
     once: bool
     """True if the primary is not a factory, so that it can be read only once."""
 
@@ -108,6 +122,7 @@ class CallOptions:
             max_retries=0 if self.once else retry.max_retries,
             policy=self.policy,
             shadow=self.shadow,
+            context=self.context,
             unresumable_legs=self._unresumable(),
             strict={"warn": False, "off": None}.get(mode, True) if isinstance(mode, str) else True,
         )
@@ -117,6 +132,13 @@ class CallOptions:
         if self.policy.resume != "splice":
             return frozenset()
         return frozenset(leg for leg, factory in enumerate(self.sources) if not takes_text(factory))
+
+
+def current_names(stream: Any, options: CallArguments) -> tuple[Any, CallArguments]:
+    """Return a stream and its options, with the options of L0 for Python under their names here."""
+    if options.keys() <= CallArguments.__annotations__.keys() and not isinstance(options.get("adapter"), str):
+        return stream, options
+    return translated(stream, options)  # type: ignore[return-value]  # `check` refuses unknown options
 
 
 def check(stream: Any, options: CallArguments) -> Policy:
@@ -143,6 +165,12 @@ def check(stream: Any, options: CallArguments) -> Policy:
     hook = options.get("classify")
     if hook is not None and (not callable(hook) or iscoroutinefunction(hook)):
         raise PolicyError("classify", hook, "a plain function of an exception that returns a cause or None")
+    if options.get("adapter") is not None:
+        check_adapter(options["adapter"])
+    context = _or(options.get("context"), {})
+    if not isinstance(context, Mapping) or not all(isinstance(name, str) for name in context):
+        raise PolicyError("context", context, "a mapping of names to values")
+    check_observers(_or(options.get("observers"), ()))
     if resume == "splice" and not (callable(stream) and takes_text(stream)):
         raise PolicyError("stream", stream, "with resume='splice', a function that takes the text so far")
     return base_of(options)
@@ -150,6 +178,7 @@ def check(stream: Any, options: CallArguments) -> Policy:
 
 def call_options(stream: Any, options: CallArguments, *, sync: bool) -> CallOptions:
     """Check the options of a call, as `check`, and turn them into its policy."""
+    stream, options = current_names(stream, options)
     base = check(stream, options)
     callbacks = Callbacks({name: options.get(name) for name in NAMES}, sync=sync)  # type: ignore[misc]
     fallbacks, resume = _or(options.get("fallbacks"), ()), options.get("resume")
@@ -163,6 +192,9 @@ def call_options(stream: Any, options: CallArguments, *, sync: bool) -> CallOpti
         callbacks=callbacks,
         found=found,
         classify=options.get("classify"),
+        adapter=options.get("adapter"),
+        context=MappingProxyType(dict(_or(options.get("context"), {}))),
+        observers=tuple(map(as_observer, _or(options.get("observers"), ()))),
         once=not callable(stream),
     )
 

@@ -22,43 +22,33 @@ callback           receives                    when
 For a failed attempt, ``on_timeout`` comes first, then exactly one of ``on_retry``, ``on_fallback``, ``on_resume``; they
 are called when the next request is sent. Exactly one of the last three ends every call. Callbacks may be coroutine
 functions in the async API: each is awaited before the next. The exceptions of callbacks are logged and ignored.
+
+A callback with several parameters receives what these name: see `with_named_arguments`.
 """
 
 from __future__ import annotations
 
 import inspect
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from l0.migration import AttemptAliases
 from l0.model.errors import raised
 from l0.model.failure import Failure
 from l0.model.policy import PolicyError
+from l0.model.rule import Violation
 
-NAMES = (
-    "on_start",
-    "on_token",
-    "on_event",
-    "on_checkpoint",
-    "on_violation",
-    "on_drift",
-    "on_timeout",
-    "on_retry",
-    "on_fallback",
-    "on_resume",
-    "on_tool_call",
-    "on_abort",
-    "on_error",
-    "on_complete",
-)
+from .callback_arguments import Callback, CallbackValue, with_named_arguments
+from .stream_events import Event, ToolCall
+from .stream_state import Checkpoint, State
+
 _log = logging.getLogger("l0")
-
-Callback = Callable[[Any], Any]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Attempt:
+class Attempt(AttemptAliases):
     """One request of a call. ``number``: counted from 1. ``leg``: index of the source, 0 for the primary. ``failure``:
     the failure of the previous attempt, if any. ``resume``: the mode in which a broken answer is resumed, if it is."""
 
@@ -67,22 +57,52 @@ class Attempt:
     failure: Failure | None = None
     resume: str | None = None
 
+    @property
+    def reason(self) -> str | None:
+        """The cause of the failure of the previous attempt, such as ``"reset"``."""
+        return None if self.failure is None else self.failure.cause.value
+
+
+VALUES = {
+    "on_start": CallbackValue("attempt", Attempt),
+    "on_token": CallbackValue("text", str),
+    "on_event": CallbackValue("event", Event),
+    "on_checkpoint": CallbackValue("checkpoint", Checkpoint),
+    "on_violation": CallbackValue("violation", Violation),
+    "on_drift": CallbackValue("violation", Violation),
+    "on_timeout": CallbackValue("failure", Failure),
+    "on_retry": CallbackValue("attempt", Attempt),
+    "on_fallback": CallbackValue("attempt", Attempt),
+    "on_resume": CallbackValue("attempt", Attempt),
+    "on_tool_call": CallbackValue("tool_call", ToolCall),
+    "on_abort": CallbackValue("state", State),
+    "on_error": CallbackValue("error", Exception),
+    "on_complete": CallbackValue("state", State),
+}
+"""All callbacks, with the value that each receives."""
+NAMES = tuple(VALUES)
+
 
 class Callbacks:
     """The callbacks of one call. Callbacks that arise in code that cannot await are queued, and called at the next
     opportunity."""
 
-    __slots__ = ("_given", "noted")
+    __slots__ = ("_given", "noted", "state")
 
     def __init__(self, given: Mapping[str, Callback | None], *, sync: bool) -> None:
-        self._given = {name: callback for name, callback in given.items() if callback is not None}
+        self._given: dict[str, Callback] = {}
+        self.state = State()
+        """The state of the call, which callbacks can have. The call sets it."""
         self.noted: list[tuple[str, Any]] = []
         """The queued callbacks: names and values."""
-        for name, callback in self._given.items():
+        for name, callback in given.items():
+            if callback is None:
+                continue
             if not callable(callback):
                 raise PolicyError(name, callback, "a function, or None")
             if sync and inspect.iscoroutinefunction(callback):
                 raise PolicyError(name, callback, "a plain function: a coroutine function needs the async API")
+            self._given[name] = with_named_arguments(name, callback, VALUES[name], lambda: self.state)
 
     def __bool__(self) -> bool:
         return bool(self._given)

@@ -57,9 +57,13 @@ def run_sync(stream: Any, **options: Unpack[CallArguments]) -> SyncStream:
 
 def _begin(checked: CallOptions) -> tuple[CallRuntime, SourceCallAdapter, State]:
     call = checked.call()
-    observer = SourceCallObserver(call)
-    state = State(interval=call.policy.check_intervals.checkpoint, violations=checked.found)
-    call_adapter = SourceCallAdapter(checked.sources, checked.callbacks, state, observer, checked.classify)
+    observer = SourceCallObserver(call, checked.observers)
+    interval = call.policy.check_intervals.checkpoint
+    state = State(interval=interval, violations=checked.found, context=checked.context)
+    checked.callbacks.state = state
+    call_adapter = SourceCallAdapter(
+        checked.sources, checked.callbacks, state, observer, checked.classify, checked.adapter
+    )
     runtime = CallRuntime(call, call_adapter, [observer] if observer.observed else [], CONFIG.shared_state)
-    call_adapter.history = lambda: runtime.failures
+    state.history = lambda: runtime.failures
     return runtime, call_adapter, state

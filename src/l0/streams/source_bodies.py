@@ -61,7 +61,12 @@ class _SourceBody:
 
     def _new_reader(self) -> BodyParser:
         state = self.call_adapter.state
-        reader = SourceReader(self.call_adapter.call_observer, order=self.runtime.call.policy.order, raw=self.raw)
+        reader = SourceReader(
+            self.call_adapter.call_observer,
+            order=self.runtime.call.policy.order,
+            raw=self.raw,
+            adapter=self.call_adapter.adapter,
+        )
         continuation = self.runtime.continuation
         if continuation is not None:
             strategy, resume_state = continuation

@@ -14,6 +14,7 @@ from l0.model.policy import ResumeMode
 from l0.model.resume_state import ResumeState
 
 from . import source_failures
+from .adapters import Adapter
 from .callbacks import Attempt, Callbacks
 from .source_observer import SourceCallObserver
 from .stream_state import State
@@ -23,8 +24,8 @@ Factory = Callable[..., Any]
 
 
 class SourceCallAdapter:
-    """The `CallAdapter` of one call. ``sources``: the factories of the primary and the fallbacks. ``history``: the
-    failures so far. ``classify``: the user's function that classifies exceptions."""
+    """The `CallAdapter` of one call. ``sources``: the factories of the primary and the fallbacks. ``classify``: the
+    user's function that classifies exceptions. ``adapter``: for the items of all sources; ``None``: by the first."""
 
     def __init__(
         self,
@@ -33,7 +34,9 @@ class SourceCallAdapter:
         state: State,
         call_observer: SourceCallObserver,
         classify: source_failures.Classify | None = None,
+        adapter: Adapter | None = None,
     ) -> None:
+        self.adapter = adapter
         self.sources = sources
         self.classify = classify
         self.callbacks = callbacks
@@ -42,7 +45,6 @@ class SourceCallAdapter:
         self.opened = False
         self.raised: BaseException | None = None
         """The exception raised to the user: the engine's, or one that passed through it."""
-        self.history: Callable[[], Sequence[Failure]] = tuple
 
     base_url = ""
 
@@ -51,7 +53,7 @@ class SourceCallAdapter:
         self.state.attempts = attempt.number
         self.state.leg, before = attempt.leg, self.state.leg
         self.call_observer.begin()
-        past = self.history()
+        past = self.state.failures
         failure = past[-1] if past else None
         started = Attempt(number=attempt.number, leg=attempt.leg, failure=failure, resume=attempt.resume)
         if failure is not None and failure.cause in TIMEOUT_CAUSES:

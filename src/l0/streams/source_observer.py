@@ -7,7 +7,7 @@ gets the metadata (tokens, finish reasons) that the engine in the SDK reads from
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from dataclasses import replace
 
@@ -15,18 +15,20 @@ from l0.config import CONFIG
 from l0.model.call import Call, Outcome
 from l0.model.call_events import CallEnded, CallEvent, ResponseMetadata
 from l0.model.failure import Failure
-from l0.model.ports import CallObserver
+from l0.model.ports import CallObserver, Observer
 from l0.runtime.observer_guard import enter_observer, headers_of, report_observer_failure
 from l0.telemetry.names import REQUEST_CHOICE_COUNT
 
 
 class SourceCallObserver:
-    """A `CallObserver` of the call, and the `Observer` of the requests that its attempts make."""
+    """A `CallObserver` of the call, and the `Observer` of the requests that its attempts make. ``own``: the observers
+    of this call alone."""
 
-    def __init__(self, call: Call) -> None:
+    def __init__(self, call: Call, own: Sequence[Observer] = ()) -> None:
         self._call = call
+        self._own = own
         self._early: list[CallEvent] = []
-        self._call_observers: list[CallObserver] | None = None if CONFIG.listening else []
+        self._call_observers: list[CallObserver] | None = None if CONFIG.listening or own else []
         self._request: Call | None = None
         """The request of an attempt in the engine below."""
         self.metadata: ResponseMetadata | None = None
@@ -75,7 +77,9 @@ class SourceCallObserver:
         if self._call_observers is not None:
             return
         self._call_observers = CONFIG.observers_of(
-            replace(call, policy=self._call.policy, streaming=True), outermost=True
+            replace(call, policy=self._call.policy, streaming=True, context=self._call.context),
+            outermost=True,
+            of_call=self._own,
         )
         early, self._early = self._early, []
         for event in early:

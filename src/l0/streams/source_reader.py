@@ -20,7 +20,7 @@ from l0.model.ports import ToolCallText
 from l0.model.resume_state import ResumeState
 from l0.model.tolerant_reading import log_unread
 
-from .adapters import ADAPTERS, Decoder
+from .adapters import ADAPTERS, Adapter, Decoder
 from .decoders.delta_decoder import DeltaDecoder
 from .joined_text import JoinedText
 from .source_observer import SourceCallObserver
@@ -67,6 +67,7 @@ class SourceReader:
         "single_text",
         "other",
         "stopped",
+        "_adapter",
         "text",
         "tools",
         "joined",
@@ -92,7 +93,15 @@ class SourceReader:
     resumes = True
     end = OVER
 
-    def __init__(self, sdk_call: SourceCallObserver, *, order: OrderMode = "evidence", raw: bool = False) -> None:
+    def __init__(
+        self,
+        sdk_call: SourceCallObserver,
+        *,
+        order: OrderMode = "evidence",
+        raw: bool = False,
+        adapter: Adapter | None = None,
+    ) -> None:
+        self._adapter = adapter
         self.text: list[str] = []
         self.tools: dict[Any, ToolCallText] = {}  # a source has no request with a schema to check
         self._others = self._known = self._summed = self._chars = 0
@@ -119,7 +128,7 @@ class SourceReader:
         self.feed: Callable[[Any], list[Any]] = self._first
         self._feed_rest = self.feed
         """The function that reads the items after the first content."""
-        self.single_text: Callable[[Any], Event | None] | None = None if raw else _tokens(self.text)
+        self.single_text: Callable[[Any], Event | None] | None = None if raw or adapter else _tokens(self.text)
 
     @property
     def reader(self) -> SourceReader:
@@ -149,7 +158,7 @@ class SourceReader:
 
     def _first(self, item: Any) -> list[Any]:
         """Select the adapter by the first item, and return the events of that item."""
-        if isinstance(item, str):
+        if isinstance(item, str) and self._adapter is None:
             self._feed_rest = self._any if self._raw or self._matcher is not None else self._text
         else:
             if item is not OVER and not isinstance(item, Event):
@@ -170,7 +179,7 @@ class SourceReader:
 
     def _choose_decoder(self, item: Any) -> None:
         try:
-            adapter = ADAPTERS.find(item)
+            adapter = self._adapter or ADAPTERS.find(item)
             self._decoder = adapter.decoder() if adapter is not None else None
             if isinstance(self._decoder, DeltaDecoder) and self._sdk_call.one_choice:
                 self._decoder.expect_one_choice()

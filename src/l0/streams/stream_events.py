@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, NamedTuple
 
+from l0.migration import EventAliases, ToolCallAliases
+
 
 class EventType(StrEnum):
     """The kind of an event."""
@@ -30,12 +32,16 @@ class EventType(StrEnum):
     """The answer is complete. This is the last event; ``data`` is the `ResponseMetadata` of the answer."""
 
 
-class Event(NamedTuple):
-    """One event. ``text`` is empty if the event has none."""
-
+class _EventFields(NamedTuple):
     type: EventType
     text: str = ""
     data: Any = None
+
+
+class Event(_EventFields, EventAliases):
+    """One event. ``text`` is empty if the event has none."""
+
+    __slots__ = ()
 
     @property
     def is_token(self) -> bool:
@@ -44,7 +50,7 @@ class Event(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ToolCall:
+class ToolCall(ToolCallAliases):
     """A tool call by the model.
 
     ``arguments``: the parsed arguments; ``None`` if the model's text is not JSON. ``raw``: the model's text.

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from time import perf_counter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from l0.migration import CheckpointAliases, StateAliases
 from l0.model.call_events import ResponseMetadata
+from l0.model.failure import Failure
 from l0.model.rule import Violation
 
 if TYPE_CHECKING:
@@ -14,7 +17,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Checkpoint:
+class Checkpoint(CheckpointAliases):
     """A point in an answer. ``text`` is joined on access."""
 
     pieces: list[str]
@@ -28,12 +31,12 @@ class Checkpoint:
 
 
 @dataclass(slots=True, kw_only=True)
-class State:
+class State(StateAliases):
     """The progress of a call, updated while the stream is read.
 
     ``interval``: tokens between two checkpoints. ``attempts``: requests made. ``leg``: index of the source that serves,
     0 for the primary. ``violations``: findings of guardrails and drift rules. ``completed``, ``aborted``, ``error``:
-    the end of the call; unset while it is under way.
+    the end of the call; unset while it is under way. ``context``: as given to the call.
     """
 
     interval: int = 10
@@ -44,7 +47,9 @@ class State:
     completed: bool = False
     aborted: bool = False
     error: BaseException | None = None
+    context: Mapping[str, Any] = field(default_factory=dict)
     reader: SourceReader | None = field(default=None, repr=False)
+    history: Callable[[], Sequence[Failure]] = field(default=tuple, repr=False)
     _began: float = field(default_factory=perf_counter, repr=False)
     _ended: float | None = field(default=None, repr=False)
     _checkpoint: str | None = field(default=None, repr=False)
@@ -71,6 +76,11 @@ class State:
         is none."""
         at = self.reader.first_content if self.reader is not None else None
         return None if at is None else at - self._began
+
+    @property
+    def failures(self) -> list[Failure]:
+        """The failures of its attempts so far, in order."""
+        return list(self.history())
 
     @property
     def retries(self) -> int:

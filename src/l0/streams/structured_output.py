@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from types import TracebackType
 from typing import Any, Generic, TypeVar, Unpack, cast, overload
 
+from l0.migration import StructuredAliases
 from l0.model.errors import StreamInterrupted, fill
 from l0.model.failure import Cause
 from l0.model.policy import Hold, HoldMode, Policy
@@ -28,7 +29,7 @@ _T = TypeVar("_T")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Structured(Generic[_T]):
+class Structured(StructuredAliases, Generic[_T]):
     """A valid answer. ``value``: an instance of the model, or plain Python for a JSON Schema. ``text``: the JSON that
     it was read from. ``edits``: the differences from the model's text; empty if that was JSON."""
 

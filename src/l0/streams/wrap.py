@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import AsyncIterator, Generator
+from dataclasses import fields
 from types import TracebackType
 from typing import Any, Protocol, TypeVar, Unpack, overload
 
 from l0.config import OWN_POLICY
+from l0.migration import translated
 from l0.model.caller_warning import caller_line
-from l0.model.policy import Policy, PolicyError
+from l0.model.policy import RETRY_DEFAULTS, Policy, PolicyError
 from l0.stainless.discovery import instrument_sdk
 
-from .call_options import CallArguments, check
+from .call_options import CallArguments, check, current_names
 from .run import run, run_sync
 from .stream import Stream, SyncStream
+from .stream_events import Event
+from .stream_state import State
 
 
 class Client(Protocol):
@@ -31,11 +35,13 @@ class Wrapped:
     """A stream that has not begun: ``async with l0.wrap(stream) as result``, or ``with`` in sync code.
 
     The request is sent on entry to the block, and the stream is closed on exit. ``await l0.wrap(stream)`` returns the
-    same as `run`; then the caller closes the stream.
+    same as `run`; then the caller closes the stream. ``await l0.wrap(stream).read()`` and ``async for event in
+    l0.wrap(stream)`` are shorter, and close it at its end.
     """
 
     def __init__(self, stream: Any, options: CallArguments) -> None:
         self._used = True  # until the arguments are known to be valid
+        stream, options = current_names(stream, options)
         check(stream, options)
         self._created = caller_line()
         self._used = False
@@ -43,6 +49,23 @@ class Wrapped:
         self._options = options
         self._result: Stream | None = None
         self._sync_result: SyncStream | None = None
+
+    async def read(self) -> str:
+        """Send the request, read to the end and close the stream. Return the whole text, as `Stream.read`."""
+        async with self as stream:
+            return await stream.read()
+
+    async def __aiter__(self) -> AsyncIterator[Event]:
+        """Send the request, and yield the events of the answer. The stream is closed at its end."""
+        async with self as stream:
+            async for event in stream:
+                yield event
+
+    @property
+    def state(self) -> State:
+        """The state of the stream; an empty one before it has begun."""
+        begun = self._result or self._sync_result
+        return begun.state if begun is not None else State()
 
     async def __aenter__(self) -> Stream:
         self._used = True
@@ -76,7 +99,7 @@ class Wrapped:
 
 
 @overload
-def wrap(client: _C, /, policy: Policy) -> _C: ...
+def wrap(client: _C, /, policy: Policy | None = None, **fields: Any) -> _C: ...
 
 
 @overload
@@ -86,24 +109,21 @@ def wrap(stream: Any, /, **options: Unpack[CallArguments]) -> Wrapped: ...
 def wrap(thing: Any, /, policy: Policy | None = None, **options: Any) -> Any:
     """Apply the engine to one client or one stream.
 
-    With a client of the openai or anthropic SDK and a policy, return another client of the same class, with the same
-    connections, whose calls follow ``policy`` instead of that of `l0.instrument`. A ``with l0.policy(...)`` block still
-    takes precedence. Clients derived from the new one by ``with_options`` keep its policy. If the SDK is not yet
-    instrumented, this instruments it.
+    With a client of the openai or anthropic SDK, return another client of the same class, with the same connections,
+    whose calls follow ``policy`` instead of that of `l0.instrument`: by default ``Policy(retry=RETRY_DEFAULTS)``. Other
+    options are fields of a `Policy` made for it, such as ``retry``, and exclude ``policy``. A ``with l0.policy(...)``
+    block still takes precedence. Clients derived from the new one by ``with_options`` keep its policy. If the SDK is
+    not yet instrumented, this instruments it.
 
     Otherwise ``thing`` is a stream, or a function that returns one. Return a context manager, which is also awaitable:
-    it calls `run` with the options on entry. Raises `PolicyError` for a client without a policy, for an SDK that L0
-    does not support, and for an option that is not allowed; `UnknownStreamError` for something that is neither a client
-    nor a stream.
+    it calls `run` with the options on entry. Raises `PolicyError` for an SDK that L0 does not support, and for an
+    option that is not allowed; `UnknownStreamError` for something that is neither a client nor a stream.
     """
     if not _is_client(thing):
         if policy is not None:
             options["policy"] = policy
         return Wrapped(thing, options)  # type: ignore[arg-type]  # `Wrapped` checks the options
-    if not isinstance(policy, Policy):
-        raise PolicyError("policy", policy, "an l0.Policy, for a client")
-    if options:
-        raise PolicyError(next(iter(options)), next(iter(options.values())), "only policy, for a client")
+    policy = _client_policy(policy, options)
     sdk = next(
         (base.__module__.partition(".")[0] for base in type(thing).__mro__ if base.__name__ in _CLIENT_BASES), ""
     )
@@ -115,6 +135,20 @@ def wrap(thing: Any, /, policy: Policy | None = None, **options: Any) -> Any:
         type(thing).__name__, (type(thing),), {OWN_POLICY: policy, "__module__": type(thing).__module__}
     )
     return copy
+
+
+def _client_policy(policy: Policy | None, options: dict[str, Any]) -> Policy:
+    _, options = translated(None, options)
+    known = [field.name for field in fields(Policy)]
+    for name, value in options.items():
+        if policy is not None or name not in known:
+            allowed = "not allowed beside a policy" if name in known else "one of " + ", ".join(("policy", *known))
+            raise PolicyError(name, value, allowed)
+    if policy is None:
+        return Policy(**{"retry": RETRY_DEFAULTS, **options})
+    if not isinstance(policy, Policy):
+        raise PolicyError("policy", policy, "an l0.Policy, for a client")
+    return policy
 
 
 def _is_client(thing: Any) -> bool:

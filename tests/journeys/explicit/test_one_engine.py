@@ -8,7 +8,8 @@ from explicit_kit import CHATTING, Ask, asks, async_client, chat, client, messag
 from journeys_kit import Heard
 
 import l0 as library
-from l0 import EventType, Policy, PolicyError, Retry, Timeout, l0
+from l0 import RETRY_DEFAULTS, EventType, Policy, PolicyError, Retry, Timeout, l0
+from l0.config import OWN_POLICY
 from l0.simulator.corpus import bundled_answer
 from l0.simulator.faults import Fault
 from l0.simulator.server import Simulator
@@ -148,9 +149,22 @@ def test_a_wrapped_sync_client(sim: Simulator) -> None:
 def test_what_wrap_refuses(sim: Simulator) -> None:
     with client(sim, chat) as made:
         with pytest.raises(PolicyError, match="policy"):
-            l0.wrap(made, policy=None)  # type: ignore[call-overload]
-        with pytest.raises(PolicyError, match="only policy, for a client"):
-            l0.wrap(made, policy=Policy(), timeout=Timeout())  # type: ignore[call-overload]
+            l0.wrap(made, policy="patient")
+        with pytest.raises(PolicyError, match=r"on_token.*one of policy"):
+            l0.wrap(made, on_token=print)
+        with pytest.raises(PolicyError, match="not allowed beside a policy"):
+            l0.wrap(made, policy=Policy(), timeout=Timeout())
+
+
+async def test_a_wrapped_client_has_a_policy_by_default_or_by_its_fields(sim: Simulator) -> None:
+    async with async_client(sim, chat, max_retries=0) as made:
+        assert getattr(l0.wrap(made), OWN_POLICY) == Policy(retry=RETRY_DEFAULTS)
+        quick = l0.wrap(made, retry=Retry(max_retries=1, base_delay=0.001), continue_from_last_good_token=True)
+        assert getattr(quick, OWN_POLICY).resume == "exact"
+        sim.script(*[Fault.status(500)] * 9)
+        with pytest.raises(openai.InternalServerError):
+            await quick.chat.completions.create(**CHATTING)
+        assert len(sim.requests) == 2
 
 
 @pytest.mark.parametrize("shape", ["function", "coroutine", "stream"])

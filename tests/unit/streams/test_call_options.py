@@ -6,7 +6,7 @@ import pytest
 from pydantic import BaseModel
 from streams_kit import QUICK, Source
 
-from l0 import Policy, PolicyError, Retry, l0
+from l0 import Event, EventType, Policy, PolicyError, ResponseMetadata, Retry, l0
 
 pytestmark = pytest.mark.anyio
 
@@ -15,6 +15,8 @@ BAD = ConnectionError("reset")
 
 
 NOT_ALLOWED = [("policy", value) for value in (0, False, "", 5)] + [("fallbacks", value) for value in (0, False, 5)]
+NOT_ALLOWED += [("adapter", value) for value in (0, 5, "lines", object())]
+NOT_ALLOWED += [("context", value) for value in (0, 5, "a", ["a"], {1: "a"})]
 
 
 @pytest.mark.parametrize(("name", "value"), NOT_ALLOWED)
@@ -61,3 +63,34 @@ async def test_in_shadow_mode_a_structured_answer_fits() -> None:
     source = Source(["no"], ['{"city": "Bergen"}'])
     answer = await l0.structured(Port, source.aplain, retry=QUICK, policy=SHADOW)
     assert (answer.value, source.made) == (Port(city="Bergen"), 2)
+
+
+class Upper:
+    """An adapter for items that L0 knows, which reads them in its own way."""
+
+    name = "upper"
+    has_pending = False
+
+    def recognizes(self, item: object) -> bool:
+        return False
+
+    def decoder(self) -> "Upper":
+        return self
+
+    def decode(self, item: Any) -> list[Event]:
+        return [Event(EventType.TOKEN, str(item).upper())]
+
+    def is_complete(self) -> None:
+        return None
+
+    def metadata(self) -> ResponseMetadata:
+        return ResponseMetadata(model="upper-1")
+
+
+@pytest.mark.parametrize("items", [["a", "b"], [{"n": 1}]], ids=["text", "unknown items"])
+async def test_the_adapter_of_a_call_reads_its_items(items: list[Any]) -> None:
+    stream = await l0(Source(items).aplain, adapter=Upper())
+    assert await stream.read() == "".join(map(str, items)).upper()
+    assert stream.state.metadata.model == "upper-1"
+    other = await l0(Source(["a"]).aplain)
+    assert await other.read() == "a"

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
+from l0.migration import ChunkAliases
 from l0.model.policy import PolicyError
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Chunk:
+class Chunk(ChunkAliases):
     """One window of a document: ``content`` is the text from ``start`` to ``end`` (offsets in characters).
 
     ``index``: number of the window, from 0. ``last``: true for the last window. ``before``, ``after``: text of the

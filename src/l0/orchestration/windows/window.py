@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
 from typing import Any, Final, Unpack, cast, get_args
 
+from l0.migration import WindowAliases
 from l0.model.policy import PolicyError
 
 from .. import tasks
@@ -25,7 +26,7 @@ Document = str | Iterable[str]
 """A text, or an iterable of its pieces: a text file, a generator."""
 
 
-class Window:
+class Window(WindowAliases):
     """Overlapping windows over a document.
 
     Windows are created on demand. A document that is a file or an iterator is never completely in memory, and can be

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 from functools import cache
 from typing import get_args
 
-from l0.model.policy import GuardrailsPreset, PolicyError
-from l0.model.rule import Rule, Severity
+from l0.migration import GuardrailsAliases
+from l0.model.policy import GuardrailsPreset, PolicyError, is_rule
+from l0.model.rule import Rule, Severity, Violation
 
 from . import bundled_patterns, json_rules
 from .custom_rule import FunctionRule, TextFunction
@@ -19,12 +20,13 @@ from .length import LengthRule
 from .markdown import MarkdownRule
 from .patterns import SPAN, PatternFinding, PatternRule, compiled, pattern_rule
 from .repeated_text import RepetitionRule
+from .text_check import check_text
 from .zero_output import ZeroOutputRule
 
 Rules = tuple[Rule, ...]
 
 
-class Guardrails:
+class Guardrails(GuardrailsAliases):
     """Rules for ``Policy(guardrails=...)``: one rule, a list of rules, or a preset (a tuple of rules).
 
     ``severity`` is a `Severity` or its name: ``"warning"`` is only recorded, ``"error"`` fails the attempt, ``"fatal"``
@@ -112,6 +114,23 @@ class Guardrails:
     ) -> Rule:
         """Make a rule from a function that returns the problem with a text, or nothing. See `FunctionRule`."""
         return FunctionRule(function=function, name=name, severity=_severity(severity), span=span)
+
+    @classmethod
+    def check(cls, text: str, rules: Rule | Sequence[Rule] | GuardrailsPreset = "recommended") -> tuple[Violation, ...]:
+        """Check a complete text outside of a stream. Return the violations, in the order of the text.
+
+        ``rules``: one rule, a list of rules, or the name of a preset; an `l0.Drift` is a rule as well. Raises
+        `PolicyError` for anything else.
+        """
+        if not isinstance(text, str):
+            raise PolicyError("check.text", text, "a text")
+        if isinstance(rules, str) and rules in get_args(GuardrailsPreset):
+            rules = cls.preset(rules)
+        listed = rules if isinstance(rules, list | tuple) else [rules]
+        if not all(map(is_rule, listed)):
+            presets = ", ".join(get_args(GuardrailsPreset))
+            raise PolicyError("check.rules", rules, f"a rule, a list of rules, or one of {presets}")
+        return check_text(text, listed)  # type: ignore[arg-type]  # rules, as checked
 
     @classmethod
     def none(cls) -> Rules:

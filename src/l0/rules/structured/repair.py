@@ -60,7 +60,7 @@ def is_json(text: str) -> bool:
     return True
 
 
-def repair(text: str) -> Repaired | Unrepairable:
+def repair_json(text: str) -> Repaired | Unrepairable:
     """Return a text that should be JSON: unchanged if it parses, else repaired.
 
     Only objects and arrays are repaired, also among prose and in fences. Do not use it for tool arguments: the meaning

@@ -13,7 +13,7 @@ from l0.model.policy import PolicyError
 
 from .decoding import loads
 from .edits import Edit
-from .repair import Unrepairable, is_json, repair
+from .repair import Unrepairable, is_json, repair_json
 from .schema_results import Invalid, MismatchError, Parsed, UncheckedError
 
 _ALLOWED = "a pydantic model, a type that pydantic knows (a dataclass, a TypedDict, list[...]), or a JSON Schema"
@@ -66,7 +66,7 @@ class Schema:
         """Validate an answer. ``allow_repair``: repair a text that does not parse. Do not repair tool arguments."""
         edits: tuple[Edit, ...] = ()
         if allow_repair:
-            repaired = repair(text)
+            repaired = repair_json(text)
             if isinstance(repaired, Unrepairable):
                 return Invalid(reason=repaired.reason, detail=f"{repaired.reason}, at character {repaired.at}")
             text, edits = repaired.text, repaired.edits

@@ -14,23 +14,23 @@ from recordings import needs_traffic
 from structured_kit import OWN, PUBLIC, recorded, whole
 
 from l0.rules.structured.edits import EditKind, apply
-from l0.rules.structured.repair import Repaired, Unrepairable, is_json, repair
+from l0.rules.structured.repair import Repaired, Unrepairable, is_json, repair_json
 
 
 def repaired(text: str) -> Repaired:
-    result = repair(text)
+    result = repair_json(text)
     assert isinstance(result, Repaired), result
     return result
 
 
 @pytest.mark.parametrize("text", [text for text in (*PUBLIC, *OWN, *DOCUMENTS) if whole(text)])
 def test_repair_keeps_valid_json_unchanged(text: str) -> None:
-    assert repair(text) == Repaired(text=text)
+    assert repair_json(text) == Repaired(text=text)
 
 
 @needs_traffic
 def test_repair_keeps_recorded_json_unchanged() -> None:
-    assert [text for text in recorded() if repair(text) != Repaired(text=text)] == []
+    assert [text for text in recorded() if repair_json(text) != Repaired(text=text)] == []
 
 
 @pytest.mark.parametrize("case", list(broken()), ids=lambda case: f"{case.how}-{case.text[:20]}")
@@ -129,7 +129,7 @@ def test_repair_edits_have_kinds(text: str, expected: str, kinds: list[EditKind]
     ],
 )  # fmt: skip
 def test_repair_rejects_ambiguous_text(text: str) -> None:
-    result = repair(text)
+    result = repair_json(text)
     assert isinstance(result, Unrepairable)
     assert 0 <= result.at <= len(text)
 
@@ -143,13 +143,13 @@ mutated = st.tuples(st.sampled_from(DOCUMENTS), st.integers(0, 60), st.integers(
 @given(noise | mutated)
 @example('[1,"\\ud800"]')
 def test_repaired_text_parses_and_needs_no_second_repair(text: str) -> None:
-    result = repair(text)
+    result = repair_json(text)
     if isinstance(result, Unrepairable):
         assert not whole(text)
         return
     assert whole(result.text)
     assert is_json(result.text)
-    assert repair(result.text) == Repaired(text=result.text)
+    assert repair_json(result.text) == Repaired(text=result.text)
     assert apply(text, result.edits) == result.text
     assert bool(result.edits) != whole(text)
 
@@ -157,7 +157,7 @@ def test_repaired_text_parses_and_needs_no_second_repair(text: str) -> None:
 @given(mutated)
 def test_repair_keeps_text_between_edits(text: str) -> None:
     """Find all text between the edits again, in order."""
-    result = repair(text)
+    result = repair_json(text)
     assume(isinstance(result, Repaired))
     place = kept = 0
     for edit in result.edits:

@@ -1,0 +1,480 @@
+"""The names of L0 for Python (the distribution ``ai2070-l0``), for programs that come from it.
+
+This file holds all of its names: aliases if something here means the same, and advice for the others. Aliases are thin,
+and the documentation does not use them. The table of `docs/migration.md` is made from this file.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from typing import Self
+
+_RULES = "l0.rules.guardrails.catalogue:Guardrails."
+ALIASES: Final[Mapping[str, str]] = {
+    "Adapter": "l0.streams.adapters:Adapter",
+    "BackoffStrategy": "l0.types:BackoffStrategy",
+    "ChunkResult": "l0:Branch",
+    "ChunkingStrategy": "l0.orchestration.windows.splitting:Strategy",
+    "DataPayload": "l0:Payload",
+    "DocumentChunk": "l0:Chunk",
+    "DocumentWindow": "l0:Window",
+    "EXPONENTIAL_RETRY": "l0:Retry.exponential()",
+    "ErrorCategory": "l0.types:ErrorCategory",
+    "ErrorTypeDelayDefaults": "l0:ErrorTypeDelays",
+    "GuardrailViolation": "l0:Violation",
+    "JSON_ONLY_GUARDRAILS": _RULES + "json_only",
+    "LATEX_ONLY_GUARDRAILS": _RULES + "latex_only",
+    "LazyStream": "l0.streams.wrap:Wrapped",
+    "MARKDOWN_ONLY_GUARDRAILS": _RULES + "markdown_only",
+    "MINIMAL_GUARDRAILS": _RULES + "minimal",
+    "MINIMAL_RETRY": "l0:Retry.minimal()",
+    "ParallelResult": "l0:Results",
+    "ProcessingStats": "l0.orchestration.results:Stats",
+    "RECOMMENDED_GUARDRAILS": _RULES + "recommended",
+    "RECOMMENDED_RETRY": "l0:Retry.recommended()",
+    "RaceResult": "l0:Race",
+    "RetryDefaults": "l0:Retry",
+    "RetryableErrorType": "l0.types:RetryableErrorType",
+    "STRICT_GUARDRAILS": _RULES + "strict",
+    "STRICT_RETRY": "l0:Retry.strict()",
+    "StructuredResult": "l0.streams.structured_output:Structured",
+    "StructuredStreamResult": "l0.streams.structured_output:StructuredStream",
+    "custom_pattern_rule": _RULES + "pattern_rule",
+    "pattern_rule": _RULES + "pattern_rule",
+}
+"""Its public names with their homes here: a module and an attribute, called if it ends in ``()``. Only names with which
+a program goes on working: an alias that is only similar would hide the difference."""
+
+
+def _each(names: str, advice: str) -> dict[str, str]:
+    return dict.fromkeys(names.split(), advice)
+
+
+SAME: Final[Mapping[str, str]] = {
+    **_each("ERROR_TYPE_DELAY_DEFAULTS RETRY_DEFAULTS Retry CheckIntervals ErrorTypeDelays", ""),
+    **_each("Event EventType Guardrails State Stream Violation Window l0 run __version__", ""),
+    **dict.fromkeys(
+        ["Pipeline", "PipelineResult", "Consensus", "ConsensusPreset", "ConsensusResult"], "see orchestration.md"
+    ),
+    "wrap": "a wrapped client yields the SDK's own chunks: `l0.wrap(response)` for events",
+    "Timeout": "without a `timeout` there are no deadlines of L0's own",
+    **_each("structured structured_array structured_object", "`value` (also `data`), `text`, `edits`"),
+    "structured_stream": "yields the values that grow; `await stream.result()`",
+    "parallel": "`on_result=` in place of the other callbacks",
+    "race": "`on_result=` is not an option; losers are cancelled",
+    "sequential": "returns `Results`",
+    "batched": "`size=` in place of `batch_size=`; returns `Results`",
+    "Drift": "the drift rule itself",
+}
+"""Its public names that are names here as well, with the difference, if there is one."""
+
+_OWN_ERRORS = "the SDK's own exceptions, and `StreamInterrupted` with `reason` if a part had arrived: see errors.md"
+_CAUSE = "`l0.Cause` and `Failure`; network errors are classified by class and status, not by their text"
+_OBSERVERS = "`observers=` with `l0.CallEvent`: see observers.md"
+_OTEL = "`l0.instrument(otlp=True)`, or the providers of your program: see telemetry.md"
+_SENTRY = "`examples/sentry_observer.py`, or OTLP to Sentry: see observers.md"
+_RECORDING = "`l0.instrument(record=...)` and `l0 replay`: see recording.md"
+_SUMMARY = "`l0.summary()`, and OpenTelemetry metrics: see telemetry.md"
+_CONSENSUS = "`ConsensusResult`: `value`, `agreement`, `branches` and the fields: see orchestration.md"
+_JSON = "`l0.repair_json(text)`: `Repaired` with `text` and `edits`, or `Unrepairable` with a `reason`"
+_SCHEMA = "pass the JSON Schema itself to `l0.structured`; it is checked with jsonschema"
+_STRUCTURED = "`Retry(attempts=...)` for the attempts; JSON is repaired if that is safe: `Structured.edits`"
+_DRIFT = "`l0.Drift(...)` as `drift=`, or `Guardrails.check(text, Drift())`"
+_SPLICE = '`resume="splice"` and a source that takes the text so far; overlap is removed: see guide.md'
+_ADAPTER = "`l0.register_adapter(...)`, or `adapter=` per call: see guide.md"
+_PIPELINE = "`Pipeline([Step(...), ...])`: see orchestration.md"
+_POOL = "`async with Pool(size) as pool: await pool.run(task)`"
+_ANALYSIS = "`Guardrails.check(text, rule)`: the `Violation`s, with their place in the text"
+_FORMATTING = "not taken over: format prompts with Python, or with a template library"
+_TEXT = "not taken over: `str` methods and `textwrap`"
+_COMPARE = "not taken over: `==`, `difflib`, deepdiff; answers of several models: `Consensus`"
+_MACHINE = "not taken over: `state.completed`, `.aborted`, `.error`; every step is an event of an observer"
+_ANY_SOURCE = "any function that returns a source; annotate it with `Callable[[], Any]`"
+
+
+INSTEAD: Final[Mapping[str, str]] = {
+    **_each("Error ErrorCode ErrorContext", _OWN_ERRORS),
+    **_each("FailureType NetworkError NetworkErrorAnalysis NetworkErrorType", _CAUSE),
+    **_each("RecoveryPolicy RecoveryStrategy", "`AttemptEnded.action`, which observers get"),
+    "TimeoutError": "the SDK's own timeout error; of other sources the built-in `TimeoutError`",
+    **_each("AwaitableStream AwaitableStreamFactory AwaitableStreamSource", _ANY_SOURCE),
+    **_each("RawStream StreamFactory StreamSource", _ANY_SOURCE),
+    "WrappedClient": "`l0.wrap(client)` returns a client of the same class as the given one",
+    "LifecycleCallbacks": "pass the callbacks to the call: `l0.run(..., **callbacks)`",
+    **_each("EventBus ObservabilityEvent ObservabilityEventType", _OBSERVERS),
+    **_each("consume_stream get_text", "`await stream.read()`"),
+    **_each("AdaptedEvent Adapters", _ADAPTER),
+    **_each("LiteLLMAdapter OpenAIAdapter OpenAIAdapterOptions", "nothing: these sources are recognized"),
+    "GuardrailRule": "`Guardrails.rule(function)` for a function of the text",
+    **_each("JsonAnalysis LatexAnalysis MarkdownAnalysis", _ANALYSIS),
+    **_each("MINIMAL_STRUCTURED RECOMMENDED_STRUCTURED STRICT_STRUCTURED StructuredConfig", _STRUCTURED),
+    **_each("AutoCorrectInfo StructuredState StructuredTelemetry", "`Structured.edits` and `Structured.state`"),
+    **_each("AutoCorrectResult CorrectionType JSON", _JSON),
+    "Parallel": "the functions `parallel`, `race`, `sequential`, `batched`",
+    "ParallelOptions": "options of `parallel` itself: `concurrency=`, `fail_fast=`, `on_result=`",
+    "AggregatedTelemetry": "`Results.stats`: `usage` has calls, requests and tokens",
+    **_each("OperationPool PoolOptions PoolStats create_pool", _POOL),
+    **_each("PipelineStep StepContext StepResult create_pipeline create_step pipe", _PIPELINE),
+    "PipelineOptions": "`PipelinePreset(...)`, as `preset=` of a `Pipeline`",
+    "FAST_PIPELINE": '`PipelinePreset()`, or `preset="fast"`',
+    "PRODUCTION_PIPELINE": '`preset="production"`',
+    "RELIABLE_PIPELINE": '`preset="reliable"`',
+    "chain_pipelines": "a `Pipeline` is a step: `Step(name=..., run=pipeline)`",
+    "parallel_pipelines": "`l0.fork(...)`",
+    "create_branch_step": "`l0.choose(...)`",
+    "consensus": "`await Consensus.run(tasks)`",
+    **_each("Agreement ConsensusAnalysis ConsensusOutput Disagreement DisagreementValue", _CONSENSUS),
+    **_each("FieldAgreement FieldConsensus FieldConsensusInfo", _CONSENSUS),
+    "WindowConfig": "keyword arguments of `Window.create`: `size`, `overlap`, `strategy`, `tokenizer`",
+    "WindowStats": "`len(list(window))`, `window.count(text)`",
+    "ChunkProcessConfig": "a dictionary of the arguments of `l0.run`, or the stream itself",
+    "ContextRestorationOptions": "`Restore(attempts=..., share=...)`",
+    "ContextRestorationStrategy": "`Restore` widens the window on both sides",
+    "enable_debug": '`logging.getLogger("l0").setLevel("DEBUG")`, `l0 run --console`',
+    "Monitoring": _OBSERVERS,
+    **_each("OpenTelemetry OpenTelemetryConfig OpenTelemetryExporter OpenTelemetryExporterConfig", _OTEL),
+    "SemanticAttributes": "the GenAI conventions of OpenTelemetry: see telemetry.md",
+    **_each("Sentry SentryConfig SentryExporter SentryExporterConfig", _SENTRY),
+    "Format": _FORMATTING,
+    **_each("JSONSchema JSONSchemaAdapter JSONSchemaDefinition JSONSchemaValidationError", _SCHEMA),
+    **_each("JSONSchemaValidationFailure JSONSchemaValidationSuccess", _SCHEMA),
+    **_each("SimpleJSONSchemaAdapter UnifiedSchema", _SCHEMA),
+    "Multimodal": "`Payload` in `event.data` for the payloads of SDKs; `Event(EventType.DATA, data=...)` for your own",
+    "ContentType": "`Payload.kind`: `image`, `audio` or `file`",
+    "Progress": "`Event(EventType.PROGRESS, data=...)`, with data of your own",
+    **_each("Continuation ContinuationConfig DeduplicationOptions OverlapResult", _SPLICE),
+    **_each("DriftConfig DriftDetector DriftResult", _DRIFT),
+    **_each("RuntimeState RuntimeStates StateMachine StateTransition create_state_machine", _MACHINE),
+    **_each("EventEnvelope EventRecorder EventReplayer EventSourcing EventStore", _RECORDING),
+    **_each("EventStoreWithSnapshots InMemoryEventStore RecordedEvent RecordedEventType", _RECORDING),
+    **_each("ReplayCallbacks ReplayComparison ReplayResult ReplayedState SerializedError", _RECORDING),
+    **_each("Snapshot StreamMetadata", _RECORDING),
+    **_each("Metrics MetricsSnapshot create_metrics get_global_metrics reset_global_metrics", _SUMMARY),
+    **_each("NormalizeOptions Text WhitespaceOptions", _TEXT),
+    **_each("Compare Difference DifferenceSeverity DifferenceType", _COMPARE),
+    **_each("ObjectComparisonOptions StringComparisonOptions", _COMPARE),
+}
+"""Its other public names, with what a program uses here."""
+
+
+def resolve(name: str) -> Any:
+    """Return the value here of a name of L0 for Python. Raises `AttributeError`, with advice if the name was one."""
+    if name in INSTEAD:
+        raise AttributeError(f"l0.{name} is a name of L0 for Python. Here: {INSTEAD[name]} (docs/migration.md)")
+    if name not in ALIASES:
+        raise AttributeError(f"module 'l0' has no attribute {name!r}")
+    module, _, path = ALIASES[name].partition(":")
+    value: Any = import_module(module)
+    for part in path.removesuffix("()").split("."):
+        value = getattr(value, part)
+    return value() if path.endswith("()") else value
+
+
+# -- options of a call ----------------------------------------------------------------------------------------------
+
+
+def translated(stream: Any, options: Mapping[str, Any]) -> tuple[Any, dict[str, Any]]:
+    """Return the source and the options of a call under the names here. ``stream``: ``None`` for the options of a
+    client."""
+    given = dict(options)
+    callbacks = given.pop("callbacks", None)
+    if callbacks is not None:
+        given = {name: one for name, one in vars(callbacks).items() if one is not None} | given
+    if "on_stream_event" in given:
+        given["on_event"] = given.pop("on_stream_event")
+    if given.pop("drift_detector", None) is not None:
+        given.setdefault("drift", True)
+    given.pop("buffer_tool_calls", None)  # a tool call always arrives when it is complete
+    if given.get("adapter") in ("openai", "litellm"):
+        del given["adapter"]  # these sources are recognized
+    if given.get("auto_correct") is True:
+        del given["auto_correct"]  # JSON is always repaired, if that is safe
+    build = given.pop("build_continuation_prompt", None)
+    if given.pop("continue_from_last_good_token", False) and (stream is None or callable(stream)):
+        if build is not None:
+            stream = _continued(stream, build)
+        given.setdefault("resume", "splice" if build is not None else "exact")
+    return stream, given
+
+
+def _continued(stream: Callable[[], Any], build: Callable[[str], Any]) -> Callable[[str], Any]:
+    """Return a source that has the continuation prepared before it is called again."""
+
+    def source(text: str) -> Any:
+        if text:
+            build(text)
+        return stream()
+
+    return source
+
+
+FINAL_FAILURE: Final[Mapping[str, bool]] = {"will_retry": False, "will_fallback": False}
+"""Parameters of its ``on_error``. Here it is called once, when nothing follows."""
+
+
+# -- attributes of classes ------------------------------------------------------------------------------------------
+
+
+class RetryAliases:
+    """The presets of its ``Retry``."""
+
+    __slots__ = ()
+
+    @classmethod
+    def minimal(cls) -> Self:
+        return cls(attempts=2, max_retries=4, strategy="linear")  # type: ignore[call-arg]
+
+    @classmethod
+    def recommended(cls) -> Self:
+        return cls()
+
+    @classmethod
+    def strict(cls) -> Self:
+        return cls(strategy="full-jitter")  # type: ignore[call-arg]
+
+    @classmethod
+    def exponential(cls) -> Self:
+        return cls(attempts=4, max_retries=8, strategy="exponential")  # type: ignore[call-arg]
+
+    @classmethod
+    def mobile(cls) -> Self:
+        delays = {"background_throttle": 15.0, "timeout": 3.0, "connection_dropped": 2.5}
+        return cls(max_delay=15.0, strategy="full-jitter", error_type_delays=delays)  # type: ignore[call-arg]
+
+    @classmethod
+    def edge(cls) -> Self:
+        return cls(base_delay=0.5, max_delay=5.0)  # type: ignore[call-arg]
+
+
+class EventAliases:
+    """The attributes of its ``Event``."""
+
+    __slots__ = ()
+
+    is_message = property(lambda self: self.type == "message")
+    is_data = property(lambda self: self.type == "data")
+    is_progress = property(lambda self: self.type == "progress")
+    is_tool_call = property(lambda self: self.type == "tool_call")
+    is_error = property(lambda self: self.type == "error")
+    is_complete = property(lambda self: self.type == "complete")
+    payload = property(lambda self: self.data if self.type == "data" else None)
+    progress = property(lambda self: self.data if self.type == "progress" else None)
+    error = property(lambda self: self.data if self.type == "error" else None)
+
+    @property
+    def usage(self: Any) -> dict[str, int | None] | None:
+        """The numbers of tokens, if this is the last event."""
+        if self.type != "complete" or self.data is None:
+            return None
+        return {"input_tokens": self.data.input_tokens, "output_tokens": self.data.output_tokens}
+
+
+class AttemptAliases:
+    """The parameters of its ``on_start`` and ``on_fallback``."""
+
+    __slots__ = ()
+
+    is_retry = property(lambda self: self.number > 1)
+    is_fallback = property(lambda self: self.leg > 0)
+
+
+class ToolCallAliases:
+    """The parameters of its ``on_tool_call``."""
+
+    __slots__ = ()
+
+    args = property(lambda self: self.arguments)
+
+
+class CheckpointAliases:
+    """The parameters of its ``on_checkpoint``."""
+
+    __slots__ = ()
+
+    token_count = property(lambda self: self.tokens)
+
+
+class StateAliases:
+    """The fields of its ``State``."""
+
+    __slots__ = ()
+
+    token_count = property(lambda self: self.tokens)
+    content_length = property(lambda self: len(self.content))
+    fallback_index = property(lambda self: self.leg)
+    resumed = property(lambda self: self.restarts > 0)
+    drift_detected = property(lambda self: any(one.rule.startswith("drift.") for one in self.violations))
+    model_retry_count = property(lambda self: sum(one.category in ("model", "content") for one in self.failures))
+    network_retry_count = property(lambda self: len(self.network_errors))
+    network_errors = property(lambda self: [one for one in self.failures if one.category in ("network", "transient")])
+
+
+class GuardrailsAliases:
+    """The rules of its ``Guardrails`` by their short names."""
+
+    @classmethod
+    def json(cls: Any) -> Any:
+        return cls.json_rule()
+
+    @classmethod
+    def strict_json(cls: Any) -> Any:
+        return cls.strict_json_rule()
+
+    @classmethod
+    def markdown(cls: Any) -> Any:
+        return cls.markdown_rule()
+
+    @classmethod
+    def latex(cls: Any) -> Any:
+        return cls.latex_rule()
+
+    @classmethod
+    def pattern(cls: Any) -> Any:
+        return cls.pattern_rule()
+
+    @classmethod
+    def custom_pattern(cls: Any, patterns: Any, message: str = "a forbidden pattern", severity: str = "error") -> Any:
+        return cls.pattern_rule(patterns, message, severity=severity)
+
+    @classmethod
+    def zero_output(cls: Any) -> Any:
+        return cls.zero_output_rule()
+
+    @classmethod
+    def repetition(cls: Any) -> Any:
+        return cls.repetition_rule()
+
+    @classmethod
+    def stall(cls: Any) -> Any:
+        return cls.stall_rule()
+
+
+class ChunkAliases:
+    """The fields of its ``DocumentChunk``."""
+
+    __slots__ = ()
+
+    start_pos = property(lambda self: self.start)
+    end_pos = property(lambda self: self.end)
+    is_first = property(lambda self: self.first)
+    is_last = property(lambda self: self.last)
+    char_count = property(lambda self: len(self.content))
+
+
+class WindowAliases:
+    """The navigation of its ``DocumentWindow``. It keeps all windows in memory."""
+
+    _chunks: list[Any] | None = None
+    current_index = 0
+
+    def get_all_chunks(self: Any) -> list[Any]:
+        chunks: list[Any] = self._chunks or list(self)
+        self._chunks = chunks
+        return chunks
+
+    total_chunks = property(lambda self: len(self.get_all_chunks()))
+    config = property(lambda self: self)
+
+    @classmethod
+    def paragraph(cls: Any, document: Any, **options: Any) -> Any:
+        return cls.create(document, **{"strategy": "paragraph", **options})
+
+    @classmethod
+    def sentence(cls: Any, document: Any, **options: Any) -> Any:
+        return cls.create(document, **{"strategy": "sentence", **options})
+
+    @classmethod
+    def chunk(cls: Any, document: str, **options: Any) -> list[Any]:
+        return list(cls.create(document, **options))
+
+    @classmethod
+    def estimate_tokens(cls: Any, text: str) -> int:
+        return int(cls.create("", tokenizer="estimate").count(text))
+
+    @staticmethod
+    def merge_results(results: Any, separator: str = "\n\n") -> str:
+        return separator.join(str(value) for value in results.succeeded)
+
+    def get(self: Any, index: int) -> Any:
+        return self.get_all_chunks()[index] if 0 <= index < self.total_chunks else None
+
+    def get_range(self: Any, start: int, end: int) -> list[Any]:
+        chunks: list[Any] = self.get_all_chunks()
+        return chunks[max(start, 0) : max(end, 0)]
+
+    def current(self: Any) -> Any:
+        return self.get(self.current_index)
+
+    def jump(self: Any, index: int) -> Any:
+        chunk = self.get(index)
+        if chunk is not None:
+            self.current_index = index
+        return chunk
+
+    def next(self: Any) -> Any:
+        return self.jump(self.current_index + 1)
+
+    def prev(self: Any) -> Any:
+        return self.jump(self.current_index - 1)
+
+    def reset(self: Any) -> Any:
+        return self.jump(0)
+
+    def has_next(self: Any) -> bool:
+        return bool(self.current_index + 1 < self.total_chunks)
+
+    def has_prev(self: Any) -> bool:
+        return bool(self.current_index)
+
+    def find_chunks(self: Any, text: str, case_sensitive: bool = False) -> list[Any]:
+        wanted = text if case_sensitive else text.lower()
+        chunks = self.get_all_chunks()
+        return [one for one in chunks if wanted in (one.content if case_sensitive else one.content.lower())]
+
+    def get_context(self: Any, index: int, *, before: int = 0, after: int = 0) -> str:
+        return WindowAliases.merge_chunks(self.get_range(index - before, index + after + 1))
+
+    def get_chunks_in_range(self: Any, start_pos: int, end_pos: int) -> list[Any]:
+        return [one for one in self.get_all_chunks() if one.start < end_pos and one.end > start_pos]
+
+    @staticmethod
+    def merge_chunks(chunks: list[Any]) -> str:
+        merge: Callable[[list[Any]], str] = import_module("l0.orchestration.windows.chunks").merge
+        return merge(chunks)
+
+
+class ResultsAliases:
+    """The fields of its ``ParallelResult``."""
+
+    __slots__ = ()
+
+    results = property(lambda self: [branch.value for branch in self])
+    success_count = property(lambda self: len(self.succeeded))
+    failure_count = property(lambda self: len(self.errors))
+    all_succeeded = property(lambda self: not self.errors)
+
+    def successful_results(self: Any) -> list[Any]:
+        return list(self.succeeded)
+
+
+class RaceAliases:
+    """The fields of its ``RaceResult``."""
+
+    __slots__ = ()
+
+    winner_index = property(lambda self: self.winner)
+
+
+class StructuredAliases:
+    """The fields of its ``StructuredResult``."""
+
+    __slots__ = ()
+
+    data = property(lambda self: self.value)
+    raw = property(lambda self: self.text)
+    corrected = property(lambda self: bool(self.edits))
+    corrections = property(lambda self: [edit.kind.value for edit in self.edits])

@@ -1,0 +1,216 @@
+"""The names of L0 for Python: each is here, an alias that works, or refused with advice."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+import l0
+from l0 import Event, EventType, Guardrails, PolicyError, ResponseMetadata, Retry, Window
+from l0.migration import ALIASES, INSTEAD, SAME
+from l0.model.policy import RETRY_DEFAULTS, BackoffStrategy
+
+pytestmark = pytest.mark.anyio
+
+TEXT = "Harbours are busy. " * 400
+NAMES = [*SAME, *ALIASES, *INSTEAD]
+
+
+def words() -> Any:
+    return iter(["salt ", "water"])
+
+
+def test_each_name_is_listed_once() -> None:
+    assert len(NAMES) == len(set(NAMES)) == 202
+
+
+@pytest.mark.parametrize("name", SAME)
+def test_a_name_that_is_the_same_is_public(name: str) -> None:
+    assert name in l0.__all__ or name == "__version__"
+
+
+@pytest.mark.parametrize("name", ALIASES)
+def test_an_alias_resolves(name: str) -> None:
+    assert getattr(l0, name) is not None
+    assert name not in l0.__all__  # the documented way stays single
+
+
+@pytest.mark.parametrize("name", INSTEAD)
+def test_another_name_is_refused_with_advice(name: str) -> None:
+    with pytest.raises(AttributeError, match=f"{name} is a name of L0 for Python.*migration.md"):
+        getattr(l0, name)
+    with pytest.raises(ImportError):
+        exec(f"from l0 import {name}")
+
+
+@pytest.mark.parametrize(
+    ("preset", "attempts", "max_retries", "strategy"),
+    [
+        ("minimal", 2, 4, BackoffStrategy.LINEAR),
+        ("recommended", 3, 6, BackoffStrategy.FIXED_JITTER),
+        ("strict", 3, 6, BackoffStrategy.FULL_JITTER),
+        ("exponential", 4, 8, BackoffStrategy.EXPONENTIAL),
+        ("mobile", 3, 6, BackoffStrategy.FULL_JITTER),
+        ("edge", 3, 6, BackoffStrategy.FIXED_JITTER),
+    ],
+)
+def test_presets_of_retries(preset: str, attempts: int, max_retries: int, strategy: BackoffStrategy) -> None:
+    retry: Retry = getattr(Retry, preset)()
+    assert (retry.attempts, retry.max_retries, retry.strategy) == (attempts, max_retries, strategy)
+
+
+def test_retries_by_default_are_the_recommended_ones() -> None:
+    assert Retry.recommended() == RETRY_DEFAULTS == l0.RECOMMENDED_RETRY
+    assert Retry(strategy="full-jitter").strategy is BackoffStrategy.FULL_JITTER
+
+
+@pytest.mark.parametrize(
+    "short", ["json", "strict_json", "markdown", "latex", "pattern", "zero_output", "repetition", "stall"]
+)
+def test_short_names_of_rules(short: str) -> None:
+    assert getattr(Guardrails, short)() == getattr(Guardrails, f"{short}_rule")()
+
+
+def test_own_patterns() -> None:
+    rule = Guardrails.custom_pattern(["wind"], "not the wind", severity="warning")
+    assert [found.severity for found in Guardrails.check("the wind", rule)] == ["warning"]
+
+
+@pytest.mark.parametrize("kind", list(EventType))
+def test_flags_of_an_event(kind: EventType) -> None:
+    event = Event(kind, "a", ResponseMetadata(input_tokens=2, output_tokens=3))
+    flags = ("token", "message", "data", "progress", "tool_call", "error", "complete")
+    assert [flag for flag in flags if getattr(event, f"is_{flag}")] == [kind.value] * (kind.value in flags)
+    assert event.usage == ({"input_tokens": 2, "output_tokens": 3} if kind is EventType.COMPLETE else None)
+    for name, of in (("payload", "data"), ("progress", "progress"), ("error", "error")):
+        assert (getattr(event, name) is event.data) == (kind.value == of)
+
+
+async def test_fields_of_a_state() -> None:
+    tries = iter([ConnectionError("reset"), None])
+
+    def source() -> Any:
+        error = next(tries)
+        if error is not None:
+            raise error
+        return words()
+
+    stream = await l0.run(source, retry=Retry(base_delay=0.0, max_delay=0.0, network_max_delay=0.0))
+    await stream.read()
+    state: Any = stream.state
+    assert (state.token_count, state.fallback_index, state.resumed, state.drift_detected) == (2, 0, False, False)
+    assert (state.model_retry_count, state.network_retry_count) == (0, 1)
+    assert state.network_errors == state.failures
+
+
+async def test_a_wrapped_stream_is_read_and_iterated() -> None:
+    assert await l0.wrap(words).read() == "salt water"
+    wrapped = l0.wrap(words)
+    assert wrapped.state.content == ""
+    assert [event.text async for event in wrapped] == ["salt ", "water", ""]
+    assert wrapped.state.completed
+
+
+@dataclass
+class Callbacks:
+    """As its ``LifecycleCallbacks``."""
+
+    on_start: Any = None
+    on_token: Any = None
+
+
+async def test_former_options_of_a_call() -> None:
+    seen: list[Any] = []
+    options: dict[str, Any] = {
+        "callbacks": Callbacks(on_token=lambda text: seen.append(text)),  # noqa: PLW0108 - as written there
+        "on_stream_event": lambda event: seen.append(event.type),
+        "drift_detector": object(),
+        "buffer_tool_calls": True,
+        "adapter": "openai",
+    }
+    assert await (await l0.run(words, **options)).read() == "salt water"
+    assert seen == ["token", "salt ", "token", "water", "complete"]
+
+
+async def test_former_parameters_of_callbacks() -> None:
+    seen: list[Any] = []
+    tries = iter([ConnectionError("reset")] * 2)
+
+    def source() -> Any:
+        yield "salt "
+        raise next(tries)
+
+    options: dict[str, Any] = {
+        "on_start": lambda attempt, is_retry, is_fallback: seen.append((attempt.number, is_retry, is_fallback)),
+        "on_checkpoint": lambda checkpoint, token_count: seen.append((checkpoint.text, token_count)),
+        "on_error": lambda e, will_retry, will_fallback: seen.append((type(e).__name__, will_retry, will_fallback)),
+        "check_intervals": l0.CheckIntervals(checkpoint=1),
+    }
+    with pytest.raises(ConnectionError):
+        [event async for event in await l0.run(source, **options)]
+    assert seen[:2] == [(1, False, False), ("salt ", 1)]
+    assert seen[2][1:] == (False, False)
+
+
+async def test_a_continuation_is_built_from_the_text_so_far() -> None:
+    built: list[str] = []
+    answers = iter([["salt ", ConnectionError("reset")], ["salt water"]])
+
+    def source() -> Any:
+        for item in next(answers):
+            if isinstance(item, Exception):
+                raise item
+            yield item
+
+    options: dict[str, Any] = {"continue_from_last_good_token": True, "build_continuation_prompt": built.append}
+    retry = Retry(base_delay=0.0, max_delay=0.0, network_max_delay=0.0)
+    events = [event async for event in await l0.run(source, retry=retry, **options)]
+    assert "".join(event.text for event in events) == "salt water"
+    assert built == ["salt "]
+
+
+async def test_an_unknown_option_is_still_refused() -> None:
+    with pytest.raises(PolicyError, match="buffer_tools"):
+        await l0.run(words, buffer_tools=True)  # type: ignore[call-arg]
+
+
+@pytest.mark.parametrize("anyio_backend", ["asyncio"])  # orchestration needs it
+async def test_tasks_by_name_and_a_handler() -> None:
+    done: Any = await l0.parallel(tasks=[lambda: l0.run(words), lambda: l0.run(words)], concurrency=1)
+    assert (done.results, done.success_count, done.failure_count) == (["salt water"] * 2, 2, 0)
+    assert done.all_succeeded
+    assert done.successful_results() == done.succeeded
+    race: Any = await l0.race(tasks=[lambda: l0.run(words)])
+    assert race.winner_index == 0
+    assert (await l0.sequential(tasks=[lambda: l0.run(words)])).values == ["salt water"]
+
+    async def double(item: int) -> int:
+        return item * 2
+
+    assert (await l0.batched([1, 2, 3], double, size=2)).values == [2, 4, 6]
+
+
+def test_navigation_of_a_window() -> None:
+    window: Any = Window.create(TEXT, size=500, overlap=50, tokenizer="estimate")
+    count = window.total_chunks
+    assert (count > 3, window.current().index, window.has_prev(), window.has_next()) == (True, 0, False, True)
+    assert (window.next().index, window.prev().index, window.jump(2).index, window.current_index) == (1, 0, 2, 2)
+    assert (window.reset().index, window.get(-1), window.get(count), window.prev()) == (0, None, None, None)
+    assert [one.index for one in window.get_range(1, 3)] == [1, 2]
+    assert len(window.find_chunks("harbours")) == count
+    assert window.find_chunks("harbours", case_sensitive=True) == []
+    assert window.get_context(1, before=1, after=1) in TEXT
+    assert window.merge_chunks(window.get_all_chunks()) == TEXT
+    assert window.config.size == 500
+    assert Window.estimate_tokens("a" * 100) == 25
+    assert len(Window.chunk(TEXT, size=500)) == Window.create(TEXT, size=500).total_chunks
+    assert Window.paragraph(TEXT).strategy == "paragraph"
+    assert Window.sentence(TEXT, size=100).size == 100
+    first, second = window.get_range(0, 2)
+    assert window.get_chunks_in_range(second.start_pos, second.start_pos + 1) == [first, second]
+    assert (first.is_first, first.is_last, first.char_count) == (True, False, first.end_pos)
+
+
+async def test_fields_of_a_value() -> None:
+    answer: Any = await l0.structured(int, lambda: iter(["42"]), auto_correct=True)  # type: ignore[call-arg]
+    assert (answer.data, answer.raw, answer.corrected, answer.corrections) == (42, "42", False, [])
