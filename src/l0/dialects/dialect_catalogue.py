@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from .chat import CHAT
 from .completions import COMPLETIONS
+from .generate_content import GENERATE_CONTENT
 from .messages import MESSAGES
 from .responses import RESPONSES
 from .wire_dialect import WireDialect
@@ -14,4 +15,5 @@ DIALECTS: dict[str, WireDialect] = {
     "embeddings": COMPLETIONS,  # the same usage, and no choices
     "responses": RESPONSES,
     "messages": MESSAGES,
+    "generate_content": GENERATE_CONTENT,
 }

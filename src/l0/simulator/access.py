@@ -15,7 +15,7 @@ _MINUTE = 60.0
 def is_authorized(request: HttpRequest, api_keys: tuple[str, ...]) -> bool:
     """Return True if a request has one of the keys, in the header of any provider, or if none is required."""
     scheme, _, token = request.headers.get("authorization", "").partition(" ")
-    given = {request.headers.get("x-api-key"), request.headers.get("api-key")}
+    given = {request.headers.get(name) for name in ("x-api-key", "api-key", "x-goog-api-key")}
     return not api_keys or bool(given.union({token.strip()} if scheme.lower() == "bearer" else ()) & set(api_keys))
 
 

@@ -162,7 +162,7 @@ def _without_names(data: bytes) -> bytes:
 
 
 def _without_reason(data: bytes) -> bytes:
-    return re.sub(rb'("(?:finish_reason|stop_reason)":\s*)"[a-z_]*"', rb"\1null", data)
+    return re.sub(rb'("(?:finish_reason|finishReason|stop_reason)":\s*)"[A-Za-z_]*"', rb"\1null", data)
 
 
 _CHANGES: dict[str, _Change] = {

@@ -7,6 +7,7 @@ from .conversation import text_in
 from .dialects.chat_server import CHAT
 from .dialects.completions_server import COMPLETIONS
 from .dialects.embeddings_server import EMBEDDINGS
+from .dialects.generate_content_server import GENERATE_CONTENT
 from .dialects.messages_server import MESSAGES
 from .dialects.responses_server import RESPONSES
 from .dialects.server_dialect import AnswerIdentity, Dialect, ErrorSpec, InvalidRequestError, required
@@ -22,6 +23,8 @@ _PATHS = (
     ("/responses", RESPONSES),
     ("/embeddings", EMBEDDINGS),
     ("/messages", MESSAGES),
+    (":generateContent", GENERATE_CONTENT),
+    (":streamGenerateContent", GENERATE_CONTENT),
 )
 _OPENAI_MODELS = ("gpt-4o-mini", "gpt-4o", "gpt-5", "gpt-3.5-turbo-instruct", "text-embedding-3-small")
 _ANTHROPIC_MODELS = ("claude-haiku-4-5", "claude-sonnet-4-5", "claude-opus-4-5")
@@ -32,6 +35,14 @@ def dialect_of(request: HttpRequest) -> Dialect | None:
     if request.method != "POST":
         return None
     return next((dialect for suffix, dialect in _PATHS if request.path.endswith(suffix)), None)
+
+
+def request_body(request: HttpRequest, dialect: Dialect) -> Any:
+    """Return the JSON of an inference request, with the fields that its dialect states in the path."""
+    body = request.json
+    if dialect.path_fields is None or not isinstance(body, dict):
+        return body
+    return {**body, **dialect.path_fields(request.path)}
 
 
 def is_health_check(request: HttpRequest) -> bool:
@@ -74,7 +85,9 @@ def refused(dialect: Dialect, error: InvalidRequestError, identity: AnswerIdenti
 
 
 def family_of(request: HttpRequest) -> Dialect:
-    """Return messages for a request to Anthropic, chat for one to OpenAI, according to its headers and path."""
+    """Return the dialect of a request's provider, according to its headers and path; OpenAI's if they say nothing."""
+    if "x-goog-api-key" in request.headers or request.path.endswith("enerateContent"):
+        return GENERATE_CONTENT
     anthropic = "anthropic-version" in request.headers or "/messages" in request.path
     return MESSAGES if anthropic else CHAT
 

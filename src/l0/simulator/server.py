@@ -83,6 +83,11 @@ class Simulator:
         return self.origin
 
     @property
+    def google(self) -> str:
+        """Return the `base_url` for google-genai clients, of the Gemini API or of Vertex AI."""
+        return self.origin
+
+    @property
     def requests(self) -> list[Received]:
         """Return the requests received so far, in order of arrival."""
         return self._ledger.requests()
@@ -248,7 +253,7 @@ class Simulator:
                 self._checks.check_key(request, routes.family_of(request))
             if dialect is None:
                 return self._stored.replay(request) or routes.non_inference(request, identity, self.config.models)
-            body = request.json
+            body = routes.request_body(request, dialect)
             if not isinstance(body, dict):
                 raise InvalidRequestError("We could not parse the JSON body of your request: an object is expected.")
             inference = self._stored.continued(parse_request(dialect, body))

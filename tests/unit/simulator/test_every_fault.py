@@ -10,6 +10,7 @@ from l0.simulator import http
 from l0.simulator.answers import Answer
 from l0.simulator.dialects.chat_server import CHAT
 from l0.simulator.dialects.completions_server import COMPLETIONS
+from l0.simulator.dialects.generate_content_server import GENERATE_CONTENT
 from l0.simulator.dialects.messages_server import MESSAGES
 from l0.simulator.dialects.responses_server import RESPONSES
 from l0.simulator.dialects.server_dialect import AnswerIdentity, Dialect, SimulatedRequest
@@ -20,7 +21,7 @@ from l0.simulator.respond import respond, served
 from l0.simulator.steps import End, Raw, Send
 from l0.testing import simulator
 
-DIALECTS = (CHAT, COMPLETIONS, RESPONSES, MESSAGES)
+DIALECTS = (CHAT, COMPLETIONS, RESPONSES, MESSAGES, GENERATE_CONTENT)
 STAMP = AnswerIdentity.of(0, 0)
 TEXT = "Olá! The sea is salt, because rivers carry it."
 REPLY = Reply(answer=Answer(text=TEXT))
@@ -29,6 +30,8 @@ ARGUMENTS: dict[str, Any] = {"status": 503, "style": "crlf", "count": 3}
 NO_EFFECT = {
     ("no_event_names", "chat"): "the dialect has no event names",
     ("no_event_names", "completions"): "the dialect has no event names",
+    ("no_event_names", "generate_content"): "the dialect has no event names",
+    ("framing", "generate_content"): "the dialect's own line ends are CRLF",
     ("no_finish_reason", "responses"): "the dialect has no finish reason",
 }
 

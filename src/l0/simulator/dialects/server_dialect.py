@@ -101,6 +101,7 @@ class Dialect:
     `read_request` reads a request body. `events` streams an answer as blocks. `complete` returns the same answer as one
     JSON body. `error` returns the JSON body of a failed request. `in_band` returns an error inside a stream (with its
     block number). `failed` returns the stream's own failure event if it has one. `role` returns the role of a block.
+    `path_fields` returns the fields that the path of a request states in place of its body; None if it states none.
     `idle` is a block that carries nothing (a ping). `empty_event` returns an event that resembles progress but has no
     content.
     """
@@ -116,6 +117,7 @@ class Dialect:
     idle: bytes
     empty_event: Callable[[AnswerIdentity], bytes]
     headers: Callable[[AnswerIdentity], Json]
+    path_fields: Callable[[str], Json] | None = None
 
 
 def required(body: Mapping[str, Any], *names: str) -> None:
