@@ -63,7 +63,7 @@ USES = (
     Use("src/l0/stainless/direct_proof.py", "*_elapsed", "older versions of httpx call it"),
     Use("src/l0/stainless/direct_proof.py", "next_pool", "a field of _Outcome: outcomes are compared field by field"),
     Use("src/l0/stainless/patching_loader.py", "__loader__", "Python reads it on a module"),
-    Use("src/l0/stainless/stainless_instrumentor.py", "instrumentation_dependencies", "BaseInstrumentor calls it"),
+    Use("src/l0/stainless/sdk_instrumentor.py", "instrumentation_dependencies", "BaseInstrumentor calls it"),
     Use("src/l0/streams/call_options.py", "on_*", "keys of CallArguments: `Callbacks` reads them by name"),
     Use(
         "src/l0/streams/stream_events.py",

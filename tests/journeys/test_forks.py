@@ -13,7 +13,7 @@ SCRIPT = Path(__file__).with_name("forked_with_locks.py")
 PLACES = (
     "config",
     "discovery",
-    "stainless_instrumentor",
+    "sdk_instrumentor",
     "adapters",
     "watchdog",
     "finalizers",

@@ -34,6 +34,7 @@ from l0.stainless.direct_proof import reasons_by_kind
 from l0.stainless.discovery import installed_version, instrumentors
 from l0.stainless.patch_check import bypasses
 from l0.stainless.sdk import Sdk
+from l0.stainless.sdk_instrumentor import SdkInstrumentor
 from l0.stainless.stainless_instrumentor import StainlessInstrumentor
 from l0.telemetry.listeners import is_apis_own
 from l0.telemetry.names import DISTRIBUTION
@@ -103,7 +104,7 @@ def _report() -> Iterator[tuple[str, Iterable[DoctorFinding]]]:
     if len(missing) == len(found):
         yield "SDKs", [DoctorFinding("no supported SDK is installed: l0.instrument() patches nothing", True)]
     for instrumentor in found:
-        if isinstance(instrumentor, StainlessInstrumentor) and instrumentor not in missing:
+        if isinstance(instrumentor, SdkInstrumentor) and instrumentor not in missing:
             yield f"{instrumentor.sdk_name}, supported {instrumentor.supported}", _sdk(instrumentor)
     if missing:
         yield "SDKs that are not installed", map(_missing, missing)
@@ -168,7 +169,7 @@ def _missing(instrumentor: Any) -> DoctorFinding:
     return DoctorFinding(f"{name}: pip install {wanted}")
 
 
-def _sdk(instrumentor: StainlessInstrumentor) -> list[DoctorFinding]:
+def _sdk(instrumentor: SdkInstrumentor) -> list[DoctorFinding]:
     """Report on one SDK: instrument it and read one streamed answer per API."""
     name = instrumentor.sdk_name
     found = getattr(import_module(name), "__version__", "(version unknown)")
@@ -185,10 +186,14 @@ def _sdk(instrumentor: StainlessInstrumentor) -> list[DoctorFinding]:
             return [
                 DoctorFinding(f"{name} {found}: not patched; its calls run without l0 ({instrumentor.refusal})", True)
             ]
+        root = name.partition(".")[0]
+        hidden = [DoctorFinding(f"{text}: calls through it bypass l0", True) for text in bypasses(patches, root)]
+        if not isinstance(instrumentor, StainlessInstrumentor):
+            return [DoctorFinding(f"{name} {found}: patched"), *hidden]
         tier = "l0's own loop reads its streams" if patches.sdk.loop else "l0 reads through the SDK's own loop (slower)"
         return [
             DoctorFinding(f"{name} {found}: patched; {tier}", patches.sdk.loop is None),
-            *(DoctorFinding(f"{text}: calls through it bypass l0", True) for text in bypasses(patches)),
+            *hidden,
             *_answers(instrumentor, patches.sdk),
             *_constructors(instrumentor),
             *_parameters(instrumentor),

@@ -7,8 +7,10 @@ botocore (boto3), google-api-core, google-genai, google-auth and grpc.
 from __future__ import annotations
 
 import json
+import ssl
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from socket import gaierror
 from typing import Any
 
 from l0.dialects.provider_errors import cause_of_status, codes_in
@@ -16,7 +18,7 @@ from l0.model.failure import CATEGORIES, Category, Cause, Failure
 from l0.model.tolerant_reading import code_of, object_of
 from l0.wire.retry_after import server_wait
 
-from .exception_classifier import text_of_exception, unreached
+from .exception_classifier import ExceptionClasses, text_of_exception, unreached
 
 _LOST, _LATE = (Cause.CONNECTION, Cause.RESET), (Cause.NO_HEADERS, Cause.READ_TIMEOUT)
 _CUT, _CORRUPT = (Cause.CONNECTION, Cause.INCOMPLETE_READ), (Cause.CORRUPT, Cause.CORRUPT)
@@ -74,6 +76,17 @@ _CAUSES: Mapping[str, Mapping[str, tuple[Cause, Cause]]] = {
 }
 """Causes by package and class, before the headers and after them. The first class in the exception's `__mro__`
 that is listed decides."""
+
+LIBRARY_CLASSES = ExceptionClasses(
+    status=(Exception,),
+    transport=(
+        *("TransportError", "TimeoutException", "DecodingError", "RemoteProtocolError", "IncompleteRead"),
+        *("TooManyRedirects", "EndOfStream", ssl.SSLError, gaierror),
+    ),
+    connection=("APIConnectionError", TimeoutError, ConnectionError, EOFError),
+    provider=("APIError",),
+)
+"""Classes of HTTP libraries and SDKs, by name, for `classify`: what the table does not list."""
 
 _AWS: Mapping[str, Cause] = {
     "throttlingexception": Cause.RATE_LIMIT,

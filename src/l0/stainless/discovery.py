@@ -17,7 +17,7 @@ from l0.telemetry.otlp_request import check_endpoint
 
 from .late_imports import late_imports
 from .post_imports import importable
-from .stainless_instrumentor import REPLACED, StainlessInstrumentor
+from .sdk_instrumentor import REPLACED, SdkInstrumentor
 
 if TYPE_CHECKING:
     from l0.model.function_observer import EventFunction
@@ -29,6 +29,7 @@ _GROUP = "opentelemetry_instrumentor"
 _PREFIX = "l0_"
 _BUILT_IN = (
     EntryPoint("l0_anthropic", "l0_anthropic:AnthropicInstrumentor", _GROUP),
+    EntryPoint("l0_google_genai", "l0_google_genai:GoogleGenAIInstrumentor", _GROUP),
     EntryPoint("l0_cerebras", "l0_compatible.declared_sdks:CerebrasInstrumentor", _GROUP),
     EntryPoint("l0_fireworks", "l0_compatible.declared_sdks:FireworksInstrumentor", _GROUP),
     EntryPoint("l0_groq", "l0_compatible.declared_sdks:GroqInstrumentor", _GROUP),
@@ -71,8 +72,8 @@ def instrumentors() -> list[Any]:
 def _load(point: EntryPoint) -> Any:
     """Import a provider package. Import it again if it was built on an earlier copy of l0."""
     kind = point.load()
-    base = (StainlessInstrumentor.__module__, StainlessInstrumentor.__qualname__)
-    if not issubclass(kind, StainlessInstrumentor) and base in {(b.__module__, b.__qualname__) for b in kind.__mro__}:
+    base = (SdkInstrumentor.__module__, SdkInstrumentor.__qualname__)
+    if not issubclass(kind, SdkInstrumentor) and base in {(b.__module__, b.__qualname__) for b in kind.__mro__}:
         package = point.module.partition(".")[0]
         for name in [name for name in sys.modules if name.partition(".")[0] == package]:
             del sys.modules[name]

@@ -8,16 +8,17 @@ from typing import Any
 from l0.model.own_packages import is_own
 
 from .foreign_wrappers import home, reaches
-from .sdk_patches import SdkPatches
+from .function_patches import FunctionPatches
 
 
-def bypasses(patches: SdkPatches) -> list[str]:
-    """Return one text for each function that hides a patch: another library's that does not call L0's."""
+def bypasses(patches: FunctionPatches, sdk: str) -> list[str]:
+    """Return one text for each function that hides a patch: another library's that does not call L0's. ``sdk``: the
+    name of the SDK's package."""
     found = []
     for owner, name, patched in patches.in_place():
         for place in _family(owner):
             held = vars(place).get(name)
-            if held is not None and _is_foreign(held, patches.sdk.root) and not reaches(held, patched):
+            if held is not None and _is_foreign(held, sdk) and not reaches(held, patched):
                 found.append(f"{place.__module__}.{place.__qualname__}.{name} is a function of {home(held)}")
     return found
 

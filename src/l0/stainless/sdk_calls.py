@@ -24,9 +24,8 @@ from l0.runtime import async_driver, sync_driver
 from l0.runtime.async_deadlines import within
 from l0.runtime.call_runtime import CallRuntime
 from l0.runtime.waiting_calls import WAITING
-from l0.shared_state.terminal_event_sources import StreamSource
 
-from .addresses import Address, address_of
+from .addresses import address_of
 from .current_flight import FLIGHT
 from .foreign_wrappers import hides, home
 from .request_content import RAW_HEADER
@@ -36,6 +35,7 @@ from .sdk_bodies import AsyncSdkBody, SdkBody
 from .sdk_responses import runtime_of
 from .send_deadlines import by
 from .stainless_call_adapter import Provider, StainlessCallAdapter, compiled
+from .terminal_rules import terminal_rule
 
 if TYPE_CHECKING:
     from .sdk_patches import SdkPatches
@@ -222,7 +222,7 @@ def _call(sdk: Sdk, client: Any, options: Any, inference: InferenceRequest, *, s
     policy = chosen if shadow is None else Policy()
     # Files and generators can be read only once, so the request cannot be sent again.
     again = not options.files and isinstance(getattr(options, "content", None), bytes | str | None)
-    origin, strict = _terminal_rule(policy, address, inference)
+    origin, strict = terminal_rule(policy, address, inference)
     return Call(
         operation=inference.operation,
         provider=inference.provider,
@@ -246,14 +246,6 @@ def _call(sdk: Sdk, client: Any, options: Any, inference: InferenceRequest, *, s
     )
 
 
-def _terminal_rule(policy: Policy, address: Address, inference: InferenceRequest) -> TerminalRule:
-    mode = None if policy.truncation is None else policy.truncation_at(address.base)
-    if mode is not None:
-        return TerminalRule(address.origin, {"strict": True, "warn": False, "off": None}[mode])
-    source = StreamSource(address.source, inference.dialect, inference.model)
-    return TerminalRule(address.origin, inference.certain or CONFIG.shared_state.terminal_event_sources.known(source))
-
-
 def _fallback_rules(
     provider: Provider, client: Any, options: Any, inference: InferenceRequest, policy: Policy
 ) -> tuple[TerminalRule, ...]:
@@ -263,5 +255,5 @@ def _fallback_rules(
         serving = client if leg.client is None else leg.client
         described = provider.describe(serving, options, stream=True) or inference
         address = address_of(serving.base_url)
-        rules.append(_terminal_rule(policy, address, replace(described, model=leg.model or described.model)))
+        rules.append(terminal_rule(policy, address, replace(described, model=leg.model or described.model)))
     return tuple(rules)

@@ -15,14 +15,12 @@ import codecs
 import logging
 import platform
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
-
-import wrapt
 
 from l0.fastpath.parameters import UNKNOWN
 
-from .foreign_wrappers import copies, form_for, held
+from .function_patches import FunctionPatches, PatchTarget
 from .late_imports import late_imports
 from .sdk import Sdk
 
@@ -30,23 +28,15 @@ if TYPE_CHECKING:
     from .sdk_calls import SdkCalls
     from .stainless_call_adapter import Provider
 
-PatchTarget = tuple[Any, str, Callable[..., Any]]
-"""A class or module, the name of one of its functions, and our wrapper."""
-
 _log = logging.getLogger("l0")
 
 
-class SdkPatches:
+class SdkPatches(FunctionPatches):
     """The patches of one SDK."""
 
     def __init__(self, sdk: Sdk, provider: Callable[[], Provider]) -> None:
+        super().__init__(f"{sdk.name} {sdk.version}")
         self.sdk = sdk
-        self.active = False
-        self.originals: list[Callable[..., Any]] = []
-        """The functions below our patches. A restart calls them, so that it does not count as a new user call."""
-        self.patched: list[Any] = []
-        """Our patches, in the same order."""
-        self._patches: list[tuple[Any, str, Any, Any]] = []
         self._provider = provider
         self._calls: SdkCalls | None = None
         """Serves the calls; ``None`` before the first one."""
@@ -64,26 +54,9 @@ class SdkPatches:
         targets += self._compositions()
         targets += self._closes()
         targets += self._transforms()
-        originals: list[Any] = [owner.__dict__.get(name) for owner, name, _ in targets]
-        if None in originals:
-            raise AttributeError(f"{self.sdk.name} {self.sdk.version} lacks the functions that l0 patches")
         self.sdk.loop  # noqa: B018 - probe the loop while it is still unpatched
-        self.originals = originals
-        for (owner, name, wrapper), original in zip(targets, originals, strict=True):
-            # A request that is not part of a call is composed as if there were no patch.
-            enabled: Any = self._composes if name == "_build_request" else None
-            patched = wrapt.FunctionWrapper(original, wrapper, enabled=enabled)
-            self.patched.append(patched)
-            for place, attribute in [*copies(owner, name, original), (owner, name)]:
-                form = form_for(place, patched, owner)
-                setattr(place, attribute, form)
-                self._patches.append((place, attribute, original, form))
-        self.active = True
-
-    def in_place(self) -> Iterator[tuple[Any, str, Any]]:
-        """Yield the owner, the name and our function of each patch."""
-        for owner, name, _, patched in self._patches:
-            yield owner, name, patched
+        # A request that is not part of a call is composed as if there were no patch.
+        self.put(targets, lambda name: self._composes if name == "_build_request" else None)
 
     def _compositions(self) -> list[PatchTarget]:
         """Return the target that composes requests. Without it, only the SDK's timeout per phase limits a request."""
@@ -105,16 +78,6 @@ class SdkPatches:
             (module, "async_transform", self._atransform),
         ]
         return [target for target in targets if hasattr(module, target[1])]
-
-    def undo(self) -> None:
-        """Restore the SDK's functions. If another library wrapped a patch, the patch stays and passes calls through."""
-        self.active = False
-        for owner, name, original, patched in self._patches:
-            if held(owner, name) is patched:
-                setattr(owner, name, original)
-            for place, attribute in copies(owner, name, patched):
-                setattr(place, attribute, original)
-        self._patches.clear()
 
     def _load(self) -> SdkCalls | None:
         """Import what serves the calls, at the first one. Return ``None`` if the SDK must serve this call itself.

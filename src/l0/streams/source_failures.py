@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import logging
-import ssl
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from json import JSONDecodeError
-from socket import gaierror
 from typing import Any
 
 from l0.model.error_context import ErrorContext
@@ -15,8 +13,8 @@ from l0.model.errors import StreamInterrupted, fill, raised
 from l0.model.failure import CATEGORIES, TIMEOUT_CAUSES, Category, Cause, Failure
 from l0.model.policy import PolicyError
 from l0.runtime import exception_classifier
-from l0.runtime.exception_classifier import ExceptionClasses, RetryRules, is_a, links, text_of_exception
-from l0.runtime.library_errors import library_failure
+from l0.runtime.exception_classifier import RetryRules, is_a, links, text_of_exception
+from l0.runtime.library_errors import LIBRARY_CLASSES, library_failure
 from l0.stainless.interruptions import interruption
 from l0.wire.retry_after import server_wait
 
@@ -24,18 +22,6 @@ from .stream_events import UnknownStreamError
 
 _REPEATED = frozenset({408, 409, 429})
 """Statuses below 500 after which the SDKs retry."""
-_CLASSES = ExceptionClasses(
-    status=(Exception,),
-    transport=(
-        *("TransportError", "TimeoutException", "DecodingError", "RemoteProtocolError", "IncompleteRead"),
-        *("TooManyRedirects", "EndOfStream", ssl.SSLError, gaierror),
-    ),
-    connection=("APIConnectionError", TimeoutError, ConnectionError, EOFError),
-    provider=("APIError",),
-)
-"""Classes of HTTP libraries and SDKs, by name: none of them is imported."""
-
-
 _MISTAKES = (
     *(TypeError, AttributeError, NameError, AssertionError, LookupError, ArithmeticError),
     *(ImportError, SyntaxError, NotImplementedError, RecursionError, MemoryError, PolicyError),
@@ -79,9 +65,9 @@ def classify(error: BaseException, *, opened: bool) -> Failure | None:
         return _wrapped(error, classify(inner, opened=opened))
     # The classifier reads the `status_code` of SDK exceptions itself. The exception of a broken connection may have a
     # status although no response came, so its status is not read.
-    direct = type(getattr(error, "status_code", None)) is int or is_a(error, _CLASSES.connection)
+    direct = type(getattr(error, "status_code", None)) is int or is_a(error, LIBRARY_CLASSES.connection)
     known = None if direct else library_failure(error, _repeats, opened=opened)
-    known = known or exception_classifier.classify(error, _CLASSES, _RULES, opened=opened)
+    known = known or exception_classifier.classify(error, LIBRARY_CLASSES, _RULES, opened=opened)
     if known is not None or isinstance(error, _MISTAKES):
         return known
     for link in links(error):
@@ -101,7 +87,7 @@ def _repeats(status: int, headers: Mapping[str, str]) -> bool:
 def _retries(error: Exception, response: Any) -> bool:
     """Return True if the request should be sent again after this error; always if no response came."""
     status = getattr(error, "status_code", None)
-    if is_a(error, _CLASSES.connection) or type(status) is not int:
+    if is_a(error, LIBRARY_CLASSES.connection) or type(status) is not int:
         return True
     return _repeats(status, getattr(response, "headers", None) or {})
 

@@ -1,0 +1,174 @@
+"""The call adapter of google-genai: its requests, its errors and its retries."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import replace
+from types import SimpleNamespace
+from typing import Any
+
+from l0.dialects.generate_content import GenerateContentReader
+from l0.dialects.provider_errors import error_in, in_band
+from l0.dialects.resume_requests import resume_request
+from l0.model.attempt import AttemptSpec
+from l0.model.call import Call
+from l0.model.failure import TIMEOUT_CAUSES, Category, Cause, Failure
+from l0.model.inference_request import InferenceRequest
+from l0.model.ports import Build, WireReader
+from l0.model.tolerant_reading import object_of, objects_in, text_of
+from l0.wrapped_sdks.wrapped_call_adapter import WrappedCallAdapter
+
+from .describe import base_url, with_model
+
+_RETRY_INFO = "type.googleapis.com/google.rpc.RetryInfo"
+"""The detail of an error that states how long to wait: https://cloud.google.com/apis/design/errors#error_details"""
+_NO_JSON = Failure(
+    cause=Cause.NOT_A_STREAM, message="the server reported success, but its body is not JSON", sdk_retries=True
+)
+_NO_ANSWER = Failure(
+    cause=Cause.EMPTY, message="the server reported success, but its body has no candidate", sdk_retries=True
+)
+
+
+class GoogleCallAdapter(WrappedCallAdapter):
+    """The `CallAdapter` of one call. ``module``: the SDK's `_api_client`; ``request``: its `HttpRequest`;
+    ``http_options``: those of the call."""
+
+    def __init__(
+        self, module: Any, client: Any, request: Any, http_options: Any, inference: InferenceRequest, call: Call
+    ) -> None:
+        super().__init__(call, inference, base_url(client))
+        self._module = module
+        self._client = client
+        self._request = request
+        self._options = _retry_options(client, http_options)
+
+    def options(self, attempt: AttemptSpec, headers: Mapping[str, str]) -> Any:  # noqa: ARG002 - the SDK sends no trace
+        """Return the SDK's `HttpRequest` of one attempt. The SDK adds its credentials to the headers of it."""
+        self.begin_attempt(attempt)
+        url = self._request.url if self.model is None else with_model(self._request.url, self.model)
+        body = self._request.data
+        if attempt.resume_state is not None and attempt.resume is not None:
+            resumed = resume_request(self.inference, body, attempt.resume, attempt.resume_state)
+            body = body if resumed is None else resumed.body
+        return replace(self._request, url=url, data=body, headers=dict(self._request.headers))
+
+    def reader(self, build: Build, content_type: str) -> WireReader:
+        """Return a reader of one attempt's events."""
+        return GenerateContentReader(
+            build,
+            content_type,
+            choices=self.inference.choices,
+            make_error=self._in_band,
+            order=self.call.policy.order,
+        )
+
+    # -- failing ------------------------------------------------------------------------------------------------
+
+    def failed(self, error: BaseException, *, opened: bool) -> Failure | None:
+        """As `CallAdapter.failed`. An error of Google may state the wait in its details."""
+        failure = super().failed(error, opened=opened)
+        if failure is None or failure.status is None or failure.retry_after is not None:
+            return failure
+        wait = None if self.call.policy.retry is None else _stated_wait(getattr(error, "details", None))
+        codes = text_of(getattr(error, "status", None))
+        return replace(failure, retry_after=wait, code=failure.code or codes)
+
+    def repeats(self, error: Exception, status: int | None) -> bool:  # noqa: ARG002 - the status decides
+        """As `WrappedCallAdapter.repeats`. The SDK repeats nothing unless its `HttpRetryOptions` are set."""
+        if status is None:
+            return True
+        given = getattr(self._options, "http_status_codes", None)
+        return status in (given or self._module._RETRY_HTTP_STATUS_CODES)
+
+    def backoff(self, retry: int, failure: Failure) -> float:  # noqa: ARG002
+        """Return the SDK's own delay, in seconds."""
+        options = self._options or self._module.HttpRetryOptions()
+        return float(self._module.retry_args(options)["wait"](SimpleNamespace(attempt_number=retry)))
+
+    def sdk_error(self, failure: Failure, message: str) -> Exception:
+        """Return an `APIError` with the status of the answer."""
+        status = failure.status or getattr(self.response, "status", 0) or 0
+        body = {"error": {"code": status, "message": message, "status": failure.cause.value.upper()}}
+        error: Exception = self._module.errors.APIError(status, body, getattr(self.response, "raw", None))
+        error.args = (message,)
+        return error
+
+    def leaked(self, failure: Failure) -> tuple[type[BaseException], ...]:
+        """Return the class of a body that does not parse, and of a timeout."""
+        if failure.cause in TIMEOUT_CAUSES:
+            return (TimeoutError,)
+        return ()
+
+    def _in_band(self, message: str, body: object) -> Exception:  # noqa: ARG002 - it is part of the body
+        """Return the exception that the SDK raises for an error inside a stream."""
+        fields = object_of(body)
+        code = fields.get("code")
+        status = code if type(code) is int else 0
+        errors = self._module.errors
+        kind = errors.ClientError if 400 <= status < 500 else errors.ServerError if status >= 500 else errors.APIError
+        made: Exception = kind(status, {"error": body}, getattr(self.response, "answer", None))
+        return made
+
+    # -- the user's end -----------------------------------------------------------------------------------------
+
+    @property
+    def gone(self) -> bool:
+        """True if the user closed the client. A client of aiohttp opens again."""
+        return bool(getattr(self._client._httpx_client, "is_closed", False))
+
+    # -- answering ----------------------------------------------------------------------------------------------
+
+    def answer_failure(self, answer: Any) -> Failure | None:
+        """As `CallAdapter.answer_failure`. ``answer``: the SDK's response to a request that is not streamed."""
+        try:
+            value = json.loads(answer.body)
+        except (ValueError, RecursionError):
+            return replace(_NO_JSON) if answer.body else _NO_ANSWER
+        if not isinstance(value, dict):
+            return _NO_JSON
+        error = None if "candidates" in value else error_in(value)
+        if error is not None:
+            failure = in_band(error, value, self._in_band)
+            return replace(failure, sdk_retries=failure.category is not Category.FATAL)
+        if not value.get("candidates") and not value.get("promptFeedback"):
+            return _NO_ANSWER
+        self.decoded = value
+        return None
+
+
+def retries_of(module: Any, client: Any, http_options: Any) -> tuple[int, int]:
+    """Return how often the SDK repeats a request, and how often it would by its own default if it were to.
+
+    Over aiohttp it repeats once, after a request that got no answer, even if it is not asked to.
+    """
+    default = module._RETRY_ATTEMPTS - 1
+    options = _retry_options(client, http_options)
+    if options is None:
+        return 0, default
+    return max((options.attempts or module._RETRY_ATTEMPTS) - 1, 0), default
+
+
+def _retry_options(client: Any, http_options: Any) -> Any:
+    """Return the SDK's retry options for a call: its own, or those of its client; ``None`` if there are none."""
+    own = (
+        http_options.get("retry_options")
+        if isinstance(http_options, dict)
+        else getattr(http_options, "retry_options", None)
+    )
+    options = own or client._http_options.retry_options
+    return SimpleNamespace(**options) if isinstance(options, dict) else options
+
+
+def _stated_wait(details: object) -> float | None:
+    """Return the seconds that an error asks to wait; ``None`` if it does not."""
+    error = object_of(object_of(details).get("error")) or object_of(details)
+    for detail in objects_in(error.get("details")):
+        delay = text_of(detail.get("retryDelay"))
+        if detail.get("@type") == _RETRY_INFO and delay is not None and delay.endswith("s"):
+            try:
+                return max(float(delay[:-1]), 0.0)
+            except ValueError:
+                return None
+    return None

@@ -1,0 +1,115 @@
+"""Serve google-genai's requests for content through the engine.
+
+The SDK builds its objects from the bodies that these functions return, so the user gets the SDK's own objects.
+"""
+
+from __future__ import annotations
+
+import inspect
+import logging
+from collections.abc import AsyncIterator, Callable, Iterator
+from functools import partial
+from typing import Any
+
+from l0.model.errors import raised
+from l0.model.policy import PolicyError
+from l0.runtime import async_driver, sync_driver
+from l0.runtime.call_runtime import CallRuntime
+from l0.wrapped_sdks.wrapped_call import CallRequest, begin_call
+from l0.wrapped_sdks.wrapped_patches import WrappedSdk
+
+from .call_adapter import GoogleCallAdapter, retries_of
+from .describe import base_url, describe
+from .senders import AsyncStreamBody, AsyncWholeSender, StreamBody, WholeSender
+
+_log = logging.getLogger("l0")
+
+
+class GoogleCalls:
+    """The calls of the patched SDK. Each method stands for the function of the same name of its `BaseApiClient`."""
+
+    def __init__(self, sdk: WrappedSdk) -> None:
+        self._sdk = sdk
+        parameters = inspect.signature(sdk.base.BaseApiClient._async_request_once).parameters
+        self._single = {"implicit_retry": False} if "implicit_retry" in parameters else {}
+        """The arguments with which the SDK does not repeat an async request by itself."""
+
+    def request(self, wrapped: Callable[..., Any], client: Any, args: Any, kwargs: Any) -> Any:
+        """Serve a call whose answer comes in one piece."""
+        runtime = self._begin(client, args, kwargs, stream=False)
+        if runtime is None:
+            return wrapped(*args, **kwargs)
+        return sync_driver.request(runtime, WholeSender(runtime, client._request_once, self._body))
+
+    async def async_request(self, wrapped: Callable[..., Any], client: Any, args: Any, kwargs: Any) -> Any:
+        """As `request`."""
+        runtime = self._begin(client, args, kwargs, stream=False)
+        if runtime is None:
+            return await wrapped(*args, **kwargs)
+        send = partial(client._async_request_once, **self._single)
+        return await async_driver.request(runtime, AsyncWholeSender(runtime, send, self._body))
+
+    def request_streamed(
+        self, wrapped: Callable[..., Iterator[Any]], client: Any, args: Any, kwargs: Any
+    ) -> Iterator[Any]:
+        """Serve a streamed call. As in the SDK, the request is sent when the first item is asked for."""
+        runtime = self._begin(client, args, kwargs, stream=True)
+        if runtime is None:
+            yield from wrapped(*args, **kwargs)
+            return
+        body = StreamBody(runtime, client._request_once, self._body)
+        sync_driver.request(runtime, body)
+        yield from sync_driver.relay(runtime, body)
+
+    async def async_request_streamed(
+        self, wrapped: Callable[..., Any], client: Any, args: Any, kwargs: Any
+    ) -> AsyncIterator[Any]:
+        """As `request_streamed`. The SDK awaits this function when the first item is asked for."""
+        runtime = self._begin(client, args, kwargs, stream=True)
+        if runtime is None:
+            items: AsyncIterator[Any] = await wrapped(*args, **kwargs)
+            return items
+        body = AsyncStreamBody(runtime, partial(client._async_request_once, **self._single), self._body)
+        await async_driver.request(runtime, body)
+        return async_driver.relay(runtime, body)
+
+    def _begin(self, client: Any, args: Any, kwargs: Any, *, stream: bool) -> CallRuntime | None:
+        """Return the runtime of a call for content; ``None`` for other requests, which pass through unchanged."""
+        try:
+            method, path, body, options = _arguments(*args, **kwargs)
+            inference = describe(client, path, body, stream=stream) if method == "post" else None
+            if inference is None:
+                return None
+        except Exception:
+            _log.debug("l0 leaves alone a request that it cannot describe: %s", raised())
+            return None
+        request = client._build_request(method, path, body, options)
+        retries, default_retries = retries_of(self._sdk.base, client, options)
+        try:
+            return begin_call(
+                CallRequest(
+                    sdk=self._sdk.name,
+                    client=client,
+                    inference=inference,
+                    base_url=base_url(client),
+                    streaming=stream,
+                    max_retries=retries,
+                    default_retries=default_retries,
+                ),
+                lambda call: GoogleCallAdapter(self._sdk.base, client, request, options, inference, call),
+            )
+        except PolicyError:
+            raise
+        except Exception:
+            _log.debug("l0 leaves alone a request that it cannot serve: %s", raised())
+            return None
+
+    def _body(self, headers: Any, body: str) -> Any:
+        """Return the object from which the SDK builds the user's object."""
+        return self._sdk.base.SdkHttpResponse(headers=headers, body=body)
+
+
+def _arguments(
+    http_method: str, path: str, request_dict: dict[str, Any], http_options: Any = None
+) -> tuple[str, str, dict[str, Any], Any]:
+    return http_method.lower(), path, request_dict, http_options

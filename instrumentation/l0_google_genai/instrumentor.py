@@ -1,0 +1,25 @@
+"""The instrumentor of the google-genai SDK."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from l0.wrapped_sdks.wrapped_patches import WrappedSdk
+from l0.wrapped_sdks.wrapped_sdk_instrumentor import WrappedSdkInstrumentor
+
+
+class GoogleGenAIInstrumentor(WrappedSdkInstrumentor):
+    """The instrumentor that OpenTelemetry finds by the entry point ``l0_google_genai``."""
+
+    sdk_name = "google.genai"
+    distribution = "google-genai"
+    supported = ">= 1.40, < 4"
+    module_name = "google.genai._api_client"
+    functions: ClassVar[dict[str, tuple[str, ...]]] = {
+        "BaseApiClient": ("request", "request_streamed", "async_request", "async_request_streamed")
+    }
+
+    def calls(self, sdk: WrappedSdk) -> Any:
+        from .calls import GoogleCalls  # the first call needs it
+
+        return GoogleCalls(sdk)

@@ -1,0 +1,267 @@
+"""The base of the provider packages' instrumentors: an OpenTelemetry instrumentor for one SDK."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+import threading
+from abc import ABC, abstractmethod
+from collections.abc import Collection, Mapping, Sequence
+from contextlib import suppress
+from functools import partial
+from importlib import import_module
+from importlib.metadata import PackageNotFoundError, version
+from typing import TYPE_CHECKING, Any, ClassVar, Self
+
+from l0.shared_state.forks import renew_in_child
+from l0.shared_state.late_settings import LATE_SETTINGS
+from l0.telemetry.otlp_request import launcher_asks
+
+from .late_imports import keep_packages, late_imports
+from .post_imports import after_import, forget, importable, take_others
+from .version_range import supports
+
+if TYPE_CHECKING:
+    from .function_patches import FunctionPatches
+
+_log = logging.getLogger("l0")
+REPLACED = (
+    "l0 was imported a second time: this copy replaces the patches of the first. Policies, exception classes and "
+    "wrapped clients of the first copy do not work with this one, so import them again"
+)
+
+
+class SdkInstrumentor(ABC):
+    """An instrumentor that patches one SDK, now or when it is imported.
+
+    A subclass sets the SDK's import name, the name of its ``distribution`` if that differs, the supported versions, and
+    the name of the module whose functions it patches; and it makes the patches. ``refusal``: the reason why the
+    installed SDK cannot be patched; ``None`` if there is none.
+
+    It has the methods of OpenTelemetry's `BaseInstrumentor`, and is registered as a subclass of it. It does not inherit
+    from it, because `l0.instrument()` would import OpenTelemetry and packaging before any call is made.
+    """
+
+    _instance: ClassVar[Self | None] = None
+    _is_instrumented_by_opentelemetry = False
+    sdk_name: str
+    distribution: str
+    module_name: str
+    supported: str
+    refusal: str | None = None
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if "distribution" not in vars(cls) and "sdk_name" in vars(cls):
+            cls.distribution = cls.sdk_name
+
+    def __new__(cls) -> Self:
+        """Return the only instance, as OpenTelemetry's instrumentors do."""
+        _register()
+        if cls._instance is None:
+            cls._instance = super().__new__(cls)
+        return cls._instance
+
+    def __init__(self) -> None:
+        if not hasattr(self, "_guard"):  # there is only one instance: `__init__` may run again
+            self.renew()
+            renew_in_child(self)
+            self._wanted = False
+            self._previous_patches: list[FunctionPatches] = []
+            self.patches: Any = None
+            self._patched_module: Any = None
+
+    def renew(self) -> None:
+        """Create a new lock. In a forked child, a thread that exists only in the parent may hold the old one."""
+        self._guard = threading.RLock()
+
+    @property
+    def is_instrumented_by_opentelemetry(self) -> bool:
+        """True from `instrument` to `uninstrument`."""
+        return self._is_instrumented_by_opentelemetry
+
+    def instrument(self, **kwargs: Any) -> None:
+        """Patch the SDK, as OpenTelemetry asks for it. Its own code runs only where it has more to do."""
+        if self._is_instrumented_by_opentelemetry or not kwargs.pop("skip_dep_check", False):
+            _opentelemetrys().instrument(self, **kwargs)
+            return
+        kwargs.pop("raise_exception_on_conflict", None)
+        self._instrument(**kwargs)
+        self._is_instrumented_by_opentelemetry = True
+
+    def uninstrument(self, **kwargs: Any) -> None:
+        """Restore the SDK, as OpenTelemetry asks for it."""
+        if not self._is_instrumented_by_opentelemetry:
+            _opentelemetrys().uninstrument(self, **kwargs)
+            return
+        self._uninstrument(**kwargs)
+        self._is_instrumented_by_opentelemetry = False
+
+    def instrumentation_dependencies(self) -> Collection[str]:
+        """Return the supported range of SDK versions, as OpenTelemetry asks for it."""
+        return (f"{self.distribution} {self.supported}",)
+
+    @abstractmethod
+    def make_patches(self, module: Any) -> FunctionPatches:
+        """Patch the SDK. Raises an exception, and patches nothing, if its private parts are not as expected."""
+
+    def _check_dependency_conflicts(self) -> Any:
+        """Report a missing SDK only. `catch_up` warns about an unsupported version, which OpenTelemetry only logs."""
+        return None if importable(self.sdk_name) else _opentelemetrys()._check_dependency_conflicts(self)
+
+    def _instrument(self, **kwargs: Any) -> None:
+        """Patch the SDK. Accepts OpenTelemetry's ``tracer_provider``, ``meter_provider`` and ``logger_provider``.
+
+        ``warn``: False if the caller reports the ``refusal``.
+        """
+        if self.remove_earlier_copies():
+            _warn(REPLACED)
+        if launcher_asks():
+            with late_imports():
+                from l0.telemetry.otlp import setup_for_launcher
+            setup_for_launcher()
+        LATE_SETTINGS.set_observers(self.sdk_name, partial(_observers, kwargs, dict(os.environ)))
+        _use_environment()
+        LATE_SETTINGS.instrumented.add(self.sdk_name)
+        LATE_SETTINGS.seen.add(self.sdk_name.partition(".")[0])
+        with self._guard:
+            self._wanted = True
+        after_import(self.sdk_name, self._imported)
+        if self.sdk_name in sys.modules:
+            import_module(self.sdk_name)  # waits for an import in progress in another thread
+        self.catch_up()
+        keep_packages()
+        if self.refusal is not None and kwargs.get("warn", True):
+            _warn(self.refusal)
+
+    def remove_earlier_copies(self) -> bool:
+        """Remove the patches of this SDK by copies of l0 that were imported earlier. Return True if there were any."""
+        earlier = take_others(self.sdk_name, self._imported)
+        for callback in earlier:  # a method of that copy's instrumentor
+            callback.__self__.uninstrument()  # type: ignore[attr-defined]
+        return bool(earlier)
+
+    def _imported(self) -> None:
+        known = self.refusal
+        self.catch_up()
+        if self.refusal is not None and self.refusal != known:
+            _warn(self.refusal)
+
+    def catch_up(self) -> None:
+        """Patch the SDK if it is imported and not patched yet, after its first or a later import. Set ``refusal``."""
+        with self._guard:
+            module = sys.modules.get(self.module_name)
+            if not self._wanted or (self.patches is not None and self._patched_module is module):
+                return
+            try:
+                self.refusal = self._unsupported()
+                if self.refusal is not None or module is None:
+                    return
+                patches = self.make_patches(module)
+            except Exception as error:
+                self.refusal = f"l0 does not patch {self.sdk_name}: its private parts are not as expected ({error!r})"
+                return
+            if self.patches is not None:
+                self._previous_patches.append(self.patches)  # the application may still use the replaced modules
+            self.patches, self._patched_module = patches, module
+
+    def _unsupported(self) -> str | None:
+        """Return the reason if the version of the SDK is known and not supported."""
+        found = self.version()
+        if found is None or supports(self.supported, found):
+            return None
+        return f"l0 does not patch {self.distribution} {found}: supported are {self.distribution} {self.supported}"
+
+    def version(self) -> str | None:
+        """Return the version of the imported SDK, or before the import of the installed one; ``None`` if unknown.
+
+        An imported package without the patched module may be another one of that name, so its metadata decides.
+        """
+        found = getattr(sys.modules.get(self.sdk_name), "__version__", None)
+        if found is not None and self.module_name in sys.modules:
+            return str(found)
+        try:
+            return version(self.distribution)
+        except PackageNotFoundError:
+            return None
+
+    def _uninstrument(self, **kwargs: Any) -> None:  # noqa: ARG002
+        LATE_SETTINGS.instrumented.discard(self.sdk_name)
+        with self._guard:
+            self._wanted = False
+            self.refusal = None
+            forget(self.sdk_name)
+            for patches in [*self._previous_patches, self.patches]:
+                if patches is not None:
+                    patches.undo()
+            self._previous_patches.clear()
+            self.patches = None
+
+
+def _observers(providers: Mapping[str, Any], environ: Mapping[str, str]) -> Sequence[Any]:
+    """Return the observers of an SDK's calls: spans, metrics, objectives and breakers."""
+    from l0.config import CONFIG
+    from l0.telemetry.breaker_metrics import BreakerObserver
+    from l0.telemetry.metrics import MetricObserver
+    from l0.telemetry.slo_metrics import SloObserver
+    from l0.telemetry.spans import SpanObserver
+
+    meters = providers.get("meter_provider")
+    shared_state = CONFIG.shared_state
+    return (
+        SpanObserver(
+            providers.get("tracer_provider"), logger_provider=providers.get("logger_provider"), environ=environ
+        ),
+        MetricObserver(meters, environ=environ),
+        SloObserver(shared_state.slos, meters),
+        BreakerObserver(shared_state.breakers, meters),
+    )
+
+
+def _use_environment() -> None:
+    """Set what the environment asks for. If that is nothing, the settings need not be imported yet."""
+    own = any(name.startswith("L0_") for name in os.environ)
+    if LATE_SETTINGS.loaded is None and not own and not _captures_content():
+        return
+    with late_imports():
+        from l0.config import CONFIG
+        from l0.model.policy_from_environment import read_environment
+        from l0.runtime.rule_runner import check_rules
+    CONFIG.set_environment(read_environment(os.environ, check_rules))
+
+
+def _captures_content() -> bool:
+    """Return True if a variable turns the capture of content on. If its value is not allowed, a log line says so."""
+    if not any(name.startswith("OTEL_") for name in os.environ):
+        return False
+    from l0.telemetry.names import CONTENT_SWITCH
+
+    return bool(os.environ.get(CONTENT_SWITCH, "").strip())
+
+
+def _opentelemetrys() -> Any:
+    """Return OpenTelemetry's `BaseInstrumentor`. Its methods need only the methods and fields that we have."""
+    from opentelemetry.instrumentation.instrumentor import BaseInstrumentor  # type: ignore[attr-defined]  # it opts out
+
+    _register()
+    return BaseInstrumentor
+
+
+def _register() -> None:
+    """Register as a subclass of `BaseInstrumentor`, if a program has imported that."""
+    module = sys.modules.get("opentelemetry.instrumentation.instrumentor")
+    if module is not None:
+        module.BaseInstrumentor.register(SdkInstrumentor)
+
+
+def _warn(message: str) -> None:
+    """Log, and warn at the line that called OpenTelemetry's ``instrument()`` or that imported the SDK.
+
+    Raises nothing, even if a filter turns warnings into errors: the program must start.
+    """
+    _log.warning("%s", message)
+    with late_imports():
+        from l0.model.caller_warning import warn_caller
+    with suppress(Warning):
+        warn_caller(message, past=("importlib", "opentelemetry"))
