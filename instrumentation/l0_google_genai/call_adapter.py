@@ -68,19 +68,22 @@ class GoogleCallAdapter(WrappedCallAdapter):
 
     def failed(self, error: BaseException, *, opened: bool) -> Failure | None:
         """As `CallAdapter.failed`. An error of Google may state the wait in its details."""
+        if type(error).__name__ == "ClientResponseError":  # aiohttp's, for HTTP that it cannot parse; no status came
+            return Failure(cause=Cause.INCOMPLETE_READ, detail=str(error), error=error, sdk_retries=True)
         failure = super().failed(error, opened=opened)
-        if failure is None or failure.status is None or failure.retry_after is not None:
+        if failure is None or failure.status is None:
             return failure
-        wait = None if self.call.policy.retry is None else _stated_wait(getattr(error, "details", None))
-        codes = text_of(getattr(error, "status", None))
-        return replace(failure, retry_after=wait, code=failure.code or codes)
+        asked = None if self.call.policy.retry is None else _stated_wait(getattr(error, "details", None))
+        wait = asked if failure.retry_after is None else failure.retry_after
+        return replace(failure, retry_after=wait, code=text_of(getattr(error, "status", None)) or failure.code)
 
     def repeats(self, error: Exception, status: int | None) -> bool:  # noqa: ARG002 - the status decides
         """As `WrappedCallAdapter.repeats`. The SDK repeats nothing unless its `HttpRetryOptions` are set."""
         if status is None:
             return True
         given = getattr(self._options, "http_status_codes", None)
-        return status in (given or self._module._RETRY_HTTP_STATUS_CODES)
+        repeated = self._options is not None or self.call.policy.asks_for_repeats
+        return repeated and status in (given or self._module._RETRY_HTTP_STATUS_CODES)
 
     def backoff(self, retry: int, failure: Failure) -> float:  # noqa: ARG002
         """Return the SDK's own delay, in seconds."""
@@ -96,10 +99,12 @@ class GoogleCallAdapter(WrappedCallAdapter):
         return error
 
     def leaked(self, failure: Failure) -> tuple[type[BaseException], ...]:
-        """Return the class of a body that does not parse, and of a timeout."""
-        if failure.cause in TIMEOUT_CAUSES:
-            return (TimeoutError,)
-        return ()
+        """As `WrappedCallAdapter.leaked`: the transport's exception, or that of a body that does not parse."""
+        if failure.cause in (Cause.MALFORMED, Cause.NOT_A_STREAM):
+            return (self._module.errors.UnknownApiResponseError,)
+        if failure.error is not None:
+            return (type(failure.error),)
+        return (TimeoutError,) if failure.cause in TIMEOUT_CAUSES else ()
 
     def _in_band(self, message: str, body: object) -> Exception:  # noqa: ARG002 - it is part of the body
         """Return the exception that the SDK raises for an error inside a stream."""
@@ -138,15 +143,15 @@ class GoogleCallAdapter(WrappedCallAdapter):
         return None
 
 
-def retries_of(module: Any, client: Any, http_options: Any) -> tuple[int, int]:
+def retries_of(module: Any, client: Any, http_options: Any, *, implicit: bool) -> tuple[int, int]:
     """Return how often the SDK repeats a request, and how often it would by its own default if it were to.
 
-    Over aiohttp it repeats once, after a request that got no answer, even if it is not asked to.
+    ``implicit``: it repeats once without being asked to, after a request over aiohttp that got no answer.
     """
     default = module._RETRY_ATTEMPTS - 1
     options = _retry_options(client, http_options)
     if options is None:
-        return 0, default
+        return int(implicit), default
     return max((options.attempts or module._RETRY_ATTEMPTS) - 1, 0), default
 
 

@@ -43,7 +43,7 @@ class GoogleCalls:
 
     async def async_request(self, wrapped: Callable[..., Any], client: Any, args: Any, kwargs: Any) -> Any:
         """As `request`."""
-        runtime = self._begin(client, args, kwargs, stream=False)
+        runtime = self._begin(client, args, kwargs, stream=False, implicit=self._repeats(client))
         if runtime is None:
             return await wrapped(*args, **kwargs)
         send = partial(client._async_request_once, **self._single)
@@ -65,7 +65,7 @@ class GoogleCalls:
         self, wrapped: Callable[..., Any], client: Any, args: Any, kwargs: Any
     ) -> AsyncIterator[Any]:
         """As `request_streamed`. The SDK awaits this function when the first item is asked for."""
-        runtime = self._begin(client, args, kwargs, stream=True)
+        runtime = self._begin(client, args, kwargs, stream=True, implicit=self._repeats(client))
         if runtime is None:
             items: AsyncIterator[Any] = await wrapped(*args, **kwargs)
             return items
@@ -73,8 +73,13 @@ class GoogleCalls:
         await async_driver.request(runtime, body)
         return async_driver.relay(runtime, body)
 
-    def _begin(self, client: Any, args: Any, kwargs: Any, *, stream: bool) -> CallRuntime | None:
-        """Return the runtime of a call for content; ``None`` for other requests, which pass through unchanged."""
+    def _begin(
+        self, client: Any, args: Any, kwargs: Any, *, stream: bool, implicit: bool = False
+    ) -> CallRuntime | None:
+        """Return the runtime of a call for content; ``None`` for other requests, which pass through unchanged.
+
+        ``implicit``: as in `retries_of`.
+        """
         try:
             method, path, body, options = _arguments(*args, **kwargs)
             inference = describe(client, path, body, stream=stream) if method == "post" else None
@@ -84,7 +89,7 @@ class GoogleCalls:
             _log.debug("l0 leaves alone a request that it cannot describe: %s", raised())
             return None
         request = client._build_request(method, path, body, options)
-        retries, default_retries = retries_of(self._sdk.base, client, options)
+        retries, default_retries = retries_of(self._sdk.base, client, options, implicit=implicit)
         try:
             return begin_call(
                 CallRequest(
@@ -103,6 +108,11 @@ class GoogleCalls:
         except Exception:
             _log.debug("l0 leaves alone a request that it cannot serve: %s", raised())
             return None
+
+    def _repeats(self, client: Any) -> bool:
+        """Return True if the SDK repeats async requests of this client once without being asked to, and L0 can do that
+        in its place."""
+        return bool(self._single and client._use_aiohttp())
 
     def _body(self, headers: Any, body: str) -> Any:
         """Return the object from which the SDK builds the user's object."""

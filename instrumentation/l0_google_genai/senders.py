@@ -18,6 +18,7 @@ from l0.runtime.watchdog import Expired, ReadDeadline
 from l0.wire.request_id import request_id_of
 
 from .call_adapter import GoogleCallAdapter
+from .json_body_parser import JsonBodyParser
 from .responses import StreamedResponse, exchange
 
 MakeBody = Callable[[Any, str], Any]
@@ -106,10 +107,10 @@ class _StreamBody(_Sender):
         def build(event: dict[str, Any]) -> Any:
             return make_body(headers, dumps(event))
 
-        reader = self._adapter.reader(build, self.answer.headers.get("content-type", ""))
-        continuation = self.runtime.continuation
+        content_type = self.answer.headers.get("content-type", "")
+        reader, continuation = self._adapter.reader(build, content_type), self.runtime.continuation
         if continuation is None:
-            return WireParser(reader)
+            return JsonBodyParser(reader) if content_type.startswith("application/json") else WireParser(reader)
         strategy, resume_state = continuation
         reader.resume(resume_state, strategy)
         return ResumedWireParser(reader)

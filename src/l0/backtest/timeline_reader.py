@@ -9,6 +9,7 @@ from typing import Any
 
 from l0.dialects.chat import ChatReader
 from l0.dialects.completions import CompletionsReader
+from l0.dialects.generate_content import GenerateContentReader
 from l0.dialects.messages import MessagesReader
 from l0.dialects.provider_errors import error_event
 from l0.dialects.responses import ResponsesReader
@@ -16,7 +17,7 @@ from l0.model.call import Call, RetrySafety
 from l0.model.failure import TIMEOUT_CAUSES, Cause, Failure
 from l0.model.policy import OrderMode
 from l0.model.ports import WireReader
-from l0.model.tolerant_reading import count_of
+from l0.model.tolerant_reading import count_of, object_of
 from l0.recording.body_decoding import body_decoder
 from l0.recording.recording import RecordedAttempt
 from l0.runtime.body_parser import WireParser
@@ -143,6 +144,10 @@ def wire_reader(call: Call, request: Mapping[str, Any], content_type: str, order
     if call.dialect == "messages":
         return MessagesReader(_item, content_type, names=None, typed=True, refuse=_refuse, order=order)
     body = request.get("body") or request.get("shape")
+    if call.dialect == "generate_content":
+        settings = object_of(object_of(body).get("generationConfig"))
+        wanted = count_of(settings.get("candidateCount")) or 1
+        return GenerateContentReader(_item, content_type, choices=wanted, make_error=_error, order=order)
     choices = count_of(body.get("n")) if isinstance(body, dict) else None
     kind = CompletionsReader if call.dialect == "completions" else ChatReader
     return kind(_item, content_type, choices=choices or 1, wraps=frozenset(), make_error=_error, order=order)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from l0.model.call_events import ResponseMetadata
@@ -216,7 +217,8 @@ class GenerateContentReader(ResumableReader):
         """Return True if the event is an error in place of a chunk; record it."""
         error = error_in(event)
         if error is not None:
-            self.fail(in_band(error, event, self._make_error))
+            failure = in_band(error, event, self._make_error)
+            self.fail(replace(failure, code=text_of(object_of(error).get("status")) or failure.code))
         return error is not None
 
     def salvage(self, name: bytes | None, event: dict[str, Any]) -> None:  # noqa: ARG002

@@ -183,8 +183,9 @@ def _error_response(error: BaseException) -> _ErrorResponse | None:
     response = getattr(error, "response", None)
     if isinstance(response, Mapping):
         return _of_botocore(response)
-    own = [getattr(error, name, None) for name in ("status_code", "status", "code")]
-    status = next(filter(None, map(_status, (own[0], getattr(response, "status_code", None), *own[1:]))), None)
+    # One by one: aiohttp warns of the last.
+    places = ((error, "status_code"), (response, "status_code"), (error, "status"), (error, "code"))
+    status = next(filter(None, (_status(getattr(owner, name, None)) for owner, name in places)), None)
     if status is None:
         return None
     headers = getattr(response, "headers", None) or getattr(error, "headers", None)

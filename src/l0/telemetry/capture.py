@@ -64,10 +64,11 @@ def content_mode(switch: str | None) -> ContentMode:
 def of_request(call: Call) -> dict[str, list[Json]]:
     """Return the request's content by attribute name. If it is too long, keep the newest messages."""
     body = call.body
-    history = body.get("messages") or body.get("input") or body.get("prompt")
+    history = body.get("messages") or body.get("input") or body.get("prompt") or body.get("contents")
+    system = body.get("system") or body.get("instructions") or _parts_of(body.get("systemInstruction"))
     content = {
         names.INPUT_MESSAGES: _fit(map(_message, reversed(_items(history))), TOTAL_LIMIT)[::-1],
-        names.SYSTEM_INSTRUCTIONS: _parts(body.get("system") or body.get("instructions")),
+        names.SYSTEM_INSTRUCTIONS: _parts(system),
         names.TOOL_DEFINITIONS: _fit(map(_tool, _items(body.get("tools"))), TOTAL_LIMIT),
     }
     return {name: value for name, value in content.items() if value}
@@ -99,7 +100,27 @@ def _message(item: object) -> Json:
     if "role" not in item:
         return {"role": role, "parts": _parts([item])}
     calls = item.get("tool_calls")
-    return {"role": str(role), "parts": _parts([*_items(item.get("content")), *_items(calls)])}
+    return {"role": str(role), "parts": _parts([*_items(item.get("content")), *_parts_of(item), *_items(calls)])}
+
+
+def _parts_of(content: object) -> Sequence[object]:
+    """Return the parts of one of Gemini's contents, with the types that the other dialects state."""
+    parts = content.get("parts") if isinstance(content, Mapping) else None
+    return [_typed(part) for part in parts] if isinstance(parts, Sequence) and not isinstance(parts, str) else ()
+
+
+def _typed(part: object) -> object:
+    if not isinstance(part, Mapping):
+        return part
+    match part:
+        case {"functionCall": Mapping() as call}:
+            return {"type": "function_call", "name": call.get("name"), "arguments": call.get("args")}
+        case {"functionResponse": Mapping() as answer}:
+            return {"type": "tool_result", "tool_use_id": answer.get("id"), "content": answer.get("response")}
+        case {"text": str() as text}:
+            return {"type": "thinking", "thinking": text} if part.get("thought") else {"type": "text", "text": text}
+        case _:
+            return {"type": next(iter(part), "text")}
 
 
 def _parts(content: object) -> list[Json]:

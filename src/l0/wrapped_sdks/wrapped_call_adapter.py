@@ -67,7 +67,7 @@ class WrappedCallAdapter(ABC):
 
     @abstractmethod
     def leaked(self, failure: Failure) -> tuple[type[BaseException], ...]:
-        """Return the classes besides its own that the bare SDK raises for a failure without an exception."""
+        """Return the classes of exceptions, besides the SDK's own, that the bare SDK raises for a failure."""
 
     @property
     @abstractmethod
@@ -108,11 +108,11 @@ class WrappedCallAdapter(ABC):
         if error is not None and self.response is None and self.decoded is None:
             return context.annotate(error)
         sample = self.sdk_error(failure, context.describe(failure))
-        if error is None:
-            return interruption(sample, *self.leaked(failure), **context.fields(failure))
-        if isinstance(error, type(sample)):
+        if error is not None and isinstance(error, type(sample)):
             return context.annotate(interruption(error, **context.fields(failure)))
-        raised = interruption(sample, type(error), original=error, **context.fields(failure))
+        kinds = self.leaked(failure)
+        original = error if type(error) in kinds else None
+        raised = interruption(sample, *kinds, original=original, **context.fields(failure))
         raised.__cause__ = error
         return raised
 

@@ -1,0 +1,251 @@
+"""Clocks, policies, spans, recordings and many calls at once: a call of google-genai is a call of l0."""
+
+import asyncio
+import pickle
+import sys
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import pytest
+
+import l0
+from l0.model.policy_error import PolicyError
+from l0.recording.recording import Recording
+from l0.simulator.answers import Answer
+from l0.simulator.faults import Fault
+
+genai = pytest.importorskip("google.genai", reason="google-genai is not installed: run make test-providers")
+from google_kit import MODEL, GoogleStage, body_from, body_of, flavours, text_of  # noqa: E402 - it imports the SDK
+
+pytestmark = [
+    pytest.mark.usefixtures("on"),
+    pytest.mark.filterwarnings("ignore:Inheritance class AiohttpClientSession:DeprecationWarning"),
+]
+RETRY = l0.Retry(base_delay=0, max_delay=0)
+WHOLE = "Hello! I am a simulated model. How can I help you today?"
+STREAMS = 200
+
+
+@flavours
+@pytest.mark.parametrize("retries", [True, False], ids=["with retry options", "without"])
+def test_policy_repeats_what_breaks_before_content(stage: GoogleStage, flavour: str, retries: bool) -> None:
+    with l0.policy(retry=RETRY):
+        seen = stage.call(body_of(), Fault.cut(at_event=0), flavour=flavour, retries=retries)
+    assert text_of(seen.chunks) == WHOLE
+    assert (seen.requests, seen.spans) == (2, 1)
+
+
+@flavours
+def test_nothing_is_repeated_that_the_sdk_would_not_repeat(stage: GoogleStage, flavour: str) -> None:
+    seen = stage.call(body_of(), Fault.status(503), flavour=flavour, retries=False)
+    assert type(seen.error) is genai.errors.ServerError
+    assert (seen.requests, seen.spans) == (1, 1)
+
+
+@pytest.mark.parametrize(("flavour", "requests"), [("sync", 1), ("aiohttp", 2), ("httpx", 1)])
+def test_implicit_retry_of_the_sdk_is_kept(stage: GoogleStage, flavour: str, requests: int) -> None:
+    """Over aiohttp, the SDK repeats a request that got no answer, without being asked to."""
+    seen = stage.call(body_of(), Fault.refuse("rst"), flavour=flavour, retries=False)
+    assert seen.requests == requests
+    assert (seen.error is None) == (requests == 2)
+
+
+LIMITS = {
+    "no headers": (Fault.no_headers(), l0.Timeout(initial_token=100, inter_token=None)),
+    "no content": (Fault.stall(at_event=0), l0.Timeout(initial_token=100, inter_token=None)),
+    "stall": (Fault.stall(at_event=8), l0.Timeout(initial_token=None, inter_token=100)),
+    "total": (Fault.stall(at_event=8), l0.Timeout(initial_token=None, inter_token=None, total=150)),
+}
+
+
+@flavours
+@pytest.mark.parametrize("name", LIMITS)
+def test_limit_of_time_ends_an_attempt(stage: GoogleStage, flavour: str, name: str) -> None:
+    fault, timeout = LIMITS[name]
+    with l0.policy(retry=RETRY, timeout=timeout):
+        seen = stage.call(body_of(), fault, flavour=flavour)
+    if name in ("no headers", "no content"):
+        assert text_of(seen.chunks) == WHOLE
+        assert seen.requests == 2
+        return
+    assert isinstance(seen.error, l0.StreamInterrupted)
+    assert isinstance(seen.error, genai.errors.APIError)
+    assert isinstance(seen.error, TimeoutError)
+    assert WHOLE.startswith(text_of(seen.chunks))
+    assert seen.requests == 1
+
+
+@flavours
+def test_limit_for_the_headers_does_not_limit_the_reads(stage: GoogleStage, flavour: str) -> None:
+    with l0.policy(timeout=l0.Timeout(initial_token=200, inter_token=None)):
+        seen = stage.call(body_of(), Fault.stall(at_event=8, seconds=0.4), flavour=flavour)
+    assert text_of(seen.chunks) == WHOLE
+
+
+@flavours
+def test_interruption_says_what_arrived(stage: GoogleStage, flavour: str) -> None:
+    fault = Fault.stall(at_event=8, seconds=0.05) | Fault.cut(at_event=8)
+    seen = stage.call(body_of(), fault, flavour=flavour)
+    error = seen.error
+    assert isinstance(error, l0.StreamInterrupted)
+    assert (error.partial_text, error.attempts) == (text_of(seen.chunks), 1)
+    copy = pickle.loads(pickle.dumps(error)) if flavour != "aiohttp" else error  # aiohttp's response cannot be pickled
+    assert isinstance(copy, genai.errors.APIError)
+    assert str(copy) == str(error)
+
+
+@flavours
+def test_fallback_is_another_model(stage: GoogleStage, flavour: str) -> None:
+    with l0.policy(retry=RETRY, fallback=[l0.Fallback(model="gemini-2.5-pro")]):
+        seen = stage.call(body_of(), *[Fault.status(404)], flavour=flavour)
+    assert text_of(seen.chunks) == WHOLE
+    first, second = (request.path for request in stage.sim.requests)
+    assert second == first.replace(MODEL, "gemini-2.5-pro")
+    assert seen.span is not None
+    assert seen.span["l0.outcome"] == "recovered_fallback"
+
+
+def test_fallback_with_a_client_is_refused(stage: GoogleStage) -> None:
+    import openai
+
+    other = openai.OpenAI(api_key="k", base_url="http://origin.invalid")
+    with other, l0.policy(fallback=[l0.Fallback(client=other)]):
+        assert isinstance(stage.call(body_of(), flavour="sync").error, PolicyError)
+
+
+@flavours
+def test_broken_answer_is_resumed_if_the_model_repeats_it(stage: GoogleStage, flavour: str) -> None:
+    fault = Fault.stall(at_event=8, seconds=0.05) | Fault.cut(at_event=8)
+    with l0.policy(retry=RETRY, resume="exact"):
+        seen = stage.call(body_of(), fault, flavour=flavour)
+        whole = stage.call(body_of(), flavour=flavour)
+    assert seen.error is None
+    assert seen.requests == 2
+    assert text_of(seen.chunks) == WHOLE
+    assert len(seen.chunks) == len(whole.chunks)
+    assert seen.chunks[-1].candidates[0].finish_reason == "STOP"
+
+
+@flavours
+def test_closed_stream_ends_the_call(stage: GoogleStage, flavour: str) -> None:
+    stage.sim.reset()
+    stage.exporter.clear()
+    stage.sim.play(body_from(Answer(tokens=3000)))
+    client = stage.client(flavour)
+    if flavour == "sync":
+        stream = client.models.generate_content_stream(model=MODEL, contents="hi")
+        next(stream)
+        stream.close()
+    else:
+        stage.loop.run_until_complete(_read_one(client))
+    (span,) = [span for span in stage.exporter.get_finished_spans() if span.parent is None]
+    assert (span.attributes or {})["l0.outcome"] == "cancelled"
+    assert stage.sim.wait_idle()
+
+
+async def _read_one(client: Any) -> None:
+    stream = await client.aio.models.generate_content_stream(model=MODEL, contents="hi")
+    await anext(stream)
+    await stream.aclose()
+    for _ in range(10):
+        await asyncio.sleep(0)
+
+
+@flavours
+def test_span_describes_the_call(stage: GoogleStage, flavour: str) -> None:
+    config = {"temperature": 0.5, "max_output_tokens": 900, "stop_sequences": ["X"], "top_k": 3}
+    span = stage.call(body_of(), flavour=flavour, config=config).span
+    assert span is not None
+    shown = {
+        "gen_ai.provider.name": "gcp.gemini",
+        "gen_ai.operation.name": "generate_content",
+        "gen_ai.request.model": MODEL,
+        "gen_ai.response.model": MODEL,
+        "gen_ai.request.temperature": 0.5,
+        "gen_ai.request.max_tokens": 900,
+        "gen_ai.request.top_k": 3.0,
+        "gen_ai.request.stop_sequences": ("X",),
+        "gen_ai.usage.output_tokens": 16,
+        "gen_ai.response.finish_reasons": ("STOP",),
+        "server.address": "127.0.0.1",
+    }
+    assert {name: span.get(name) for name in shown} == shown
+
+
+@flavours
+def test_call_is_recorded(stage: GoogleStage, flavour: str, tmp_path: Path) -> None:
+    l0.instrument(record=tmp_path)
+    stage.call(body_of(), Fault.cut(at_event=0), flavour=flavour)
+    l0.instrument(record=False)
+    with Recording.open(tmp_path) as recording:
+        (call,) = recording
+    assert len(call.attempts) == 2
+    assert b"".join(read.data for read in call.attempts[-1].reads) == body_of()
+
+
+def test_200_concurrent_tasks(stage: GoogleStage) -> None:
+    stage.sim.reset()
+    stage.sim.on(reply=lambda received: Fault.reset(at_event=0, rate=0.3))
+
+    async def one(client: Any) -> str:
+        stream = await client.aio.models.generate_content_stream(model=MODEL, contents="hi")
+        return text_of([chunk async for chunk in stream])
+
+    async def every() -> list[str]:
+        return await asyncio.gather(*(one(client) for _ in range(STREAMS)))
+
+    client = stage.client("aiohttp", retries=False)
+    with l0.policy(retry=l0.Retry(base_delay=0, max_delay=0, max_retries=20)):
+        texts = stage.loop.run_until_complete(every())
+    assert texts == [WHOLE] * STREAMS
+    assert len(stage.sim.requests) > STREAMS
+
+
+def test_200_streams_in_threads(stage: GoogleStage) -> None:
+    stage.sim.reset()
+    stage.sim.on(reply=lambda received: Fault.reset(at_event=0, rate=0.3))
+    client = stage.client("sync", retries=False)
+
+    def one(_: int) -> str:
+        with l0.policy(retry=l0.Retry(base_delay=0, max_delay=0, max_retries=20)):
+            return text_of(list(client.models.generate_content_stream(model=MODEL, contents="hi")))
+
+    with ThreadPoolExecutor(20) as pool:
+        assert list(pool.map(one, range(STREAMS))) == [WHOLE] * STREAMS
+
+
+def test_chunk_costs_no_more_calls_than_without_l0(stage: GoogleStage) -> None:
+    short, long = body_from(Answer(tokens=100)), body_from(Answer(tokens=600))
+
+    def per_chunk() -> float:
+        counts = []
+        for body in (short, long):
+            with counted() as count:
+                chunks = len(stage.call(body, flavour="sync").chunks)
+            counts.append((count[0], chunks))
+        (few, first), (many, second) = counts
+        return (many - few) / (second - first)
+
+    per_chunk()
+    ours = per_chunk()
+    l0.uninstrument()
+    assert ours <= per_chunk()
+
+
+@contextmanager
+def counted() -> Iterator[list[int]]:
+    """Count the calls of Python functions in this thread."""
+    count = [0]
+
+    def profile(frame: FrameType, event: str, argument: object) -> None:
+        count[0] += event == "call"
+
+    sys.setprofile(profile)
+    try:
+        yield count
+    finally:
+        sys.setprofile(None)
