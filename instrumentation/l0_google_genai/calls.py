@@ -39,7 +39,7 @@ class GoogleCalls:
         runtime = self._begin(client, args, kwargs, stream=False)
         if runtime is None:
             return wrapped(*args, **kwargs)
-        return sync_driver.request(runtime, WholeSender(runtime, client._request_once, self._body))
+        return sync_driver.request(runtime, WholeSender(runtime, client._request_once, self._sdk.base.SdkHttpResponse))
 
     async def async_request(self, wrapped: Callable[..., Any], client: Any, args: Any, kwargs: Any) -> Any:
         """As `request`."""
@@ -47,7 +47,7 @@ class GoogleCalls:
         if runtime is None:
             return await wrapped(*args, **kwargs)
         send = partial(client._async_request_once, **self._single)
-        return await async_driver.request(runtime, AsyncWholeSender(runtime, send, self._body))
+        return await async_driver.request(runtime, AsyncWholeSender(runtime, send, self._sdk.base.SdkHttpResponse))
 
     def request_streamed(
         self, wrapped: Callable[..., Iterator[Any]], client: Any, args: Any, kwargs: Any
@@ -57,7 +57,7 @@ class GoogleCalls:
         if runtime is None:
             yield from wrapped(*args, **kwargs)
             return
-        body = StreamBody(runtime, client._request_once, self._body)
+        body = StreamBody(runtime, client._request_once, self._sdk.base.SdkHttpResponse)
         sync_driver.request(runtime, body)
         yield from sync_driver.relay(runtime, body)
 
@@ -69,7 +69,9 @@ class GoogleCalls:
         if runtime is None:
             items: AsyncIterator[Any] = await wrapped(*args, **kwargs)
             return items
-        body = AsyncStreamBody(runtime, partial(client._async_request_once, **self._single), self._body)
+        body = AsyncStreamBody(
+            runtime, partial(client._async_request_once, **self._single), self._sdk.base.SdkHttpResponse
+        )
         await async_driver.request(runtime, body)
         return async_driver.relay(runtime, body)
 
@@ -113,10 +115,6 @@ class GoogleCalls:
         """Return True if the SDK repeats async requests of this client once without being asked to, and L0 can do that
         in its place."""
         return bool(self._single and client._use_aiohttp())
-
-    def _body(self, headers: Any, body: str) -> Any:
-        """Return the object from which the SDK builds the user's object."""
-        return self._sdk.base.SdkHttpResponse(headers=headers, body=body)
 
 
 def _arguments(

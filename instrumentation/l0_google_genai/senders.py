@@ -21,14 +21,15 @@ from .call_adapter import GoogleCallAdapter
 from .json_body_parser import JsonBodyParser
 from .responses import StreamedResponse, exchange
 
-MakeBody = Callable[[Any, str], Any]
-"""Makes the SDK's response object from headers and a JSON text."""
+_ENCODER = json.JSONEncoder()
+"""As `json.dumps`, with one call less per chunk."""
 
 
 class _Sender:
-    """The common part. ``once``: the SDK's function that sends a request once."""
+    """The common part. ``once``: the SDK's function that sends a request once. ``make_body``: its class of a response,
+    from which it builds the user's object."""
 
-    def __init__(self, runtime: CallRuntime, once: Callable[..., Any], make_body: MakeBody) -> None:
+    def __init__(self, runtime: CallRuntime, once: Callable[..., Any], make_body: Callable[..., Any]) -> None:
         adapter = runtime.call_adapter
         assert isinstance(adapter, GoogleCallAdapter)
         self.runtime = runtime
@@ -62,7 +63,7 @@ class _WholeSender(_Sender):
     def attach(self, answer: Any) -> Command:
         """Serve the call from this answer."""
         text = answer.response_stream[0] if answer.response_stream else ""
-        self.answer = self._make_body(answer.headers, text)
+        self.answer = self._make_body(headers=answer.headers, body=text)
         recording, number = self.runtime.recording, self.runtime.number
         if recording is not None:
             recording.head(number, exchange(self._request, answer))
@@ -102,10 +103,10 @@ class _StreamBody(_Sender):
         return self.runtime.opened(answer.status, request_id_of(answer.headers))
 
     def _parser(self) -> BodyParser:
-        headers, make_body, dumps = self.answer.answer.headers, self._make_body, json.dumps
+        headers, make_body, encode = self.answer.answer.headers, self._make_body, _ENCODER.encode
 
         def build(event: dict[str, Any]) -> Any:
-            return make_body(headers, dumps(event))
+            return make_body(headers=headers, body=encode(event))
 
         content_type = self.answer.headers.get("content-type", "")
         reader, continuation = self._adapter.reader(build, content_type), self.runtime.continuation
