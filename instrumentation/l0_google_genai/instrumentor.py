@@ -13,7 +13,7 @@ class GoogleGenAIInstrumentor(WrappedSdkInstrumentor):
 
     sdk_name = "google.genai"
     distribution = "google-genai"
-    supported = ">= 1.40, < 4"
+    supported = ">= 1.60, < 4"
     module_name = "google.genai._api_client"
     functions: ClassVar[dict[str, tuple[str, ...]]] = {
         "BaseApiClient": ("request", "request_streamed", "async_request", "async_request_streamed")

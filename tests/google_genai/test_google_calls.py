@@ -11,6 +11,7 @@ from types import FrameType
 from typing import Any
 
 import pytest
+import requests
 
 import l0
 from l0.model.policy_error import PolicyError
@@ -85,6 +86,22 @@ def test_limit_for_the_headers_does_not_limit_the_reads(stage: GoogleStage, flav
     with l0.policy(timeout=l0.Timeout(initial_token=200, inter_token=None)):
         seen = stage.call(body_of(), Fault.stall(at_event=8, seconds=0.4), flavour=flavour)
     assert text_of(seen.chunks) == WHOLE
+
+
+def test_session_of_requests_is_read_like_httpx(stage: GoogleStage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The SDK uses such a session for client certificates."""
+    client = stage.client("sync")
+    with requests.Session() as session:
+        monkeypatch.setattr(client._api_client, "_use_google_auth_sync", lambda: True)
+        monkeypatch.setattr(client._api_client, "_use_mtls_endpoint", lambda **_: False)
+        monkeypatch.setattr(client._api_client, "_authorized_session", session)
+        monkeypatch.setattr(session, "_is_mtls", False, raising=False)
+        with l0.policy(retry=RETRY, timeout=l0.Timeout(initial_token=200, inter_token=200)):
+            healed = stage.call(body_of(), Fault.stall(at_event=0), flavour="sync")
+            stalled = stage.call(body_of(), Fault.stall(at_event=8), flavour="sync")
+    assert (text_of(healed.chunks), healed.requests) == (WHOLE, 2)
+    assert isinstance(stalled.error, l0.StreamInterrupted)
+    assert stalled.error.reason == "stalled"
 
 
 @flavours
