@@ -19,7 +19,7 @@ from l0.wire.request_id import request_id_of
 
 from .call_adapter import GoogleCallAdapter
 from .json_body_parser import JsonBodyParser
-from .responses import StreamedResponse, exchange
+from .streamed_response import StreamedResponse, exchange
 
 _ENCODER = json.JSONEncoder()
 """As `json.dumps`, with one call less per chunk."""

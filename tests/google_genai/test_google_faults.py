@@ -51,7 +51,7 @@ def broken(seen: Seen, bare: Seen, whole: list[Any]) -> str | None:
 
 @pytest.fixture(scope="module")
 def bare(stage: Any) -> Iterator[dict[tuple[str, str], Seen]]:
-    """What the bare SDK makes of every cell. Then l0 is on."""
+    """Collect the results of the bare SDK for every cell. Then switch l0 on."""
     shown = {
         (str(row), flavour): stage.call(body_of(), *[row.make(DIALECT)] * row.times, flavour=flavour, retries=False)
         for row in CHOSEN

@@ -29,9 +29,9 @@ _GROUP = "opentelemetry_instrumentor"
 _PREFIX = "l0_"
 _BUILT_IN = (
     EntryPoint("l0_anthropic", "l0_anthropic:AnthropicInstrumentor", _GROUP),
-    EntryPoint("l0_google_genai", "l0_google_genai:GoogleGenAIInstrumentor", _GROUP),
     EntryPoint("l0_cerebras", "l0_compatible.declared_sdks:CerebrasInstrumentor", _GROUP),
     EntryPoint("l0_fireworks", "l0_compatible.declared_sdks:FireworksInstrumentor", _GROUP),
+    EntryPoint("l0_google_genai", "l0_google_genai:GoogleGenAIInstrumentor", _GROUP),
     EntryPoint("l0_groq", "l0_compatible.declared_sdks:GroqInstrumentor", _GROUP),
     EntryPoint("l0_openai", "l0_openai:OpenAIInstrumentor", _GROUP),
     EntryPoint("l0_together", "l0_compatible.declared_sdks:TogetherInstrumentor", _GROUP),

@@ -25,15 +25,19 @@ class FunctionPatches:
         self._label = label
         self._patches: list[tuple[Any, str, Any, Any]] = []
 
+    def find(self, targets: Sequence[PatchTarget]) -> list[Any]:
+        """Return the functions to patch. Raises `AttributeError` if the SDK lacks one of them."""
+        originals: list[Any] = [owner.__dict__.get(name) for owner, name, _ in targets]
+        if None in originals:
+            raise AttributeError(f"{self._label} lacks the functions that l0 patches")
+        return originals
+
     def put(self, targets: Sequence[PatchTarget], enabled: Callable[[str], Any] = lambda _: None) -> None:
         """Patch the functions. Raises `AttributeError`, and patches nothing, if the SDK lacks one of them.
 
         ``enabled``: returns wrapt's ``enabled`` for the function of this name.
         """
-        originals: list[Any] = [owner.__dict__.get(name) for owner, name, _ in targets]
-        if None in originals:
-            raise AttributeError(f"{self._label} lacks the functions that l0 patches")
-        self.originals = originals
+        self.originals = originals = self.find(targets)
         for (owner, name, wrapper), original in zip(targets, originals, strict=True):
             patched = wrapt.FunctionWrapper(original, wrapper, enabled=enabled(name))
             self.patched.append(patched)

@@ -168,12 +168,12 @@ class SdkInstrumentor(ABC):
 
     def _unsupported(self) -> str | None:
         """Return the reason if the version of the SDK is known and not supported."""
-        found = self.version()
+        found = self._version()
         if found is None or supports(self.supported, found):
             return None
         return f"l0 does not patch {self.distribution} {found}: supported are {self.distribution} {self.supported}"
 
-    def version(self) -> str | None:
+    def _version(self) -> str | None:
         """Return the version of the imported SDK, or before the import of the installed one; ``None`` if unknown.
 
         An imported package without the patched module may be another one of that name, so its metadata decides.

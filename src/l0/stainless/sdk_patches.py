@@ -54,6 +54,7 @@ class SdkPatches(FunctionPatches):
         targets += self._compositions()
         targets += self._closes()
         targets += self._transforms()
+        self.find(targets)
         self.sdk.loop  # noqa: B018 - probe the loop while it is still unpatched
         # A request that is not part of a call is composed as if there were no patch.
         self.put(targets, lambda name: self._composes if name == "_build_request" else None)

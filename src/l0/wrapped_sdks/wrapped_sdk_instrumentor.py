@@ -27,7 +27,7 @@ class WrappedSdkInstrumentor(SdkInstrumentor):
         """Patch the SDK. Raises `AttributeError`, and patches nothing, if the SDK lacks one of the functions."""
         with late_imports():
             from .wrapped_patches import WrappedPatches, WrappedSdk
-        sdk = WrappedSdk(name=self.sdk_name, version=self.version() or "of an unknown version", base=module)
+        sdk = WrappedSdk(name=self.sdk_name, version=self._version() or "of an unknown version", base=module)
         patches = WrappedPatches(sdk, self.calls)
         patches.apply([(getattr(module, kind), name) for kind, names in self.functions.items() for name in names])
         return patches
