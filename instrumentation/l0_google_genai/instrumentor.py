@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
-from l0.wrapped_sdks.wrapped_patches import WrappedSdk
 from l0.wrapped_sdks.wrapped_sdk_instrumentor import WrappedSdkInstrumentor
+
+if TYPE_CHECKING:
+    from l0.wrapped_sdks.wrapped_patches import WrappedSdk
 
 
 class GoogleGenAIInstrumentor(WrappedSdkInstrumentor):
