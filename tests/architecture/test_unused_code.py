@@ -37,7 +37,6 @@ USES = (
     Use("instrumentation/l0_compatible/declared_sdks.py", "*Instrumentor", "entry points name them"),
     Use("src/l0/__init__.py", "__signature__", "inspect reads it for the parameters of l0(...)"),
     Use("instrumentation/l0_google_genai/calls.py", "*request*", "`WrappedPatches` finds them by name"),
-    Use("src/l0/__init__.py", "__dir__", "Python calls it for dir(l0)"),
     Use("src/l0/backtest/attempt_pool.py", "hour", "a field of AttemptSource: sources are compared as a whole"),
     Use(
         "src/l0/model/call_events.py",
