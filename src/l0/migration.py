@@ -145,7 +145,7 @@ INSTEAD: Final[Mapping[str, str]] = {
     **_each("SimpleJSONSchemaAdapter UnifiedSchema", _SCHEMA),
     "Multimodal": "`Payload` in `event.data` for the payloads of SDKs; `Event(EventType.DATA, data=...)` for your own",
     "ContentType": "`Payload.kind`: `image`, `audio` or `file`",
-    "Progress": "`Event(EventType.PROGRESS, data=...)`, with data of your own",
+    "Progress": "`Event(EventType.PROGRESS, data=...)`, with your data",
     **_each("Continuation ContinuationConfig DeduplicationOptions OverlapResult", _SPLICE),
     **_each("DriftConfig DriftDetector DriftResult", _DRIFT),
     **_each("RuntimeState RuntimeStates StateMachine StateTransition create_state_machine", _MACHINE),
