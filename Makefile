@@ -8,7 +8,7 @@ endif
 
 BIN := .venv/bin
 
-.PHONY: help demo test test-sdk test-matrix test-peers test-frameworks test-hosts test-ray test-providers test-viewer suites test-backends faults fuzz soak lint format docs types contracts bench bench-packages bench-viewer setup clean
+.PHONY: help demo test test-sdk test-matrix test-peers test-frameworks test-hosts test-ray test-providers test-viewer suites test-backends faults fuzz soak lint format docs types contracts package bench bench-packages bench-viewer setup clean
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-15s %s\n", $$1, $$2 }' Makefile
@@ -95,6 +95,15 @@ types: setup ## mypy --strict and pyright
 
 contracts: setup ## import-linter: imports only go down
 	@$(BIN)/lint-imports
+
+package: ## build the sdist and the wheel in dist/ with their SBOM; check them, and install them on the Pythons of this machine
+	@"$(PYTHON)" scripts/environment.py .venv-package -r tests/packaging/requirements.txt
+	@"$(PYTHON)" scripts/environment.py .venv-sbom '[all]'
+	@rm -rf dist
+	@.venv-package/bin/python -m build --no-isolation
+	@.venv-package/bin/python -m twine check --strict dist/*
+	@.venv-package/bin/python scripts/sbom.py .venv-sbom dist/l0_otel.cdx.json
+	@TEST_PACKAGE=1 .venv-package/bin/python -m pytest --confcutdir=tests/packaging tests/packaging
 
 bench: ## measure every figure of the README, and the cost of recording beside vcrpy, in an environment of its own
 	@"$(PYTHON)" scripts/environment.py .venv-bench '[bench]'
