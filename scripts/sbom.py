@@ -3,8 +3,8 @@
     python scripts/sbom.py ENVIRONMENT FILE
 
 ENVIRONMENT is a virtual environment that has L0 with the extra `all` (`make package` prepares one); the components are
-the distributions in it. cyclonedx-py lists them; this script adds the vendored files, which no distribution declares. Each
-folder in a `vendor` folder has a README whose first line is '# name version'. The same input gives the same bytes.
+the distributions in it. cyclonedx-py lists them; this script adds the vendored files, which no distribution declares.
+Each folder in a `vendor` folder has a README whose first line is '# name version'. Equal input gives equal bytes.
 """
 
 import json

@@ -11,9 +11,6 @@ from pathlib import Path
 
 import pytest
 
-if not os.environ.get("TEST_PACKAGE"):
-    pytest.skip("installs from a package registry: `make package` runs this file", allow_module_level=True)
-
 ROOT = Path(__file__).resolve().parents[2]
 PROGRAMS = Path(__file__).parent / "programs"
 PYTHONS = ("3.11", "3.12", "3.13", "3.14")

@@ -1,6 +1,7 @@
 """The pages beside the README are complete, and their links lead somewhere."""
 
 import re
+import runpy
 import tomllib
 from pathlib import Path
 
@@ -34,3 +35,13 @@ def test_changelog_has_the_version_of_the_project() -> None:
 def test_changelog_has_only_the_kinds_of_changes_of_keep_a_changelog() -> None:
     kinds = set(re.findall(r"^### (.+)$", (ROOT / "CHANGELOG.md").read_text(encoding="utf-8"), re.MULTILINE))
     assert kinds <= {"Added", "Changed", "Deprecated", "Removed", "Fixed", "Security"}
+
+
+def test_sbom_has_the_vendored_files() -> None:
+    """The other components come from cyclonedx-py, which `make package` runs."""
+    (charts,) = runpy.run_path(str(ROOT / "scripts" / "sbom.py"))["vendored"]()
+    (folder,) = (ROOT / "src" / "l0").rglob("vendor/*/")
+    title = (folder / "README.md").read_text(encoding="utf-8").splitlines()[0]
+    assert (charts["purl"], charts["licenses"]) == ("pkg:npm/uplot@1.6.32", [{"license": {"id": "MIT"}}])
+    assert title.lower() == f"# {charts['name']} {charts['version']}"
+    assert folder == ROOT / "src" / charts["properties"][0]["value"]

@@ -1,0 +1,5 @@
+"""The installed copies need a package registry and minutes: `make package` runs their tests."""
+
+import os
+
+collect_ignore = [] if os.environ.get("TEST_PACKAGE") else ["test_installed_copies.py"]
