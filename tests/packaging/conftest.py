@@ -2,4 +2,4 @@
 
 import os
 
-collect_ignore = [] if os.environ.get("TEST_PACKAGE") else ["test_installed_copies.py"]
+collect_ignore_glob = [] if os.environ.get("TEST_PACKAGE") else ["test_installed_copies.py"]
