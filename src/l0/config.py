@@ -73,6 +73,9 @@ class Config:
         self._tally: CallTally | None = None
         self._record: RecordingOptions | bool | None = None
         self._record_content: bool | None = None
+        self._provider_names: Mapping[str, str] | None = None
+        self.provider_names: Mapping[str, str] = {}
+        """The names of providers by host or ``host:port``, which replace L0's own."""
         self._recorder: FlightRecorder | None = None
         self.reads = 0
         """The number of times that a policy was asked for: if it did not change, no call began."""
@@ -103,11 +106,18 @@ class Config:
             known, self.environment = self.environment.problems, settings
             self.shared_state.timelines = self.timeline
             self._update_observers()
+            self.set_provider_names(self._provider_names)
         CALL_LOG.use_file(settings.log)
         self._use_recorder()
         for problem in settings.problems:
             if problem not in known:
                 _log.warning("%s", problem)
+
+    def set_provider_names(self, names: Mapping[str, str] | None) -> None:
+        """Set the names of providers by host or ``host:port``. ``None``: as the environment says."""
+        with self._lock:
+            self._provider_names = names
+            self.provider_names = self.environment.provider_names if names is None else dict(names)
 
     def set_direct(self, direct: bool | None) -> None:
         """Turn direct reading of streams from their connections on or off. ``None``: as the environment says."""
@@ -214,6 +224,7 @@ class Config:
         self.add_observers(())
         self.set_switches(dict.fromkeys(_SWITCHES))
         self.set_record(None)
+        self.set_provider_names(None)
         WATCHDOG.stop()
 
     def set_observers(self, observers: Sequence[Observer], sdk: str | None = None) -> None:
@@ -286,6 +297,15 @@ def check_policy(policy: object) -> None:
     if not isinstance(policy, Policy):
         raise PolicyError("policy", policy, "an l0.Policy, or None")
     check_rules(policy)
+
+
+def check_provider_names(names: object) -> None:
+    """Raise `PolicyError` for anything but ``None`` and a mapping of hosts to names."""
+    if names is None:
+        return
+    texts = [*names, *names.values()] if isinstance(names, Mapping) else [None]
+    if not all(isinstance(text, str) and text for text in texts):
+        raise PolicyError("provider_names", names, 'a mapping such as {"localhost:8000": "vllm"}')
 
 
 def check_observers(observers: object) -> None:

@@ -2,24 +2,20 @@
 
 import asyncio
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import anthropic
-import anyio
 import openai
 import pytest
 
 import l0
-from l0.runtime import async_driver, sync_driver
 from l0.simulator.server import Simulator
 
 # pytest's importlib mode leaves the helpers' folders off the path
 sys.path += [str(Path(__file__).parent), str(Path(__file__).parents[1] / "traffic")]
 
-from faults_kit import Stage
+from faults_kit import Stage, forbid_long_sleeps
 
 
 @pytest.fixture(scope="module")
@@ -28,10 +24,7 @@ def stage(sim: Simulator, loop: asyncio.AbstractEventLoop) -> Iterator[Stage]:
     with pytest.MonkeyPatch.context() as patch:
         for sdk in (openai, anthropic):
             patch.setattr(sdk._base_client, "INITIAL_RETRY_DELAY", 0.001)
-        for module in (time, anyio):
-            patch.setattr(module, "sleep", _impatient(module.sleep))
-        for driver, name in ((sync_driver, "wait_unless_stopped"), (async_driver, "sleep")):
-            patch.setattr(driver, name, _impatient(getattr(driver, name)))
+        forbid_long_sleeps(patch)
         made = Stage(sim, loop)
         yield made
         made.close()
@@ -44,13 +37,3 @@ def on(stage: Stage) -> Iterator[None]:
     stage.on()
     yield
     l0.uninstrument()
-
-
-def _impatient(sleep: Any) -> Any:
-    """No call may sleep for long: a retry that would is told from one that waits for a moment."""
-
-    def bounded(seconds: float, *call: Any) -> Any:
-        assert seconds < 2, f"a call would sleep for {seconds} s"
-        return sleep(seconds, *call)
-
-    return bounded

@@ -1,12 +1,14 @@
 """One call against one fault: what the user got, what the server saw, what the span says."""
 
 import asyncio
+import time
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import takewhile
 from typing import Any
 
 import anthropic
+import anyio
 import openai
 import pytest
 from opentelemetry.sdk.trace import TracerProvider
@@ -15,6 +17,7 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from traffic_kit import REQUESTS, Sample, difference, shipped
 
 import l0
+from l0.runtime import async_driver, sync_driver
 from l0.simulator.dialects.chat_server import CHAT
 from l0.simulator.dialects.completions_server import COMPLETIONS
 from l0.simulator.dialects.messages_server import MESSAGES
@@ -98,6 +101,7 @@ class Stage:
         if retries is not None:
             client = client.with_options(max_retries=retries)
         create = (client.chat.completions if sample.dialect == "chat" else getattr(client, sample.dialect)).create
+        request = self.arguments(create, request)
         chunks: list[Any] = []
         error: Exception | None = None
         try:
@@ -111,6 +115,10 @@ class Stage:
         found = dict(spans[0].attributes or {}) | {"status": spans[0].status.status_code.name} if spans else None
         return Seen(chunks=chunks, error=error, requests=len(self.sim.requests), span=found, spans=len(spans))
 
+    def arguments(self, create: Any, request: dict[str, Any]) -> dict[str, Any]:
+        """Return the arguments of ``create`` for a request."""
+        return request
+
     def close(self) -> None:
         """Close all clients."""
         for (_, sync), client in self._clients.items():
@@ -118,6 +126,21 @@ class Stage:
                 client.close()
             else:
                 self.loop.run_until_complete(client.close())
+
+
+def forbid_long_sleeps(patch: pytest.MonkeyPatch) -> None:
+    """Let no call sleep for long: a retry that would is told from one that waits for a moment."""
+    sleeps = ((time, "sleep"), (anyio, "sleep"), (sync_driver, "wait_unless_stopped"), (async_driver, "sleep"))
+    for module, name in sleeps:
+        patch.setattr(module, name, _bounded(getattr(module, name)))
+
+
+def _bounded(sleep: Any) -> Any:
+    def bounded(seconds: float, *call: Any) -> Any:
+        assert seconds < 2, f"a call would sleep for {seconds} s"
+        return sleep(seconds, *call)
+
+    return bounded
 
 
 _STAMPED = ("failed", "in_band_error", "lifecycle_frames")

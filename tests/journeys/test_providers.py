@@ -1,4 +1,4 @@
-"""Telemetry goes to the providers that were passed to an SDK's own instrumentor."""
+"""Telemetry goes to the providers that were passed to an SDK's own instrumentor, and names who serves the call."""
 
 from typing import Any
 
@@ -40,3 +40,26 @@ def test_each_sdk_keeps_the_providers_that_its_instrumentor_was_given(sim: Simul
     claude(sim).messages.create(**MESSAGING)
     told = [{**(spans.only.attributes or {})}["gen_ai.provider.name"] for spans in (one, other)]
     assert told == ["openai", "anthropic"]
+
+
+@pytest.mark.parametrize("key", ["127.0.0.1", "127.0.0.1:{port}"])
+def test_name_of_a_provider_is_the_one_that_the_user_gave(
+    sim: Simulator, monkeypatch: pytest.MonkeyPatch, key: str
+) -> None:
+    spans, host = Spans(), key.format(port=sim.origin.rpartition(":")[2])
+    monkeypatch.setenv("L0_PROVIDER_NAMES", f"{host}=vllm")
+    OpenAIInstrumentor().instrument(tracer_provider=spans.provider)
+    with chat_client(sim) as client:
+        client.chat.completions.create(**CHATTING)
+        l0.instrument(provider_names={host: "mine"})
+        client.chat.completions.create(**CHATTING)
+        l0.instrument(provider_names={"elsewhere.example": "other"})
+        client.chat.completions.create(**CHATTING)
+    told = [(span.attributes or {})["gen_ai.provider.name"] for span in spans.all]
+    assert told == ["vllm", "mine", "openai"]
+
+
+@pytest.mark.parametrize("names", [{"host": ""}, {"": "name"}, {"host": 1}, ["host"], "host"])
+def test_names_of_providers_are_checked(names: Any) -> None:
+    with pytest.raises(l0.PolicyError, match="provider_names"):
+        l0.instrument(provider_names=names)

@@ -13,6 +13,7 @@ from l0.simulator.server import Simulator
 # pytest's importlib mode leaves the helpers' folders off the path
 sys.path += [str(Path(__file__).parents[1] / folder) for folder in ("providers", "faults", "traffic")]
 
+from faults_kit import forbid_long_sleeps
 from tried_sdks import TRIED, ProviderStage
 
 
@@ -22,6 +23,7 @@ def stage(request: pytest.FixtureRequest, sim: Simulator, loop: asyncio.Abstract
     package = request.param.package
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(sys.modules[f"{package.__name__}._base_client"], "INITIAL_RETRY_DELAY", 0.001)
+        forbid_long_sleeps(patch)
         made = ProviderStage(sim, loop, request.param)
         yield made
         made.close()

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from importlib import import_module
 from importlib.util import find_spec
+from inspect import signature
 from typing import Any
 
 import pytest
@@ -80,6 +81,12 @@ class ProviderStage(Stage):
         self._clients = {
             ("openai", sync): tried.make_client(sim.origin, sync=sync, timeout=10) for sync in (True, False)
         }
+
+    def arguments(self, create: Any, request: dict[str, Any]) -> dict[str, Any]:
+        """Return the arguments of ``create``: those that it does not know go into the body all the same."""
+        known = signature(create).parameters
+        others = {name: value for name, value in request.items() if name not in known}
+        return {name: value for name, value in request.items() if name in known} | {"extra_body": others}
 
     def on(self, policy: l0.Policy | None = None) -> None:
         """Switch l0 on, with spans."""

@@ -55,6 +55,9 @@ def policy_report() -> Iterator[DoctorFinding]:
         yield DoctorFinding(f"calls are recorded in {settings.record} (variable L0_RECORD)")
     if settings.log is not None:
         yield DoctorFinding(f"failures and recoveries are logged in {settings.log} (variable L0_LOG)")
+    if settings.provider_names:
+        hosts = ", ".join(f"{host} is {name}" for host, name in settings.provider_names.items())
+        yield DoctorFinding(f"names of providers: {hosts} (variable L0_PROVIDER_NAMES)")
     chosen = [field for field in policy_fields() if field.source != "default"]
     for field in chosen:
         yield DoctorFinding(f"{field.field} = {field.value} ({field.source})")

@@ -31,8 +31,10 @@ SWITCHES = {
     "L0_TIMELINE": "timeline",
 }
 """The variables that are true or false, and their fields in `EnvironmentSettings`."""
-_RECORD, _LOG = "L0_RECORD", "L0_LOG"
-_OTHER_VARIABLES = frozenset({_RECORD, _LOG, "L0_ATTEMPT_SPANS", "L0_CHUNK_METRICS", "L0_FORMER_NAMES", *SWITCHES})
+_RECORD, _LOG, _PROVIDER_NAMES = "L0_RECORD", "L0_LOG", "L0_PROVIDER_NAMES"
+_OTHER_VARIABLES = frozenset(
+    {_RECORD, _LOG, _PROVIDER_NAMES, "L0_ATTEMPT_SPANS", "L0_CHUNK_METRICS", "L0_FORMER_NAMES", *SWITCHES}
+)
 """Variables that do not belong to the policy. Telemetry reads its own, which are ``all`` or not set."""
 _BOOLEANS = {"true": True, "1": True, "false": False, "0": False}
 Path = tuple[str, ...]
@@ -43,7 +45,7 @@ class EnvironmentSettings:
     """The settings of the environment. ``policy``: ``None`` if no variable sets one. ``direct``: read streams directly.
     ``timeline``: record the token flow of streams. ``console``: show calls on stderr. ``record``: the folder in which
     calls are recorded; ``None`` for none. ``record_content``: record the bodies of requests. ``log``: the file for log
-    lines in JSON; ``None`` for none.
+    lines in JSON; ``None`` for none. ``provider_names``: names of providers by host or ``host:port``.
 
     ``sources``: the variable of each field, by the field's path (``("retry", "attempts")``), and of the preset, by the
     empty path. ``problems``: one text for each variable that is ignored, or is likely to be in the wrong unit.
@@ -56,6 +58,7 @@ class EnvironmentSettings:
     record: str | None = None
     log: str | None = None
     record_content: bool = False
+    provider_names: Mapping[str, str] = field(default_factory=dict)
     sources: Mapping[Path, str] = field(default_factory=dict)
     problems: tuple[str, ...] = ()
 
@@ -79,7 +82,7 @@ def read_environment(environ: Mapping[str, str], check: Callable[[Policy], objec
     given = {name: text.strip() for name, text in environ.items() if name.startswith(_PREFIX) and text.strip()}
     known = {variable.name: variable for variable in _variables(Policy, _PREFIX, ())}
     policy, sources, problems = Policy(), dict[Path, str](), list[str]()
-    switches = dict[str, bool]()
+    switches, provider_names = dict[str, bool](), dict[str, str]()
     for name, text in sorted(given.items(), key=lambda item: (item[0] != _PRESET, item[0])):
         try:
             if name == _PRESET:
@@ -88,6 +91,8 @@ def read_environment(environ: Mapping[str, str], check: Callable[[Policy], objec
                 switches[SWITCHES[name]] = _boolean(name, text)
             elif name in (_RECORD, _LOG):
                 continue
+            elif name == _PROVIDER_NAMES:
+                provider_names = _names_by_host(text)
             elif name in known:
                 policy = _set(policy, known[name], text, sources, check, problems)
                 sources[known[name].path] = name
@@ -101,6 +106,7 @@ def read_environment(environ: Mapping[str, str], check: Callable[[Policy], objec
         policy=policy if sources else None,
         record=given.get(_RECORD),
         log=given.get(_LOG),
+        provider_names=provider_names,
         sources=sources,
         problems=tuple(problems),
         **switches,
@@ -114,6 +120,14 @@ def preset(name: str, field: str = _PRESET) -> Policy:
         raise PolicyError(field, name, "one of " + ", ".join(presets))
     policy: Policy = presets[name.lower()]()
     return policy
+
+
+def _names_by_host(text: str) -> dict[str, str]:
+    pairs = [part.partition("=") for part in text.split(",")]
+    names = {host.strip(): name.strip() for host, _, name in pairs}
+    if not all(names) or not all(names.values()):
+        raise PolicyError(_PROVIDER_NAMES, text, "host=name or host:port=name; several with commas")
+    return names
 
 
 def _boolean(name: str, text: str) -> bool:

@@ -103,6 +103,7 @@ def instrument(
     summary: bool | None = None,
     record: str | PathLike[str] | RecordingOptions | bool | None = None,
     record_content: bool | None = None,
+    provider_names: Mapping[str, str] | None = None,
 ) -> None:
     """Make the LLM SDKs of this process reliable and observable.
 
@@ -122,7 +123,8 @@ def instrument(
     count calls for `l0.summary`, which the console does as well.
     ``record``: a folder in which to record every call (docs/recording.md), or a `RecordingOptions`; ``False`` for none.
     ``None``: as ``L0_RECORD`` says, else none. ``record_content``: record the bodies of requests as well. ``None``: as
-    ``L0_RECORD_CONTENT`` says, else off.
+    ``L0_RECORD_CONTENT`` says, else off. ``provider_names``: the ``gen_ai.provider.name`` of calls to a host, such as
+    ``{"localhost:8000": "vllm"}``, in place of the name that L0 knows. ``None``: as ``L0_PROVIDER_NAMES`` says.
 
     OTLP export can be set up only once per process: a later ``otlp`` that would change it has no effect, and a
     `RuntimeWarning` says so.
@@ -134,8 +136,8 @@ def instrument(
         ImportError: the extra that ``otlp`` needs is not installed. Nothing has changed.
     """
     switches = _given(direct=direct, timeline=timeline, console=console, summary=summary, record_content=record_content)
-    given = policy is not None or observers is not None or record is not None or switches
-    change = _settings(policy, observers, record, switches) if given else None
+    given = [policy, observers, record, switches or None, provider_names]
+    change = None if given == [None] * len(given) else _settings(policy, observers, record, switches, provider_names)
     check_endpoint(otlp)
     if otlp:
         with late_imports():
@@ -152,15 +154,17 @@ def _settings(
     observers: Sequence[Observer | EventFunction] | None,
     record: str | PathLike[str] | RecordingOptions | bool | None,
     switches: Mapping[str, bool],
+    provider_names: Mapping[str, str] | None,
 ) -> Callable[[], None]:
     """Return the function that changes the settings as given. Raises `PolicyError` for what is not allowed."""
     with late_imports():
-        from l0.config import CONFIG, check_observers, check_policy
+        from l0.config import CONFIG, check_observers, check_policy, check_provider_names
         from l0.recording.recording_options import recording_options
     recording = recording_options(record)
     if observers is not None:
         check_observers(observers)
     check_policy(policy)
+    check_provider_names(provider_names)
 
     def change() -> None:
         if policy is not None:
@@ -169,6 +173,8 @@ def _settings(
             CONFIG.add_observers(observers)
         if recording is not None:
             CONFIG.set_record(recording)
+        if provider_names is not None:
+            CONFIG.set_provider_names(provider_names)
         CONFIG.set_switches(switches)
 
     return change

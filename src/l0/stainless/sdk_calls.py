@@ -225,7 +225,7 @@ def _call(sdk: Sdk, client: Any, options: Any, inference: InferenceRequest, *, s
     origin, strict = terminal_rule(policy, address, inference)
     return Call(
         operation=inference.operation,
-        provider=inference.provider,
+        provider=_provider_name(inference.provider, address) if CONFIG.provider_names else inference.provider,
         model=inference.model,
         dialect=inference.dialect,
         streaming=streaming,
@@ -244,6 +244,12 @@ def _call(sdk: Sdk, client: Any, options: Any, inference: InferenceRequest, *, s
         resumable=inference.resumable,
         shadow=shadow,
     )
+
+
+def _provider_name(provider: str, address: Address) -> str:
+    """Return the name of a provider, as the user has set it for this host, else as L0 knows it."""
+    names = CONFIG.provider_names
+    return names.get(f"{address.host}:{address.port}") or names.get(address.host) or provider
 
 
 def _fallback_rules(

@@ -263,3 +263,23 @@ def test_garbage_in_variables_raises_nothing(environ):
     settings = read_environment(environ)
     assert settings.policy is None or isinstance(settings.policy, Policy)
     assert len(settings.problems) <= 2 * len(environ)
+
+
+@pytest.mark.parametrize(
+    ("text", "names"),
+    [
+        ("localhost:8000=vllm", {"localhost:8000": "vllm"}),
+        ("llm.example = mine, localhost:1 = x_ai", {"llm.example": "mine", "localhost:1": "x_ai"}),
+    ],
+)
+def test_names_of_providers(text: str, names: dict[str, str]) -> None:
+    settings = read_environment({"L0_PROVIDER_NAMES": text})
+    assert (settings.provider_names, settings.problems, settings.policy) == (names, (), None)
+
+
+@pytest.mark.parametrize("text", ["vllm", "=vllm", "localhost=", "localhost=vllm,"])
+def test_names_of_providers_that_are_not_understood_are_ignored(text: str) -> None:
+    settings = read_environment({"L0_PROVIDER_NAMES": text})
+    assert settings.provider_names == {}
+    (problem,) = settings.problems
+    assert "host=name or host:port=name" in problem
