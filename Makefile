@@ -59,7 +59,7 @@ test-ray: ## l0 backtest on Ray, with two workers on this machine, in an environ
 	@TEST_RAY=1 .venv-ray/bin/python -m pytest --confcutdir=tests/ray tests/ray
 
 test-providers: ## SDKs of other providers against the simulator, each environment with a line of its own
-	@"$(PYTHON)" scripts/environment.py .venv-providers/stainless '[openai,anthropic,test]' groq cerebras-cloud-sdk together fireworks-ai
+	@"$(PYTHON)" scripts/environment.py .venv-providers/stainless '[openai,anthropic,test]' groq cerebras-cloud-sdk together fireworks-ai sambanova
 	@.venv-providers/stainless/bin/python -m pytest -n0 tests/providers
 	@"$(PYTHON)" scripts/environment.py .venv-providers/google-genai '[openai,anthropic,test]' google-genai aiohttp
 	@.venv-providers/google-genai/bin/python -m pytest -n0 tests/google_genai

@@ -11,7 +11,7 @@ import l0
 from l0.simulator.server import Simulator
 
 # pytest's importlib mode leaves the helpers' folders off the path
-sys.path += [str(Path(__file__).parents[1] / folder) for folder in ("providers", "faults", "traffic")]
+sys.path += [str(Path(__file__).parents[1] / folder) for folder in ("providers", "faults", "traffic", "performance")]
 
 from faults_kit import forbid_long_sleeps
 from tried_sdks import TRIED, ProviderStage

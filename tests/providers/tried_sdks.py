@@ -29,13 +29,18 @@ from l0_compatible.declared_sdks import (
 class TriedSdk:
     """One SDK. ``client``: the name of its sync client. ``options``: arguments of clients besides key and URL.
 
-    ``left_to_sdk``: what `l0 doctor` says of types that have no compiled constructor.
+    ``raises_as_openai``: False for an SDK whose own loop raises no error for an error inside a stream, or whose
+    transport hands on larger parts, so that some faults come before the first content. ``left_to_sdk``: what
+    `l0 doctor` says of types that have no compiled constructor. ``share_of_calls``: of the bare SDK's function calls
+    for a token, the share that is left.
     """
 
     instrumentor: type[StainlessInstrumentor]
     client: str
     dialects: tuple[str, ...] = ("chat", "completions")
     options: Mapping[str, Any] = field(default_factory=dict)
+    raises_as_openai: bool = True
+    share_of_calls: float = 0.2
     left_to_sdk: tuple[str, ...] = ()
 
     def __str__(self) -> str:
@@ -61,10 +66,11 @@ TRIED = (
         instrumentor=CerebrasInstrumentor,
         client="Cerebras",
         options={"warm_tcp_connection": False},
+        share_of_calls=1,
         left_to_sdk=("not supported: Union: no field discriminates the variants of the union",),
     ),
     TriedSdk(instrumentor=TogetherInstrumentor, client="Together"),
-    TriedSdk(instrumentor=FireworksInstrumentor, client="Fireworks"),
+    TriedSdk(instrumentor=FireworksInstrumentor, client="Fireworks", raises_as_openai=False),
 )
 
 

@@ -48,6 +48,6 @@ _PORTS = {1234: "lm_studio", 11434: "ollama"}
 
 @lru_cache(maxsize=256)
 def provider_at(host: str, port: int) -> str | None:
-    """Return the name of the provider; ``None`` if the host is not known, such as that of a server of your own."""
+    """Return the name of the provider; ``None`` if the host is not known, such as a server that you run."""
     suffixes = (name for suffix, name in _SUFFIXES.items() if host.endswith(suffix))
     return _HOSTS.get(host) or next(suffixes, None) or _PORTS.get(port)

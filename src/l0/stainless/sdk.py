@@ -159,10 +159,11 @@ class Sdk:
 
     def _raises_status_errors(self) -> bool:
         made = LookupError()
-        try:
-            self._feed(b'data: {"error":{"message":"probe"}}\n\n', lambda *_, **__: made)
-        except Exception as error:
-            return error is made
+        for head in (b"", b"event: error\n"):
+            try:
+                self._feed(head + b'data: {"error":{"message":"probe"}}\n\n', lambda *_, **__: made)
+            except Exception as error:
+                return error is made
         return False
 
     def _leaks(self) -> bool:

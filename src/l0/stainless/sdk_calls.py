@@ -25,7 +25,7 @@ from l0.runtime.async_deadlines import within
 from l0.runtime.call_runtime import CallRuntime
 from l0.runtime.waiting_calls import WAITING
 
-from .addresses import address_of
+from .addresses import Address, address_of
 from .current_flight import FLIGHT
 from .foreign_wrappers import hides, home
 from .request_content import RAW_HEADER
