@@ -44,16 +44,18 @@ def place_of(value: object) -> int | None:
 
 def object_of(value: object) -> Mapping[str, Any]:
     """Return the value if it is a JSON object, else an empty one."""
-    return value if isinstance(value, Mapping) else _NOTHING
+    return value if type(value) is dict or isinstance(value, Mapping) else _NOTHING
 
 
 def objects_in(value: object) -> Iterator[Mapping[str, Any]]:
     """Yield the JSON objects in a list. Yield nothing if the value is not a list."""
-    return (each for each in items_in(value) if isinstance(each, Mapping))
+    return (each for each in items_in(value) if type(each) is dict or isinstance(each, Mapping))
 
 
 def items_in(value: object) -> Sequence[Any]:
     """Return the value if it is a list, else an empty one."""
+    if type(value) is list:
+        return value
     return value if isinstance(value, Sequence) and not isinstance(value, str | bytes) else ()
 
 

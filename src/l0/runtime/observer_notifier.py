@@ -30,7 +30,8 @@ from l0.telemetry.call_log import CALL_LOG
 from l0.telemetry.log_lines import CallLines, LogLine
 
 from .finalizers import soon
-from .observer_guard import enter_observer, headers_of, report_observer_failure
+from .observer_guard import enter_observer, report_observer_failure
+from .propagated_headers import PropagatedHeaders
 from .stream_stats import StreamStatsRecorder, TimelineRecorder
 
 QUIET = (Outcome.OK, Outcome.CANCELLED)
@@ -62,13 +63,11 @@ class ObserverNotifier:
         recorder = TimelineRecorder if timeline else StreamStatsRecorder
         self.stats = recorder(began) if call_observers else None
 
-    def enter(self, stack: ExitStack) -> dict[str, str]:
+    def enter(self, stack: ExitStack) -> PropagatedHeaders:
         """Make the call the current context. Return the headers that propagate it."""
-        headers: dict[str, str] = {}
         for observer in self._call_observers:
             enter_observer(observer, stack)
-            headers.update(headers_of(observer))
-        return headers
+        return PropagatedHeaders(self._call_observers)
 
     def attempt_started(self, attempt: AttemptSpec, at: float) -> None:
         """Report that a request is sent."""
