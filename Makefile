@@ -8,7 +8,7 @@ endif
 
 BIN := .venv/bin
 
-.PHONY: help demo test test-sdk test-matrix test-peers test-frameworks test-hosts test-ray test-providers test-viewer suites test-backends faults fuzz soak lint format docs types contracts package bench bench-packages bench-viewer setup clean
+.PHONY: help demo test test-sdk test-matrix test-peers test-frameworks test-former test-hosts test-ray test-providers test-viewer suites test-backends faults fuzz soak lint format docs types contracts package bench bench-packages bench-viewer setup clean
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-15s %s\n", $$1, $$2 }' Makefile
@@ -53,6 +53,10 @@ test-hosts: setup ## l0 run with a Celery worker and a notebook kernel, each in 
 	@"$(PYTHON)" scripts/environment.py .venv-hosts/celery '[openai]' celery
 	@"$(PYTHON)" scripts/environment.py .venv-hosts/notebook '[openai]' ipykernel jupyter_client
 	@$(BIN)/python -m pytest -n0 tests/journeys/test_run_hosts.py
+
+test-former: ## the suite of L0 for Python by its names, and its README and quick start, in an environment of its own
+	@"$(PYTHON)" scripts/environment.py .venv-former '[openai,anthropic,structured]' 'pytest>=8.3' pytest-asyncio
+	@.venv-former/bin/python tests/former/run_former_suite.py
 
 test-ray: ## l0 backtest on Ray, with two workers on this machine, in an environment of its own
 	@"$(PYTHON)" scripts/environment.py .venv-ray '[openai,ray]' 'pytest>=8.3'

@@ -6,16 +6,18 @@ and the documentation does not use them. The table of `docs/migration.md` is mad
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from importlib import import_module
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, ClassVar, Final, NamedTuple
 
 if TYPE_CHECKING:
     from typing import Self
 
 _RULES = "l0.rules.guardrails.catalogue:Guardrails."
 ALIASES: Final[Mapping[str, str]] = {
+    "AdaptedEvent": "l0.migration:AdaptedEvent",
     "Adapter": "l0.streams.adapters:Adapter",
+    "Adapters": "l0.migration:Adapters",
     "BackoffStrategy": "l0.types:BackoffStrategy",
     "ChunkResult": "l0:Branch",
     "ChunkingStrategy": "l0.orchestration.windows.splitting:Strategy",
@@ -85,7 +87,6 @@ _SCHEMA = "pass the JSON Schema itself to `l0.structured`; it is checked with js
 _STRUCTURED = "`Retry(attempts=...)` for the attempts; JSON is repaired if that is safe: `Structured.edits`"
 _DRIFT = "`l0.Drift(...)` as `drift=`, or `Guardrails.check(text, Drift())`"
 _SPLICE = '`resume="splice"` and a source that takes the text so far; overlap is removed: see guide.md'
-_ADAPTER = "`l0.register_adapter(...)`, or `adapter=` per call: see guide.md"
 _PIPELINE = "`Pipeline([Step(...), ...])`: see orchestration.md"
 _POOL = "`async with Pool(size) as pool: await pool.run(task)`"
 _ANALYSIS = "`Guardrails.check(text, rule)`: the `Violation`s, with their place in the text"
@@ -107,7 +108,6 @@ INSTEAD: Final[Mapping[str, str]] = {
     "LifecycleCallbacks": "pass the callbacks to the call: `l0.run(..., **callbacks)`",
     **_each("EventBus ObservabilityEvent ObservabilityEventType", _OBSERVERS),
     **_each("consume_stream get_text", "`await stream.read()`"),
-    **_each("AdaptedEvent Adapters", _ADAPTER),
     **_each("LiteLLMAdapter OpenAIAdapter OpenAIAdapterOptions", "nothing: these sources are recognized"),
     "GuardrailRule": "`Guardrails.rule(function)` for a function of the text",
     **_each("JsonAnalysis LatexAnalysis MarkdownAnalysis", _ANALYSIS),
@@ -172,6 +172,64 @@ def resolve(name: str) -> Any:
     for part in path.removesuffix("()").split("."):
         value = getattr(value, part)
     return value() if path.endswith("()") else value
+
+
+# -- adapters ----------------------------------------------------------------------------------------------------------
+
+
+class AdaptedEvent(NamedTuple):
+    """An item of its adapters: an event, and the chunk that it was made from."""
+
+    event: Any
+    raw_chunk: Any = None
+
+
+class Adapters:
+    """The registry of its adapters, objects with ``name``, ``detect(source)`` and ``wrap(source)``, for async code.
+
+    They come before the adapters here, which choose by the first item of a source.
+    """
+
+    _registered: ClassVar[tuple[Any, ...]] = ()
+
+    @classmethod
+    def register(cls, adapter: Any, *, silent: bool = False) -> None:  # noqa: ARG003 - as there
+        cls._registered = (adapter, *(one for one in cls._registered if one.name != adapter.name))
+
+    @classmethod
+    def unregister(cls, name: str) -> bool:
+        before, cls._registered = cls._registered, tuple(one for one in cls._registered if one.name != name)
+        return len(cls._registered) < len(before)
+
+    @classmethod
+    def registered(cls) -> list[str]:
+        return [one.name for one in cls._registered]
+
+    @classmethod
+    def clear(cls) -> None:
+        cls._registered = ()
+
+    reset = clear
+
+
+def adapted(source: Any) -> Any:
+    """Return the events of a source that one of its adapters recognizes, or the source itself."""
+    for adapter in Adapters._registered:
+        if adapter.detect(source):
+            return _events_of(adapter.wrap(source), source)
+    return source
+
+
+async def _events_of(items: Any, source: Any) -> AsyncIterator[Any]:
+    try:
+        async for item in items:
+            yield item.event
+    finally:
+        for one in (items, source):
+            close = getattr(one, "aclose", None) or getattr(one, "close", None)
+            closing: Any = close() if close is not None else None
+            if hasattr(closing, "__await__"):
+                await closing
 
 
 # -- options of a call ----------------------------------------------------------------------------------------------

@@ -76,7 +76,6 @@ USES = (
     Use("src/l0/viewer/viewer_server.py", "should_exit", "uvicorn reads it"),
     Use("*", "exc_type", "a parameter of __exit__: the with statement passes it by position"),
     Use("*", "itself", "the reference cycle that only the garbage collector ends"),
-    Use("benchmarks/explicit.py", "detect", "L0's former version calls it on an adapter"),
     Use("benchmarks/variants.py", "*", "parameters of OpenTelemetry's MetricExporter, passed by keyword"),
     Use("tests/*", "pytestmark", "pytest reads it"),
     Use("tests/*", "pytest_*", "hooks of pytest"),

@@ -186,6 +186,8 @@ async def run(block: Block, sim: Simulator, **given: Any) -> dict[str, Any]:
             await PRELUDES[name](room)
         code = compile(block.code, str(block), "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
         await execute(code, room)
+        if isinstance(room["client"], openai.AsyncOpenAI):  # the block's own
+            room["__close__"].append(room["client"])
         for client in room["__close__"]:
             await client.close()
         for client in room["__close_sync__"]:

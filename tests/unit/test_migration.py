@@ -169,6 +169,47 @@ async def test_a_continuation_is_built_from_the_text_so_far() -> None:
     assert built == ["salt "]
 
 
+class Shouting:
+    """One of its adapters."""
+
+    name = "shouting"
+
+    def __init__(self) -> None:
+        self.closed = 0
+
+    def detect(self, source: object) -> bool:
+        return hasattr(source, "__aiter__")
+
+    async def wrap(self, source: Any) -> Any:
+        try:
+            async for item in source:
+                yield l0.AdaptedEvent(event=Event(EventType.TOKEN, item.upper()), raw_chunk=item)
+        finally:
+            self.closed += 1
+
+
+async def awords() -> Any:
+    for word in words():
+        yield word
+
+
+async def test_a_former_adapter_reads_the_sources_that_it_detects() -> None:
+    adapter, adapters = Shouting(), l0.Adapters
+    adapters.register(adapter, silent=True)
+    try:
+        assert adapters.registered() == ["shouting"]
+        assert await (await l0.run(awords)).read() == "SALT WATER"
+        stream = await l0.run(awords)
+        assert (await stream.__anext__()).text == "SALT "
+        await stream.aclose()
+        assert adapter.closed == 2
+        assert await (await l0.run(words)).read() == "salt water"  # not detected
+        assert (adapters.unregister("shouting"), adapters.unregister("shouting")) == (True, False)
+        assert await (await l0.run(awords)).read() == "salt water"
+    finally:
+        adapters.clear()
+
+
 async def test_an_unknown_option_is_still_refused() -> None:
     with pytest.raises(PolicyError, match="buffer_tools"):
         await l0.run(words, buffer_tools=True)  # type: ignore[call-arg]

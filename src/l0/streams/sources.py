@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from functools import cache, partial
 from typing import Any
 
+from l0.migration import adapted
 from l0.stainless.sdk_responses import read_deadline
 
 from .adapters import ADAPTERS
@@ -124,6 +125,7 @@ async def aenter(source: Any) -> tuple[Any, Release]:
     """Return the same as `enter`, after awaiting the source if necessary. The release may have to be awaited, too."""
     if inspect.isawaitable(source):
         source = await source
+    source = adapted(source)
     if hasattr(source, "__aiter__"):
         return source, partial(aclose, source)
     if hasattr(source, "__aenter__"):
