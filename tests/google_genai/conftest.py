@@ -1,4 +1,4 @@
-"""google-genai against the simulator, in an environment of its own: `make test-providers` runs these tests."""
+"""google-genai against the simulator, in its own environment: `make test-providers` runs these tests."""
 
 import asyncio
 import sys

@@ -1,4 +1,4 @@
-"""The built wheel in environments of its own, as a user installs it: `make package` runs these tests.
+"""The built wheel in separate environments, as a user installs it: `make package` runs these tests.
 
 They need the files in `dist/`, the package registry, and the Pythons of this machine.
 """

@@ -22,7 +22,7 @@ from l0.stainless.terminal_rules import terminal_rule
 class CallRequest:
     """One request of the user.
 
-    ``client``: the object of the SDK that may have a policy of its own. ``max_retries``, ``default_retries``: as in
+    ``client``: the object of the SDK that may have its own policy. ``max_retries``, ``default_retries``: as in
     `Call`.
     """
 
