@@ -272,7 +272,8 @@ def _parameters(instrumentor: StainlessInstrumentor) -> Iterator[DoctorFinding]:
 
 
 def _direct_reading(instrumentor: StainlessInstrumentor) -> Iterator[DoctorFinding]:
-    """Report whether streams may be read directly from the connections of the SDK's transport."""
+    """Report whether streams may be read directly from the connections of the SDK's transport. It is no problem if not:
+    they are read through the transport then, as without l0."""
     assert instrumentor.patches is not None
     client = instrumentor.patches.sdk.transport.__name__
     core = client.replace("httpx", "httpcore")
@@ -283,7 +284,7 @@ def _direct_reading(instrumentor: StainlessInstrumentor) -> Iterator[DoctorFindi
     yield DoctorFinding(f"direct reading ({switch}), {versions}: equal for {', '.join(proven) or 'nothing'}")
     for kind, reason in reasons.items():
         if reason:
-            yield DoctorFinding(f"direct reading is switched off, {kind}: {reason}", True)
+            yield DoctorFinding(f"{kind} streams are read through the transport: {reason}")
 
 
 def _telemetry() -> Iterator[DoctorFinding]:

@@ -3,6 +3,8 @@
 anyio resumes and pauses reading for every read. That bounds the data that waits for a slow reader, but costs the event
 loop two system calls per read. Here reading continues until ``_LIMIT`` bytes wait, as in asyncio's own streams. A
 stream that is not anyio's own over a socket, or over TLS over a socket, is read unchanged.
+
+So bytes that arrive behind a body may have been received with it. `holds_unread` tells.
 """
 
 from __future__ import annotations
@@ -54,6 +56,8 @@ class _OpenProtocol(asyncio.Protocol):
     async def receive(self, max_bytes: int = _LIMIT) -> bytes:
         """Return the next received bytes. Raise as anyio does at the end of the connection, or if it is broken."""
         queue, arrived = self._protocol.read_queue, self._protocol.read_event
+        if self._socket_stream._closed:  # by us: anyio would not have received what waits
+            queue.clear()
         if not queue:
             if not (self._ended or self._transport.is_closing()):
                 self._waiting = 0
@@ -79,12 +83,12 @@ class _OpenProtocol(asyncio.Protocol):
 @contextmanager
 def keep_reading(stream: Any) -> Iterator[Receive]:
     """Keep the connection of anyio's ``stream`` open for reading. Yield the function that reads it."""
-    secure = _is(stream, _TLS)
-    socket_stream = stream.transport_stream if secure else stream
-    if not _is(socket_stream, _SOCKET):
+    socket_stream = _socket_stream(stream)
+    secure = socket_stream is not stream
+    open_protocol = _opened(socket_stream)
+    if open_protocol is None:
         yield stream.receive
         return
-    open_protocol = _OpenProtocol(socket_stream)
     try:
         if secure:
             stream.transport_stream = open_protocol
@@ -93,6 +97,28 @@ def keep_reading(stream: Any) -> Iterator[Receive]:
         if secure:
             stream.transport_stream = socket_stream
         open_protocol.stop()
+
+
+def holds_unread(stream: Any) -> bool:
+    """Return True if anyio's ``stream`` received bytes during `keep_reading` that nobody has read.
+
+    Left in the socket, they would keep the pool from using the connection again.
+    """
+    socket_stream = _socket_stream(stream)
+    return _is(socket_stream, _SOCKET) and bool(socket_stream._protocol.read_queue)
+
+
+def _socket_stream(stream: Any) -> Any:
+    """Return the stream over the socket below ``stream``."""
+    return stream.transport_stream if _is(stream, _TLS) else stream
+
+
+def _opened(socket_stream: Any) -> _OpenProtocol | None:
+    """Return the replacement of the protocol of ``socket_stream``; ``None`` if it cannot be replaced."""
+    try:
+        return _OpenProtocol(socket_stream) if _is(socket_stream, _SOCKET) else None
+    except Exception:  # an event loop of another make
+        return None
 
 
 def _is(stream: Any, name: tuple[str, str]) -> bool:

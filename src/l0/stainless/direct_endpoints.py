@@ -15,7 +15,8 @@ class Endpoint:
     """A network backend whose connections answer each request with the next script.
 
     ``network``: the transport's class of network streams. ``timeouts``: those in force during reads of sync sockets.
-    ``requests``: the number of the connection of each request. ``closed``: one flag per connection.
+    ``requests``: the number of the connection of each request. ``pieces``: those left to read, and ``closed``: a flag,
+    by connection.
     """
 
     def __init__(self, network: Any, scripts: Iterable[Script]) -> None:
@@ -23,27 +24,26 @@ class Endpoint:
         self._scripts = iter(scripts)
         self.timeouts: set[float | None] = set()
         self.requests: list[int] = []
+        self.pieces: list[deque[Piece]] = []
         self.closed: list[bool] = []
 
-    def answer(self, number: int) -> tuple[Piece, ...]:
-        """Return the answer to a request over a connection."""
+    def answer(self, number: int) -> None:
+        """Answer a request over a connection."""
         self.requests.append(number)
-        return next(self._scripts).pieces
+        self.pieces[number].extend(next(self._scripts).pieces)
 
     def next_number(self) -> int:
         """Return the number of a new connection."""
+        self.pieces.append(deque())
         self.closed.append(False)
         return len(self.closed) - 1
 
     def network_over(self, socket: Any) -> Any:
-        """Return the transport's network stream over ``socket``."""
+        """Return the transport's network stream over ``socket``, of the newest connection."""
+        pieces = self.pieces[-1]
         network = self._network(socket)
-        network.get_extra_info = _no_info
+        network.get_extra_info = lambda name: bool(pieces) if name == "is_readable" else None
         return network
-
-
-def _no_info(_: str) -> None:
-    """Return nothing about a connection: it has no descriptor, and no unexpected data while it is idle."""
 
 
 class _SyncEndpoint(Endpoint):
@@ -58,14 +58,14 @@ class _Socket:
     def __init__(self, endpoint: Endpoint) -> None:
         self._endpoint = endpoint
         self._number = endpoint.next_number()
-        self._pieces: deque[Piece] = deque()
+        self._pieces = endpoint.pieces[self._number]
         self._timeout: float | None = None
 
     def settimeout(self, timeout: float | None) -> None:
         self._timeout = timeout
 
     def send(self, data: bytes) -> int:
-        self._pieces.extend(self._endpoint.answer(self._number))
+        self._endpoint.answer(self._number)
         return len(data)
 
     def recv(self, _: int) -> bytes:
@@ -102,8 +102,8 @@ class _AsyncioTransport(asyncio.Transport):
         self._endpoint = endpoint
         self._number = endpoint.next_number()
         self._protocol = protocol
-        self._pieces: deque[Piece] = deque()
-        self._reading = self._closing = False
+        self._pieces = endpoint.pieces[self._number]
+        self._reading = self._closing = self._scheduled = False
         self._loop = asyncio.get_running_loop()
 
     def set_protocol(self, protocol: Any) -> None:
@@ -112,12 +112,12 @@ class _AsyncioTransport(asyncio.Transport):
     def set_write_buffer_limits(self, *_: Any, **__: Any) -> None: ...
 
     def write(self, *_: Any, **__: Any) -> None:
-        self._pieces.extend(self._endpoint.answer(self._number))
-        self._loop.call_soon(self._deliver)
+        self._endpoint.answer(self._number)
+        self._schedule()
 
     def resume_reading(self) -> None:
         self._reading = True
-        self._loop.call_soon(self._deliver)
+        self._schedule()
 
     def pause_reading(self) -> None:
         self._reading = False
@@ -134,13 +134,20 @@ class _AsyncioTransport(asyncio.Transport):
         self._closing = self._endpoint.closed[self._number] = True
         self._loop.call_soon(self._protocol.connection_lost, None)
 
+    def _schedule(self) -> None:
+        """Deliver one piece per turn of the event loop."""
+        if not self._scheduled:
+            self._scheduled = True
+            self._loop.call_soon(self._deliver)
+
     def _deliver(self) -> None:
+        self._scheduled = False
         if not self._reading or self._closing or not self._pieces:
             return
         piece = self._pieces.popleft()
         if isinstance(piece, bytes):
             self._protocol.data_received(piece)
-            self._loop.call_soon(self._deliver)
+            self._schedule()
         elif piece is SocketEnding.CLOSED:
             self._protocol.eof_received()
         elif piece is SocketEnding.RESET:
@@ -160,10 +167,10 @@ class _TrioStream:
     def __init__(self, endpoint: Endpoint) -> None:
         self._endpoint = endpoint
         self._number = endpoint.next_number()
-        self._pieces: deque[Piece] = deque()
+        self._pieces = endpoint.pieces[self._number]
 
     async def send_all(self, *_: Any, **__: Any) -> None:
-        self._pieces.extend(self._endpoint.answer(self._number))
+        self._endpoint.answer(self._number)
 
     async def receive_some(self, *_: Any, **__: Any) -> bytes:
         import trio

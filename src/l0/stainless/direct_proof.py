@@ -22,8 +22,9 @@ from .direct_endpoints import ENDPOINTS
 from .direct_reading import DirectConnection, aread_body, connection_of, read_body
 from .direct_scripts import NEXT, SCRIPTS, Script
 
-_READ_TIMEOUT_S = 1.0
-"""The read timeout of other connections, which nothing reaches unless a version of the transport hangs."""
+_READ_TIMEOUT_S = 10.0
+"""The read timeout of other connections, which nothing reaches unless a version of the transport hangs, however busy
+the event loop is."""
 _SHORT_S = 0.001
 """The read timeout of a silent connection. All content arrives with its headers."""
 _KINDS = {
@@ -32,6 +33,10 @@ _KINDS = {
     "trio": ("BoundAsyncStream", "AsyncResponseStream", "trio", "TrioStream", "AsyncConnectionPool"),
 }
 """The names in httpx and httpcore of what each kind of transport consists of."""
+
+
+class Unproven(Exception):  # noqa: N818 - a finding
+    """The reason for which a proof cannot be carried out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,18 +54,24 @@ class Transport:
 
     @classmethod
     def installed(cls, kind: str, client: str, core: str) -> Transport:
-        """Return the kind ``kind`` of the installed packages ``client`` (httpx) and ``core`` (httpcore)."""
+        """Return the kind ``kind`` of the installed packages ``client`` (httpx) and ``core`` (httpcore).
+
+        Raises `Unproven` if a package has other classes.
+        """
         bound, wrapper, backend, network, pool = _KINDS[kind]
-        return cls(
-            kind=kind,
-            client=import_module(client),
-            bound=getattr(import_module(f"{client}._client"), bound),
-            wrapper=getattr(import_module(f"{client}._transports.default"), wrapper),
-            network=getattr(import_module(f"{core}._backends.{backend}"), network),
-            pool=getattr(import_module(core), pool),
-            request=import_module(core).Request,
-            endpoint=ENDPOINTS[kind],
-        )
+        try:
+            return cls(
+                kind=kind,
+                client=import_module(client),
+                bound=getattr(import_module(f"{client}._client"), bound),
+                wrapper=getattr(import_module(f"{client}._transports.default"), wrapper),
+                network=getattr(import_module(f"{core}._backends.{backend}"), network),
+                pool=getattr(import_module(core), pool),
+                request=import_module(core).Request,
+                endpoint=ENDPOINTS[kind],
+            )
+        except (ImportError, AttributeError) as error:
+            raise Unproven(f"{client} and {core} have other classes: {error}") from error
 
     @classmethod
     def of(cls, connection: DirectConnection) -> Transport:
@@ -119,10 +130,10 @@ class _Run:
         return transport.bound(**{name: given[name] for name in signature(transport.bound).parameters})
 
     def connection(self, stream: Any) -> DirectConnection:
-        """Return the connection of a stream. Raises `LookupError` if a layer is not as expected."""
+        """Return the connection of a stream. Raises `Unproven` if a layer is not as expected."""
         found = connection_of(stream)
         if found is None:
-            raise LookupError(f"the layers of an answer with {self.script.name} are not as expected")
+            raise Unproven(f"the layers of an answer with {self.script.name} are not as expected")
         return found
 
     @contextmanager
@@ -130,7 +141,7 @@ class _Run:
         """Note the exception of the block that reads an answer."""
         try:
             yield
-        except LookupError:
+        except Unproven:
             raise
         except Exception as error:
             self._errors.append(f"{type(error).__module__}.{type(error).__qualname__}: {error}")
@@ -142,7 +153,7 @@ class _Run:
     def outcome(self) -> _Outcome:
         """Return the visible effects of both answers."""
         if not self.content:
-            raise LookupError(f"an answer with {self.script.name} has no content")
+            raise Unproven(f"an answer with {self.script.name} has no content")
         return _Outcome(
             content=bytes(self.content),
             errors=tuple(self._errors),
@@ -183,6 +194,8 @@ def _reason(kind: str, client: str) -> str:
             return asyncio.run(areason_against(transport))
         reason: str = import_module("trio").run(areason_against, transport)
         return reason
+    except Unproven as finding:
+        return str(finding)
     except Exception:
         return f"the proof failed: {raised()}"
 
@@ -229,12 +242,15 @@ def _play(run: _Run, direct: bool) -> _Outcome:
 
 
 async def _aplay(run: _Run, direct: bool) -> _Outcome:
+    import anyio.lowlevel  # a dependency of both SDKs
+
     stream = run.stream(await run.pool.handle_async_request(run.request()))
     with run.noted():
         parts = aread_body(run.connection(stream)) if direct else aiter(stream)
         try:
             async for part in parts:
                 run.content += part
+                await anyio.lowlevel.checkpoint()  # the user's own work, during which more arrives
                 if run.script.closes:
                     await stream.aclose()
         finally:

@@ -8,8 +8,8 @@ raised again inside the transport. So the transport's own code decides about err
 connection. If a body is abandoned, the parser has not seen its end, and the transport closes the connection.
 
 This code relies on private names of httpx and httpcore. If anything differs from what it expects, the body is read as
-usual: for HTTP/2, proxies, other transports and streams, bodies that have been read in part, and transports that are
-traced or log their steps. `direct_proof` compares both ways to read before the first body is read directly.
+usual: for HTTP/2, proxies, other transports and streams, bodies that have been read in part, objects with a method of
+their own, and transports that are traced or log their steps. `direct_proof` compares both ways to read before the first body is read directly.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from l0.runtime.async_deadlines import deadline_reads
 from l0.runtime.deadlines import CallDeadlines
 from l0.runtime.watchdog import Expired
 
-from .asyncio_reading import Receive, keep_reading
+from .asyncio_reading import Receive, holds_unread, keep_reading
 from .send_deadlines import is_own_trace
 
 _SYNC_LAYERS = (
@@ -54,6 +54,10 @@ _POOLS = ("ConnectionPool", "AsyncConnectionPool")
 """The pools of connections without a proxy."""
 
 
+_LONGEST_TIMEOUT_S = 1e9
+"""30 years, which every clock can hold. The transport decides about a longer timeout, or one that is not positive."""
+
+
 class _LastRead:
     """A replacement of a socket that repeats the outcome of its last read, so that the transport acts on it.
 
@@ -65,9 +69,13 @@ class _LastRead:
         self._error = error
 
     def recv(self, *_: Any, **__: Any) -> bytes:
-        if self._error is not None:
-            raise self._error
-        return b""
+        error, self._error = self._error, None  # its traceback leads back here
+        if error is None:
+            return b""
+        try:
+            raise error
+        finally:
+            del error
 
     async def receive(self, *_: Any, **__: Any) -> bytes:
         return self.recv()
@@ -82,14 +90,25 @@ class DirectConnection:
     """A connection that is read directly.
 
     ``stream``: the response's stream, through which the transport reads. ``layers``: the objects from this stream to
-    the network stream. ``read_timeout_s``: the timeout of the transport.
+    the network stream. ``bypassed``: the methods that are not called, each as its object and its name.
+    ``read_timeout_s``: the timeout of the transport.
     """
 
     def __init__(self, layers: list[Any], attribute: str, body: PlainChunkParser | UnframedBody) -> None:
-        self.stream, connection, self._network = layers[0], layers[-2], layers[-1]
+        *streams, connection, self._network = layers
+        self.stream = streams[0]
         self.layers = layers
         self._attribute = attribute
         self.parser = connection._h11_state
+        iteration = "__iter__" if hasattr(self.stream, "__iter__") else "__aiter__"
+        self.bypassed: list[tuple[Any, str]] = [
+            *((stream, iteration) for stream in streams),
+            (connection, "_receive_response_body"),
+            (connection, "_receive_event"),
+            (self._network, "read"),
+            (self.parser, "next_event"),
+            (self.parser, "receive_data"),
+        ]
         self.socket = getattr(self._network, attribute)
         self.size: int = connection.READ_NUM_BYTES
         self.read_timeout_s: float | None = layers[-3]._request.extensions.get("timeout", {}).get("read")
@@ -128,6 +147,15 @@ class DirectConnection:
     def end(self, error: BaseException | None) -> None:
         """Make the transport's next read raise ``error``; ``None`` for the end of the connection."""
         setattr(self._network, self._attribute, _LastRead(self.socket, error))
+
+    def retire_if_more_waits(self) -> None:
+        """Show the pool that more than the body has arrived, so that it does not use the connection again.
+
+        It asks whether an idle connection is readable. These bytes have been read already.
+        """
+        if holds_unread(self.socket):
+            known = self._network.get_extra_info
+            self._network.get_extra_info = lambda info: info == "is_readable" or known(info)
 
     def return_to_transport(self) -> None:
         """Advance the parser past the bytes that were read here."""
@@ -189,6 +217,7 @@ async def aread_body(connection: DirectConnection) -> AsyncGenerator[bytes, None
     connection.return_to_transport()
     async for part in connection.stream:
         yield part
+    connection.retire_if_more_waits()
 
 
 def _read_limit(timeout_s: float | None) -> CallDeadlines:
@@ -216,7 +245,10 @@ def connection_of(stream: Any) -> DirectConnection | None:
     if getattr(network, attribute, None) is None:
         return None
     found = DirectConnection(layers, attribute, body)
-    return None if found.read_timeout_s == 0 else found
+    timeout_s = found.read_timeout_s
+    if timeout_s is not None and not 0 < timeout_s <= _LONGEST_TIMEOUT_S:
+        return None
+    return None if any(name in vars(one) for one, name in found.bypassed) else found
 
 
 def _layers(stream: Any, expected: tuple[tuple[str, str, str], ...]) -> list[Any] | None:
@@ -238,7 +270,7 @@ def _body_of(reader: Any) -> PlainChunkParser | UnframedBody | None:
         return None
     match kind.__name__:
         case "ChunkedReader":
-            return PlainChunkParser()
+            return PlainChunkParser() if vars(reader) == vars(kind()) else None  # not in the middle of a body
         case "ContentLengthReader":
             return UnframedBody(reader._remaining)
         case "Http10Reader":

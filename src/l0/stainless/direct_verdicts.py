@@ -17,27 +17,14 @@ from l0.shared_state.forks import renew_in_child
 from .direct_reading import DirectConnection
 
 
-def _bypassed(connection: DirectConnection) -> list[tuple[Any, str]]:
-    """Return the functions that are not called for bodies that are read directly: the class and the name of each."""
-    *streams, http, network = map(type, connection.layers)
-    iteration = "__iter__" if hasattr(streams[0], "__iter__") else "__aiter__"
-    return [
-        *((kind, iteration) for kind in streams),
-        (http, "_receive_response_body"),
-        (http, "_receive_event"),
-        (network, "read"),
-        (type(connection.parser), "next_event"),
-        (type(connection.parser), "receive_data"),
-    ]
-
-
 def _key(connection: DirectConnection) -> Hashable:
-    return tuple([getattr(kind, name) for kind, name in _bypassed(connection)])
+    return tuple([getattr(type(one), name) for one, name in connection.bypassed])
 
 
 def _patched(connection: DirectConnection) -> str:
     """Describe a bypassed function that another library has replaced, and that must be called; ``""`` if none is."""
-    for kind, name in _bypassed(connection):
+    for one, name in connection.bypassed:
+        kind = type(one)
         function = getattr(kind, name)
         own = isinstance(function, FunctionType) and _package(function) == _package(kind)
         if not own or hasattr(function, "__wrapped__"):

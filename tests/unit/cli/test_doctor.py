@@ -2,6 +2,7 @@
 
 import json
 import logging
+import re
 from collections.abc import Callable, Iterator
 from functools import wraps
 from importlib.metadata import metadata
@@ -75,13 +76,17 @@ def test_a_type_of_parameters_that_is_switched_off_is_a_problem(
     assert "! switched off: Asked: a key more" in capsys.readouterr().out
 
 
-def test_a_transport_that_is_not_read_directly_is_a_problem(
+def test_a_transport_that_is_not_read_directly_is_reported_with_the_reason_and_is_no_problem(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(direct_proof, "read_body", lambda connection: iter([b"abc"]))
-    assert main(["doctor"]) == 1
+    monkeypatch.setitem(direct_proof._KINDS, "asyncio", ("Unknown", *direct_proof._KINDS["asyncio"][1:]))
+    assert main(["doctor"]) == 0
     report = capsys.readouterr().out
-    assert "! direct reading is switched off, sync: chunks: content b'abc' instead of b'abcdefg'" in report
+    difference = "chunks: content b'abc' instead of b'abcdefg'"
+    assert f"    sync streams are read through the transport: {difference}\n" in report
+    assert re.search(r"\n    asyncio streams are read through the transport: httpx2? and httpcore2? have other", report)
+    assert report.endswith("No problems found.\n")
 
 
 def test_an_sdk_that_is_missing_is_none(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

@@ -10,7 +10,7 @@ import anyio
 import pytest
 import trustme
 
-from l0.stainless.asyncio_reading import _LIMIT, keep_reading
+from l0.stainless.asyncio_reading import _LIMIT, holds_unread, keep_reading
 
 SIZE = 65536
 Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
@@ -170,6 +170,51 @@ def test_slow_reader_applies_backpressure():
     asyncio.run(main())
 
 
+@KINDS
+def test_what_waits_unread_is_known(secure):
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while asked := await reader.read(SIZE):
+            writer.write(asked)
+
+    async def main() -> None:
+        async with connected(serve, secure=secure) as stream:
+            with keep_reading(stream) as receive:
+                await stream.send(b"one")
+                assert await receive(SIZE) == b"one"
+            assert not holds_unread(stream)
+            with keep_reading(stream) as receive:
+                await stream.send(b"one")
+                assert await receive(SIZE) == b"one"
+                await stream.send(b"two")
+                while not wire(stream)._protocol.read_queue:
+                    await asyncio.sleep(0)
+            assert holds_unread(stream)
+            assert await stream.receive() == b"two"
+            assert not holds_unread(stream)
+
+    asyncio.run(main())
+
+
+@KINDS
+def test_a_transport_that_keeps_its_protocol_is_read_as_it_is(secure, monkeypatch):
+    def refuse(_: asyncio.BaseProtocol) -> None:
+        raise NotImplementedError
+
+    async def serve(_: Any, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"one")
+
+    async def main() -> None:
+        async with connected(serve, secure=secure) as stream:
+            below = wire(stream)
+            monkeypatch.setattr(below._transport, "set_protocol", refuse)
+            with keep_reading(stream) as receive:
+                assert await receive(SIZE) == b"one"
+                assert not below._transport.is_reading()
+            assert wire(stream) is below
+
+    asyncio.run(main())
+
+
 def test_other_streams_are_read_as_they_are():
     class Other:
         async def receive(self, size: int) -> bytes:
@@ -180,5 +225,6 @@ def test_other_streams_are_read_as_they_are():
         with keep_reading(other) as receive:
             assert receive == other.receive
             assert await receive(3) == b"xxx"
+        assert not holds_unread(other)
 
     asyncio.run(main())

@@ -1,9 +1,11 @@
 """The proof that bodies read directly are those that the transport reads: what it notices, and what follows from it."""
 
 import asyncio
+import gc
 import threading
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
+from weakref import ref
 
 import anyio
 import pytest
@@ -11,7 +13,7 @@ from installed import httpx, needs_trio
 
 from l0.stainless import direct_bodies, direct_proof, direct_reading
 from l0.stainless.direct_proof import Transport
-from l0.stainless.direct_scripts import Script
+from l0.stainless.direct_scripts import Script, SocketEnding
 from l0.stainless.direct_verdicts import Proofs
 
 CLIENT = httpx.__name__
@@ -208,7 +210,39 @@ def test_a_signal_that_ends_a_proof_is_the_users(proofs, monkeypatch):
     assert proofs.verdict(direct_reading.connection_of(stream_of(BODY))) is None
 
 
+@pytest.mark.parametrize("timeout_s", [-1.0, 0.0, float("nan"), 1e12, "1"])
+def test_a_timeout_that_is_no_time_is_left_to_the_transport(timeout_s):
+    run = direct_proof._Run(transport("sync"), BODY)
+    stream = run.stream(run.pool.handle_request(run.request()))
+    run._timeouts["read"] = timeout_s
+    assert direct_bodies._known(stream) == (None, None)
+    run._timeouts["read"] = 1e9
+    assert direct_bodies._known(stream)[0] is not None
+    stream.close()
+    run.pool.close()
+
+
+def test_an_error_of_a_read_keeps_nothing_alive():
+    """A connection that held the exception would hold its traceback, and so itself."""
+    run = direct_proof._Run(transport("sync"), Script("reset", (BODY.pieces[0], SocketEnding.RESET)))
+    stream = run.stream(run.pool.handle_request(run.request()))
+    found = direct_reading.connection_of(stream)
+    assert found is not None
+    network = ref(found.layers[-1])
+    gc.collect()
+    gc.disable()
+    try:
+        with pytest.raises(httpx.ReadError):
+            list(direct_reading.read_body(found))
+        stream.close()
+        run.pool.close()
+        del run, stream, found
+        assert network() is None
+    finally:
+        gc.enable()
+
+
 def test_an_answer_without_content_proves_nothing(monkeypatch):
     empty = Script("no content", (b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n",))
     monkeypatch.setattr(direct_proof, "SCRIPTS", (empty,))
-    assert reason("sync").startswith("the proof failed: LookupError")
+    assert reason("sync") == "an answer with no content has no content"

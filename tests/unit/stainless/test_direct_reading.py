@@ -5,7 +5,7 @@ import socket
 import struct
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from types import SimpleNamespace
 from typing import Any
@@ -29,15 +29,19 @@ Read = Callable[..., list[Any]]
 
 @contextmanager
 def server(*scripts: Script) -> Iterator[tuple[str, list[int]]]:
-    """An origin that sends what each script has, request by request. Beside it: the connection that each came over."""
+    """An origin that sends what each script has, request by request, and calls its functions. Beside it: the connection
+    that each came over."""
     over: list[int] = []
     waiting = iter(scripts)
 
     def serve(connection: socket.socket, number: int) -> None:
-        with connection:
+        with connection, suppress(ConnectionError):
             while connection.recv(65536):
                 over.append(number)
                 for piece in next(waiting):
+                    if callable(piece):
+                        piece()
+                        continue
                     if piece is RESETS:
                         connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
                     if piece in (HANGS_UP, RESETS):
@@ -211,6 +215,46 @@ def test_a_body_that_is_given_up_takes_its_connection_along(taken):
     assert over == [0, 1]
 
 
+class Unasked:
+    """A server that sends more behind a body, while the reader of the body is busy with its first part."""
+
+    def __init__(self) -> None:
+        self._opened, self._reading, self._sent = (threading.Event() for _ in range(3))
+        more = b"HTTP/1.1 408 Request Timeout\r\ncontent-length: 5\r\n\r\nstale"
+        self.script = (
+            HEAD,
+            partial(self._opened.wait, 60),  # the body comes in a read of its own
+            BODY + b"0\r\n\r\n",
+            partial(self._reading.wait, 60),
+            more,
+            self._sent.set,
+        )
+
+    async def answers(self, url: str, **given: Any) -> list[Any]:
+        """The bodies of two requests, the first of which gets the additional bytes."""
+        async with httpx.AsyncClient(**given) as client:
+            response = opened(await client.send(client.build_request("POST", url), stream=True))
+            self._opened.set()
+            parts = areads(response)
+            got = [await anext(parts)]
+            self._reading.set()
+            await anyio.to_thread.run_sync(self._sent.wait, 60)
+            for _ in range(20):  # a connection that is open for reading reads what has come
+                await anyio.lowlevel.checkpoint()
+            got += [part async for part in parts]
+            await response.aclose()
+            return [b"".join(got), (await client.post(url)).content]
+
+
+@pytest.mark.parametrize("backend", ["asyncio", pytest.param("trio", marks=needs_trio)])
+def test_bytes_behind_a_body_are_not_the_next_answer(backend, taken):
+    unasked = Unasked()
+    with server(unasked.script, (WHOLE,)) as (url, over):
+        assert anyio.run(unasked.answers, url, backend=backend) == [b"abcdefg"] * 2
+    assert taken == [True]
+    assert over == [0, 1]
+
+
 async def _cancelled_by_asyncio(reading: Any) -> None:
     task = asyncio.ensure_future(reading)
     await asyncio.sleep(0.05)
@@ -327,6 +371,41 @@ def test_streams_of_other_makes_are_read_as_ever(taken):
     made = httpx.MockTransport(lambda _: httpx.Response(200, content=Passing(_Given())))
     assert read_asyncio("http://a.example", transport=made) == [b"ABC"]
     assert taken == [False, False]
+
+
+def test_a_body_that_was_read_in_part_is_read_as_ever(taken):
+    pause = threading.Event()
+    script = (HEAD, b"5\r\nab", partial(pause.wait, 60), b"cde\r\n2\r\nfg\r\n0\r\n\r\n")
+    with server(script, (WHOLE,)) as (url, over), httpx.Client() as client:
+        response = client.send(client.build_request("POST", url), stream=True)
+        parts = iter(response.stream)
+        first = next(parts)
+        pause.set()
+        assert first + b"".join(reads(opened(response))) == b"abcdefg"
+        response.close()
+        assert client.post(url).content == b"abcdefg"
+    assert taken == [False]
+    assert over == [0, 0]
+
+
+def test_a_connection_with_a_method_of_its_own_is_read_as_ever(taken):
+    opening = threading.Event()
+    seen: list[bytes] = []
+    with server((HEAD, partial(opening.wait, 60), BODY + b"0\r\n\r\n")) as (url, _), httpx.Client() as client:
+        response = client.send(client.build_request("POST", url), stream=True)
+        network = response.extensions["network_stream"]
+        original = network.read
+
+        def read_and_keep(*arguments: Any, **options: Any) -> bytes:
+            seen.append(original(*arguments, **options))
+            return seen[-1]
+
+        network.read = read_and_keep
+        opening.set()
+        assert b"".join(reads(opened(response))) == b"abcdefg"
+        response.close()
+    assert taken == [False]
+    assert b"".join(seen) == BODY + b"0\r\n\r\n"
 
 
 def test_a_body_that_the_transport_traces_is_read_as_ever(taken):
