@@ -9,7 +9,8 @@ connection. If a body is abandoned, the parser has not seen its end, and the tra
 
 This code relies on private names of httpx and httpcore. If anything differs from what it expects, the body is read as
 usual: for HTTP/2, proxies, other transports and streams, bodies that have been read in part, objects with a method of
-their own, and transports that are traced or log their steps. `direct_proof` compares both ways to read before the first body is read directly.
+their own, and transports that are traced or log their steps. `direct_proof` compares both ways to read before the first
+body is read directly.
 """
 
 from __future__ import annotations
