@@ -62,15 +62,19 @@ _LONGEST_TIMEOUT_S = 1e9
 class _LastRead:
     """A replacement of a socket that repeats the outcome of its last read, so that the transport acts on it.
 
+    ``network`` has the socket in ``attribute``, and has it again after that: it asks the socket whether it is readable.
     ``error``: ``None`` for the end of the connection.
     """
 
-    def __init__(self, socket: Any, error: BaseException | None) -> None:
-        self._socket = socket
+    def __init__(self, network: Any, attribute: str, error: BaseException | None) -> None:
+        self._network = network
+        self._attribute = attribute
+        self._socket = getattr(network, attribute)
         self._error = error
 
     def recv(self, *_: Any, **__: Any) -> bytes:
-        error, self._error = self._error, None  # its traceback leads back here
+        setattr(self._network, self._attribute, self._socket)
+        error, self._error = self._error, None  # its traceback leads back here, to the connection
         if error is None:
             return b""
         try:
@@ -147,7 +151,7 @@ class DirectConnection:
 
     def end(self, error: BaseException | None) -> None:
         """Make the transport's next read raise ``error``; ``None`` for the end of the connection."""
-        setattr(self._network, self._attribute, _LastRead(self.socket, error))
+        setattr(self._network, self._attribute, _LastRead(self._network, self._attribute, error))
 
     def retire_if_more_waits(self) -> None:
         """Show the pool that more than the body has arrived, so that it does not use the connection again.

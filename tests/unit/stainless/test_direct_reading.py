@@ -306,13 +306,14 @@ def test_a_read_that_is_cancelled_takes_its_connection_along(cancelled, taken):
     [
         b"HTTP/1.1 200 OK\r\ncontent-length: 7\r\n\r\nabcdefg",
         b"HTTP/1.0 200 OK\r\n\r\nabcdefg",
+        b"HTTP/1.1 200 OK\r\n\r\nabcdefg",
         b"HTTP/1.1 200 OK\r\nconnection: close\r\n\r\nabcdefg",
     ],
 )
 def test_a_body_without_chunks_comes_whole(head, read, taken):
-    with server((head, HANGS_UP)) as (url, _):
-        assert read(url) == [b"abcdefg"]
-    assert taken == [True]
+    with server((head, HANGS_UP), (WHOLE,)) as (url, _):
+        assert read(url, 2) == [b"abcdefg"] * 2
+    assert taken == [True] * 2
 
 
 SIZED = b"HTTP/1.1 200 OK\r\ncontent-length: 7\r\n\r\n"
