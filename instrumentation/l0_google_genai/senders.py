@@ -162,6 +162,9 @@ class AsyncStreamBody(_StreamBody):
             reads = recording.abody(self.runtime.number, reads, 0)
         return reads, self._parser()
 
+    async def prepare(self) -> None:
+        """Do nothing: these bodies are read through their transport."""
+
     async def drain(self, chunks: AsyncIterator[bytes]) -> None:
         """Do nothing: this dialect has no terminal event, so a complete answer was read to the end of its body."""
 

@@ -1,4 +1,4 @@
-"""`l0.instrument(direct=True)`: the same answers over the same connections, past the transport's parser."""
+"""Streams read directly from their connections: the same answers, past the transport's parser."""
 
 import asyncio
 import re
@@ -11,7 +11,10 @@ import pytest
 import l0
 from l0.config import CONFIG
 from l0.model.policy_from_environment import read_environment
+from l0.runtime.deadlines import CallDeadlines
 from l0.simulator.server import Simulator
+from l0.stainless import direct_bodies, direct_proof
+from l0.stainless.direct_verdicts import Proofs
 
 ASKED: dict[str, Any] = {"messages": [{"role": "user", "content": "[[simulate: tokens 50]]"}], "stream": True}
 _ID = re.compile(r"[0-9a-f]{24}|created=\d+|obfuscation='\w*'")
@@ -53,6 +56,28 @@ def test_the_same_chunks_come_over_one_connection(api, flavour, policy, sim, tak
     l0.instrument(policy, direct=True)
     assert told(api, flavour, sim) == (bare, 1)
     assert taken == [True, True]
+
+
+def test_a_proof_does_not_use_up_the_time_of_the_first_read(sim, monkeypatch):
+    order: list[str] = []
+    reading = CallDeadlines.reading
+
+    async def prove(_: object) -> str:
+        order.append("proof")
+        return ""
+
+    def read(self: CallDeadlines, at: float) -> float:
+        order.append("read")
+        return reading(self, at)
+
+    monkeypatch.setattr(direct_bodies, "PROOFS", Proofs())
+    monkeypatch.setattr(direct_bodies, "_PREPARED", set())
+    monkeypatch.setattr(direct_proof, "areason_against", prove)
+    monkeypatch.setattr(CallDeadlines, "reading", read)
+    l0.instrument(l0.Policy.interactive())
+    told("chat", "async", sim)
+    assert order[:2] == ["proof", "read"]
+    assert order.count("proof") == 1
 
 
 @pytest.mark.parametrize(

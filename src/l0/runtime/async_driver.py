@@ -30,6 +30,9 @@ class AsyncAttemptBody(AsyncSender, Protocol):
         """Return the raw reads of the current attempt, and the parser that turns them into the user's objects."""
         ...
 
+    async def prepare(self) -> None:
+        """Do what must precede the first read and may take time, which is not the server's."""
+
     async def drain(self, chunks: AsyncIterator[Any]) -> None:
         """Read the rest of the body of a complete answer, within a short limit, so that its connection can be
         reused."""
@@ -81,6 +84,8 @@ async def relay(runtime: CallRuntime, body: AsyncAttemptBody) -> AsyncIterator[A
     more = True
     try:
         while more and not runtime.aborted:
+            if runtime.deadlines is not None:
+                await body.prepare()
             chunks, parser = body.start()
             runtime.use_parser(parser)
             timed, single_text = runtime.timed, parser.single_text

@@ -10,6 +10,9 @@ from . import direct_reading
 from .direct_reading import DirectConnection
 from .direct_verdicts import PROOFS
 
+_PREPARED: set[type] = set()
+"""The classes of network streams over which a proof has run before the first read of a body."""
+
 
 def direct_reads(stream: Any) -> Iterator[bytes]:
     """Return the raw reads of the body that ``stream`` reads, directly if possible."""
@@ -30,6 +33,17 @@ def adirect_reads(stream: Any) -> AsyncIterator[bytes]:
     return direct_reading.aread_body(connection) if verdict else aiter(stream)
 
 
+async def aprove(stream: Any, network: type) -> None:
+    """Run the proof for the body that ``stream`` reads, if it is the first over a ``network`` of its class."""
+    if network in _PREPARED:
+        return
+    connection, verdict = _known(stream)
+    if connection is not None:
+        if verdict is None:
+            await PROOFS.aprove(connection)
+        _PREPARED.add(network)
+
+
 def _known(stream: Any) -> tuple[DirectConnection | None, bool | None]:
     """Return the connection of a body, and the verdict on its transport; no connection if anything is unexpected."""
     try:
@@ -40,8 +54,9 @@ def _known(stream: Any) -> tuple[DirectConnection | None, bool | None]:
 
 
 async def _once_proven(connection: DirectConnection) -> AsyncIterator[bytes]:
-    """Run the proof, then yield the raw reads."""
-    if not await PROOFS.aprove(connection):
+    """Run the proof if it has not run meanwhile, then yield the raw reads."""
+    verdict = PROOFS.verdict(connection)
+    if not (await PROOFS.aprove(connection) if verdict is None else verdict):
         async for part in connection.stream:
             yield part
         return

@@ -19,7 +19,7 @@ from l0.runtime.watchdog import ReadDeadline
 from l0.wire.request_id import request_id_of
 
 from .sdk import Loop
-from .sdk_responses import adopt, areads, part_with, read_deadline, reads, share_reads, tap
+from .sdk_responses import adopt, areads, part_with, prove_reads, read_deadline, reads, share_reads, tap
 from .stainless_call_adapter import ReaderContext, StainlessCallAdapter
 
 _DRAIN = 0.1
@@ -163,6 +163,10 @@ class AsyncSdkBody(_SdkBody):
                 await fresh.aclose()
             self.runtime.halt()
         return fresh
+
+    async def prepare(self) -> None:
+        """As `SdkBody.start`, where the proof of direct reading runs if there is none yet."""
+        await prove_reads(self.response)
 
     async def drain(self, chunks: AsyncIterator[Any]) -> None:
         """Read the rest of a body after its complete answer, so that the connection can be reused."""

@@ -20,7 +20,7 @@ from l0.runtime.deadlines import FixedDeadline
 from l0.runtime.finalizers import interrupted
 from l0.runtime.watchdog import WATCHDOG, BoundedReads, Expired, ReadDeadline
 
-from .direct_bodies import adirect_reads, direct_reads
+from .direct_bodies import adirect_reads, aprove, direct_reads
 from .recorded_stream import RecordedByteStream
 from .send_deadlines import Timeouts
 
@@ -453,6 +453,12 @@ def areads(response: Any) -> AsyncIterator[bytes]:
         return aiter(_reader_of(response).aiter_bytes())
     response.is_stream_consumed = True
     return adirect_reads(response.stream.inner) if CONFIG.direct else aiter(response.stream.inner)
+
+
+async def prove_reads(response: Any) -> None:
+    """Decide in advance how the first body of an async transport is read, because that takes time."""
+    if CONFIG.direct and _plain(response):
+        await aprove(response.stream.inner, type(response.extensions.get("network_stream")))
 
 
 def read_deadline(response: Any) -> ReadDeadline | None:

@@ -205,6 +205,9 @@ class AsyncSourceBody(_SourceBody):
         with attempt(self.call_adapter.call_observer, **self._limits()):  # a lazy source sends its request only now
             return await anext(items)
 
+    async def prepare(self) -> None:
+        """Do nothing: the source is the user's."""
+
     async def drain(self, chunks: AsyncIterator[Any]) -> None:
         """Do nothing: a source is already read to its end."""
 

@@ -258,6 +258,9 @@ class AsyncFakeBody:
     async def send(self, options: Any) -> Any:
         return self._inner.send(options)
 
+    async def prepare(self) -> None:
+        pass
+
     async def drain(self, chunks: AsyncIterator[Any]) -> None:
         pass
 
