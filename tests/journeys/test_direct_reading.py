@@ -11,7 +11,7 @@ import pytest
 import l0
 from l0.config import CONFIG
 from l0.model.policy_from_environment import read_environment
-from l0.runtime.deadlines import CallDeadlines
+from l0.runtime.async_deadlines import AsyncioReads
 from l0.simulator.server import Simulator
 from l0.stainless import direct_bodies, direct_proof
 from l0.stainless.direct_verdicts import Proofs
@@ -60,23 +60,23 @@ def test_the_same_chunks_come_over_one_connection(api, flavour, policy, sim, tak
 
 def test_a_proof_does_not_use_up_the_time_of_the_first_read(sim, monkeypatch):
     order: list[str] = []
-    reading = CallDeadlines.reading
+    read_of = AsyncioReads.read
 
     async def prove(_: object) -> str:
         order.append("proof")
         return ""
 
-    def read(self: CallDeadlines, at: float) -> float:
+    def read(self: AsyncioReads) -> Any:
         order.append("read")
-        return reading(self, at)
+        return read_of(self)
 
     monkeypatch.setattr(direct_bodies, "PROOFS", Proofs())
     monkeypatch.setattr(direct_bodies, "_PREPARED", set())
     monkeypatch.setattr(direct_proof, "areason_against", prove)
-    monkeypatch.setattr(CallDeadlines, "reading", read)
-    l0.instrument(l0.Policy.interactive())
+    monkeypatch.setattr(AsyncioReads, "read", read)
+    l0.instrument(l0.Policy.interactive(), direct=True)
     told("chat", "async", sim)
-    assert order[:2] == ["proof", "read"]
+    assert order[:3] == ["read", "proof", "read"]  # the first one is the request
     assert order.count("proof") == 1
 
 
