@@ -223,7 +223,7 @@ class Unasked:
         more = b"HTTP/1.1 408 Request Timeout\r\ncontent-length: 5\r\n\r\nstale"
         self.script = (
             HEAD,
-            partial(self._opened.wait, 60),  # the body comes in a read of its own
+            partial(self._opened.wait, 60),  # the body comes in a separate read
             BODY + b"0\r\n\r\n",
             partial(self._reading.wait, 60),
             more,
