@@ -86,10 +86,12 @@ def installed_version(name: str) -> str | None:
     found = getattr(sys.modules.get(name), "__version__", None)
     if found is not None:
         return str(found)
+    if not importable(name):  # asked first: the search for metadata takes ten times as long
+        return None
     try:
         return version(name)
-    except PackageNotFoundError:  # not installed, or a copy without metadata
-        return "" if importable(name) else None
+    except PackageNotFoundError:  # a copy without metadata, or a distribution of another name
+        return ""
 
 
 def instrument(

@@ -250,6 +250,13 @@ def test_a_start_without_code_logs_and_warns_and_never_raises(warnings_of, monke
         assert not is_patched(OPENAI)
 
 
+def test_metadata_of_a_missing_sdk_is_not_searched_for(monkeypatch):
+    searched = []
+    monkeypatch.setattr(discovery, "version", searched.append)
+    assert discovery.installed_version("no_such_sdk") is None
+    assert searched == []
+
+
 def test_zero_code_start_ignores_a_missing_sdk(warnings_of, monkeypatch, caplog):
     for attribute in ("sdk_name", "distribution"):
         monkeypatch.setattr(OpenAIInstrumentor, attribute, "no_such_sdk")
