@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from itertools import pairwise
 
 from .constructors.object_copy import ObjectCopy
-from .event_values import NUMBER, STRING, Fields, Place, decoded
+from .event_values import END, NUMBER, STRING, Fields, Place, decoded
 from .template_reader import Read, reader_factory, value_pattern
 
 
@@ -18,15 +18,16 @@ class EventShape:
     its object: ``h0``, ... are the variables of the fields, and ``p0``, ... those of the other values.
     """
 
-    __slots__ = ("_answer", "_factory", "_fields", "_lengths", "_match", "_values")
+    __slots__ = ("_answer", "_end", "_factory", "_fields", "_lengths", "_match", "_values")
 
     def __init__(self, raw: bytes, places: Sequence[Place], fields: Fields, copy: ObjectCopy) -> None:
         keys, groups = list(fields), list(enumerate(places, 1))
         self._fields = [group for group, place in groups if place.key in fields]
         self._answer = [(group, place.number) for group, place in groups if place.key not in fields]
+        self._end = len(places) + 1
         self._match = _pattern(raw, places).fullmatch
         mine = [place for place in places if place.key in fields]
-        edges = [*(place.start for place in mine), len(raw)]
+        edges = [*(place.start for place in mine), len(raw[:-3].rstrip(b" "))]
         self._lengths = [start - place.end for place, start in zip(mine, edges[1:], strict=True)]
         order = [(keys.index(place.key), place.number) for place in mine]
         self._factory = reader_factory(copy, order, len(self._answer))
@@ -40,7 +41,7 @@ class EventShape:
         if found is None:
             return None
         spans = [found.span(group) for group in self._fields]
-        following = [raw[end:start] for (_, end), (start, _) in pairwise([*spans, (len(raw), 0)])]
+        following = [raw[end:start] for (_, end), (start, _) in pairwise([*spans, found.span(self._end)])]
         if [len(part) for part in following] != self._lengths:
             return None
         answer = [decoded(found[group], number=number) for group, number in self._answer]
@@ -48,9 +49,9 @@ class EventShape:
 
 
 def _pattern(raw: bytes, places: Sequence[Place]) -> re.Pattern[bytes]:
-    """Return the pattern of events that differ in these places only. Each value has a group."""
+    """Return the pattern of events that differ in these places only. Each value has a group, and so has their end."""
     found, at = b"", 0
     for place in places:
         found += re.escape(raw[at : place.start]) + b"(%b)" % (NUMBER if place.number else STRING % b"*+")
         at = place.end
-    return re.compile(found + re.escape(raw[at:]))
+    return re.compile(found + re.escape(raw[at:-3].rstrip(b" ")) + b"(%b)" % END)

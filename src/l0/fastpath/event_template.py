@@ -125,7 +125,7 @@ class EventTemplates:
         """Return the shape of an event. Raises ValueError or Unsupported if it cannot be proven."""
         raw, head, sdk = sample.raw, sample.head, self._constructors.sdk
         found = places(raw, head, fields)
-        if found is None or sdk is None:
+        if found is None or sdk is None or not raw.endswith(b"}\n\n"):
             raise Unsupported("a value without a place")
         marks = {place.key: _mark(number=place.number) for place in found}
         mine = {key: marks[key] for key in fields}

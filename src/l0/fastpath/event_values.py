@@ -12,6 +12,8 @@ from l0.wire.json_decode import parse
 STRING = rb'(?:[^"\\\x00-\x1f]++|\\[^\x00-\x1f])%b'
 """The characters of a string. ``%b``: how many."""
 NUMBER = rb"0|[1-9][0-9]{0,14}"
+END = rb" *+}\n\n"
+"""The end of an event: Anthropic pads its JSON with spaces before the last brace, a random number of them."""
 _PER_ANSWER = ("id", "created", "model", "system_fingerprint", "item_id")
 """Keys whose values are the same in all events of one answer, or of one part of it."""
 _NUMBER_GROUP = 3

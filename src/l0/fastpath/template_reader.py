@@ -8,7 +8,7 @@ from functools import lru_cache
 from typing import Any, Protocol
 
 from .constructors.object_copy import ObjectCopy, compiled
-from .event_values import NUMBER, STRING, text_of
+from .event_values import END, NUMBER, STRING, text_of
 
 _MAX_SOURCES = 128
 
@@ -106,7 +106,8 @@ def _function(source: str) -> Callable[..., Any]:
 def value_pattern(*values: tuple[bool, bool, int]) -> Callable[[bytes, int], re.Match[bytes] | None]:
     """Return the function that matches the values, and the bytes after each, which are compared afterwards.
 
-    ``values``: whether it is the text, which is never empty, or a number, and the number of the bytes that follow.
+    ``values``: whether it is the text, which is never empty, or a number, and the number of the bytes that follow, up
+    to the next value or to the end of the event.
     """
     parts = ((NUMBER if number else STRING % (b"++" if text else b"*+"), length) for text, number, length in values)
-    return re.compile(b"".join(b"(%b)(.{%d})" % part for part in parts), re.DOTALL).match
+    return re.compile(b"".join(b"(%b)(.{%d})" % part for part in parts) + END, re.DOTALL).match

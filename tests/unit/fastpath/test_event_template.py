@@ -228,7 +228,9 @@ def spelled(draw: st.DrawFn, name: str | None, event: dict[str, Any]) -> bytes:
         ensure_ascii=draw(st.booleans()),
         separators=draw(st.sampled_from([(",", ":"), (", ", ": "), (" ,", " :")])),
     ).encode("utf-8", "surrogatepass")
-    match draw(st.sampled_from(("as it is", "as it is", "twice", "escaped key", "inserted", "removed", "lines"))):
+    match draw(st.sampled_from(("as it is", "padded", "twice", "escaped key", "inserted", "removed", "lines"))):
+        case "padded":
+            data = data[:-1] + b" " * draw(st.integers(0, 5)) + data[-1:] + b" " * draw(st.integers(0, 1))
         case "twice":
             data = draw(st.sampled_from([b'{"delta":"x",', b'{"content":"x",', b'{"text":"x",'])) + data[1:]
         case "escaped key":
@@ -337,6 +339,18 @@ def test_template_reads_text_of_any_kind(dialect, text, monkeypatch):
         data = json.dumps(made, ensure_ascii=ascii_only, separators=(",", ":")).encode()
         parser.feed(wire(name, data))
         assert parser.reader.text[-1] == text
+
+
+@DIALECT
+def test_template_reads_events_that_are_padded_with_spaces(dialect, monkeypatch):
+    """As Anthropic's are."""
+    templates = templates_of(dialect)
+    events = [each[:-3] + b" " * (number * 7 % 13) + each[-3:] for number, each in enumerate(beginning(dialect, 40))]
+    check(dialect, events, [100], templates)
+    parser, _ = parsers(dialect, templates)
+    read(parser, events[:8])
+    monkeypatch.setattr(parser, "_read_event", lambda *_: pytest.fail("it was read one by one"))
+    read(parser, events[8:])
 
 
 @DIALECT
