@@ -25,7 +25,7 @@ OTHER_ENDS: Mapping[str, End] = {
     "400 with x-should-retry: true": End.SDK,
     "500 with x-should-retry: false": End.HEALED,
     # A body of JSON is an answer that was not streamed, or an error.
-    "200 whole completion": End.SAME,
+    "200 with a non-streamed JSON body instead of a stream": End.SAME,
     # The dialect has no terminal event, and no event that carries nothing.
     "terminal only": End.HEALED,
     "terminal without a reason": End.EVENT,
@@ -82,6 +82,10 @@ def test_fault(stage: Any, bare: dict[tuple[str, str], Seen], row: Row, flavour:
     if end is End.BROKEN and row.reason is not None:
         assert isinstance(seen.error, l0.StreamInterrupted)
         assert seen.error.reason == row.reason
+
+
+def test_other_ends_name_rows() -> None:
+    assert set(OTHER_ENDS) <= {row.name for row in CHOSEN}
 
 
 def _may_be_read_at_once(row: Row, flavour: str) -> bool:
