@@ -253,7 +253,7 @@ def translated(stream: Any, options: Mapping[str, Any]) -> tuple[Any, dict[str, 
         del given["auto_correct"]  # JSON is always repaired, if that is safe
     build = given.pop("build_continuation_prompt", None)
     if given.pop("continue_from_last_good_token", False) and (stream is None or callable(stream)):
-        if build is not None:
+        if build is not None and stream is not None:
             stream = _continued(stream, build)
         given.setdefault("resume", "splice" if build is not None else "exact")
     return stream, given

@@ -165,8 +165,9 @@ def check(stream: Any, options: CallArguments) -> Policy:
     hook = options.get("classify")
     if hook is not None and (not callable(hook) or iscoroutinefunction(hook)):
         raise PolicyError("classify", hook, "a plain function of an exception that returns a cause or None")
-    if options.get("adapter") is not None:
-        check_adapter(options["adapter"])
+    adapter = options.get("adapter")
+    if adapter is not None:
+        check_adapter(adapter)
     context = _or(options.get("context"), {})
     if not isinstance(context, Mapping) or not all(isinstance(name, str) for name in context):
         raise PolicyError("context", context, "a mapping of names to values")
