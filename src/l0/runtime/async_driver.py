@@ -84,9 +84,7 @@ async def relay(runtime: CallRuntime, body: AsyncAttemptBody) -> AsyncIterator[A
     more = True
     try:
         while more and not runtime.aborted:
-            if runtime.deadlines is not None:
-                await body.prepare()
-            chunks, parser = body.start()
+            chunks, parser = body.start() if runtime.deadlines is None else await _prepared(body)
             runtime.use_parser(parser)
             timed, single_text = runtime.timed, parser.single_text
             on_read = runtime.on_read if runtime.recording is None else runtime.recorded_on_read()
@@ -140,6 +138,12 @@ async def relay(runtime: CallRuntime, body: AsyncAttemptBody) -> AsyncIterator[A
         runtime.released()
         if not sys.is_finalizing():  # closing at interpreter shutdown can crash CPython 3.13
             await body.close()
+
+
+async def _prepared(body: AsyncAttemptBody) -> tuple[AsyncIterator[Any], BodyParser]:
+    """Start an attempt whose reads have deadlines."""
+    await body.prepare()
+    return body.start()
 
 
 async def _end_reads(body: AsyncAttemptBody, chunks: Any, *, complete: bool) -> None:
