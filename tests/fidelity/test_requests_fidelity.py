@@ -26,6 +26,8 @@ ANSWERS = {
     "anthropic": {"id": "c", "type": "message", "role": "assistant", "model": "m", "stop_reason": "end_turn",
         "content": [{"type": "text", "text": "x"}], "usage": {"input_tokens": 1, "output_tokens": 1}},
 }  # fmt: skip
+NEWEST = {"openai": 3, "anthropic": 2}
+"""The major versions whose requests must come from templates. Those of older ones may be left to the SDK."""
 PACKAGES: dict[str, Any] = {"openai": openai, "anthropic": anthropic}
 FLAVOURS = [(name, sync) for name in PACKAGES for sync in (True, False)]
 IDS = [f"{name} {'sync' if sync else 'async'}" for name, sync in FLAVOURS]
@@ -263,7 +265,7 @@ def credentials(session: Session) -> None:
     async def akey() -> str:
         return f"k{next(keys) // 3}"
 
-    if session.name == "openai":
+    if session.name == "openai" and hasattr(session.client(), "_refresh_api_key"):
         session.call(session.client(api_key=(lambda: f"k{next(keys) // 3}") if session.sync else akey), times=12)
         kind = getattr(session.package, "AzureOpenAI" if session.sync else "AsyncAzureOpenAI")
         azure = {"base_url": None, "azure_endpoint": "http://azure.invalid", "api_version": "v"}
@@ -321,7 +323,7 @@ def test_requests_are_those_of_the_bare_sdk(name, sync, from_templates, caplog):
         assert run(scenario, name, sync) == bare[scenario], scenario.__name__
         made = len(from_templates) - before
         print(f"{scenario.__name__}: {made} of {len(bare[scenario])} requests from templates")
-        if scenario is not subclass and hasattr(PACKAGES[name]._base_client, "openapi_dumps"):
+        if scenario is not subclass and int(PACKAGES[name].__version__.partition(".")[0]) >= NEWEST[name]:
             assert made
     assert "leaves the requests" not in caplog.text
 
@@ -334,12 +336,13 @@ def test_templates_carry_the_trace_of_each_call(sync, from_templates):
     try:
         client = session.client()
         if not hasattr(client, "_open_telemetry"):
-            pytest.skip("needs an anthropic that propagates traces: 1.0 or newer")
+            pytest.skip("needs an anthropic that propagates traces: 2.0 or newer")
         client._open_telemetry = {**client._open_telemetry, "tracer_provider": provider, "propagation": True}
         session.call(client, times=6)
     finally:
         session.close()
-    assert len(from_templates) == 4
+    if int(anthropic.__version__.partition(".")[0]) >= NEWEST["anthropic"]:
+        assert len(from_templates) == 4
     headers = [one[5][0] for one in session.sent]
     by_sdk, *others = [[line for line in lines if line[1] != b"traceparent"] for lines in headers]
     assert all(one == by_sdk for one in others)
