@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from l0.wrapped_sdks.wrapped_sdk_instrumentor import WrappedSdkInstrumentor
@@ -17,7 +18,7 @@ class GoogleGenAIInstrumentor(WrappedSdkInstrumentor):
     distribution = "google-genai"
     supported = ">= 1.60, < 4"
     module_name = "google.genai._api_client"
-    functions: ClassVar[dict[str, tuple[str, ...]]] = {
+    functions: ClassVar[Mapping[str, Sequence[str]]] = {
         "BaseApiClient": ("request", "request_streamed", "async_request", "async_request_streamed")
     }
 

@@ -164,7 +164,7 @@ INSTEAD: Final[Mapping[str, str]] = {
 def resolve(name: str) -> Any:
     """Return the value here of a name of L0 for Python. Raises `AttributeError`, with advice if the name was one."""
     if name in INSTEAD:
-        raise AttributeError(f"l0.{name} is a name of L0 for Python. Here: {INSTEAD[name]} (docs/migration.md)")
+        raise AttributeError(f"l0 has no {name}, a name of L0 for Python. Here: {INSTEAD[name]} (docs/migration.md)")
     if name not in ALIASES:
         raise AttributeError(f"module 'l0' has no attribute {name!r}")
     module, _, path = ALIASES[name].partition(":")

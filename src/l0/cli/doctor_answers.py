@@ -13,7 +13,7 @@ from l0.stainless.stainless_instrumentor import StainlessInstrumentor
 from .demo.demo_provider import ScriptedSimulator
 from .demo.judge import Result
 from .demo.load import Load, available_apis, read
-from .demo.plan import APIS, SDKS, plan, shipped
+from .demo.plan import APIS, SDKS, Api, plan, shipped
 
 _RUN = "doctor"
 
@@ -22,11 +22,11 @@ def doctor_answers(instrumentor: StainlessInstrumentor, sdk: Sdk, simulator: Scr
     """Return the results of one call per API of this SDK that can stream."""
     answers = shipped(corpus.answers())
     if not isinstance(instrumentor, OpenAiApiInstrumentor):
-        apis = [api for api in available_apis() if SDKS[api] == sdk.name]
-        calls = plan(len(apis), 0, 0.0, answers, apis)
+        own: list[Api] = [api for api in available_apis() if SDKS[api] == sdk.name]
+        calls = plan(len(own), 0, 0.0, answers, own)
         return Load(simulator=simulator, concurrency=2).one_by_one(_RUN, calls)
     dialects = {dialect for dialect, _ in operations_at(instrumentor.paths).values()}
-    apis = [api for api in APIS if api in dialects]
+    apis: list[Api] = [api for api in APIS if api in dialects]
     # Text only, as of the completions API: not every SDK has objects for tool calls in parts.
     calls = plan(len(apis), 0, 0.0, dict.fromkeys(apis, answers["completions"]), apis)
     with _client_class(sdk)(api_key=_RUN, base_url=simulator.origin) as client:

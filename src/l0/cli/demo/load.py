@@ -208,7 +208,7 @@ class Load:
     def _clients(self, prefix: Literal["", "Async"], calls: Iterable[PlannedCall]) -> Clients:
         """Create clients as a user does, with the SDKs' default timeouts and two retries."""
         origins = {"openai": ("OpenAI", self.simulator.openai), "anthropic": ("Anthropic", self.simulator.anthropic)}
-        apis = {call.api for call in calls}
+        apis: set[Api] = {call.api for call in calls}
         by_sdk = {
             sdk: getattr(import_module(sdk), prefix + origins[sdk][0])(api_key="demo", base_url=origins[sdk][1])
             for sdk in {SDKS[api] for api in apis}
