@@ -2,7 +2,11 @@
 
 from typing import Any
 
+import pytest
+
 from l0.runtime.propagated_headers import PropagatedHeaders
+from l0.telemetry.call_log import CALL_LOG
+from l0.telemetry.log_rate_limiter import LogRateLimiter
 
 
 class Propagating:
@@ -34,6 +38,13 @@ def test_headers_of_all_observers_are_read_once_at_the_first_access():
     assert headers["b"] == "2"
     assert len(headers) == 2
     assert (one.reads, other.reads) == (1, 1)
+
+
+def test_observer_that_fails_is_reported(caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(CALL_LOG, "_rate_limiter", LogRateLimiter())
+    broken: Any = Failing()
+    assert {**PropagatedHeaders([broken])} == {}
+    assert "Failing.headers failed and is ignored: RuntimeError" in caplog.text
 
 
 def test_no_observer_has_no_headers():
