@@ -56,7 +56,7 @@ STORIES: dict[str, tuple[Scenario, list[str]]] = {
     "hedge": (
         SCENARIOS["hedge"],
         [
-            r"the attempt is slow \[Policy.hedge=Hedge\(after=100\)\]",
+            r"the attempt is slow \[Policy.hedge=Hedge\(after=400\)\]",
             "send attempt 2 beside it",
             "attempt 2 hedge: POST",
         ],

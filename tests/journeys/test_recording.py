@@ -63,6 +63,17 @@ def test_a_call_is_recorded_as_it_was(server: Server, tmp_path: Path, name: str,
         assert CANARY.encode() not in data
 
 
+@pytest.mark.parametrize("sync", [True, False], ids=["sync", "async"])
+def test_request_that_got_no_answer_is_recorded_as_it_was_sent(server: Server, tmp_path: Path, sync: bool) -> None:
+    server.script[:] = SCENARIOS["hedge"].script
+    _, call = recorded(tmp_path, lambda: played(server.url, SCENARIOS["hedge"], sync))
+    loser, winner = call.attempts
+    assert loser.status is None
+    assert [loser.request[part] for part in ("bytes", "sha256")] == [
+        winner.request[part] for part in ("bytes", "sha256")
+    ]
+
+
 ROLE = frame("").replace(b'"content": ""', b'"role": "assistant"')
 
 

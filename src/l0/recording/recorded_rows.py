@@ -188,7 +188,8 @@ class CallRows:
             "headers": [],
         }
         with suppress(Exception):  # the user may be changing its lists
-            body = json.dumps(options.json_data).encode()
+            # As the SDKs write it.
+            body = json.dumps(options.json_data, ensure_ascii=False, separators=(",", ":")).encode()
             described |= described_body(body, self._redaction, content=self._content)
         return described
 
