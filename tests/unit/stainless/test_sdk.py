@@ -17,8 +17,8 @@ NAMED = frozenset(
 EXPECTED = {
     "openai 3.": Loop(plain=True, names=None, wraps=frozenset(), typed=False, leaks=False),
     "openai 1.": Loop(plain=True, names=None, wraps=NAMED | {b"response.probe", b"probe"}, typed=False, leaks=True),
-    "anthropic 2.": Loop(plain=False, names=None, wraps=frozenset(), typed=False, leaks=True),
-    "anthropic 0.": Loop(plain=False, names=NAMED, wraps=frozenset(), typed=True, leaks=True),
+    "anthropic 2.": Loop(plain=False, names=None, wraps=frozenset(), typed=False, leaks=True, status_errors=True),
+    "anthropic 0.": Loop(plain=False, names=NAMED, wraps=frozenset(), typed=True, leaks=True, status_errors=True),
 }
 
 
