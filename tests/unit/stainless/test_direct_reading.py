@@ -304,13 +304,12 @@ def test_a_read_that_is_cancelled_takes_its_connection_along(cancelled, taken):
 @pytest.mark.parametrize(
     "head",
     [
-        b"HTTP/1.1 200 OK\r\ncontent-length: 7\r\n\r\nabcdefg",
         b"HTTP/1.0 200 OK\r\n\r\nabcdefg",
         b"HTTP/1.1 200 OK\r\n\r\nabcdefg",
         b"HTTP/1.1 200 OK\r\nconnection: close\r\n\r\nabcdefg",
     ],
 )
-def test_a_body_without_chunks_comes_whole(head, read, taken):
+def test_a_body_that_ends_with_its_connection_comes_whole(head, read, taken):
     with server((head, HANGS_UP), (WHOLE,)) as (url, _):
         assert read(url, 2) == [b"abcdefg"] * 2
     assert taken == [True] * 2
