@@ -119,6 +119,11 @@ class Config:
             self._provider_names = names
             self.provider_names = self.environment.provider_names if names is None else dict(names)
 
+    def provider_name(self, provider: str, host: str, port: int) -> str:
+        """Return the name of a provider, as the user has set it for this host, else as L0 knows it."""
+        names = self.provider_names
+        return (names.get(f"{host}:{port}") or names.get(host) or provider) if names else provider
+
     def set_direct(self, direct: bool | None) -> None:
         """Turn direct reading of streams from their connections on or off. ``None``: as the environment says."""
         with self._lock:

@@ -25,7 +25,7 @@ from l0.runtime.async_deadlines import within
 from l0.runtime.call_runtime import CallRuntime
 from l0.runtime.waiting_calls import WAITING
 
-from .addresses import Address, address_of
+from .addresses import address_of
 from .current_flight import FLIGHT
 from .foreign_wrappers import hides, home
 from .request_content import RAW_HEADER
@@ -225,7 +225,7 @@ def _call(sdk: Sdk, client: Any, options: Any, inference: InferenceRequest, *, s
     origin, strict = terminal_rule(policy, address, inference)
     return Call(
         operation=inference.operation,
-        provider=_provider_name(inference.provider, address) if CONFIG.provider_names else inference.provider,
+        provider=CONFIG.provider_name(inference.provider, address.host, address.port),
         model=inference.model,
         dialect=inference.dialect,
         streaming=streaming,
@@ -244,12 +244,6 @@ def _call(sdk: Sdk, client: Any, options: Any, inference: InferenceRequest, *, s
         resumable=inference.resumable,
         shadow=shadow,
     )
-
-
-def _provider_name(provider: str, address: Address) -> str:
-    """Return the name of a provider, as the user has set it for this host, else as L0 knows it."""
-    names = CONFIG.provider_names
-    return names.get(f"{address.host}:{address.port}") or names.get(address.host) or provider
 
 
 def _fallback_rules(

@@ -62,7 +62,7 @@ def begin_call(request: CallRequest, make_adapter: Callable[[Call], CallAdapter]
     models = (leg.model or inference.model for leg in policy.legs)
     call = Call(
         operation=inference.operation,
-        provider=inference.provider,
+        provider=CONFIG.provider_name(inference.provider, address.host, address.port),
         model=inference.model,
         dialect=inference.dialect,
         streaming=request.streaming,
