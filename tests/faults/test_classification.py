@@ -1,7 +1,6 @@
 """Every row of the failure catalogue, as a real exception of a real SDK: its cause, its category, and its retries."""
 
 import asyncio
-import gc
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
@@ -10,6 +9,7 @@ import pytest
 from faults_kit import SDKS, Stage, sdk_of, sync_and_async
 from installed import needs_responses
 from kinds import KINDS, Kind
+from makers import settled
 from traffic_kit import REQUESTS
 
 import l0
@@ -143,7 +143,7 @@ def test_61_cancelled_call_is_never_retried(stage: Stage, ends: EndedCalls, name
     iterator = iter(create(**REQUESTS[dialect], stream=True))
     next(iterator)
     del iterator  # GeneratorExit
-    gc.collect()
+    settled()
     assert len(ends.all) == 2
     assert ends.all[-1].failures == ()
     assert len(stage.sim.requests) == 2
