@@ -51,7 +51,8 @@ PYTHON_TESTS = ("tests/unit", "tests/faults/test_deadlines.py", "tests/parity", 
 EXCLUDED = (
     "tests/journeys/sdk_suites",  # `make test-sdk`
     "tests/journeys/test_zero_code.py",  # tests OpenTelemetry's launcher, not the SDKs
-    "tests/journeys/test_readme.py",  # the README shows the newest SDKs
+    "tests/journeys/test_readme.py",  # the README and the tutorial show the newest SDKs
+    "tests/journeys/test_pages.py",
 )
 
 

@@ -168,11 +168,13 @@ def test_figures_of_the_readme_are_those_of_the_image() -> None:
     rows = [re.search(re.escape(label) + r" (\d+) (\d+) (\d+) (\d+) ", text) for label in LABELS]
     figures = [tuple(map(int, row.groups())) for row in rows if row is not None]
     assert [sum(row[:3]) for row in figures] == [600] * 3
-    (silent, errors, _, bare_requests), (_, default_errors, *_), (*_, agent_whole, agent_requests) = figures
+    (silent, errors, bare_whole, bare_requests), (_, default_errors, *_), (*_, agent_whole, agent_requests) = figures
     readme = re.sub(r"\s+", " ", (ROOT / "README.md").read_text(encoding="utf-8"))
     assert f"{silent} broken answers without an error, and {errors} errors" in readme
     assert f"no broken answers and {default_errors} errors" in readme
     assert f"{agent_whole} complete answers of 600" in readme
+    assert f"| {silent} | 0 |" in readme
+    assert f"| {bare_whole} | {agent_whole} |" in readme
     assert f"costs {agent_requests - bare_requests} requests more" in readme
 
 

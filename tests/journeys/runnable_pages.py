@@ -1,0 +1,114 @@
+"""Run the blocks of a page of the documentation as a reader would: files are written, commands are run in a shell.
+
+A block of Python whose first line is ``# NAME.py`` is this file. In a console block, ``$ cat NAME`` shows a file; every
+other line after ``$`` is a command, and the lines below it are in its output. Digits may differ.
+"""
+
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from l0.simulator.server import Simulator
+
+ROOT = Path(__file__).parents[2]
+_FENCE = re.compile(r"^```(python|console)\n(.*?)^```", re.DOTALL | re.MULTILINE)
+_FILE = re.compile(r"# (\w+\.py)\n(.*)", re.DOTALL)
+_PROMPT = re.compile(r"^\$ ", re.MULTILINE)
+_SET_UP = ("pip ", "make ", "l0 simulate", "export OPENAI_")
+"""The beginnings of commands that the test has run, in its way, before the page begins."""
+
+
+@dataclass(frozen=True, slots=True)
+class PageFile:
+    """A file that the page shows."""
+
+    name: str
+    content: str
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """A command of the page, and the lines that it shows of its output."""
+
+    text: str
+    output: tuple[str, ...]
+
+
+def steps(page: str) -> Iterator[PageFile | Command]:
+    """Yield the files and the commands of a page, in order."""
+    for language, block in _FENCE.findall(page):
+        if language == "python":
+            named = _FILE.match(block)
+            if named is not None:
+                yield PageFile(*named.groups())
+            continue
+        for part in _PROMPT.split(block)[1:]:
+            command, _, below = part.partition("\n")
+            if command.startswith("cat "):
+                yield PageFile(command.removeprefix("cat "), below)
+            elif not command.startswith(_SET_UP):
+                yield Command(command, tuple(below.splitlines()))
+
+
+def python_blocks(page: str) -> list[str]:
+    """Return the blocks of Python of a page."""
+    return [block for language, block in _FENCE.findall(page) if language == "python"]
+
+
+def run_python(page: str, sim: Simulator) -> subprocess.CompletedProcess[str]:
+    """Run all blocks of Python of a page as one program, with the simulator as its provider."""
+    return run_source("\n".join(python_blocks(page)), sim)
+
+
+def run_source(source: str, sim: Simulator) -> subprocess.CompletedProcess[str]:
+    """Run a program whose warnings are errors. A collector that is not there costs a warning, nothing else."""
+    provider = {"OPENAI_API_KEY": "none", "OPENAI_BASE_URL": sim.openai}
+    return subprocess.run(
+        [sys.executable, "-W", "error", "-c", source],
+        env={**os.environ, **provider, "OTEL_METRIC_EXPORT_TIMEOUT": "100", "OTEL_BSP_EXPORT_TIMEOUT": "100"},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+
+def run_page(page: str, folder: Path, environment: Mapping[str, str]) -> int:
+    """Run a page in ``folder`` and return the number of commands. An AssertionError names missing lines."""
+    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+    found = list(steps(page))
+    ended = subprocess.run(
+        ["sh", "-c", "\n".join(_script(found, folder))],  # one shell: a command may set variables for later ones
+        cwd=folder,
+        env={**os.environ, **environment, "PATH": path},
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert not ended.stderr, ended.stderr
+    for number, step in enumerate(found):
+        if isinstance(step, Command):
+            output = "\n".join((folder / f"{number}.{stream}").read_text("utf-8") for stream in ("out", "err"))
+            lines = {_comparable(line) for line in output.splitlines()}
+            missing = [line for line in step.output if _comparable(line) not in lines]
+            assert not missing, f"$ {step.text}\n{output}\nlacks: {missing}"
+    return sum(isinstance(step, Command) for step in found)
+
+
+def _script(found: Sequence[PageFile | Command], folder: Path) -> Iterator[str]:
+    """Yield the lines of the shell. The files of the page are written beside it, and copied when it shows them."""
+    for number, step in enumerate(found):
+        if isinstance(step, PageFile):
+            (folder / f"{number}.{step.name}").write_text(step.content, encoding="utf-8")
+            yield f"cp '{number}.{step.name}' '{step.name}'"
+        else:
+            yield f"{{ {step.text}\n}} >{number}.out 2>{number}.err"
+
+
+def _comparable(line: str) -> str:
+    return " ".join(re.sub(r"\d+", "0", line).split())

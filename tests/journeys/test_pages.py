@@ -1,0 +1,80 @@
+"""Pages of the documentation are true: their code runs as it stands, and their figures are the measured ones."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from runnable_pages import ROOT, python_blocks, run_page, run_python, run_source
+
+from l0.testing import simulator
+
+DOCS = ROOT / "docs"
+OVERVIEW = (DOCS / "overview.md").read_text(encoding="utf-8")
+
+
+def test_code_of_the_overview_runs() -> None:
+    with simulator() as sim:
+        done = run_python(OVERVIEW, sim)
+        assert done.returncode == 0, done.stderr
+        assert "simulated model" in done.stdout
+        assert len(sim.requests) == 5
+
+
+def test_a_broken_stream_ends_in_the_exception_that_is_shown() -> None:
+    shown = next(block for block in python_blocks(OVERVIEW) if "StreamInterrupted" in block)
+    source = f"import l0, openai\nl0.instrument(l0.Policy(truncation='strict'))\nclient = openai.OpenAI()\n{shown}"
+    with simulator() as sim:
+        sim.script("clean_end at_event=5")
+        done = run_source(source, sim)
+        assert done.returncode == 0, done.stderr
+        assert done.stdout.startswith("truncated 1 Hello")
+
+
+def test_the_rule_finds_a_secret() -> None:
+    (block,) = [block for block in python_blocks(OVERVIEW) if "pattern_rule" in block]
+    made: dict[str, Any] = {}
+    exec(block.partition("with ")[0], made)
+    found = made["secrets"].check().feed("It is sk-0123456789abcdef, so keep it. " * 5)
+    assert [(violation.message, violation.at) for violation in found] == [("the answer contains a secret", 6)]
+
+
+def test_blocks_of_the_tutorial_run_in_order(tmp_path: Path) -> None:
+    page = (DOCS / "tutorial.md").read_text(encoding="utf-8")
+    with simulator() as sim:
+        assert run_page(page, tmp_path, {"OPENAI_API_KEY": "none", "OPENAI_BASE_URL": sim.openai}) == 13
+
+
+def _ratio(case: dict[str, Any], variant: str) -> float:
+    return float(case["variants"][variant]["ratio"])
+
+
+def _cost(cases: list[dict[str, Any]], name: str, variant: str) -> float:
+    """Microseconds of CPU."""
+    return next(float(case["variants"][variant]["min"]) for case in cases if case["name"] == name)
+
+
+def test_the_figures_are_the_measured_ones():
+    cases = json.loads((ROOT / "benchmarks/results/reference.json").read_text())["cases"]
+    ratios = {case["name"]: case["variants"]["l0"]["ratio"] for case in cases if "l0" in case["variants"]}
+    streams = {name: ratio for name, ratio in ratios.items() if name.endswith("25 x 200")}
+    assert max(ratio for name, ratio in streams.items() if not name.startswith("messages")) <= 0.33
+    assert max(ratio for name, ratio in streams.items() if name.startswith("messages")) < 0.75
+    shares = [
+        _ratio(case, "l0-direct") / _ratio(case, "l0") for case in cases if case["name"].endswith("async, 25 x 200")
+    ]
+    assert [round(share, 1) for share in shares] == [0.6] * 3
+    long = [
+        _ratio(case, "l0-direct") / _ratio(case, "l0") for case in cases if case["name"].endswith("async, 1 x 5,000")
+    ]
+    assert max(long) < min(shares)
+    whole = [round(ratios[f"chat {flavour} whole"], 2) for flavour in ("sync", "async")]
+    assert whole == [0.96, 1.02]
+    assert max(ratio for name, ratio in ratios.items() if name.startswith("responses") and "whole" in name) <= 1.12
+    assert max(ratio for name, ratio in ratios.items() if name.endswith("whole")) <= 1.25
+    talks = [ratio for name, ratio in ratios.items() if "50 turns" in name and not name.startswith("messages")]
+    assert round(1 / max(talks)) == 6
+    added = [_cost(cases, "chat sync, 50 turns", who) - _cost(cases, "chat sync whole", who) for who in ("bare", "l0")]
+    assert [round(added[0] / 1e3), round(added[1] / 1e3, 1)] == [10, 0.2]
+    wholes = [name for name in ratios if name.endswith("whole")]
+    of_opentelemetry = [_cost(cases, name, "l0") - _cost(cases, name, "l0-silent") for name in wholes]
+    assert round(sum(of_opentelemetry) / len(wholes) / 1e3, 2) == 0.34
