@@ -90,8 +90,11 @@ format: setup ## put the format right
 	@$(BIN)/ruff check --fix-only .
 	@$(BIN)/ruff format .
 
-docs: setup ## write the generated tables of docs/: metrics and attributes, rules, words of the simulator
-	@$(BIN)/python scripts/docs_tables.py
+docs: ## write the generated parts of docs/, and build the site in .cache/site, in an environment of its own; fails for a broken link
+	@"$(PYTHON)" scripts/environment.py .venv-docs '[openai,anthropic,cli,structured]' -r docs/requirements.txt
+	@.venv-docs/bin/python scripts/docs_tables.py
+	@NO_MKDOCS_2_WARNING=1 .venv-docs/bin/mkdocs build --quiet --strict
+	@echo ".cache/site/index.html"
 
 types: setup ## mypy --strict and pyright
 	@$(BIN)/mypy

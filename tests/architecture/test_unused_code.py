@@ -114,6 +114,7 @@ USES = (
     Use("tests/unit/streams/test_managers.py", "*", "sources, which a test finds by name"),
     Use("tests/unit/telemetry/test_spans.py", "should_sample", "OpenTelemetry's SDK calls it"),
     Use("tests/unit/telemetry/test_spans.py", "get_description", "OpenTelemetry's SDK calls it"),
+    Use("scripts/site_hooks.py", "on_*", "mkdocs calls hooks by name"),
 )
 REGISTERED = ["@pytest.fixture", "@app.*", "@*.field_validator", "@rule", "@invariant", "@precondition"]
 """Decorators that register what they decorate."""

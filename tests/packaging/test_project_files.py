@@ -1,4 +1,4 @@
-"""The pages beside the README are complete, and their links lead somewhere."""
+"""The pages of the project are complete, and their links lead somewhere."""
 
 import re
 import runpy
@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-PAGES = ["CHANGELOG.md", "SECURITY.md", "CODE_OF_CONDUCT.md", "CONTRIBUTING.md", "docs/stability.md", "llms.txt"]
+PAGES = ["llms.txt", *sorted(str(file.relative_to(ROOT)) for file in (*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")))]
 LINK = re.compile(r"\]\((?!https?://|#)([^)#]+)(?:#[^)]*)?\)")
 
 
@@ -45,3 +45,9 @@ def test_sbom_has_the_vendored_files() -> None:
     assert (charts["purl"], charts["licenses"]) == ("pkg:npm/uplot@1.6.32", [{"license": {"id": "MIT"}}])
     assert title.lower() == f"# {charts['name']} {charts['version']}"
     assert folder == ROOT / "src" / charts["properties"][0]["value"]
+
+
+def test_site_has_every_page() -> None:
+    site = (ROOT / "mkdocs.yml").read_text(encoding="utf-8")
+    listed = re.findall(r": (\w+\.md)$", site, re.MULTILINE)
+    assert sorted(listed) == sorted(file.name for file in (ROOT / "docs").glob("*.md"))
