@@ -1,6 +1,7 @@
 """`import l0` is cheap and offers what it says."""
 
 import ast
+import re
 import subprocess
 import sys
 from importlib.metadata import version
@@ -19,6 +20,11 @@ def test_import_loads_nothing_heavy() -> None:
     loaded = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout.split()
     assert "l0" in loaded
     assert {name.split(".")[0] for name in loaded} & HEAVY == set()
+
+
+def test_reference_has_every_public_name() -> None:
+    page = (Path(__file__).resolve().parents[2] / "docs" / "api.md").read_text(encoding="utf-8")
+    assert set(l0.__all__) <= set(re.findall(r"^::: l0\.(\w+)$", page, re.MULTILINE))
 
 
 @pytest.mark.parametrize("name", l0.__all__)

@@ -42,12 +42,19 @@ class Outcome(StrEnum):
     """The outcome of a call from the user's point of view."""
 
     OK = "ok"
+    """The first request was answered completely."""
     RECOVERED_RETRY = "recovered_retry"
+    """A retry was answered completely, after a failure that the user did not notice."""
     RECOVERED_FALLBACK = "recovered_fallback"
+    """Another model or client served the call."""
     RECOVERED_RESUME = "recovered_resume"
+    """The answer broke after its first content, and a further request continued it to its end."""
     RECOVERED_HEDGE = "recovered_hedge"
+    """The second of two concurrent requests was faster, and was answered completely."""
     FAILED = "failed"
+    """The user got an exception."""
     CANCELLED = "cancelled"
+    """The user closed the stream or cancelled the call before the answer was complete."""
 
 
 class TerminalRule(NamedTuple):

@@ -24,12 +24,19 @@ class Category(StrEnum):
     """The party responsible for a failure. It decides which retry limit the failure counts against."""
 
     NETWORK = "network"
+    """The connection failed."""
     TRANSIENT = "transient"
+    """The provider failed or was too slow, and may serve the next attempt."""
     MODEL = "model"
+    """The model wrote nothing."""
     CONTENT = "content"
+    """A rule rejected the text of the model."""
     PROVIDER = "provider"
+    """The provider, or a proxy before it, sent an answer that breaks its format."""
     FATAL = "fatal"
+    """Another attempt cannot succeed, or is not allowed."""
     INTERNAL = "internal"
+    """A defect in L0."""
 
 
 class Cause(StrEnum):

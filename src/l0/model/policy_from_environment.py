@@ -36,6 +36,7 @@ _OTHER_VARIABLES = frozenset(
     {_RECORD, _LOG, _PROVIDER_NAMES, "L0_ATTEMPT_SPANS", "L0_CHUNK_METRICS", "L0_FORMER_NAMES", *SWITCHES}
 )
 """Variables that do not belong to the policy. Telemetry reads its own, which are ``all`` or not set."""
+PRESETS = tuple(name for name, kind in vars(Policy).items() if type(kind) is classmethod)
 _BOOLEANS = {"true": True, "1": True, "false": False, "0": False}
 Path = tuple[str, ...]
 
@@ -115,10 +116,9 @@ def read_environment(environ: Mapping[str, str], check: Callable[[Policy], objec
 
 def preset(name: str, field: str = _PRESET) -> Policy:
     """Return the preset with this name, in any case. Raises `PolicyError` for ``field`` if there is none."""
-    presets = {preset: getattr(Policy, preset) for preset, kind in vars(Policy).items() if type(kind) is classmethod}
-    if name.lower() not in presets:
-        raise PolicyError(field, name, "one of " + ", ".join(presets))
-    policy: Policy = presets[name.lower()]()
+    if name.lower() not in PRESETS:
+        raise PolicyError(field, name, "one of " + ", ".join(PRESETS))
+    policy: Policy = getattr(Policy, name.lower())()
     return policy
 
 
