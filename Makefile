@@ -112,9 +112,9 @@ package: ## build the sdist and the wheel in dist/ with their SBOM; check them, 
 	@.venv-package/bin/python scripts/sbom.py .venv-sbom dist/l0_otel.cdx.json
 	@TEST_PACKAGE=1 .venv-package/bin/python -m pytest --confcutdir=tests/packaging tests/packaging
 
-bench: ## measure every figure of the README, and the cost of recording beside vcrpy, in an environment of its own
+bench: ## CPU time, memory and first events beside the bare SDKs (BENCH="--peers --name reference": beside other libraries too, into docs/), and the cost of recording
 	@"$(PYTHON)" scripts/environment.py .venv-bench '[bench]'
-	@.venv-bench/bin/python -m benchmarks
+	@.venv-bench/bin/python -m benchmarks $(BENCH)
 	@.venv-bench/bin/python -m benchmarks.recording
 
 bench-packages: ## measure rules, drift, scanner, engine, explicit API, orchestration, hedges and telemetry, each on its own

@@ -1,57 +1,91 @@
-"""`python -m benchmarks`: measure, print, and write JSON and PNG."""
+"""`python -m benchmarks`: measure, print the summary, and write the result (JSON), its page and its picture.
+
+A round of all cases uses at least 3 minutes of CPU time, and with `--peers` 2 more. A variant that has not finished a
+case after 5 minutes is reported as such, and takes no part in further rounds of that case.
+"""
 
 from __future__ import annotations
 
 import argparse
 import json
+import re
 import sys
+from os.path import relpath
 from pathlib import Path
+from time import perf_counter
 
-from . import peers, report
+from . import peers
 from .cases import CASES, Case
 from .conductor import play
-from .plot import draw
+from .page import page, summary
+from .plot import plot
+from .report import Report, beside_peers, summarise
 from .variants import OWN
 
-_HERE = Path(__file__).parent
-_RESULTS = _HERE / "results"
-_IMAGE = _HERE.parent / "docs" / "images" / "benchmarks.png"
+_ROOT = Path(__file__).parents[1]
+_RESULTS = _ROOT / "benchmarks" / "results"
+REFERENCE = "reference"
+"""The name of the result that the documentation shows."""
+_FIGURES = re.compile(r"\[[-\d.,\s]+\]")
 
 
 def main() -> int:
     """Return 0 if everything was measured, whatever the results; 2 if no case was selected."""
     asked = _arguments()
-    if asked.draw:
-        _draw(json.loads(asked.draw.read_text(encoding="utf-8")))
-        return 0
-    cases = _cases(asked)
-    if not cases:
-        groups = ", ".join(dict.fromkeys(case.group for case in CASES))
-        sys.stderr.write(f"--only {asked.only}: no such case; groups are {groups}\n")
-        return 2
-    variants, unavailable = _variants(asked.peers)
-    rounds = asked.rounds or (2 if asked.quick else 5)
-    result = report.summarise(cases, play(cases, variants, rounds, _tell), rounds, unavailable)
-    _tell("")
-    sys.stdout.write(report.table(result) + "\n")
-    _RESULTS.mkdir(exist_ok=True)
     path = _RESULTS / f"{asked.name}.json"
-    path.write_text(json.dumps(result, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-    sys.stdout.write(f"\nwrote {path.relative_to(_HERE.parent)}\n")
-    if not asked.quick and not asked.only:
-        _draw(result)
+    if not asked.draw:
+        cases = _cases(asked)
+        if not cases:
+            groups = ", ".join(dict.fromkeys(case.group for case in CASES))
+            sys.stderr.write(f"--only {asked.only}: no such case; groups are {groups}\n")
+            return 2
+        variants, unavailable = _variants(asked.peers)
+        rounds = asked.rounds or (2 if asked.quick else 5)
+        began = perf_counter()
+        result = summarise(cases, play(cases, variants, rounds, _tell), rounds, unavailable)
+        _tell("")
+        sys.stdout.write(f"{rounds} rounds in {(perf_counter() - began) / 60:.1f} minutes\n\n")
+        path.write_text(_FIGURES.sub(_on_one_line, json.dumps(result, indent=1)) + "\n", encoding="utf-8")
+    result = json.loads(path.read_text(encoding="utf-8"))
+    sys.stdout.write(f"{summary(result)}\n")
+    for file in (path, *publish(result, asked.name)):
+        sys.stdout.write(f"{file.relative_to(_ROOT)}\n")
     return 0
 
 
+def publish(result: Report, name: str) -> list[Path]:
+    """Write the page and the picture of a result: the reference's into the documentation. Return their paths."""
+    page_path, plot_path = paths_of(name)
+    page_path.write_text(page(result, name, relpath(plot_path, page_path.parent)), encoding="utf-8")
+    if not beside_peers(result):
+        return [page_path]
+    plot_path.write_text(plot(result), encoding="utf-8")
+    return [page_path, plot_path]
+
+
+def paths_of(name: str) -> tuple[Path, Path]:
+    """Return the paths of the page and of the picture of a result."""
+    if name == REFERENCE:
+        return _ROOT / "docs" / "benchmarks.md", _ROOT / "docs" / "images" / "benchmarks.svg"
+    return _RESULTS / f"{name}.md", _RESULTS / f"{name}.svg"
+
+
 def _arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="the most telling cases only, two rounds: under 2 minutes")
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--quick", action="store_true", help="the most telling cases only, two rounds")
     parser.add_argument("--peers", action="store_true", help="other libraries as well, each in its own environment")
     parser.add_argument("--rounds", type=int, help="how often each case runs (default 5; 2 with --quick)")
     parser.add_argument("--only", help="cases whose name or group contains this text")
-    parser.add_argument("--name", default="latest", help="the result's file name (default: latest)")
-    parser.add_argument("--draw", type=Path, metavar="JSON", help="measure nothing: draw the picture of this result")
-    return parser.parse_args()
+    parser.add_argument(
+        "--name", default="latest", help=f"the result's file name (default: latest); {REFERENCE}: that of the docs"
+    )
+    parser.add_argument("--draw", action="store_true", help="measure nothing: write page and picture of the result")
+    asked = parser.parse_args()
+    if asked.name == REFERENCE and (asked.quick or asked.only):
+        parser.error(f"{REFERENCE} has every case: leave out --quick and --only")
+    return asked
 
 
 def _cases(asked: argparse.Namespace) -> tuple[Case, ...]:
@@ -61,7 +95,7 @@ def _cases(asked: argparse.Namespace) -> tuple[Case, ...]:
 
 
 def _variants(with_peers: bool) -> tuple[dict[str, Path], dict[str, str]]:
-    """Interpreters by variant, and why other variants are missing."""
+    """Return interpreters by variant, and why other variants are missing."""
     found = {name: Path(sys.executable) for name in OWN}
     unavailable: dict[str, str] = {}
     for peer in peers.PEERS.values() if with_peers else ():
@@ -73,21 +107,17 @@ def _variants(with_peers: bool) -> tuple[dict[str, Path], dict[str, str]]:
     return found, unavailable
 
 
-def _draw(result: report.Report) -> None:
-    _IMAGE.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        draw(result, _IMAGE, {peer.name: peer.title for peer in peers.PEERS.values()})
-    except ImportError:
-        sys.stdout.write("no picture: matplotlib is not installed (extra `bench`)\n")
-        return
-    sys.stdout.write(f"wrote {_IMAGE.relative_to(_HERE.parent)}\n")
+def _on_one_line(figures: re.Match[str]) -> str:
+    return " ".join(figures[0].split()).replace("[ ", "[").replace(" ]", "]")
 
 
 def _tell(text: str) -> None:
-    """Progress, on one line of the terminal."""
+    """Show progress: on one line of a terminal, else on a line each."""
     if sys.stderr.isatty():
         sys.stderr.write(f"\r\033[K{text}")
         sys.stderr.flush()
+    elif text:
+        sys.stderr.write(f"{text}\n")
 
 
 if __name__ == "__main__":

@@ -33,7 +33,8 @@ class Caller(Protocol):
 
 
 def _prompt(case: Case) -> str:
-    return f"[[simulate: tokens {case.tokens}]]"
+    stalls = " | stall at_event=2" if case.how == "idle" else ""
+    return f"[[simulate: tokens {case.tokens}{stalls}]]"
 
 
 def _arguments(case: Case) -> dict[str, Any]:
@@ -46,7 +47,7 @@ def _arguments(case: Case) -> dict[str, Any]:
         body["messages"] = [*before, {"role": "user", "content": prompt}]
     if case.api == "messages":
         body["max_tokens"] = 100_000
-    if case.how == "stream":
+    if case.how in ("stream", "idle"):
         body["stream"] = True
     return body
 

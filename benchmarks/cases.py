@@ -6,24 +6,37 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 Api = Literal["chat", "responses", "messages"]
-How = Literal["stream", "helper", "whole"]
+How = Literal["stream", "helper", "whole", "idle"]
 Server = Literal["burst", "paced"]
 
 PACED_MS = 10.0
 """Milliseconds between two tokens of the paced server: 100 tokens a second."""
+GROUPS = {
+    "streams": "25 streams of 200 tokens",
+    "burst": "One stream of 5,000 tokens",
+    "paced": "Streams at 100 tokens per second",
+    "concurrent": "Concurrent async streams, chat",
+    "whole": "Calls that do not stream",
+    "helpers": "The stream helpers of the SDKs, 10 streams of 200 tokens",
+    "length": "Long answers, chat, sync",
+    "idle": "Open streams that wait for their next token, chat, async",
+    "cold start": "From the start of the process to the end of a first answer, sync",
+}
+"""Titles of the groups, in the order of the report."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Case:
     """One measurement: ``calls`` answers of ``tokens`` tokens each, ``at_once`` of them at a time.
 
-    ``fresh``: in its own process, whose start, imports and memory are measured as well. ``rounds``: at most so
-    many, whatever the run asks for. ``quick``: part of a short run, and
-    what peers take part in. ``target``: the most that DESIGN allows for the
-    fully instrumented variant, as a share of the bare SDK. ``turns``: messages of the conversation before this one.
+    ``label``: its name within its group. ``how``: with ``idle``, all streams stay open after their first event.
+    ``fresh``: in its own process, whose start, imports and memory are measured as well. ``quick``: part of a short
+    run, and what peers take part in. ``target``: the most that the fully instrumented variant may cost, as a share of
+    the bare SDK. ``turns``: messages of the conversation before this one.
     """
 
     name: str
+    label: str
     group: str
     api: Api
     how: How = "stream"
@@ -33,21 +46,18 @@ class Case:
     at_once: int = 1
     server: Server = "burst"
     fresh: bool = False
-    rounds: int = 99
     quick: bool = False
     target: float | None = None
     turns: int = 0
 
 
-_TARGETS: dict[tuple[Api, bool], float] = {
-    ("chat", True): 0.20,
-    ("chat", False): 0.22,
-    ("responses", True): 0.24,
-    ("responses", False): 0.24,
-    ("messages", True): 0.56,
-    ("messages", False): 0.62,
-}
-_APIS: tuple[Api, ...] = ("chat", "responses", "messages")
+_APIS: dict[Api, str] = {"chat": "chat", "responses": "Responses", "messages": "messages"}
+_STREAMS: dict[Api, float] = {"chat": 0.12, "responses": 0.13, "messages": 0.38}
+_BURST: dict[Api, float] = {"chat": 0.07, "responses": 0.08, "messages": 0.22}
+_WHOLE, _TALK = 0.80, 0.12
+"""Targets; that for a long conversation concerns openai, whose SDK transforms all of it for each call."""
+_CONCURRENT = {200: 0.22, 1000: 0.35}
+_PACED = 0.45
 
 
 def _flavour(sync: bool) -> str:
@@ -56,42 +66,68 @@ def _flavour(sync: bool) -> str:
 
 def _streams() -> list[Case]:
     made: list[Case] = []
-    for api in _APIS:
+    for api, title in _APIS.items():
         for sync in (True, False):
-            name, target = f"{api} {_flavour(sync)}", _TARGETS[api, sync]
+            name = f"{api} {_flavour(sync)}"
+            case = Case(name=name, label=f"{title}, {_flavour(sync)}", group="streams", api=api, sync=sync)
             made += [
-                Case(name=f"{name}, 25 x 200", group="streams", api=api, sync=sync, quick=True, target=target),
-                Case(name=f"{name}, 1 x 5,000", group="burst", api=api, sync=sync, tokens=5000, calls=1),
-                Case(name=f"{name} helper", group="helpers", api=api, sync=sync, how="helper", tokens=200, calls=10),
-                Case(name=f"{name} paced", group="paced", api=api, sync=sync, calls=1, server="paced", rounds=3),
+                replace(case, name=f"{name}, 25 x 200", quick=True, target=_STREAMS[api]),
+                replace(case, name=f"{name}, 1 x 5,000", group="burst", tokens=5000, calls=1, target=_BURST[api]),
+                replace(case, name=f"{name} helper", group="helpers", how="helper", calls=10),
+                replace(case, name=f"{name} paced", group="paced", tokens=100, calls=1, server="paced"),
             ]
     return made
 
 
 def _concurrent() -> list[Case]:
-    made = []
-    for at_once, tokens in ((1, 200), (50, 100), (200, 100), (1000, 20)):
-        made.append(
-            Case(
-                name=f"{at_once:,} at once x {tokens}",
-                group="concurrent",
-                api="chat",
-                sync=False,
-                tokens=tokens,
-                calls=max(at_once, 20),
-                at_once=at_once,
-                quick=at_once == 200,
-                target=0.40 if at_once == 200 else None,
-                rounds=3,
-            )
+    many = [
+        Case(
+            name=f"{at_once:,} at once x {tokens}",
+            label=f"{at_once:,} at once",
+            group="concurrent",
+            api="chat",
+            sync=False,
+            tokens=tokens,
+            calls=max(at_once, 20),
+            at_once=at_once,
+            quick=at_once == 200,
+            target=_CONCURRENT.get(at_once),
         )
-    return made
+        for at_once, tokens in ((1, 200), (50, 100), (200, 100), (1000, 20))
+    ]
+    paced = Case(
+        name="50 at once, paced at 100 tokens/s",
+        label="chat, 50 at once",
+        group="paced",
+        api="chat",
+        sync=False,
+        tokens=100,
+        calls=50,
+        at_once=50,
+        server="paced",
+        quick=True,
+        target=_PACED,
+    )
+    idle = Case(
+        name="1,000 idle streams",
+        label="1,000 idle streams",
+        group="idle",
+        api="chat",
+        how="idle",
+        sync=False,
+        tokens=20,
+        calls=1000,
+        at_once=1000,
+        fresh=True,
+    )
+    return [*many, paced, idle]
 
 
 def _whole() -> list[Case]:
     answers = [
         Case(
             name=f"{api} {_flavour(sync)} whole",
+            label=f"{title}, {_flavour(sync)}",
             group="whole",
             api=api,
             sync=sync,
@@ -99,33 +135,54 @@ def _whole() -> list[Case]:
             tokens=50,
             calls=60,
             quick=api == "chat",
-            target=1.0 if api == "chat" else None,
+            target=_WHOLE,
         )
-        for api in _APIS
+        for api, title in _APIS.items()
         for sync in (True, False)
     ]
     talks = [
-        replace(each, name=f"{each.api} {_flavour(each.sync)}, 50 turns", calls=20, turns=50, target=None, quick=False)
+        replace(
+            each,
+            name=f"{each.api} {_flavour(each.sync)}, 50 turns",
+            label=f"{each.label}, 50 turns",
+            calls=20,
+            turns=50,
+            target=None if each.api == "messages" else _TALK,
+            quick=False,
+        )
         for each in answers
     ]
     return answers + talks
 
 
 def _lengths() -> list[Case]:
-    lengths = ((2_000, 10, 3), (20_000, 1, 3), (100_000, 1, 2))
-    many = [
-        Case(name=f"{tokens:,} tokens", group="length", api="chat", tokens=tokens, calls=calls, rounds=rounds)
-        for tokens, calls, rounds in lengths
+    return [
+        Case(
+            name=f"{tokens:,} tokens",
+            label=f"{tokens:,} tokens",
+            group="length",
+            api="chat",
+            tokens=tokens,
+            calls=calls,
+            fresh=tokens >= 100_000,  # so that the peak memory of the process is that of this answer
+        )
+        for tokens, calls in ((2_000, 5), (20_000, 1), (100_000, 1))
     ]
-    # In its own process, so that its peak memory is that of this answer.
-    million = Case(name="1,000,000 tokens", group="length", api="chat", tokens=1_000_000, calls=1, fresh=True, rounds=1)
-    return [*many, million]
 
 
 def _starts() -> list[Case]:
     return [
-        Case(name=f"{api} cold", group="cold start", api=api, tokens=20, calls=1, fresh=True, quick=api == "chat")
-        for api in _APIS
+        Case(
+            name=f"{api} cold",
+            label=title,
+            group="cold start",
+            api=api,
+            tokens=20,
+            calls=1,
+            fresh=True,
+            quick=api == "chat",
+        )
+        for api, title in _APIS.items()
     ]
 
 

@@ -46,6 +46,7 @@ _ALL = (
         requirements=("openinference-instrumentation-openai", "openinference-instrumentation-anthropic"),
         modules=("openinference.instrumentation.openai", "openinference.instrumentation.anthropic"),
     ),
+    Peer(name="logfire", title="Logfire", requirements=("logfire",), modules=("logfire",)),
     Peer(name="litellm", title="LiteLLM", requirements=("litellm",), modules=("litellm",)),
     Peer(name="l0-python", title="L0 for Python", requirements=("reliable-ai-streams-py",), modules=("l0",)),
 )

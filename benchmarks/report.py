@@ -1,25 +1,76 @@
-"""From samples to figures: minimum, median and the ratio to the bare SDK of the same run."""
+"""The result of a run as JSON, with the costs of every round, and the figures that are read from it."""
 
 from __future__ import annotations
 
+import os
 import platform
-import statistics
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from statistics import median
+from typing import Any, NamedTuple
 
 from .cases import Case
 from .conductor import Samples
-from .variants import BARE, FULL
+from .variants import BARE, OWN, TITLES
 
 Report = dict[str, Any]
+CaseReport = dict[str, Any]
 _OTHER_OBJECTS = frozenset({"litellm", "l0-python"})
 """Variants that hand out their own objects: at least one a token, but not the bare SDK's number."""
+_KEPT = ("first_ms", "memory_mb", "idle_us", "switch_on_ms")
+"""Fields of the worker's results that are kept for each round, besides the cost."""
+UNITS = {"cold start": "ms", "idle": "kB a stream"}
+"""The unit of the costs of a group: CPU time, or memory."""
+PER_EVENT = "µs an event"
+"""The unit of the other groups, CPU time."""
+
+
+class Spread(NamedTuple):
+    """The median of all rounds, with the lowest and the highest round."""
+
+    median: float
+    low: float
+    high: float
+
+    def __str__(self) -> str:
+        return f"{number(self.median)} ({number(self.low)}-{number(self.high)})"
+
+
+def spread(rounds: Sequence[float]) -> Spread | None:
+    """Return the median and the range of the rounds; None without rounds."""
+    return Spread(median(rounds), min(rounds), max(rounds)) if rounds else None
+
+
+def number(value: float) -> str:
+    """Return a figure with about three digits."""
+    decimals = 3 if 0 < value < 0.1 else 2 if value < 10 else 1 if value < 100 else 0
+    return f"{value:,.{decimals}f}"
+
+
+def rounds_of(case: CaseReport, variant: str, what: str = "cost") -> list[float]:
+    """Return one figure of each round: the cost, or a field of the worker's result. Empty if it was not measured."""
+    found: list[float] = case["variants"].get(variant, {}).get(what, [])
+    return found
+
+
+def ratio(case: CaseReport, variant: str) -> Spread | None:
+    """Return the costs relative to those of the bare SDK in the same round."""
+    return spread([own / bare for own, bare in zip(rounds_of(case, variant), rounds_of(case, BARE), strict=False)])
+
+
+def beside_peers(report: Report) -> list[CaseReport]:
+    """Return the cases of which other libraries have figures as well."""
+    return [case for case in report["cases"] if peers_of([case])]
+
+
+def peers_of(cases: Iterable[CaseReport]) -> list[str]:
+    """Return the other libraries that have figures in these cases."""
+    return [name for name in TITLES if name not in OWN and any(ratio(case, name) for case in cases)]
 
 
 def summarise(cases: Iterable[Case], samples: Samples, rounds: int, unavailable: dict[str, str]) -> Report:
-    """The whole result of one run, as JSON: what was measured, on what, and what could not be."""
+    """Return the whole result of one run: what was measured, on what, and what could not be."""
     return {
         "taken": datetime.now(UTC).isoformat(timespec="seconds"),
         "machine": machine(),
@@ -32,8 +83,6 @@ def summarise(cases: Iterable[Case], samples: Samples, rounds: int, unavailable:
 
 def machine() -> dict[str, str | int]:
     """Describe the machine and the versions that were measured."""
-    import os
-
     model = platform.processor() or platform.machine()
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
@@ -58,20 +107,20 @@ def _versions(samples: Samples) -> dict[str, dict[str, str]]:
     return found
 
 
-def _case(case: Case, results: dict[str, list[dict[str, Any]]]) -> dict[str, Any]:
+def _case(case: Case, results: dict[str, list[dict[str, Any]]]) -> CaseReport:
     bare = results[BARE]
     events = bare[0].get("events", 0) if bare else 0
     made: dict[str, Any] = {}
     for variant, rounds in results.items():
-        if not rounds:  # a peer, in a run without peers
+        if not rounds:  # a peer, in a case without peers
             continue
         flaw = _flaw(case, variant, rounds, events)
-        made[variant] = {"missing": flaw} if flaw else _figures(case, rounds, bare, events)
-    return {"name": case.name, "group": case.group, "target": case.target, "variants": made}
+        made[variant] = {"missing": flaw} if flaw else _figures(case, rounds, events)
+    return {"name": case.name, "label": case.label, "group": case.group, "target": case.target, "variants": made}
 
 
 def _flaw(case: Case, variant: str, rounds: list[dict[str, Any]], events: int) -> str | None:
-    """Why this variant has no figures here."""
+    """Return why this variant has no figures here."""
     for result in rounds:
         if reason := result.get("failed") or result.get("unsupported"):
             return str(reason)
@@ -84,62 +133,18 @@ def _flaw(case: Case, variant: str, rounds: list[dict[str, Any]], events: int) -
     return None
 
 
+def _figures(case: Case, rounds: list[dict[str, Any]], events: int) -> dict[str, list[float]]:
+    figures = {"cost": [_cost(case, result, events) for result in rounds]}
+    for name in _KEPT:
+        if found := [result[name] for result in rounds if name in result]:
+            figures[name] = found
+    return {name: [float(f"{value:.5g}") for value in found] for name, found in figures.items()}
+
+
 def _cost(case: Case, result: dict[str, Any], events: int) -> float:
-    """CPU per event of the bare SDK's answer, in µs; for a cold start, of the whole process, in ms."""
+    """Return the cost in the unit of the group; events are those of the bare SDK's answer."""
     if case.group == "cold start":
         return float(result["process_cpu_ms"])
-    return float(result["cpu_ms_call"] * case.calls * 1e3 / max(events, 1))
-
-
-def _figures(case: Case, rounds: list[dict[str, Any]], bare: list[dict[str, Any]], events: int) -> dict[str, Any]:
-    costs = [_cost(case, result, events) for result in rounds]
-    figures: dict[str, Any] = {
-        "min": min(costs),
-        "median": statistics.median(costs),
-        "first_ms": min(result["first_ms"] for result in rounds),
-        "memory_mb": max(result["memory_mb"] for result in rounds),
-        "switch_on_ms": min((result["switch_on_ms"] for result in rounds if "switch_on_ms" in result), default=None),
-    }
-    if bare and all("cpu_ms_call" in result for result in bare):
-        others = [_cost(case, result, events) for result in bare]
-        figures["ratio"] = min(costs) / min(others)
-        figures["ratio_median"] = statistics.median(costs) / statistics.median(others)
-    return figures
-
-
-def table(report: Report) -> str:
-    """For the terminal: a line for each case and variant."""
-    told = report["machine"]
-    lines = [
-        f"{told['cpu']}, {told['cores']} cores, {told['system']}, {told['python']}",
-        f"{report['rounds']} rounds, interleaved, {report['taken']}",
-        *(f"{name}: {_said(versions)}" for name, versions in report["versions"].items()),
-        "",
-        f"{'case':30} {'variant':14} {'min':>9} {'median':>9} {'ratio':>7} {'(median)':>8} {'first':>9} {'memory':>9}",
-    ]
-    for case in report["cases"]:
-        for variant, figures in case["variants"].items():
-            lines.append(_line(case, variant, figures))
-    lines += [f"{name}: not measured: {reason}" for name, reason in report["unavailable"].items()]
-    lines += [
-        "",
-        "min, median: µs of CPU per event (cold start: ms of CPU from process start to the end of the answer)",
-    ]
-    return "\n".join(lines)
-
-
-def _line(case: dict[str, Any], variant: str, figures: dict[str, Any]) -> str:
-    head = f"{case['name']:30} {variant:14} "
-    if "missing" in figures:
-        return f"{head}{figures['missing']}"
-    ratio, median = figures.get("ratio"), figures.get("ratio_median")
-    text = f"{head}{figures['min']:9.1f} {figures['median']:9.1f} "
-    text += f"{ratio:7.3f} {median:8.3f} " if ratio is not None and median is not None else f"{'':17}"
-    text += f"{figures['first_ms']:6.1f} ms {figures['memory_mb']:6.1f} MB"
-    if variant == FULL and case["target"] is not None and ratio is not None:
-        text += f"  target {case['target']:.2f}: {'met' if ratio <= case['target'] else 'MISSED'}"
-    return text
-
-
-def _said(versions: dict[str, str]) -> str:
-    return ", ".join(f"{name} {version}" for name, version in versions.items())
+    if case.group == "idle":
+        return float(result["memory_mb"] * 1024 / case.at_once)
+    return float(result["cpu_ms"] * 1e3 / max(events, 1))

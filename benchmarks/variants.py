@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Sequence
+from functools import partial
+from time import process_time
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
 
 from .callers import Caller, L0PythonCaller, LiteLLMCaller, SdkCaller, StreamCaller
 from .peers import PEERS
+
+if TYPE_CHECKING:
+    from opentelemetry.sdk.metrics.export import MetricReader
+    from opentelemetry.sdk.trace import SpanProcessor
 
 BARE = "bare"
 FULL = "l0"
@@ -16,30 +23,64 @@ GUARDED = "l0-guarded"
 DIRECT = "l0-direct"
 OWN: dict[str, str] = {
     BARE: "bare SDK",
-    SILENT: "l0, no OpenTelemetry SDK",
-    FULL: "l0, everything on",
-    GUARDED: "l0, everything on, recommended guardrails",
-    DIRECT: "l0, everything on, direct",
+    FULL: "L0",
+    SILENT: "no OpenTelemetry SDK",
+    GUARDED: "recommended guardrails",
+    DIRECT: "direct reading",
 }
 """Variants that run in this environment, by name, with their titles."""
+TITLES = OWN | {peer.name: peer.title for peer in PEERS.values()}
 
 
-def switch_on(name: str) -> None:
-    """Set up this process for one variant. Raises `KeyError` for an unknown name."""
+def switch_on(name: str) -> float:
+    """Set up this process for one variant. Return the CPU time of its own call for that, in milliseconds.
+
+    Raises `KeyError` for an unknown name.
+    """
     if name == BARE:
-        return
+        return 0.0
+    switch = _switch_of(name)
+    began = process_time()
+    switch()
+    return (process_time() - began) * 1e3
+
+
+def _switch_of(name: str) -> Callable[[], object]:
+    """Import a variant, and return the function that switches it on."""
+    if name == "logfire":
+        return _switch_logfire
     if name != SILENT:
         _listen()
     if name in OWN:
         import l0
 
-        l0.instrument(l0.Policy(guardrails="recommended") if name == GUARDED else None, direct=name == DIRECT)
-        return
-    for module in PEERS[name].modules:
-        found = importlib.import_module(module)
+        policy = l0.Policy(guardrails="recommended") if name == GUARDED else None
+        direct = True if name == DIRECT else None
+        # The first look-up of `l0.instrument` imports what it needs, so it is part of the cost.
+        return lambda: l0.instrument(policy, direct=direct)
+    modules = [importlib.import_module(module) for module in PEERS[name].modules]
+    return partial(_instrument, modules)
+
+
+def _instrument(modules: Sequence[ModuleType]) -> None:
+    for module in modules:
         for kind in ("OpenAIInstrumentor", "AnthropicInstrumentor"):
-            if hasattr(found, kind):
-                getattr(found, kind)().instrument()
+            if hasattr(module, kind):
+                getattr(module, kind)().instrument()
+
+
+def _switch_logfire() -> None:
+    """Logfire makes its own tracer and meter providers; they get the exporters of the other variants."""
+    logfire: Any = importlib.import_module("logfire")
+    spans, metrics = _exporters()
+    logfire.configure(
+        send_to_logfire=False,
+        console=False,
+        additional_span_processors=[spans],
+        metrics=logfire.MetricsOptions(additional_readers=[metrics]),
+    )
+    logfire.instrument_openai()
+    logfire.instrument_anthropic()
 
 
 def caller(name: str, origin: str) -> Caller:
@@ -53,11 +94,21 @@ def caller(name: str, origin: str) -> Caller:
 
 
 def _listen() -> None:
-    """Tracer and meter providers as an application sets them up, with exporters that discard what they get."""
+    """Set up tracer and meter providers as an application does."""
     from opentelemetry import metrics, trace
     from opentelemetry.sdk.metrics import MeterProvider
-    from opentelemetry.sdk.metrics.export import MetricExporter, MetricExportResult, PeriodicExportingMetricReader
     from opentelemetry.sdk.trace import TracerProvider
+
+    spans, reader = _exporters()
+    traces = TracerProvider()
+    traces.add_span_processor(spans)
+    trace.set_tracer_provider(traces)
+    metrics.set_meter_provider(MeterProvider(metric_readers=[reader]))
+
+
+def _exporters() -> tuple[SpanProcessor, MetricReader]:
+    """Return what exports spans and metrics as in an application, except that all of them are discarded."""
+    from opentelemetry.sdk.metrics.export import MetricExporter, MetricExportResult, PeriodicExportingMetricReader
     from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, SpanExportResult
 
     class Spans(SpanExporter):
@@ -73,7 +124,4 @@ def _listen() -> None:
 
         def shutdown(self, timeout_millis: float = 0, **_: Any) -> None: ...
 
-    traces = TracerProvider()
-    traces.add_span_processor(BatchSpanProcessor(Spans()))
-    trace.set_tracer_provider(traces)
-    metrics.set_meter_provider(MeterProvider(metric_readers=[PeriodicExportingMetricReader(Metrics())]))
+    return BatchSpanProcessor(Spans()), PeriodicExportingMetricReader(Metrics())

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 
-_BORN = time.perf_counter(), time.process_time()  # before anything heavy is imported
+_BORN = time.process_time()  # before anything heavy is imported
 
 import asyncio  # noqa: E402
 import gc  # noqa: E402
@@ -27,9 +27,10 @@ from .variants import caller, switch_on  # noqa: E402
 
 Result = dict[str, Any]
 _MAX_FILES = 8192
+_IDLE_SECONDS = 2.0
 _LOOP = asyncio.new_event_loop()
 _TELLING = re.compile(
-    r"openai|anthropic|pydantic|httpx|httpcore|h11|jiter|l0|litellm|reliable-ai|opentelemetry-(sdk|instr)|openinference"
+    r"openai|anthropic|pydantic|httpx|httpcore|h11|jiter|l0|litellm|logfire|reliable-ai|opentelemetry-(sdk|instr)|openinference"
 )
 """Distributions whose versions decide what is measured."""
 
@@ -62,7 +63,7 @@ def _say(lines: TextIO, result: Result) -> None:
 
 
 def _start(callers: dict[str, Caller], variant: str, origin: str) -> Result:
-    """Switch the variant on, once. How long this process took until then, and for that."""
+    """Switch the variant on, once. Return what that cost, and the versions."""
     if origin in callers:
         return {}
     if callers:  # switched on already: only the server is another
@@ -71,15 +72,9 @@ def _start(callers: dict[str, Caller], variant: str, origin: str) -> Result:
     import anthropic  # noqa: F401
     import openai  # noqa: F401
 
-    imported = time.perf_counter(), time.process_time()
-
-    switch_on(variant)
+    spent_ms = switch_on(variant)
     callers[origin] = caller(variant, origin)
-    return {
-        "sdk_import_ms": (imported[1] - _BORN[1]) * 1e3,
-        "switch_on_ms": (time.process_time() - imported[1]) * 1e3,
-        "versions": _versions(),
-    }
+    return {"switch_on_ms": spent_ms, "versions": _versions()}
 
 
 def _versions() -> dict[str, str]:
@@ -100,6 +95,8 @@ def _allow_files() -> None:
 
 
 def _measure(caller: Caller, case: Case, warm: set[str]) -> Result:
+    if case.how == "idle":
+        return _LOOP.run_until_complete(_idle(caller, case))
     run = _sync if case.sync else _async
     if not case.fresh and case.name not in warm:
         # Imports, caches and connections belong to the first call, which the cold start measures.
@@ -107,17 +104,15 @@ def _measure(caller: Caller, case: Case, warm: set[str]) -> Result:
         warm.add(case.name)
     gc.collect()
     before = peak_bytes()
-    wall, cpu = time.perf_counter(), time.process_time()
+    cpu = time.process_time()
     events, firsts = run(caller, case)
-    cpu, wall = time.process_time() - cpu, time.perf_counter() - wall
+    cpu = time.process_time() - cpu
     return {
         "events": events,
-        "cpu_us": cpu / max(events, 1) * 1e6,
-        "wall_us": wall / max(events, 1) * 1e6,
+        "cpu_ms": cpu * 1e3,
         "first_ms": statistics.median(firsts) * 1e3,
-        "cpu_ms_call": cpu / case.calls * 1e3,
         "memory_mb": (peak_bytes() - before) / 2**20,
-        "process_cpu_ms": (time.process_time() - _BORN[1]) * 1e3,
+        "process_cpu_ms": (time.process_time() - _BORN) * 1e3,
     }
 
 
@@ -159,6 +154,30 @@ async def _gather(caller: Caller, case: Case) -> tuple[int, list[float]]:
     share = case.calls // case.at_once
     counts = await asyncio.gather(*(user(share) for _ in range(case.at_once)))
     return sum(counts), firsts
+
+
+async def _idle(caller: Caller, case: Case) -> Result:
+    """Open all streams, and measure what they hold and use while nothing arrives.
+
+    They stay open until the process ends: this is the only case that it runs.
+    """
+    await _gather(caller, replace(case, how="stream", calls=50, at_once=50))  # imports and caches
+    gc.collect()
+    before, began = peak_bytes(), time.perf_counter()
+    call = caller.astream(case)
+    streams = await asyncio.gather(*(call() for _ in range(case.at_once)))
+    await asyncio.gather(*(anext(stream) for stream in streams))
+    first_ms = (time.perf_counter() - began) * 1e3
+    memory = peak_bytes() - before
+    cpu = time.process_time()
+    await asyncio.sleep(_IDLE_SECONDS)
+    cpu = time.process_time() - cpu
+    return {
+        "events": len(streams),
+        "first_ms": first_ms,
+        "memory_mb": memory / 2**20,
+        "idle_us": cpu / len(streams) / _IDLE_SECONDS * 1e6,
+    }
 
 
 if __name__ == "__main__":
