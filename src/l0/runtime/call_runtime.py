@@ -254,8 +254,9 @@ class CallRuntime:
         failure = None if expired else self.call_adapter.failed(error, opened=opened)
         at = perf_counter()
         # A timeout of the transport may be ours: it is set to the time that is left until our deadline.
-        late = expired or (failure is not None and failure.cause in (Cause.NO_HEADERS, Cause.READ_TIMEOUT))
-        if not late or self.deadlines is None or not self.deadlines.passed(at):
+        late = failure is not None and failure.cause in (Cause.NO_HEADERS, Cause.READ_TIMEOUT)
+        # An expired deadline is no longer the current one if a hedge was sent since.
+        if self.deadlines is None or not (expired or (late and self.deadlines.passed(at))):
             return failure
         self.admission.first_content(at - self.started)
         return self.deadlines.failure(at)

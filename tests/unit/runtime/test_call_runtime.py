@@ -4,6 +4,7 @@ import asyncio
 import logging
 from contextlib import ExitStack
 from dataclasses import dataclass
+from time import perf_counter
 from typing import Any
 
 import pytest
@@ -24,15 +25,17 @@ from hypothesis import strategies as st
 from makers import make_call, make_failure
 
 from l0 import Guardrails
-from l0.engine.commands import Finish, Raise
+from l0.engine.commands import Finish, Raise, Wait
 from l0.engine.machine import CallState
+from l0.engine.signals import Slow
 from l0.model.call import Call, Outcome, RetrySafety
 from l0.model.failure import Cause, Failure
-from l0.model.policy import Fallback, Hold, Policy, Retry, Timeout
+from l0.model.policy import Fallback, Hedge, Hold, Policy, Retry, Timeout
 from l0.runtime import async_driver, output_buffer, sync_driver
 from l0.runtime.body_parser import END
 from l0.runtime.call_runtime import CANCELLED, AttemptOver, CallRuntime
 from l0.runtime.finalizers import LATER
+from l0.runtime.watchdog import Expired
 from l0.shared_state.shared import SharedState
 
 RULE = Guardrails.pattern_rule()
@@ -386,6 +389,21 @@ def test_closing_is_final_and_reported_once():
     made.consumed()
     assert listener.told == ["start 1", "end 1 ok", "call cancelled"]
     assert not made.open
+
+
+def test_deadline_of_a_first_request_stays_a_failure_after_the_hedge_set_a_later_one():
+    """The hedge's request starts later, so its deadline has not passed when that of the first one ends the first."""
+    policy = Policy(timeout=Timeout(initial_token=60_000), retry=Retry(base_delay=0), hedge=Hedge(after=100))
+    made = CallRuntime(make_call(policy=policy), FakeCallAdapter(), [], SharedState())
+    with ExitStack() as context:
+        made.sending(made.begin(), context)
+        made.send_by()
+        hedge = made.machine.step(Slow(perf_counter()))
+        made.sending(hedge, context)
+        made.send_by()
+    command = made.failed(Expired())
+    assert isinstance(command, Wait)
+    assert [failure.cause for failure in made.machine.failures] == [Cause.NO_HEADERS]
 
 
 def closed_after(reads: list[list[Any]], policy: Policy) -> CallRuntime:
