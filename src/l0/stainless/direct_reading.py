@@ -191,7 +191,9 @@ def read_body(connection: DirectConnection) -> Iterator[bytes]:
                 break
             yield from body.feed(raw)
     connection.return_to_transport()
-    yield from connection.stream
+    # `yield from` would close the stream as well, which fails while the garbage collector closes it elsewhere.
+    for part in connection.stream:  # noqa: UP028
+        yield part
 
 
 async def aread_body(connection: DirectConnection) -> AsyncGenerator[bytes, None]:

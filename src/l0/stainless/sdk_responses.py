@@ -286,7 +286,9 @@ class PeekedByteStream:
 
     def __iter__(self) -> Iterator[bytes]:
         yield from self._beginning()
-        yield from self.source
+        # `yield from` would close the source as well, which fails while the garbage collector closes it elsewhere.
+        for part in self.source:  # noqa: UP028
+            yield part
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         for part in self._beginning():

@@ -2,12 +2,19 @@
 
 import asyncio
 import gc
+import sys
+import threading
+from types import SimpleNamespace
 
 import pytest
 from installed import httpx
 
 from l0.runtime.connection_use import ConnectionUse
-from l0.stainless.sdk_responses import ObservedByteStream, adopt, areads, read_deadline, reads, runtime_of, tap
+from l0.stainless.direct_reading import read_body
+from l0.stainless.sdk_responses import ObservedByteStream, adopt, areads, peek, read_deadline, reads, runtime_of, tap
+
+HANGS = 120.0
+"""Seconds that only a hang takes."""
 
 
 class Observers:
@@ -195,6 +202,57 @@ def test_dropped_reading_of_an_old_attempt_leaves_the_new_one_open(flavour):
     else:
         asyncio.run(read_async(decoded, response(body=body)))
     assert (decoded.is_closed, body.closed) == (False, 0)
+
+
+class SyncBody(httpx.SyncByteStream):
+    def __init__(self, source):
+        self.source = source
+
+    def __iter__(self):
+        return self.source
+
+
+def peeked(source):
+    return iter(peek(response(body=SyncBody(source)), httpx))
+
+
+def handed_back(source):
+    """A body that is read directly up to bytes that only the transport can read."""
+    connection = SimpleNamespace(
+        body=None,
+        socket=SimpleNamespace(recv=None),
+        size=1,
+        early_content=list,
+        set_timeout=lambda: False,
+        return_to_transport=lambda: None,
+        stream=source,
+    )
+    return read_body(connection)
+
+
+@pytest.mark.parametrize("reading", [peeked, handed_back])
+def test_reading_may_be_dropped_while_another_thread_closes_its_source(reading, monkeypatch):
+    """The garbage collector may close the source when the finalizers' thread drops the rest of the call."""
+    closing, dropped, ignored = threading.Event(), threading.Event(), []
+    monkeypatch.setattr(sys, "unraisablehook", ignored.append)
+
+    def source():
+        try:
+            yield b"a"
+        finally:
+            closing.set()
+            dropped.wait(HANGS)
+
+    made = source()
+    parts = reading(made)
+    assert next(parts) == b"a"
+    collector = threading.Thread(target=made.close)
+    collector.start()
+    assert closing.wait(HANGS)
+    del parts
+    dropped.set()
+    collector.join(HANGS)
+    assert ignored == []
 
 
 @pytest.mark.parametrize("version", [b"HTTP/2", b"HTTP/3"])
