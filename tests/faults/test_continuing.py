@@ -167,6 +167,18 @@ def test_a_model_that_begins_from_the_start_is_not_doubled(stage: Stage, api: Ap
 
 
 @sync_and_async
+@pytest.mark.parametrize("policy", [PREFILL, SPLICE], ids=["prefill", "splice"])
+def test_a_continuation_that_is_nothing_but_an_end_does_not_end_the_answer(
+    stage: Stage, policy: l0.Policy, sync: bool
+) -> None:
+    whole = play(stage, MESSAGES_API, Reply(answer=LINES), sync=sync, policy=policy)
+    replies = (broken(LINES, Fault.cut(at_event=LATE)), broken(LINES, Fault.done_only()), Reply(answer=LINES))
+    got = play(stage, MESSAGES_API, *replies, sync=sync, policy=policy)
+    assert (got.error, got.text, len(got.requests)) == (None, LINES.text, 3)
+    assert got.shape == whole.shape
+
+
+@sync_and_async
 @spliced
 def test_true_repetition_is_kept(stage: Stage, api: Api, sync: bool) -> None:
     answer = Answer(text="He laughed: ha ha ha ha ha ha ha! And again: ha ha ha ha ha!")

@@ -381,7 +381,8 @@ class MessagesReader(ResumableReader):
         return {"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": ""}}
 
     def ends(self, event: Any) -> bool:
-        return isinstance(event, dict) and event.get("type") in ("message_delta", "message_stop")
+        ending = isinstance(event, dict) and event.get("type") in ("message_delta", "message_stop")
+        return ending and not self._ends_nothing
 
     def opening(self, resume_state: ResumeState) -> list[Any]:
         """Start a new block if the user has no open one in which the text could continue."""
@@ -417,8 +418,14 @@ class MessagesReader(ResumableReader):
         self.note_anomaly(anomaly)
         return True
 
+    @property
+    def _ends_nothing(self) -> bool:
+        """True after an end without anything before it that it could end."""
+        ended = self._whole or self._stopped_at is not None
+        return ended and not self._started and self._in_order and not (self.content or self.other)
+
     def incomplete_cause(self) -> Cause | None:
-        if self._whole and not self._started and self._in_order and not (self.content or self.other):
+        if self._ends_nothing:
             return Cause.EMPTY
         if self._whole or (self._stopped_at and self.content == self._content_at_stop):
             if not self.content and not self.other:
