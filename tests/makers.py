@@ -7,6 +7,7 @@ import os
 import select
 import signal
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Any
@@ -135,7 +136,24 @@ def in_child(check: Callable[[], bool], seconds: float = 10) -> bytes:
     return said
 
 
+def collected() -> None:
+    """Collect garbage. `gc.collect` returns at once, with nothing done, while another thread collects."""
+    threads: list[int] = []
+
+    def note(phase: str, info: dict[str, int]) -> None:
+        if phase == "stop" and info["generation"] == 2:
+            threads.append(threading.get_ident())
+
+    gc.callbacks.append(note)
+    try:
+        while threading.get_ident() not in threads:
+            gc.collect()
+            time.sleep(0)
+    finally:
+        gc.callbacks.remove(note)
+
+
 def settled() -> None:
     """Collect abandoned streams, and wait until observers were notified of their end."""
-    gc.collect()
+    collected()
     LATER.finish()

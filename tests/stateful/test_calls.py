@@ -167,7 +167,9 @@ class Calls(RuleBasedStateMachine):
         self.world.check(place, call)
         self.ended += 1
         # An answer that has come to its end is over before its user has read the last of it.
-        assert self.ended <= len(self.world.spans()) <= self.ended + len(self.calls)
+        reported = len(self.world.spans())
+        most = self.ended + len(self.calls)
+        assert self.ended <= reported <= most, f"{self.ended} to {most} calls are over, {reported} are reported"
 
     def teardown(self) -> None:
         for number in list(self.calls):

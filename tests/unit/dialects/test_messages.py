@@ -64,6 +64,8 @@ TEXT = [START, opened(), delta("Hi"), closed()]
         ([START], Cause.EMPTY, 0, "", ()),
         ([], Cause.EMPTY, 0, "", ()),
         ([STOP], Cause.EMPTY, 0, "", ()),
+        ([ending()], Cause.EMPTY, 0, "", ()),
+        ([ending(), STOP], Cause.EMPTY, 0, "", ()),
         ([START, opened(0, "thinking"), delta("hm", 0, "thinking_delta", "thinking")], Cause.TRUNCATED, 1, "", ()),
         (
             [
