@@ -10,6 +10,7 @@ import openai
 import pytest
 from faults_kit import SDKS, Stage, body_of, sync_and_async
 from installed import needs_responses
+from makers import settled
 from traffic_kit import Sample, difference
 
 import l0
@@ -18,6 +19,7 @@ from l0.model.call import Outcome
 from l0.simulator.faults import Fault
 from l0.simulator.ledger import Reply
 from l0.simulator.playback import RecordedBody
+from l0.testing import simulator
 
 SOON = l0.Policy(hedge=l0.Hedge(after=400))
 """Late enough that the first request arrives first on a busy machine, too: faults are given out in that order."""
@@ -84,6 +86,22 @@ def test_a_sync_loser_without_headers_closes_itself_when_they_come(stage):
     assert mine
     assert not any(thread.is_alive() for thread in mine)
     assert left(stage) == 0
+
+
+def test_a_dropped_stream_is_closed_while_the_loser_waits_for_its_headers(stage):
+    before = set(threading.enumerate())
+    stage.exporter.clear()
+    with simulator() as sim, openai.OpenAI(api_key="k", base_url=sim.openai, timeout=HANGS) as client:
+        sim.script(Reply(fault=SILENT), Reply())
+        stream = client.chat.completions.create(model="m", messages=[{"role": "user", "content": "hi"}], stream=True)
+        next(stream)
+        (loser,) = [one for one in threading.enumerate() if one not in before and one.name == "l0-attempt-1"]
+        del stream
+        settled()
+        outcomes = [span.attributes["l0.outcome"] for span in stage.exporter.get_finished_spans() if not span.parent]
+        assert outcomes == [Outcome.CANCELLED]
+        assert loser.is_alive()
+    loser.join(HANGS)
 
 
 @sync_and_async

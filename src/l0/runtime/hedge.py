@@ -264,9 +264,9 @@ class _Threads:
         return gate.put
 
     def _enter(self, gate: SimpleQueue[Contender | None]) -> None:
-        one = gate.get()
-        if one is not None:
-            self._run(one)
+        if self._ran(gate.get()):
+            # Here, where this thread no longer keeps the answer: its user may drop it at once.
+            self._report.set()
 
     def wait_for_report(self, seconds: float) -> bool:
         """Wait. Return True if a contender reports, or `wake` is called, within ``seconds``."""
@@ -283,7 +283,10 @@ class _Threads:
         elif mine:
             _quietly(self._sender.discard, one.answer)
 
-    def _run(self, one: Contender) -> None:
+    def _ran(self, one: Contender | None) -> bool:
+        """Run a contender up to its content or its end. Return False if it was cancelled before it started."""
+        if one is None:
+            return False
         try:
             if self._open(one) and self._sender.read_until_content(one.answer, one.command.number):
                 one.at = perf_counter()
@@ -295,7 +298,7 @@ class _Threads:
             one.discarded = one.abandoned and one.opened
         if one.discarded:
             _quietly(self._sender.discard, one.answer)
-        self._report.set()
+        return True
 
     def _open(self, one: Contender) -> bool:
         """Return True if the headers came before the race was over."""

@@ -69,9 +69,10 @@ class SdkCalls:
         runtime = self._begin(client, args, kwargs)
         if runtime is None:
             return wrapped(*args, **kwargs)
-        return sync_driver.request(
-            runtime, SdkRequests(runtime, self._sdk, wrapped, self._patches.originals[0], args, kwargs)
-        )
+        sending = SdkRequests(runtime, self._sdk, wrapped, self._patches.originals[0], args, kwargs)
+        answer = sync_driver.request(runtime, sending)
+        sending.answer = None  # the thread of a lost hedge keeps `sending` until its headers arrive
+        return answer
 
     async def arequest(self, wrapped: Callable[..., Any], client: Any, args: Any, kwargs: Any) -> Any:
         runtime = self._begin(client, args, kwargs)
