@@ -82,9 +82,10 @@ fuzz: ## made-up bytes through our reader and the SDKs' own, five minutes of the
 soak: setup ## 200 streams with 30 % faults, drops, closes and GC pressure for ten minutes (SOAK=2 for two): no call lost, no leak, no hang
 	@$(BIN)/python -m benchmarks.soak --minutes $(or $(SOAK),10)
 
-lint: setup ## ruff: rules and format
+lint: setup ## ruff: rules and format; codespell
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
+	@$(BIN)/codespell
 
 format: setup ## put the format right
 	@$(BIN)/ruff check --fix-only .

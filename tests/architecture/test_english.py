@@ -60,3 +60,10 @@ def test_texts_use_plain_words(pattern: str) -> None:
     files = [file for file in (*SOURCES, *PAGES) if file.name not in EXEMPT]
     matches = {str(file.relative_to(ROOT)): match[0] for file in files if (match := found.search(text_of(file)))}
     assert matches == {}, f"write: {PLAIN_WORDS[pattern]}"
+
+
+def test_pages_have_no_doubled_words() -> None:
+    code = re.compile(r"^```.*?^```|`[^`\n]*`", re.MULTILINE | re.DOTALL)
+    doubled = re.compile(r"\b([a-zA-Z]{2,})\s+\1\b")
+    found = {file.name: doubled.findall(code.sub("`", text_of(file))) for file in PAGES}
+    assert {name: words for name, words in found.items() if words} == {}

@@ -1,10 +1,17 @@
 """Pages of the documentation are true: their code runs as it stands, and their figures are the measured ones."""
 
 import json
+import os
+import re
+import signal
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
-from runnable_pages import ROOT, python_blocks, run_page, run_python, run_source
+import pytest
+from installed import httpx
+from runnable_pages import ROOT, PageFile, python_blocks, run_page, run_python, run_source, steps
 
 from l0.testing import simulator
 
@@ -38,10 +45,42 @@ def test_the_rule_finds_a_secret() -> None:
     assert [(violation.message, violation.at) for violation in found] == [("the answer contains a secret", 6)]
 
 
-def test_blocks_of_the_tutorial_run_in_order(tmp_path: Path) -> None:
-    page = (DOCS / "tutorial.md").read_text(encoding="utf-8")
+@pytest.mark.parametrize(
+    ("name", "commands"), [("tutorial", 13), ("web", 1), ("testing", 3), ("choose_policy", 3)], ids=lambda given: given
+)
+def test_blocks_of_a_guide_run_in_order(name: str, commands: int, tmp_path: Path) -> None:
+    page = (DOCS / f"{name}.md").read_text(encoding="utf-8")
     with simulator() as sim:
-        assert run_page(page, tmp_path, {"OPENAI_API_KEY": "none", "OPENAI_BASE_URL": sim.openai}) == 13
+        assert run_page(page, tmp_path, {"OPENAI_API_KEY": "none", "OPENAI_BASE_URL": sim.openai}) == commands
+
+
+def test_web_application_ends_its_request_when_the_browser_leaves(tmp_path: Path) -> None:
+    (application,) = [
+        step.content
+        for step in steps((DOCS / "web.md").read_text(encoding="utf-8"))
+        if isinstance(step, PageFile) and step.name == "chat.py"
+    ]
+    (tmp_path / "chat.py").write_text(application, encoding="utf-8")
+    with simulator() as sim:
+        provider = {"OPENAI_API_KEY": "none", "OPENAI_BASE_URL": sim.openai}
+        server = subprocess.Popen(
+            [sys.executable, "-m", "uvicorn", "--port", "0", "chat:app"],
+            cwd=tmp_path,
+            env={**os.environ, **provider, "L0_CONSOLE": "1"},
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        with server:
+            assert server.stderr is not None
+            running = next(line for line in server.stderr if "running on" in line)
+            question = {"text": "Hello [[simulate: stall at_event=5]]"}  # longer than any test waits
+            url = re.findall(r"http://[\w.:]+", running)[0]
+            with httpx.stream("POST", f"{url}/chat", json=question, timeout=60) as response:
+                assert next(response.iter_lines()).startswith("data: ")
+            assert sim.wait_idle(timeout=60)
+            server.send_signal(signal.SIGINT)
+            told = server.stderr.read()
+    assert "cancelled" in told
 
 
 def _ratio(case: dict[str, Any], variant: str) -> float:
