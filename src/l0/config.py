@@ -23,7 +23,7 @@ from l0.model.caller_warning import caller_line
 from l0.model.function_observer import EventFunction, as_observer, is_event_function
 from l0.model.policy import Policy, PolicyError, Retry
 from l0.model.policy_from_environment import EnvironmentSettings
-from l0.model.ports import CallObserver, Observer, Traced
+from l0.model.ports import CallObserver, Observer, trace_ids_of
 from l0.recording.recording_options import RecordingOptions
 from l0.runtime.observer_guard import report_observer_failure
 from l0.runtime.rule_runner import check_rules
@@ -275,7 +275,7 @@ class Config:
         if not self._added and not of_call:
             return _call_observers((*observers, *others), call)
         own = _call_observers(observers, call)
-        trace_id, span_id = next((one.trace_ids for one in own if isinstance(one, Traced)), ("", ""))
+        trace_id, span_id = trace_ids_of(own)
         return own + _call_observers(others, replace(call, trace_id=trace_id, span_id=span_id))
 
 

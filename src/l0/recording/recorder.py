@@ -12,7 +12,7 @@ from time import monotonic, sleep, time
 
 from l0.model.call import Call
 from l0.model.errors import raised
-from l0.model.ports import CallObserver, Traced
+from l0.model.ports import CallObserver, trace_ids_of
 from l0.shared_state.auto_reset_event import AutoResetEvent
 from l0.shared_state.forks import FORK_GATE, renew_in_child
 from l0.shared_state.signal_safe_event import SignalSafeEvent
@@ -69,7 +69,7 @@ class FlightRecorder:
         """Return the recorder of one call, which began ``at``; ``None`` if nothing can be recorded."""
         if self.stopped or (self._thread is None and not self._start()):
             return None
-        trace_id, span_id = next((one.trace_ids for one in observers if isinstance(one, Traced)), ("", ""))
+        trace_id, span_id = trace_ids_of(observers)
         recorder = CallRecorder(os.urandom(8).hex(), self, self._events.append)
         self._events.append(CallBegan(recorder.id, at, time(), call, trace_id, span_id))
         return recorder

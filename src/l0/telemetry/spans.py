@@ -181,7 +181,7 @@ class CallSpan:
 
     @property
     def trace_ids(self) -> tuple[str, str]:
-        """As `Traced`."""
+        """Return the ids of the trace and of the span, for `trace_ids_of`."""
         context = self._span.get_span_context()
         return trace.format_trace_id(context.trace_id), trace.format_span_id(context.span_id)
 
