@@ -1,12 +1,14 @@
 """Recording adds a fixed number of calls to each chunk and to each call of the user, and none once it is off again."""
 
-from collections.abc import Iterator
+import gc
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from calls_per_token import LONG, SHORT, count, reading
 
 import l0
+from l0.config import CONFIG
 
 CASES = [(api, sync) for api in ("chat", "responses", "messages") for sync in (True, False)]
 IDS = [f"{api} {'sync' if sync else 'async'}" for api, sync in CASES]
@@ -45,3 +47,30 @@ def test_recording_costs_a_chunk_and_a_call_no_more_calls_than_it_did(api: str, 
     assert 0 < short - SHORT * per_chunk <= PER_CALL
     l0.instrument(record=False)
     assert both(api, sync) == before
+
+
+def cyclic_objects(read: Callable[[], None]) -> int:
+    """The objects that ``read`` leaves to the garbage collector."""
+    read()
+    gc.collect()
+    gc.disable()
+    try:
+        read()
+        if CONFIG.shared_state.recorder is not None:
+            CONFIG.shared_state.recorder.flush()  # which drops the events
+        return gc.collect()
+    finally:
+        gc.enable()
+
+
+@pytest.mark.parametrize("api", ["chat", "responses", "messages"])
+def test_a_recorded_call_leaves_no_more_to_the_garbage_collector(api: str, tmp_path: Path) -> None:
+    """Requests, with their long prompts, would stay in memory until it comes."""
+
+    def read() -> None:
+        reading(api, True, SHORT)()
+
+    l0.instrument()
+    before = cyclic_objects(read)
+    l0.instrument(record=tmp_path)
+    assert cyclic_objects(read) <= before

@@ -24,7 +24,7 @@ class RecordedMachine(Machine):
     step with another one.
     """
 
-    __slots__ = ("_decided", "_inputs")
+    __slots__ = ("_decided", "_noted")
 
     def __init__(
         self,
@@ -34,49 +34,55 @@ class RecordedMachine(Machine):
         guard: Admission,
         decided: Decided,
     ) -> None:
-        self._inputs: list[Input] = []
         self._decided = decided
-
-        def noted_rand() -> float:
-            self._note("rand", drawn := rand())
-            return drawn
-
-        def noted_backoff(number: int, failure: Failure) -> float:
-            self._note("backoff", delay := backoff(number, failure))
-            return delay
-
-        super().__init__(_with_vetoes(call, self._note), noted_rand, noted_backoff, _NotedAdmission(guard, self._note))
+        self._noted = noted = _NotedInputs(rand, backoff, guard)
+        super().__init__(_with_noted_vetoes(call, noted), noted.rand, noted.backoff, noted)
 
     def step(self, signal: Signal) -> Command:
         """As `Machine.step`."""
-        inputs: list[Input] = []
-        self._inputs = inputs
+        noted = self._noted
+        noted.inputs = inputs = []
         command = super().step(signal)
-        self._decided(signal, command, inputs, self._inputs is not inputs)
+        self._decided(signal, command, inputs, noted.inputs is not inputs)
         return command
 
-    def _note(self, name: str, result: Any) -> None:
-        self._inputs.append((name, result))
 
+class _NotedInputs:
+    """The functions that a machine calls. ``inputs``: their results in the step under way.
 
-class _NotedAdmission:
-    """The permissions of a call, recorded."""
+    It does not know the machine: in a circle of references, both would wait for the garbage collector, with the request
+    and the client of their call.
+    """
 
-    def __init__(self, guard: Admission, note: Callable[[str, Any], None]) -> None:
+    __slots__ = ("_backoff", "_guard", "_rand", "inputs")
+
+    def __init__(
+        self, rand: Callable[[], float], backoff: Callable[[int, Failure], float], guard: Admission
+    ) -> None:
+        self.inputs: list[Input] = []
+        self._rand = rand
+        self._backoff = backoff
         self._guard = guard
-        self._note = note
+
+    def rand(self) -> float:
+        self.inputs.append(("rand", drawn := self._rand()))
+        return drawn
+
+    def backoff(self, number: int, failure: Failure) -> float:
+        self.inputs.append(("backoff", delay := self._backoff(number, failure)))
+        return delay
 
     def may_open(self, leg: int) -> bool:
-        return self._noted("may_open", self._guard.may_open(leg))
+        return self._allowed("may_open", self._guard.may_open(leg))
 
     def may_retry(self, *, by_server: bool) -> bool:
-        return self._noted("may_retry", self._guard.may_retry(by_server=by_server))
+        return self._allowed("may_retry", self._guard.may_retry(by_server=by_server))
 
     def may_hedge(self) -> bool:
-        return self._noted("may_hedge", self._guard.may_hedge())
+        return self._allowed("may_hedge", self._guard.may_hedge())
 
-    def _noted(self, name: str, allowed: bool) -> bool:
-        self._note(name, allowed or self._guard.refusal)
+    def _allowed(self, name: str, allowed: bool) -> bool:
+        self.inputs.append((name, allowed or self._guard.refusal))
         return allowed
 
     @property
@@ -84,7 +90,7 @@ class _NotedAdmission:
         return self._guard.refusal
 
 
-def _with_vetoes(call: Call, note: Callable[[str, Any], None]) -> Call:
+def _with_noted_vetoes(call: Call, noted: _NotedInputs) -> Call:
     """Return a call whose ``should_retry``, a function of the user, is recorded."""
     retry = call.policy.retry
     ask = retry.should_retry if retry is not None else None
@@ -95,9 +101,9 @@ def _with_vetoes(call: Call, note: Callable[[str, Any], None]) -> Call:
         try:
             allowed = ask(failure)
         except Exception:
-            note("should_retry", True)  # the engine ignores it
+            noted.inputs.append(("should_retry", True))  # the engine ignores it
             raise
-        note("should_retry", bool(allowed))
+        noted.inputs.append(("should_retry", bool(allowed)))
         return allowed
 
     recorded: Call = _changed(call, policy=_changed(call.policy, retry=_changed(retry, should_retry=should_retry)))
