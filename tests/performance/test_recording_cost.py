@@ -16,7 +16,7 @@ IDS = [f"{api} {'sync' if sync else 'async'}" for api, sync in CASES]
 # size), and the delivery. Python 3.11 is the reference; later ones inline some calls and need no more.
 PER_CHUNK = 6
 # What a call costs there: its events, the steps of its machine, its request and the head of its answer.
-PER_CALL = 104
+PER_CALL = 89
 
 
 @pytest.fixture(autouse=True)

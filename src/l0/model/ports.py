@@ -178,8 +178,9 @@ class CallAdapter(Protocol):
         """
 
     @property
-    def base_url(self) -> str:
-        """Return the base URL of the latest attempt, for a recording; empty for a source that sends no requests."""
+    def base_url(self) -> object:
+        """Return an object whose `str` is the base URL of the latest attempt, for a recording; empty for a source that
+        sends no requests."""
         ...
 
     def resumes(self, strategy: ResumeMode, resume_state: ResumeState) -> bool:

@@ -8,9 +8,7 @@ from dataclasses import replace
 from time import perf_counter
 from typing import Any, Protocol
 
-from l0.engine.commands import Command, Raise
 from l0.engine.machine import Admission, Machine
-from l0.engine.signals import Failed, Signal
 from l0.model.attempt import AttemptSpec
 from l0.model.call import Call, Outcome
 from l0.model.error_types import connection_error
@@ -19,16 +17,14 @@ from l0.model.failure import Failure
 from .recorded_machine import RecordedMachine
 from .recording_codec import Unrecorded, name_of
 from .recording_events import (
+    Append,
     AttemptBegan,
     AttemptEnding,
     BodyEnded,
     CallOver,
-    Decided,
     Delivered,
     Exchanged,
-    Input,
-    RawRead,
-    RecordingEvent,
+    Read,
 )
 
 
@@ -47,11 +43,8 @@ class CallRecorder:
 
     __slots__ = (
         "_append",
-        "_content",
         "_detached",
         "_exchanged",
-        "_known_items",
-        "_limit",
         "_memory",
         "chars",
         "id",
@@ -60,37 +53,24 @@ class CallRecorder:
         "reads",
     )
 
-    def __init__(
-        self,
-        id_: str,
-        memory: Memory,
-        append: Callable[[RecordingEvent | RawRead], None],
-    ) -> None:
+    def __init__(self, id_: str, memory: Memory, append: Append) -> None:
         self.id = id_
         self.incomplete = False
         self._append = append
         self._memory = memory
-        self._content = memory.options.content
-        self._limit = memory.options.memory_bytes
         self._detached: tuple[Failure, Failure] | None = None
-        self._exchanged: set[int] = set()
+        self._exchanged: tuple[int, ...] = ()
+        """The attempts whose request is recorded."""
         self.reads = False
         """True if the answer has reads, with the next of which a delivery is recorded."""
-        self.items = self.chars = self._known_items = 0
+        self.items = self.chars = 0
         """The items and characters that the user has got so far, as in `Delivered`."""
 
     def machine(
         self, call: Call, rand: Callable[[], float], backoff: Callable[[int, Failure], float], guard: Admission
     ) -> Machine:
         """Return a machine that records its steps."""
-        return RecordedMachine(call, rand, backoff, guard, self._decided)
-
-    def _decided(self, signal: Signal, command: Command, inputs: list[Input], nested: bool) -> None:
-        if type(signal) is Failed:  # neither has subclasses, and `isinstance` costs twice as much
-            signal = replace(signal, failure=self._without_error(signal.failure))
-        if type(command) is Raise:
-            command = replace(command, failure=self._without_error(command.failure))
-        self._append(Decided(self.id, signal.at, signal, command, inputs, nested))
+        return RecordedMachine(call, rand, backoff, guard, self.id, self._append, self._without_error)
 
     def _without_error(self, failure: Failure) -> Failure:
         """Return a failure without its exception, whose traceback would keep the user's stream alive.
@@ -103,15 +83,15 @@ class CallRecorder:
         if known is None or known[0] is not failure:
             detail = failure.detail
             with suppress(Exception):  # an exception of the application
-                detail = (detail or str(error)) if self._content else ""
+                detail = (detail or str(error)) if self._memory.options.content else ""
             cause = connection_error(error)
             named: Any = Unrecorded(name_of(error), "" if cause is None else cause.__name__)
             self._detached = known = failure, replace(failure, error=named, detail=detail)
         return known[1]
 
-    def sending(self, spec: AttemptSpec, options: Any, base_url: str, at: float) -> None:
-        """Record that a request is about to be sent."""
-        self._append(AttemptBegan(self.id, at, spec, options, base_url))
+    def sending(self, spec: AttemptSpec, options: Any, base_url: object, at: float) -> None:
+        """Record that a request is about to be sent. ``base_url``: an object whose `str` is the URL."""
+        self._append((AttemptBegan, self.id, at, spec, options, base_url))
 
     def head(self, number: int, response: Any) -> None:
         """Record a request and the head of its ``response``, an object of the transport, at most once per attempt."""
@@ -122,37 +102,29 @@ class CallRecorder:
         """Record a request and a head. ``decoded``: the recorded body will be without its content encoding."""
         if request is None:
             return
-        self._exchanged.add(number)
+        self._exchanged += (number,)
         self.reads = True
-        body: bytes | None = None
-        with suppress(Exception):  # a body that streams, which the transport does not keep
+        body: bytes | None
+        try:
             body = self._within_memory(request.content)
-        status, received = None, []
-        if response is not None:
-            status, received = response.status_code, response.headers.raw
-        if decoded:  # a replay would send this header with a body that is not encoded
-            received = [(name, value) for name, value in received if name.lower() != b"content-encoding"]
+        except Exception:  # a body that streams, which the transport does not keep
+            body = None
+        status, received = (None, ()) if response is None else (response.status_code, response.headers.raw)
+        sent = request.headers.raw  # a copy, as the user may change the headers
+        at = perf_counter()
         self._append(
-            Exchanged(
-                self.id,
-                perf_counter(),
-                number,
-                str(request.method),
-                request.url,
-                request.headers.raw,
-                body,
-                status,
-                received,
-            )
+            (Exchanged, self.id, at, number, request.method, request.url, sent, body, status, received, decoded)
         )
 
     def answered(self, number: int, response: Any) -> None:
         """Record a complete answer: its ``response``, and its body as one read."""
-        with suppress(Exception):  # a response of a middleware
+        try:
             if number not in self._exchanged:
                 self._exchange(number, getattr(response, "_request", None), response, decoded=True)
             self.read(number, response.content)
             self.body_ended(number, "eof")
+        except Exception:  # a response of a middleware
+            return
 
     def failed(self, number: int, error: BaseException | None) -> None:
         """Record the request, and the answer, of an attempt that ``error`` ended before its body was attached."""
@@ -169,18 +141,19 @@ class CallRecorder:
         """Record one read of a body."""
         memory = self._memory
         waiting = memory.waiting_bytes
-        if self.incomplete or waiting > self._limit or memory.stopped:
+        if self.incomplete or waiting > memory.options.memory_bytes or memory.stopped:
             self._within_memory(data)
             return
         memory.waiting_bytes = waiting + len(data)
-        self._append((self.id, perf_counter(), number, data, self.items, self.chars))
+        self._append((Read, self.id, perf_counter(), number, data, self.items, self.chars))
 
     def body(self, number: int, parts: Iterator[bytes], known: int) -> Iterator[bytes]:
         """Yield the parts of a body, each recorded as by `read`, which is repeated here, as calls cost.
 
         ``known``: the number of parts that have been recorded.
         """
-        memory, append, limit, id_ = self._memory, self._append, self._limit, self.id
+        memory, append, id_ = self._memory, self._append, self.id
+        limit = memory.options.memory_bytes
         ending = "closed"
         try:
             for _ in range(known):
@@ -191,7 +164,7 @@ class CallRecorder:
                     self._within_memory(part)
                 else:
                     memory.waiting_bytes = waiting + len(part)
-                    append((id_, perf_counter(), number, part, self.items, self.chars))
+                    append((Read, id_, perf_counter(), number, part, self.items, self.chars))
                 yield part
             ending = "eof"
         except Exception:
@@ -202,7 +175,8 @@ class CallRecorder:
 
     async def abody(self, number: int, parts: AsyncIterator[bytes], known: int) -> AsyncIterator[bytes]:
         """As `body`."""
-        memory, append, limit, id_ = self._memory, self._append, self._limit, self.id
+        memory, append, id_ = self._memory, self._append, self.id
+        limit = memory.options.memory_bytes
         ending = "closed"
         try:
             for _ in range(known):
@@ -213,7 +187,7 @@ class CallRecorder:
                     self._within_memory(part)
                 else:
                     memory.waiting_bytes = waiting + len(part)
-                    append((id_, perf_counter(), number, part, self.items, self.chars))
+                    append((Read, id_, perf_counter(), number, part, self.items, self.chars))
                 yield part
             ending = "eof"
         except Exception:
@@ -227,7 +201,7 @@ class CallRecorder:
     def _within_memory(self, data: bytes) -> bytes | None:
         """Return ``data``; ``None`` if it exceeds the memory of the recorder. Then the call is incomplete."""
         memory = self._memory
-        if memory.waiting_bytes > self._limit or memory.stopped:
+        if memory.waiting_bytes > memory.options.memory_bytes or memory.stopped:
             self.incomplete = True
             memory.over_limit()
             return None
@@ -236,30 +210,25 @@ class CallRecorder:
 
     def body_ended(self, number: int, ending: str) -> None:
         """Record the end of a body, as in `BodyEnded`."""
-        self._append(BodyEnded(self.id, perf_counter(), number, ending))
+        self._append((BodyEnded, self.id, perf_counter(), number, ending))
 
     def attempt_ended(self, number: int, failure: Failure | None, at: float, *, lost: bool = False) -> None:
         """Record the end of an attempt."""
-        self._delivered()
-        self._append(AttemptEnding(self.id, at, number, failure and self._without_error(failure), lost))
+        failure = failure and self._without_error(failure)
+        self._append((AttemptEnding, self.id, at, number, failure, lost, self.items, self.chars))
 
     def delivered(self, items: int, chars: int) -> None:
-        """Record that the user gets items: with the next read, as most reads are followed by a delivery."""
+        """Record that the user gets items: with the next read or the end, as most reads are followed by a delivery."""
         self.items += items
         self.chars = chars
-        if not self.reads:  # a source of the explicit API
-            self._delivered()
-
-    def _delivered(self) -> None:
-        if self._known_items == self.items or self._memory.stopped:  # nobody takes events from the queue then
-            return
-        self._known_items = self.items
-        self._append(Delivered(self.id, perf_counter(), self.items, self.chars))
+        # From a source of the explicit API. Once the recorder has stopped, nobody takes events from the queue.
+        if not self.reads and not self._memory.stopped:
+            self._append((Delivered, self.id, perf_counter(), self.items, chars))
 
     def ended(self, outcome: Outcome, failure: Failure | None, at: float) -> None:
         """Record the end of the call."""
-        self._delivered()
-        self._append(CallOver(self.id, at, outcome.value, failure and self._without_error(failure), self.incomplete))
+        failure = failure and self._without_error(failure)
+        self._append((CallOver, self.id, at, outcome, failure, self.incomplete, self.items, self.chars))
 
 
 def _request_of(error: BaseException | None) -> Any:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from functools import singledispatchmethod
 from typing import Any
@@ -76,13 +76,14 @@ class CallRows:
         body = self._bodies.get(event.number)
         if body is None:
             body = self._bodies[event.number] = BodyRedaction(self._redaction)
-        if event.items > self._items:
-            self._deliver(event)
+        self._delivered(event)
         self._read_at = event.at
         body.add(event)
 
-    def _deliver(self, event: Read | Delivered) -> None:
+    def _delivered(self, event: Read | Delivered | AttemptEnding | CallOver) -> None:
         """Buffer a row for what the user got: after the last read, or when it was recorded, from a source without."""
+        if event.items <= self._items:
+            return
         at = event.at if self._read_at is None else self._read_at
         self._add(_DELIVERY, (event.id, at - self._began, event.items - self._items, event.chars))
         self._items, self._chars = event.items, event.chars
@@ -116,7 +117,7 @@ class CallRows:
         sent, url = _decoded(event.sent), str(event.url)
         self._unsent.pop(event.number, None)
         request = {
-            "method": event.method,
+            "method": str(event.method),
             "path": self._redaction.path(url),
             "headers": self._redaction.sent_headers(sent),
         } | described_body(event.body, self._redaction, content=self._content)
@@ -128,6 +129,8 @@ class CallRows:
     def _received(self, event: Exchanged) -> list[tuple[str, str]]:
         """Return the headers of an answer. If its body is recorded decoded, those of the encoding are left out."""
         headers = _decoded(event.received)
+        if event.decoded:  # a replay would send this header with a body that is not encoded
+            headers = [(name, value) for name, value in headers if name != _ENCODING]
         encoding = ", ".join(value for name, value in headers if name == _ENCODING)
         body = self._bodies[event.number] = BodyRedaction(self._redaction, encoding)
         left_out = (_ENCODING, "content-length") if encoding and body.decodable else ()
@@ -142,8 +145,9 @@ class CallRows:
 
     @write.register
     def _(self, event: AttemptEnding) -> None:
+        self._delivered(event)
         began = self._unsent.pop(event.number, None)
-        request = self._unsent_request(began.options, began.base_url) if began is not None else None
+        request = self._unsent_request(began.options, str(began.base_url)) if began is not None else None
         if request is not None:
             self._add(_REQUEST, (json.dumps(request), event.id, event.number))
         failed = "error" if event.failure is not None else "lost" if event.lost else None
@@ -160,16 +164,16 @@ class CallRows:
 
     @write.register
     def _(self, event: Delivered) -> None:
-        if event.items > self._items:
-            self._deliver(event)
+        self._delivered(event)
 
     @write.register
     def _(self, event: CallOver) -> None:
+        self._delivered(event)
         self.write_reads(final=True)
         error = None if event.failure is None else self._error(event.failure)
         incomplete = event.incomplete or not all(body.decodable for body in self._bodies.values())
         delivered = (self._items, self._chars, incomplete)
-        self._add(_CALL_OVER, (event.outcome, error, event.at - self._began, *delivered, event.id))
+        self._add(_CALL_OVER, (event.outcome.value, error, event.at - self._began, *delivered, event.id))
 
     def _error(self, failure: Failure) -> str:
         """Return the JSON for a failure; with the text of its exception if content is kept."""
@@ -211,5 +215,5 @@ def _joined(base_url: str, url: str) -> str:
     return url if "://" in url else f"{base_url.rstrip('/')}/{url.lstrip('/')}"
 
 
-def _decoded(headers: list[tuple[bytes, bytes]]) -> list[tuple[str, str]]:
+def _decoded(headers: Sequence[tuple[bytes, bytes]]) -> list[tuple[str, str]]:
     return [(name.decode("latin-1").lower(), value.decode("latin-1")) for name, value in headers]

@@ -358,13 +358,14 @@ def peek(
 
 def tap(response: Any, transport: ModuleType, runtime: CallRuntime) -> None:
     """Wrap the body of ``response`` in an `ObservedByteStream`."""
+    stream = response.stream
     inner = _recorded(response, transport, runtime)
     kind: Any = inner.__class__  # not `type`: the stream may be a proxy of another library
     wrapper: Any = object.__new__(_flavoured(ObservedByteStream, kind, transport))
     wrapper.inner, wrapper.runtime, wrapper.extensions = inner, runtime, response.extensions
     wrapper.request = getattr(response, "_request", None)
     # anthropic looks for this at every event; an attribute at hand is found many times faster than a missing one.
-    wrapper.stream_observer = getattr(inner, "stream_observer", None)
+    wrapper.stream_observer = getattr(stream, "stream_observer", None)
     if response.headers.get("content-type", "").startswith("application/json") and runtime.observers.observed:
         wrapper.body_parts = []
         wrapper.make_response = partial(transport.Response, response.status_code, headers=response.headers)

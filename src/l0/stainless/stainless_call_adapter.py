@@ -134,9 +134,9 @@ class StainlessCallAdapter:
         return options
 
     @property
-    def base_url(self) -> str:
+    def base_url(self) -> object:
         """Return the base URL of the client that sends the latest attempt."""
-        return str(self.client.base_url)
+        return self.client.base_url
 
     def _resume(self, options: Any, strategy: ResumeMode, resume_state: ResumeState) -> None:
         """Change the options to those of a request that resumes an answer."""
