@@ -13,13 +13,14 @@ from functools import wraps
 from inspect import isasyncgenfunction, iscoroutinefunction, isgeneratorfunction
 from time import monotonic
 from types import FrameType, TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 from warnings import warn
 
 from l0.console.call_summary import Summary
 from l0.console.call_tally import CallTally
 from l0.model.call import Call
 from l0.model.caller_warning import caller_line
+from l0.model.fleet_url import fleet_url
 from l0.model.function_observer import EventFunction, as_observer, is_event_function
 from l0.model.policy import Policy, PolicyError, Retry
 from l0.model.policy_from_environment import EnvironmentSettings
@@ -37,6 +38,7 @@ from l0.telemetry.call_log import CALL_LOG
 if TYPE_CHECKING:
     from l0.console.console import Console
     from l0.recording.recorder import FlightRecorder
+    from l0.shared_state.fleet.fleet import Fleet
 
 _log = logging.getLogger("l0")
 _BUILT_IN = Policy()
@@ -77,6 +79,7 @@ class Config:
         self.provider_names: Mapping[str, str] = {}
         """The names of providers by host or ``host:port``, which replace L0's own."""
         self._recorder: FlightRecorder | None = None
+        self._fleet: str | Literal[False] | None = None
         self.reads = 0
         """The number of times that a policy was asked for: if it did not change, no call began."""
         self.shared_state = SharedState()
@@ -102,6 +105,7 @@ class Config:
 
     def set_environment(self, settings: EnvironmentSettings) -> None:
         """Set what the environment asks for. Settings in code take precedence. Log each problem once."""
+        settings = _with_usable_fleet(settings)
         with self._lock:
             known, self.environment = self.environment.problems, settings
             self.shared_state.timelines = self.timeline
@@ -109,6 +113,7 @@ class Config:
             self.set_provider_names(self._provider_names)
         CALL_LOG.use_file(settings.log)
         self._use_recorder()
+        self._use_fleet()
         for problem in settings.problems:
             if problem not in known:
                 _log.warning("%s", problem)
@@ -218,6 +223,27 @@ class Config:
         if current is not None:
             current.close()
 
+    def set_fleet(self, url: str | Literal[False] | None) -> None:
+        """Share budgets and breakers through this Redis; ``False``: not at all. ``None``: as the environment says."""
+        with self._lock:
+            self._fleet = url
+        self._use_fleet()
+
+    @property
+    def fleet(self) -> str | None:
+        """The URL of the fleet's Redis; ``None`` if this process is not in a fleet."""
+        return (self.environment.fleet if self._fleet is None else self._fleet) or None
+
+    def _use_fleet(self) -> None:
+        """Join or leave a fleet, if the settings have changed."""
+        with self._lock:
+            url, current = self.fleet, self.shared_state.fleet
+            if url == (current.url if current is not None else None):
+                return
+            self.shared_state.share(None if url is None else _join(url))
+        if current is not None:
+            current.stop()
+
     def set_switches(self, switches: Mapping[str, bool | None]) -> None:
         """Turn the settings of these names (`_SWITCHES`) on or off, or to what the environment says."""
         for name, on in switches.items():
@@ -230,6 +256,7 @@ class Config:
         self.set_switches(dict.fromkeys(_SWITCHES))
         self.set_record(None)
         self.set_provider_names(None)
+        self.set_fleet(None)
         WATCHDOG.stop()
 
     def set_observers(self, observers: Sequence[Observer], sdk: str | None = None) -> None:
@@ -295,6 +322,20 @@ def _recorder(options: RecordingOptions) -> FlightRecorder:
     return FlightRecorder(options)
 
 
+def _join(url: str) -> Fleet:
+    from l0.shared_state.fleet.fleet import Fleet  # few processes need it
+
+    return Fleet(url)
+
+
+def _with_usable_fleet(settings: EnvironmentSettings) -> EnvironmentSettings:
+    try:
+        check_fleet(settings.fleet)
+    except ImportError as error:
+        return replace(settings, fleet=None, problems=(*settings.problems, f"L0_FLEET is ignored: {error}"))
+    return settings
+
+
 def check_policy(policy: object) -> None:
     """Raise `PolicyError` for anything but ``None`` and a policy whose rules can be used."""
     if policy is None:
@@ -311,6 +352,15 @@ def check_provider_names(names: object) -> None:
     texts = [*names, *names.values()] if isinstance(names, Mapping) else [None]
     if not all(isinstance(text, str) and text for text in texts):
         raise PolicyError("provider_names", names, 'a mapping such as {"localhost:8000": "vllm"}')
+
+
+def check_fleet(fleet: object) -> None:
+    """Raise `PolicyError` for anything but ``None``, ``False`` and a URL; `ImportError` without the extra."""
+    if fleet_url(fleet):
+        try:
+            import redis  # noqa: F401
+        except ImportError as error:
+            raise ImportError("a fleet needs redis: pip install 'l0-otel[redis]'") from error
 
 
 def check_observers(observers: object) -> None:

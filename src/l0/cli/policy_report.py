@@ -5,13 +5,15 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass, fields, is_dataclass
+from time import monotonic
 from typing import Any
 
 from l0.config import CONFIG
 from l0.model.policy import Policy
 from l0.model.policy_from_environment import SWITCHES, EnvironmentSettings, Path, read_environment
-from l0.model.privacy import shown
+from l0.model.privacy import shown, without_credentials
 from l0.runtime.rule_runner import check_rules
+from l0.shared_state.fleet.fleet import SOCKET_TIMEOUT_S, connect
 
 from .doctor_finding import DoctorFinding
 
@@ -58,10 +60,28 @@ def policy_report() -> Iterator[DoctorFinding]:
     if settings.provider_names:
         hosts = ", ".join(f"{host} is {name}" for host, name in settings.provider_names.items())
         yield DoctorFinding(f"names of providers: {hosts} (variable L0_PROVIDER_NAMES)")
+    yield from _fleet(CONFIG.fleet or settings.fleet)
     chosen = [field for field in policy_fields() if field.source != "default"]
     for field in chosen:
         yield DoctorFinding(f"{field.field} = {field.value} ({field.source})")
     yield DoctorFinding("all other fields: default" if chosen else "all fields: default")
+
+
+def _fleet(url: str | None) -> Iterator[DoctorFinding]:
+    """Report whether the fleet's Redis answers. It is a problem if not: processes follow their own rules then."""
+    if url is None:
+        return
+    name = without_credentials(url)
+    try:
+        began_at = monotonic()
+        with connect(url, SOCKET_TIMEOUT_S) as redis:
+            redis.ping()
+    except ImportError:
+        yield DoctorFinding(f"the fleet at {name} is not joined: pip install 'l0-otel[redis]'", True)
+    except Exception as error:  # redis-py's errors, whose module may be missing
+        yield DoctorFinding(f"fleet: Redis at {name} does not answer ({type(error).__name__})", True)
+    else:
+        yield DoctorFinding(f"fleet: Redis at {name} answers within {1000 * (monotonic() - began_at):.1f} ms")
 
 
 def _flat(value: Any, path: Path) -> Iterator[tuple[Path, Any]]:

@@ -20,6 +20,7 @@ from types import NoneType, UnionType
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from .durations import UnitWarning
+from .fleet_url import fleet_url
 from .policy import Policy, PolicyError
 
 _PREFIX = "L0_"
@@ -31,9 +32,9 @@ SWITCHES = {
     "L0_TIMELINE": "timeline",
 }
 """The variables that are true or false, and their fields in `EnvironmentSettings`."""
-_RECORD, _LOG, _PROVIDER_NAMES = "L0_RECORD", "L0_LOG", "L0_PROVIDER_NAMES"
+_RECORD, _LOG, _PROVIDER_NAMES, _FLEET = "L0_RECORD", "L0_LOG", "L0_PROVIDER_NAMES", "L0_FLEET"
 _OTHER_VARIABLES = frozenset(
-    {_RECORD, _LOG, _PROVIDER_NAMES, "L0_ATTEMPT_SPANS", "L0_CHUNK_METRICS", "L0_FORMER_NAMES", *SWITCHES}
+    {_RECORD, _LOG, _PROVIDER_NAMES, _FLEET, "L0_ATTEMPT_SPANS", "L0_CHUNK_METRICS", "L0_FORMER_NAMES", *SWITCHES}
 )
 """Variables that do not belong to the policy. Telemetry reads its own, which are ``all`` or not set."""
 PRESETS = tuple(name for name, kind in vars(Policy).items() if type(kind) is classmethod)
@@ -46,7 +47,8 @@ class EnvironmentSettings:
     """The settings of the environment. ``policy``: ``None`` if no variable sets one. ``direct``: read streams directly.
     ``timeline``: record the token flow of streams. ``console``: show calls on stderr. ``record``: the folder in which
     calls are recorded; ``None`` for none. ``record_content``: record the bodies of requests. ``log``: the file for log
-    lines in JSON; ``None`` for none. ``provider_names``: names of providers by host or ``host:port``.
+    lines in JSON; ``None`` for none. ``provider_names``: names of providers by host or ``host:port``. ``fleet``: the
+    URL of the Redis that the fleet shares; ``None`` for none.
 
     ``sources``: the variable of each field, by the field's path (``("retry", "attempts")``), and of the preset, by the
     empty path. ``problems``: one text for each variable that is ignored, or is likely to be in the wrong unit.
@@ -60,6 +62,7 @@ class EnvironmentSettings:
     log: str | None = None
     record_content: bool = False
     provider_names: Mapping[str, str] = field(default_factory=dict)
+    fleet: str | None = None
     sources: Mapping[Path, str] = field(default_factory=dict)
     problems: tuple[str, ...] = ()
 
@@ -83,7 +86,7 @@ def read_environment(environ: Mapping[str, str], check: Callable[[Policy], objec
     given = {name: text.strip() for name, text in environ.items() if name.startswith(_PREFIX) and text.strip()}
     known = {variable.name: variable for variable in _variables(Policy, _PREFIX, ())}
     policy, sources, problems = Policy(), dict[Path, str](), list[str]()
-    switches, provider_names = dict[str, bool](), dict[str, str]()
+    switches, provider_names, fleet = dict[str, bool](), dict[str, str](), None
     for name, text in sorted(given.items(), key=lambda item: (item[0] != _PRESET, item[0])):
         try:
             if name == _PRESET:
@@ -94,6 +97,8 @@ def read_environment(environ: Mapping[str, str], check: Callable[[Policy], objec
                 continue
             elif name == _PROVIDER_NAMES:
                 provider_names = _names_by_host(text)
+            elif name == _FLEET:
+                fleet = fleet_url(text, name) or None
             elif name in known:
                 policy = _set(policy, known[name], text, sources, check, problems)
                 sources[known[name].path] = name
@@ -108,6 +113,7 @@ def read_environment(environ: Mapping[str, str], check: Callable[[Policy], objec
         record=given.get(_RECORD),
         log=given.get(_LOG),
         provider_names=provider_names,
+        fleet=fleet,
         sources=sources,
         problems=tuple(problems),
         **switches,

@@ -54,6 +54,9 @@ class AdmissionControl:
         """Return True if the breaker of the leg's provider and model admits an attempt."""
         self._leg = leg
         self._first_content_recorded = False
+        fleet = self._shared_state.fleet
+        if fleet is not None:
+            fleet.begin()  # so that it is connected when the first retry needs it
         if not self._call.policy.breaker:
             return True
         breaker = self._shared_state.breakers[self.target]

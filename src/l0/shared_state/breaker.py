@@ -152,7 +152,7 @@ class Breaker:
         """
         if self._state is BreakerState.CLOSED:
             return BreakerPermit(self, probe=False)
-        if self._state is BreakerState.OPEN and now < self._since + self._cooldown:
+        if self._cooling(now):
             return None
         if self._state is BreakerState.HALF_OPEN and self._current_probe() is not None:
             return None
@@ -160,6 +160,9 @@ class Breaker:
         probe.changed_to = self._move(BreakerSignal.COOLED, now)
         self._probe = weakref.ref(probe)
         return probe
+
+    def _cooling(self, now: float) -> bool:
+        return self._state is BreakerState.OPEN and now < self._since + self._cooldown
 
     def _current_probe(self) -> BreakerPermit | None:
         return None if self._probe is None else self._probe()
@@ -203,6 +206,7 @@ class Breakers(Keyed[Target, Breaker]):
     """The breakers of a process: ``breakers[provider, model]``. They share a clock.
 
     ``rates``: return the failure rate that an objective keeps for a target; ``None`` for the breaker's own window.
+    ``make``: create the breaker of a target; by default it is the process's own.
     """
 
     def __init__(
@@ -211,7 +215,9 @@ class Breakers(Keyed[Target, Breaker]):
         *,
         rates: Callable[[Target], FailureRate | None] = lambda _: None,
         max_keys: int = MAX_KEYS,
+        make: Callable[[Target, Callable[[], float], FailureRate | None], Breaker] | None = None,
     ) -> None:
         self.meters: weakref.WeakSet[object] = weakref.WeakSet()
         """The meters that already have the instrument."""
-        super().__init__(lambda key: Breaker(clock, rate=rates(key)), max_keys)
+        make = make or (lambda _, clock, rate: Breaker(clock, rate=rate))
+        super().__init__(lambda key: make(key, clock, rates(key)), max_keys)

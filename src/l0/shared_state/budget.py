@@ -9,6 +9,7 @@ longer than our own backoff does not spend a token; the caller decides this.
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 
 from .forks import renew_in_child
 from .keyed import MAX_KEYS, Keyed, Target
@@ -58,7 +59,7 @@ class Budget:
 
 
 class RetryBudgets(Keyed[Target, Budget]):
-    """The retry budgets of a process: ``budgets[provider, model]``."""
+    """The retry budgets of a process: ``budgets[provider, model]``. ``make``: create the budget of a target."""
 
-    def __init__(self, max_keys: int = MAX_KEYS) -> None:
-        super().__init__(lambda _: Budget(), max_keys)
+    def __init__(self, max_keys: int = MAX_KEYS, make: Callable[[Target], Budget] = lambda _: Budget()) -> None:
+        super().__init__(make, max_keys)

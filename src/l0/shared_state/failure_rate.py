@@ -40,14 +40,18 @@ class SlidingWindow:
 
     def record(self, *, failed: bool) -> None:
         """Record the outcome of a call that ended now."""
+        self.add(int(failed), 1)
+
+    def add(self, failures: int, calls: int) -> None:
+        """Record the outcomes of calls that ended now."""
         second = int(self._clock())
         with self._lock:
             if not self._seconds or second > self._seconds[-1][0]:
                 self._seconds.append((second, self._failures, self._calls))
                 if len(self._seconds) > self._horizon:
                     del self._seconds[0]
-            self._failures += failed
-            self._calls += 1
+            self._failures += failures
+            self._calls += calls
 
     def rate(self, seconds: float) -> tuple[int, int]:
         """Return counts as `FailureRate.rate`. The second in which the window begins is left out: it began earlier."""

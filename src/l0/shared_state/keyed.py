@@ -32,6 +32,11 @@ class Keyed(Generic[K, V]):
         self._lock = threading.RLock()
         self._values: dict[K, V] = {}
 
+    def clear(self) -> None:
+        """Drop every key. Calls that hold a value keep it."""
+        with self._lock:
+            self._values = {}
+
     def __getitem__(self, key: K) -> V:
         with self._lock:
             values = self._values

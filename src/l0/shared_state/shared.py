@@ -3,27 +3,51 @@ first-token latencies."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from time import monotonic, time
+from typing import TYPE_CHECKING
 
 from l0.model.ports import Recorder
 
-from .breaker import Breakers
-from .budget import RetryBudgets
+from .breaker import Breaker, Breakers
+from .budget import Budget, RetryBudgets
+from .failure_rate import FailureRate
+from .fleet.fleet_breaker import FleetBreaker
+from .fleet.fleet_budget import FleetBudget
+from .keyed import Target
 from .quantiles import FirstTokenLatencies
 from .slo_tracker import SloTracker
 from .terminal_event_sources import TerminalEventSources
 
+if TYPE_CHECKING:
+    from .fleet.fleet import Fleet
+
 
 class SharedState:
-    """The state that all calls of this process share."""
+    """The state that all calls of this process share. In a fleet, parts of it are copies of what the fleet shares."""
 
     def __init__(self) -> None:
         self.terminal_event_sources = TerminalEventSources()
-        self.retry_budgets = RetryBudgets()
+        self.fleet: Fleet | None = None
+        self.retry_budgets = RetryBudgets(make=self._budget)
         self.slos = SloTracker(time)
-        self.breakers = Breakers(monotonic, rates=self.slos.failure_rate)
+        self.breakers = Breakers(monotonic, rates=self.slos.failure_rate, make=self._breaker)
         self.first_token_latencies = FirstTokenLatencies()
         self.timelines = False
         """True if the token flow of streamed answers is recorded (`runtime.stream_stats`)."""
         self.recorder: Recorder | None = None
         """The recorder of every call; ``None`` for none."""
+
+    def share(self, fleet: Fleet | None) -> None:
+        """Share with a fleet, or with none, from now on. Budgets and breakers start anew."""
+        self.fleet = fleet
+        self.retry_budgets.clear()
+        self.breakers.clear()
+
+    def _budget(self, target: Target) -> Budget:
+        return Budget() if self.fleet is None else FleetBudget(self.fleet, target)
+
+    def _breaker(self, target: Target, clock: Callable[[], float], rate: FailureRate | None) -> Breaker:
+        if self.fleet is None:
+            return Breaker(clock, rate=rate)
+        return FleetBreaker(self.fleet, target, clock, rate=rate)

@@ -8,7 +8,7 @@ import warnings
 from collections.abc import Callable, Mapping, Sequence
 from importlib.metadata import EntryPoint, PackageNotFoundError, entry_points, version
 from os import PathLike
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from l0.model.policy_error import PolicyError
 from l0.shared_state.forks import renew_in_child
@@ -106,6 +106,7 @@ def instrument(
     record: str | PathLike[str] | RecordingOptions | bool | None = None,
     record_content: bool | None = None,
     provider_names: Mapping[str, str] | None = None,
+    fleet: str | Literal[False] | None = None,
 ) -> None:
     """Make the LLM SDKs of this process reliable and observable.
 
@@ -127,6 +128,8 @@ def instrument(
     ``None``: as ``L0_RECORD`` says, else none. ``record_content``: record the bodies of requests as well. ``None``: as
     ``L0_RECORD_CONTENT`` says, else off. ``provider_names``: the ``gen_ai.provider.name`` of calls to a host, such as
     ``{"localhost:8000": "vllm"}``, in place of the name that L0 knows. ``None``: as ``L0_PROVIDER_NAMES`` says.
+    ``fleet``: the URL of a Redis, such as ``"redis://localhost:6379/0"``, with which the processes of a fleet share
+    their retry budgets and breakers (docs/fleet.md); ``False`` for none. ``None``: as ``L0_FLEET`` says, else none.
 
     OTLP export can be set up only once per process: a later ``otlp`` that would change it has no effect, and a
     `RuntimeWarning` says so.
@@ -135,11 +138,11 @@ def instrument(
 
     Raises:
         l0.PolicyError: an invalid argument. Nothing has changed.
-        ImportError: the extra that ``otlp`` needs is not installed. Nothing has changed.
+        ImportError: the extra that ``otlp`` or ``fleet`` needs is not installed. Nothing has changed.
     """
     switches = _given(direct=direct, timeline=timeline, console=console, summary=summary, record_content=record_content)
-    given = [policy, observers, record, switches or None, provider_names]
-    change = None if given == [None] * len(given) else _settings(policy, observers, record, switches, provider_names)
+    others = (policy, observers, record, provider_names, fleet)
+    change = None if not switches and others == (None,) * len(others) else _settings(switches, *others)
     check_endpoint(otlp)
     if otlp:
         with late_imports():
@@ -152,21 +155,23 @@ def instrument(
 
 
 def _settings(
+    switches: Mapping[str, bool],
     policy: Policy | None,
     observers: Sequence[Observer | EventFunction] | None,
     record: str | PathLike[str] | RecordingOptions | bool | None,
-    switches: Mapping[str, bool],
     provider_names: Mapping[str, str] | None,
+    fleet: str | Literal[False] | None,
 ) -> Callable[[], None]:
     """Return the function that changes the settings as given. Raises `PolicyError` for what is not allowed."""
     with late_imports():
-        from l0.config import CONFIG, check_observers, check_policy, check_provider_names
+        from l0.config import CONFIG, check_fleet, check_observers, check_policy, check_provider_names
         from l0.recording.recording_options import recording_options
     recording = recording_options(record)
     if observers is not None:
         check_observers(observers)
     check_policy(policy)
     check_provider_names(provider_names)
+    check_fleet(fleet)
 
     def change() -> None:
         if policy is not None:
@@ -177,6 +182,8 @@ def _settings(
             CONFIG.set_record(recording)
         if provider_names is not None:
             CONFIG.set_provider_names(provider_names)
+        if fleet is not None:
+            CONFIG.set_fleet(fleet)
         CONFIG.set_switches(switches)
 
     return change

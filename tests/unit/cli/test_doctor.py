@@ -339,6 +339,12 @@ def test_the_folder_of_recordings_is_named(report: Callable[..., list[str]], tmp
     ]
 
 
+def test_redis_of_the_fleet_is_checked(report: Callable[..., list[str]]) -> None:
+    pytest.importorskip("redis", reason="redis is not installed: pip install 'l0-otel[redis]'")
+    lines = report("Policy", L0_FLEET="redis://:secret@127.0.0.1:1/0")
+    assert lines[0] == "  ! fleet: Redis at redis://127.0.0.1:1/0 does not answer (ConnectionError)"
+
+
 def test_calls_of_the_report_are_not_recorded(report: Callable[..., list[str]], tmp_path: Path) -> None:
     folder = tmp_path / "runs"
     lines = report("Policy", L0_RECORD=str(folder))

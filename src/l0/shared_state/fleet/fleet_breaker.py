@@ -1,0 +1,204 @@
+"""A breaker of the whole fleet: its state in Redis, and each process's copy of it.
+
+Calls follow the copy. It counts the outcomes of all processes, and takes over every change of state. Only a probe needs
+a decision of the whole fleet: Redis leases it to one process, which keeps the lease while the probe runs. If Redis does
+not answer in time the call is refused, and the next one uses the answer. If Redis is away the local rules decide.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from math import inf
+from typing import TYPE_CHECKING
+
+from ..breaker import COOLDOWN, Breaker, BreakerPermit, BreakerSignal, BreakerState
+from ..failure_rate import FailureRate
+from ..keyed import Target
+from .redis_keys import KEPT_S, redis_key
+
+if TYPE_CHECKING:
+    from .fleet import Fleet, Question
+
+LEASE_S = 10.0
+"""Time without an exchange after which another process may probe: many times the time between two exchanges."""
+_PROBE, _HELD, _RELEASED = "probe", "held", "released"
+_SCRIPT = """
+local wish, me, own_state, own_age = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4])
+local cooldown, lease = tonumber(ARGV[7]), tonumber(ARGV[8])
+local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+local found = redis.call('HMGET', KEYS[1], 'state', 'since', 'holder', 'expires')
+local state, since, holder, expires = found[1], tonumber(found[2]), found[3], tonumber(found[4])
+if not state then
+    -- Redis is new, or has lost its data: an open copy is as good as any, and a closed one proves nothing.
+    state, since, holder, expires = '', now, '', 0
+    if own_state ~= 'closed' then
+        state, since = own_state, now - own_age
+    end
+end
+local mine = state == 'half_open' and holder == me
+local taken = state == 'half_open' and holder ~= me and holder ~= '' and expires > now
+local free = state == 'half_open' and not taken or state == 'open' and now >= since + cooldown
+local granted = 0
+if wish == 'trip' then
+    if state == '' or state == 'closed' then
+        state, since = 'open', now
+    end
+elseif free and wish == 'recovered' then
+    state, since, holder = 'closed', now, ''
+elseif free and wish == 'failed' then
+    state, since, holder = 'open', now, ''
+elseif mine and wish == 'released' then
+    holder = ''
+elseif free and (wish == 'probe' or wish == 'held') then
+    state, holder, expires, granted = 'half_open', me, now + lease, 1
+end
+if state ~= '' then
+    redis.call('HSET', KEYS[1], 'state', state, 'since', since, 'holder', holder, 'expires', expires)
+end
+local failures = redis.call('HINCRBY', KEYS[1], 'failures', ARGV[5])
+local calls = redis.call('HINCRBY', KEYS[1], 'calls', ARGV[6])
+redis.call('EXPIRE', KEYS[1], ARGV[9])
+return {granted, state, now - since, failures, calls, taken and 1 or 0}
+"""
+
+
+class FleetBreaker(Breaker):
+    """This process's copy of the breaker of one provider and model."""
+
+    script = _SCRIPT
+
+    def __init__(
+        self,
+        fleet: Fleet,
+        target: Target,
+        clock: Callable[[], float],
+        *,
+        rate: FailureRate | None = None,
+        cooldown: float = COOLDOWN,
+    ) -> None:
+        self._fleet = fleet
+        self.key = redis_key("breaker", *target)
+        super().__init__(clock, rate=rate, cooldown=cooldown)
+        fleet.add(self)
+
+    def renew(self) -> None:
+        """Close in a forked child, which has no call in progress and no probe."""
+        super().renew()
+        self._question: Question | None = None
+        """The latest request for the probe."""
+        self._granted_until = -inf
+        """The time until which a call may use the probe that Redis has granted."""
+        self._asked_at: float | None = None
+        """The time since which Redis has not said in time who makes the next probe."""
+        self._probed_elsewhere = False
+        self._signal = self._sent_signal = ""
+        """The last change of state that Redis does not know yet."""
+        self._unsent = self._sent = (0, 0)
+        """The failures and the calls of this process that Redis does not know yet."""
+        self._totals: tuple[int, int] | None = None
+        """The failures and the calls of the fleet, as Redis counted them last."""
+
+    def admit(self) -> BreakerPermit | None:
+        """Return a permit to send one call; ``None`` if the call must fail over or raise."""
+        if self._state is BreakerState.CLOSED:
+            return BreakerPermit(self, probe=False)
+        with self._lock:
+            now = self._clock()
+            asks = self._must_ask(now)
+            if asks and self._asked_at is None:
+                self._asked_at = now
+        if asks:  # without the lock: the answer changes this breaker
+            self._question = self._fleet.ask(self, _PROBE)
+        with self._lock:
+            if not self._decides_alone(now) and self._granted_until < now and self.state is not BreakerState.CLOSED:
+                return None
+            permit = self._try_probe(now)
+            if permit is not None:
+                self._granted_until, self._asked_at = -inf, None
+            return permit
+
+    def _must_ask(self, now: float) -> bool:
+        """Return True if a probe is due, and it is not known who makes it. The caller holds the lock."""
+        waits = self._question is not None and not self._question.ended
+        if waits or self._granted_until >= now or self._probed_elsewhere or self._current_probe() is not None:
+            return False
+        return not self._cooling(now)
+
+    def _decides_alone(self, now: float) -> bool:
+        return self._fleet.away or (self._asked_at is not None and now > self._asked_at + self._cooldown)
+
+    def _ended(self, call: BreakerPermit, *, failed: bool) -> None:
+        with self._lock:
+            super()._ended(call, failed=failed)
+            self._unsent = self._unsent[0] + failed, self._unsent[1] + 1
+            if call.changed_to is BreakerState.CLOSED:
+                self._signal = BreakerSignal.RECOVERED
+            elif call.changed_to is BreakerState.OPEN:
+                self._signal = BreakerSignal.FAILED if call.probe else BreakerSignal.TRIP
+        if self._signal:
+            self._fleet.hurry()
+
+    def _released(self, call: BreakerPermit) -> None:
+        with self._lock:
+            if self._current_probe() is call:
+                self._signal = _RELEASED
+            super()._released(call)
+        if self._signal:
+            self._fleet.hurry()
+
+    @property
+    def changed(self) -> bool:
+        """True if Redis does not know the latest outcomes or change of state, or if a lease must be kept."""
+        return bool(self._signal or self._unsent[1] or self._holds())
+
+    def _holds(self) -> bool:
+        return self._current_probe() is not None or self._granted_until >= self._clock()
+
+    def arguments(self, wish: str) -> Sequence[str | int]:
+        """Return the arguments of the script."""
+        with self._lock:
+            own = (0, 0)
+            if not wish:
+                own = self._sent = self._unsent
+                self._sent_signal = self._signal
+                wish = self._signal or (_HELD if self._holds() else "")
+            age_ms = round(1000 * min(max(self._clock() - self._since, 0.0), KEPT_S))
+            times = round(1000 * self._cooldown), round(1000 * LEASE_S), KEPT_S
+            return wish, self._fleet.member, self._state.value, age_ms, *own, *times
+
+    def answered(self, question: Question, answer: tuple[int, str, int, int, int, int]) -> None:
+        """Take over the state of the fleet's breaker, and count the outcomes of the other processes."""
+        granted, state, age_ms, *totals, elsewhere = answer
+        with self._lock:
+            now = self._clock()
+            self._probed_elsewhere = bool(elsewhere)
+            self._count((totals[0], totals[1]))
+            if not question.wish and self._signal == self._sent_signal:
+                self._signal = ""
+            if self._signal or self._current_probe() is not None:
+                return  # a call has changed the state since, or is about to
+            if question.wish and granted:
+                self._granted_until, self._since = now + LEASE_S, -inf
+            elif self._granted_until < now:
+                self._asked_at = None if question.wish else self._asked_at
+                self._follow(state, now - age_ms / 1000)
+
+    def _count(self, totals: tuple[int, int]) -> None:
+        sent, self._sent = self._sent, (0, 0)
+        self._unsent = self._unsent[0] - sent[0], self._unsent[1] - sent[1]
+        if self._totals is not None and self._own is not None:
+            failures, calls = others(self._totals, sent, totals)
+            if calls:
+                self._own.add(failures, calls)
+        self._totals = totals
+
+    def _follow(self, state: str, since: float) -> None:
+        if state:
+            self._state, self._since = BreakerState(state), since
+
+
+def others(before: tuple[int, int], own: tuple[int, int], after: tuple[int, int]) -> tuple[int, int]:
+    """Return the failures and the calls of other processes between two totals. 0 if Redis has begun to count anew."""
+    failures, calls = after[0] - before[0] - own[0], after[1] - before[1] - own[1]
+    return (failures, calls) if calls >= failures >= 0 else (0, 0)
