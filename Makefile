@@ -8,7 +8,7 @@ endif
 
 BIN := .venv/bin
 
-.PHONY: help demo test test-sdk test-matrix test-peers test-frameworks test-former test-hosts test-ray test-providers test-viewer suites test-backends faults fuzz soak lint format docs types contracts package bench bench-packages bench-viewer setup clean
+.PHONY: help demo test test-sdk test-matrix test-peers test-frameworks test-former test-hosts test-ray test-fleet test-providers test-viewer suites test-backends faults fuzz soak lint format docs types contracts package bench bench-packages bench-viewer setup clean
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-15s %s\n", $$1, $$2 }' Makefile
@@ -61,6 +61,11 @@ test-former: ## the suite of L0 for Python by its names, and its README and quic
 test-ray: ## l0 backtest on Ray, with two workers on this machine, in an environment of its own
 	@"$(PYTHON)" scripts/environment.py .venv-ray '[openai,ray]' 'pytest>=8.3'
 	@TEST_RAY=1 .venv-ray/bin/python -m pytest --confcutdir=tests/ray tests/ray
+
+test-fleet: ## eight processes that share budgets and breakers through a real Redis, which is killed and comes back
+	@"$(PYTHON)" scripts/environment.py .venv-fleet '[openai,anthropic,redis,test]'
+	@.venv-fleet/bin/python tests/fleet/redis_server.py
+	@TEST_FLEET=1 .venv-fleet/bin/python -m pytest --confcutdir=tests/fleet -n0 tests/fleet
 
 test-providers: ## SDKs of other providers against the simulator, each environment with a line of its own
 	@"$(PYTHON)" scripts/environment.py .venv-providers/stainless '[openai,anthropic,test]' groq cerebras-cloud-sdk together fireworks-ai sambanova
