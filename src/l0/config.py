@@ -224,7 +224,7 @@ class Config:
             current.close()
 
     def set_fleet(self, url: str | Literal[False] | None) -> None:
-        """Share budgets and breakers through this Redis; ``False``: not at all. ``None``: as the environment says."""
+        """Share what calls learn through this Redis; ``False``: not at all. ``None``: as the environment says."""
         with self._lock:
             self._fleet = url
         self._use_fleet()

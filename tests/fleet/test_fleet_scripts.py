@@ -15,6 +15,8 @@ from l0.shared_state.breaker import SAMPLES, BreakerPermit, BreakerState
 from l0.shared_state.budget import CAPACITY, FLOOR, Budget
 from l0.shared_state.fleet.fleet_breaker import FleetBreaker
 from l0.shared_state.fleet.fleet_budget import FleetBudget
+from l0.shared_state.fleet.fleet_quantiles import FleetQuantiles
+from l0.shared_state.quantiles import LAST
 
 TARGET = ("a provider: one", "gpt/4o")
 MEMBERS = 3
@@ -140,3 +142,20 @@ def test_budget_survives_a_redis_that_has_lost_its_data(client: "redis.Redis") -
     copy.succeed()
     fleet.exchange()
     assert copy.level == pytest.approx(FLOOR + 0.1)
+
+
+def test_latest_samples_of_all_processes_are_kept(client: "redis.Redis") -> None:
+    client.flushall()
+    fleets = [DirectFleet(client, str(number)) for number in range(MEMBERS)]
+    copies = [FleetQuantiles(fleet, (*TARGET, "small")) for fleet in fleets]
+    for number in range(2 * LAST):
+        copies[number % MEMBERS].add(number)
+        if not number % 7:
+            exchange_all(fleets)
+    exchange_all(fleets)
+    assert {copy.p95 for copy in copies} == {copies[0].p95}
+    assert copies[0].quantile(0) == pytest.approx(LAST, abs=7)  # as fine as the exchanges
+    newcomer: Any = DirectFleet(client, "new")
+    copy = FleetQuantiles(newcomer, (*TARGET, "small"))
+    newcomer.exchange()
+    assert copy.p95 == copies[0].p95

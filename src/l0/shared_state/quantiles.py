@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections import deque
+from collections.abc import Callable, Sequence
 from math import ceil, inf
 
 from .forks import renew_in_child
@@ -58,15 +59,21 @@ class Quantiles:
         """
         if not 0.0 <= seconds < inf:
             return
+        self._keep(seconds)
+
+    def _keep(self, seconds: float) -> None:
         self._samples.append(seconds)
 
     def quantile(self, share: float) -> float | None:
         """Return the smallest sample in s that a ``share`` (0 to 1) of all samples does not exceed."""
-        ordered = sorted(self._samples.copy())
+        ordered = sorted(self._latest())
         number = len(ordered)
         if number < self._min_count:
             return None
         return ordered[max(0, ceil(share * number - 1e-9) - 1)]  # 1e-9: rounding of share * number must not add a rank
+
+    def _latest(self) -> Sequence[float]:
+        return self._samples.copy()
 
     @property
     def p95(self) -> float | None:
@@ -87,7 +94,10 @@ class Quantiles:
 
 
 class FirstTokenLatencies(Keyed[Series, Quantiles]):
-    """The first-token latencies of a process: ``latencies[provider, model, prompt_size(characters)]``."""
+    """The first-token latencies of a process: ``latencies[provider, model, prompt_size(characters)]``.
 
-    def __init__(self, max_keys: int = MAX_KEYS) -> None:
-        super().__init__(lambda _: Quantiles(), max_keys)
+    ``make``: create the quantiles of a series.
+    """
+
+    def __init__(self, max_keys: int = MAX_KEYS, make: Callable[[Series], Quantiles] = lambda _: Quantiles()) -> None:
+        super().__init__(make, max_keys)

@@ -14,8 +14,9 @@ from .budget import Budget, RetryBudgets
 from .failure_rate import FailureRate
 from .fleet.fleet_breaker import FleetBreaker
 from .fleet.fleet_budget import FleetBudget
+from .fleet.fleet_quantiles import FleetQuantiles
 from .keyed import Target
-from .quantiles import FirstTokenLatencies
+from .quantiles import FirstTokenLatencies, Quantiles, Series
 from .slo_tracker import SloTracker
 from .terminal_event_sources import TerminalEventSources
 
@@ -32,17 +33,18 @@ class SharedState:
         self.retry_budgets = RetryBudgets(make=self._budget)
         self.slos = SloTracker(time)
         self.breakers = Breakers(monotonic, rates=self.slos.failure_rate, make=self._breaker)
-        self.first_token_latencies = FirstTokenLatencies()
+        self.first_token_latencies = FirstTokenLatencies(make=self._latencies)
         self.timelines = False
         """True if the token flow of streamed answers is recorded (`runtime.stream_stats`)."""
         self.recorder: Recorder | None = None
         """The recorder of every call; ``None`` for none."""
 
     def share(self, fleet: Fleet | None) -> None:
-        """Share with a fleet, or with none, from now on. Budgets and breakers start anew."""
+        """Share with a fleet, or with none, from now on. Budgets, breakers and latencies start anew."""
         self.fleet = fleet
         self.retry_budgets.clear()
         self.breakers.clear()
+        self.first_token_latencies.clear()
 
     def _budget(self, target: Target) -> Budget:
         return Budget() if self.fleet is None else FleetBudget(self.fleet, target)
@@ -51,3 +53,6 @@ class SharedState:
         if self.fleet is None:
             return Breaker(clock, rate=rate)
         return FleetBreaker(self.fleet, target, clock, rate=rate)
+
+    def _latencies(self, series: Series) -> Quantiles:
+        return Quantiles() if self.fleet is None else FleetQuantiles(self.fleet, series)

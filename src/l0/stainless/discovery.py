@@ -129,7 +129,7 @@ def instrument(
     ``L0_RECORD_CONTENT`` says, else off. ``provider_names``: the ``gen_ai.provider.name`` of calls to a host, such as
     ``{"localhost:8000": "vllm"}``, in place of the name that L0 knows. ``None``: as ``L0_PROVIDER_NAMES`` says.
     ``fleet``: the URL of a Redis, such as ``"redis://localhost:6379/0"``, with which the processes of a fleet share
-    their retry budgets and breakers (docs/fleet.md); ``False`` for none. ``None``: as ``L0_FLEET`` says, else none.
+    retry budgets, breakers and first-token times (docs/fleet.md); ``False`` for none. ``None``: as ``L0_FLEET`` says.
 
     OTLP export can be set up only once per process: a later ``otlp`` that would change it has no effect, and a
     `RuntimeWarning` says so.
