@@ -9,7 +9,6 @@ from __future__ import annotations
 import argparse
 import ast
 import inspect
-import json
 import re
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -263,38 +262,6 @@ def _home(path: str) -> str:
     return f"{'l0.' if hasattr(l0, name.partition('.')[0]) else module + '.'}{name}"
 
 
-# Comparison
-
-_OWN_VARIANTS = ("bare", "l0-silent", "l0-guarded", "l0-direct")
-
-
-def _costs() -> str:
-    """Return the CPU time of L0 and of other libraries relative to the bare SDK, as `make bench` measured it."""
-    measured = json.loads((DOCS.parent / "benchmarks" / "results" / "reference.json").read_text("utf-8"))
-    names = [name for name in measured["versions"] if name not in _OWN_VARIANTS]
-    lines = [_row("call", *(f"`{name}`" for name in names)), "|---" * (len(names) + 1) + "|\n"]
-    for case in measured["cases"]:
-        ratios = [case["variants"].get(name, {}).get("ratio") for name in names]
-        if any(ratio is not None for ratio in ratios[1:]):
-            lines.append(_row(case["name"], *("" if ratio is None else f"{ratio:.2f}" for ratio in ratios)))
-    machine, versions = measured["machine"], measured["versions"]
-    where = f"{machine['python']} on {machine['cores']} cores ({machine['cpu']})"
-    sdks = f"openai {versions['bare']['openai']} and anthropic {versions['bare']['anthropic']}"
-    return "".join(
-        [
-            *lines,
-            f"\nMeasured on {measured['taken'][:10]} with {where}, {sdks}:\n\n",
-            *(f"- `{name}`: {_distributions(versions, name)}\n" for name in names),
-        ]
-    )
-
-
-def _distributions(versions: Mapping[str, Mapping[str, str]], name: str) -> str:
-    """Return what a variant has in addition to the SDKs, with its versions."""
-    shared = {"httpx", "httpcore", *versions["bare"]} - {"l0-otel"}
-    return ", ".join(f"{found} {number}" for found, number in versions[name].items() if found not in shared)
-
-
 # Pages
 
 PAGES: Mapping[str, tuple[Callable[[], str], ...]] = {
@@ -311,7 +278,6 @@ PAGES: Mapping[str, tuple[Callable[[], str], ...]] = {
     "variables.md": (_environment,),
     "commands.md": (_commands,),
     "api.md": (_names,),
-    "comparison.md": (_costs,),
 }
 """The generated parts of each page, in their order."""
 
