@@ -64,11 +64,12 @@ def run_python(page: str, sim: Simulator) -> subprocess.CompletedProcess[str]:
     return run_source("\n".join(python_blocks(page)), sim)
 
 
-def run_source(source: str, sim: Simulator) -> subprocess.CompletedProcess[str]:
+def run_source(source: str, sim: Simulator, folder: Path | None = None) -> subprocess.CompletedProcess[str]:
     """Run a program whose warnings are errors. A collector that is not there costs a warning, nothing else."""
     provider = {"OPENAI_API_KEY": "none", "OPENAI_BASE_URL": sim.openai}
     return subprocess.run(
         [sys.executable, "-W", "error", "-c", source],
+        cwd=folder,
         env={**os.environ, **provider, "OTEL_METRIC_EXPORT_TIMEOUT": "100", "OTEL_BSP_EXPORT_TIMEOUT": "100"},
         capture_output=True,
         text=True,

@@ -54,6 +54,40 @@ def test_blocks_of_a_guide_run_in_order(name: str, commands: int, tmp_path: Path
         assert run_page(page, tmp_path, {"OPENAI_API_KEY": "none", "OPENAI_BASE_URL": sim.openai}) == commands
 
 
+@pytest.mark.parametrize("name", ["console", "slo", "telemetry", "viewer"])
+def test_code_of_the_page_runs(name: str) -> None:
+    with simulator() as sim:
+        done = run_python((DOCS / f"{name}.md").read_text(encoding="utf-8"), sim)
+    assert done.returncode == 0, done.stderr
+
+
+CALL = """
+import l0, openai
+l0.instrument(record="runs/")
+openai.OpenAI().chat.completions.create(model="gpt-4o", messages=[{"role": "user", "content": "Hello"}])
+"""
+
+
+@pytest.mark.parametrize("name", ["recording", "backtest"])
+def test_code_of_the_page_reads_a_recording(name: str, tmp_path: Path) -> None:
+    blocks = [block for block in python_blocks((DOCS / f"{name}.md").read_text(encoding="utf-8")) if "ray" not in block]
+    with simulator() as sim:
+        for source in (CALL, *blocks):
+            done = run_source(source, sim, tmp_path)
+            assert done.returncode == 0, done.stderr
+
+
+def test_cassettes_of_the_page_are_recorded_and_played(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile("\n".join(python_blocks((DOCS / "cassettes.md").read_text(encoding="utf-8"))))
+    with simulator() as sim, pytest.MonkeyPatch.context() as patch:
+        patch.setenv("OPENAI_BASE_URL", sim.openai)
+        patch.setenv("OPENAI_API_KEY", "none")
+        for option in ("--l0-record=once", "--l0-record=none"):
+            done = pytester.runpytest_subprocess(option)
+            done.assert_outcomes(passed=1)
+        assert len(sim.requests) == 1
+
+
 def test_web_application_ends_its_request_when_the_browser_leaves(tmp_path: Path) -> None:
     (application,) = [
         step.content
