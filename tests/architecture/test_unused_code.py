@@ -58,6 +58,7 @@ USES = (
     Use("src/l0/pytest_plugin/plugin.py", "pytest_*", "hooks of pytest"),
     Use("src/l0/rules/drift/drift_rule.py", "*", "fields of Drift: the rule reads them by the name of the detector"),
     Use("src/l0/rules/guardrails/catalogue.py", "*", "rules and presets: public, and found by name"),
+    Use("src/l0/shared_state/slo_history.py", "_replica", "keeps the replica alive: a fleet has a weak reference"),
     Use("src/l0/simulator/faults.py", "*", "constructors of faults: `script_grammar` finds them by name"),
     Use("src/l0/slo/yaml_lines.py", "ignore_aliases", "PyYAML calls it"),
     Use("src/l0/stainless/direct_endpoints.py", "*", "network backends and streams: httpcore and anyio call them"),

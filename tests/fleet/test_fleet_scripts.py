@@ -8,15 +8,18 @@ import redis
 from fleet_kit import DirectFleet
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from makers import Clock
+from makers import Clock, make_failure
 from redis_server import RedisServer
 
+from l0.model.failure import Category, Cause
 from l0.shared_state.breaker import SAMPLES, BreakerPermit, BreakerState
 from l0.shared_state.budget import CAPACITY, FLOOR, Budget
 from l0.shared_state.fleet.fleet_breaker import FleetBreaker
 from l0.shared_state.fleet.fleet_budget import FleetBudget
 from l0.shared_state.fleet.fleet_quantiles import FleetQuantiles
 from l0.shared_state.quantiles import LAST
+from l0.shared_state.slo_tracker import SloTracker
+from l0.slo.judging import AttemptRecord
 
 TARGET = ("a provider: one", "gpt/4o")
 MEMBERS = 3
@@ -159,3 +162,28 @@ def test_latest_samples_of_all_processes_are_kept(client: "redis.Redis") -> None
     copy = FleetQuantiles(newcomer, (*TARGET, "small"))
     newcomer.exchange()
     assert copy.p95 == copies[0].p95
+
+
+def attempt(*, failed: bool) -> AttemptRecord:
+    """Return an attempt that the provider answered, or refused."""
+    failure = make_failure(Cause.UNAVAILABLE, category=Category.TRANSIENT) if failed else None
+    return AttemptRecord(streaming=True, failure=failure, opened=not failed, waited=0.1, first_content=0.2)
+
+
+def test_objectives_cover_the_calls_of_all_processes(client: "redis.Redis") -> None:
+    client.flushall()
+    fleets = [DirectFleet(client, str(number)) for number in range(MEMBERS)]
+    trackers = [SloTracker(Clock()) for _ in fleets]
+    for tracker, fleet in zip(trackers, fleets, strict=True):
+        tracker.share(fleet)
+        assert tracker.rate(TARGET, 600) == (0, 0)
+    exchange_all(fleets)
+    for number in range(30):
+        trackers[number % MEMBERS].attempt(TARGET, attempt(failed=number < 10))
+    exchange_all(fleets)
+    assert {tracker.rate(TARGET, 600) for tracker in trackers} == {(10, 30)}
+    reports = [tracker.report().standings for tracker in trackers]
+    assert reports == [reports[0]] * MEMBERS
+    assert max(standing.count.total for standing in reports[0]) == 30
+    own = [counts.count.total for tracker in trackers for counts in tracker.tallies() if counts.count.total]
+    assert max(own) == 10

@@ -40,8 +40,9 @@ class SharedState:
         """The recorder of every call; ``None`` for none."""
 
     def share(self, fleet: Fleet | None) -> None:
-        """Share with a fleet, or with none, from now on. Budgets, breakers and latencies start anew."""
+        """Share with a fleet, or with none, from now on. All but the recorder starts anew."""
         self.fleet = fleet
+        self.slos.share(fleet)
         self.retry_budgets.clear()
         self.breakers.clear()
         self.first_token_latencies.clear()

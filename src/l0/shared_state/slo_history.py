@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from l0.model.call_events import CallEnded
 from l0.slo.burn import DAY, PAIRS, WINDOWS, Count, Pair, budget_left, burn_rate, burning
@@ -13,8 +14,15 @@ from l0.slo.objective import MASKED, Objective
 from l0.slo.rolling_windows import Bucket, Windows
 from l0.slo.status_report import Burn, Masked, SloStatus
 
+from .fleet.fleet_windows import FleetHistory, FleetWindows
 from .keyed import Target
 from .slo_storage import Key, Storage
+
+if TYPE_CHECKING:
+    from .fleet.fleet import Fleet
+
+_ATTEMPTS = "attempts"
+"""The name of the windows of all attempts in a fleet. Keys of objectives have a space."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,13 +62,24 @@ class _ObjectiveWindows:
 
 
 class TargetHistory:
-    """All windows of one provider and model: its objectives, masked failures, and all attempts."""
+    """All windows of one provider and model: its objectives, masked failures, and all attempts.
 
-    def __init__(self, target: Target, objectives: Sequence[Objective], at: float, history: StoredWindows) -> None:
+    ``clock``: as that of `SloTracker`. ``fleet``: the fleet that shares the windows, if there is one.
+    """
+
+    def __init__(
+        self,
+        target: Target,
+        objectives: Sequence[Objective],
+        clock: Callable[[], float],
+        history: StoredWindows,
+        fleet: Fleet | None = None,
+    ) -> None:
         self.provider, self.model = target
         self.lock = threading.RLock()
+        at, new = clock(), Windows if fleet is None else FleetWindows
         self.tracked = [
-            _ObjectiveWindows(objective, history.windows((key_of(objective), *target), at))
+            _ObjectiveWindows(objective, history.windows((key_of(objective), *target), new(at), at))
             for objective in objectives
             if objective.holds_for(*target)
         ]
@@ -68,9 +87,13 @@ class TargetHistory:
             layer: [each for each in self.tracked if each.objective.layer == layer]
             for layer in ("attempts", "delivered")
         }
-        self.masked = history.windows((MASKED, *target), at)
-        self.attempts = Windows(at)
+        self.masked = history.windows((MASKED, *target), new(at), at)
+        self.attempts = new(at)
         """Attempts for the circuit breaker. An attempt is bad if the provider is to blame for its failure."""
+        if fleet is not None:
+            named = (*self._stored(), (_ATTEMPTS, self.attempts))
+            shared = {name: windows for name, windows in named if isinstance(windows, FleetWindows)}
+            self._replica = FleetHistory(fleet, target, shared, self.lock, clock)  # the fleet keeps a weak reference
 
     def attempt(self, attempt: AttemptRecord, at: float) -> list[Burn]:
         """Record an attempt that has ended. Return the burns that it started."""
@@ -137,13 +160,15 @@ class TargetHistory:
 
     def unsaved(self) -> list[tuple[Key, Bucket]]:
         """Return the buckets with the events since the last call. Each event is returned once."""
-        named = [(key_of(each.objective), each.windows) for each in self.tracked]
         with self.lock:
             return [
                 ((name, self.provider, self.model), bucket)
-                for name, windows in (*named, (MASKED, self.masked))
+                for name, windows in self._stored()
                 for bucket in windows.unsaved()
             ]
+
+    def _stored(self) -> list[tuple[str, Windows]]:
+        return [*((key_of(each.objective), each.windows) for each in self.tracked), (MASKED, self.masked)]
 
     def rate(self, seconds: float, at: float) -> tuple[int, int]:
         """Return the number of failed attempts and of all attempts within the last ``seconds``."""
@@ -160,9 +185,8 @@ class StoredWindows:
         for key, bucket in storage.load() if storage is not None else ():
             self._buckets.setdefault(key, []).append(bucket)
 
-    def windows(self, key: Key, at: float) -> Windows:
-        """Return windows that start with the stored buckets."""
-        windows = Windows(at)
+    def windows(self, key: Key, windows: Windows, at: float) -> Windows:
+        """Return new windows that start with the stored buckets."""
         if key in self._buckets:
             windows.put_back(self._buckets[key], at)
         return windows

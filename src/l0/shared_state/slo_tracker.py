@@ -9,6 +9,7 @@ import logging
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 from weakref import WeakSet
 
 from l0.model.call import Call, Outcome
@@ -25,6 +26,9 @@ from .failure_rate import FailureRate
 from .keyed import Keyed, Target
 from .slo_history import SloCounts, StoredWindows, TargetHistory
 from .slo_storage import Key, Saver, Storage
+
+if TYPE_CHECKING:
+    from .fleet.fleet import Fleet
 
 _log = logging.getLogger("l0")
 _NO_CONTEXT: AbstractContextManager[object] = nullcontext()
@@ -48,6 +52,7 @@ class SloTracker:
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
         self._saver: Saver | None = None
+        self._fleet: Fleet | None = None
         self._set(DEFAULTS, StoredWindows(), None)
         self._started = False
         self._feeding = False
@@ -58,7 +63,9 @@ class SloTracker:
     def _set(
         self, objectives: Sequence[Objective], history: StoredWindows, on_burn: Callable[[Burn], None] | None
     ) -> None:
-        self._targets = _Targets(lambda target: TargetHistory(target, objectives, self._clock(), history), MAX_TARGETS)
+        self._targets = _Targets(
+            lambda target: TargetHistory(target, objectives, self._clock, history, self._fleet), MAX_TARGETS
+        )
         self._on_burn = on_burn
 
     def start(
@@ -77,6 +84,11 @@ class SloTracker:
         if storage is not None:
             self._saver = Saver(storage, self._unsaved, self._clock)
         self._started = True
+
+    def share(self, fleet: Fleet | None) -> None:
+        """Share the windows with a fleet, or with none, from now on. They start anew."""
+        self._fleet = fleet
+        self._targets.clear()
 
     def stop(self) -> None:
         """Stop tracking unless a meter or a breaker still needs it. Store what is not stored yet."""

@@ -116,6 +116,13 @@ class Windows:
         self._total += 1
         self._bad += not good
 
+    def add_all(self, at: float, count: Count) -> None:
+        """Add events that are known since ``at``."""
+        if at >= self._until:
+            self._advance(at)
+        self._total += count.total
+        self._bad += count.bad
+
     def over(self, seconds: float, at: float) -> Count:
         """Return the events of the last ``seconds`` before ``at``."""
         if at >= self._until:

@@ -128,8 +128,8 @@ def instrument(
     ``None``: as ``L0_RECORD`` says, else none. ``record_content``: record the bodies of requests as well. ``None``: as
     ``L0_RECORD_CONTENT`` says, else off. ``provider_names``: the ``gen_ai.provider.name`` of calls to a host, such as
     ``{"localhost:8000": "vllm"}``, in place of the name that L0 knows. ``None``: as ``L0_PROVIDER_NAMES`` says.
-    ``fleet``: the URL of a Redis, such as ``"redis://localhost:6379/0"``, with which the processes of a fleet share
-    retry budgets, breakers and first-token times (docs/fleet.md); ``False`` for none. ``None``: as ``L0_FLEET`` says.
+    ``fleet``: the URL of a Redis, such as ``"redis://localhost:6379/0"``, with which processes share retry budgets,
+    breakers, first-token times and objectives (docs/fleet.md); ``False`` for none. ``None``: as ``L0_FLEET`` says.
 
     OTLP export can be set up only once per process: a later ``otlp`` that would change it has no effect, and a
     `RuntimeWarning` says so.
