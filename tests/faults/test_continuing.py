@@ -180,6 +180,22 @@ def test_a_continuation_that_is_nothing_but_an_end_does_not_end_the_answer(
 
 @sync_and_async
 @spliced
+@pytest.mark.parametrize("policy", [PREFILL, SPLICE], ids=["prefill", "splice"])
+def test_an_answer_whose_end_the_user_has_is_not_continued(
+    stage: Stage, api: Api, policy: l0.Policy, sync: bool
+) -> None:
+    events, _ = api.size(LINES)
+    for event in (events - 1, events):
+        replies = (broken(LINES, Fault.in_band_error(at_event=event)), Reply(answer=LINES))
+        got = play(stage, api, *replies, sync=sync, policy=policy)
+        assert got.text == LINES.text
+        assert (interrupted(got) if got.error else None, len(got.requests)) == (None, 1)
+        assert len(list(filter(api.ended, got.events))) == 1, event
+        assert len(got.shape) == len(set(got.shape)), event
+
+
+@sync_and_async
+@spliced
 def test_true_repetition_is_kept(stage: Stage, api: Api, sync: bool) -> None:
     answer = Answer(text="He laughed: ha ha ha ha ha ha ha! And again: ha ha ha ha ha!")
     events, _ = api.size(answer)

@@ -398,6 +398,10 @@ class ChatReader(ResumableReader):
             self.note_anomaly("fewer_choices")
         return None
 
+    @property
+    def ended(self) -> bool:
+        return bool(self._finish)
+
     def states_complete(self) -> bool:
         return bool(self._finish) and CHAT.complete_reasons.issuperset(self._finish.values())
 

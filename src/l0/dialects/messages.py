@@ -419,10 +419,13 @@ class MessagesReader(ResumableReader):
         return True
 
     @property
+    def ended(self) -> bool:
+        return self._whole or self._stopped_at is not None
+
+    @property
     def _ends_nothing(self) -> bool:
         """True after an end without anything before it that it could end."""
-        ended = self._whole or self._stopped_at is not None
-        return ended and not self._started and self._in_order and not (self.content or self.other)
+        return self.ended and not self._started and self._in_order and not (self.content or self.other)
 
     def incomplete_cause(self) -> Cause | None:
         if self._ends_nothing:

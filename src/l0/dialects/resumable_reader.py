@@ -116,6 +116,11 @@ class ResumableReader(BaseReader):
         """Number of events so far that carried no text of the answer."""
         return self.events - len(self.text)
 
+    @property
+    def ended(self) -> bool:
+        """True after an event that ends the answer, in a dialect whose answers can be continued."""
+        return False
+
     def resume_state(self) -> ResumeState:
         """Return the part of the answer that the user has received."""
         resume_state = self._resume_state
@@ -123,7 +128,11 @@ class ResumableReader(BaseReader):
             return resume_state
         name = resume_state.response_id if resume_state is not None else self.response_id
         return ResumeState(
-            text="".join(self.text), other_events=self.other_events, response_id=name, reader_state=self.reader_state()
+            text="".join(self.text),
+            other_events=self.other_events,
+            ended=self.ended,
+            response_id=name,
+            reader_state=self.reader_state(),
         )
 
     def resume(self, resume_state: ResumeState, strategy: str) -> None:

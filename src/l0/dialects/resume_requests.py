@@ -66,6 +66,8 @@ def can_resume(inference: InferenceRequest, strategy: ResumeMode, resume_state: 
         return False
     if strategy == "exact":
         return True
+    if resume_state.ended:
+        return False
     messages = inference.dialect == "messages"
     if inference.dialect not in ("chat", "messages") or (messages and inference.body.get("thinking")):
         return False

@@ -11,11 +11,13 @@ from typing import Any
 class ResumeState:
     """The part of an answer that the user has received.
 
-    ``text``: the text of the first choice. ``other_events``: the number of events that carried none of it.
+    ``text``: the text of the first choice. ``other_events``: the number of events that carried none of it. ``ended``:
+    True if the user has the end of the answer, so that no text can follow.
     ``reader_state``: what the reader of the next attempt needs from this one (ids, sequence numbers, open blocks).
     """
 
     text: str = field(repr=False)
     other_events: int = field(default=0, repr=False)
+    ended: bool = False
     response_id: str | None = None
     reader_state: Mapping[str, Any] = field(default_factory=dict, repr=False)
