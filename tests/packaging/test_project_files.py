@@ -51,3 +51,11 @@ def test_site_has_every_page() -> None:
     site = (ROOT / "mkdocs.yml").read_text(encoding="utf-8")
     listed = re.findall(r": (\w+\.md)$", site, re.MULTILINE)
     assert sorted(listed) == sorted(file.name for file in (ROOT / "docs").glob("*.md"))
+
+
+def test_page_of_the_site_that_loads_from_another_host_is_refused() -> None:
+    check = runpy.run_path(str(ROOT / "scripts" / "site_hooks.py"))["on_post_page"]
+    page = '<script src="assets/bundle.js"></script><a href="https://example.com">elsewhere</a>'
+    assert check(page) == page
+    with pytest.raises(ValueError, match=r"loads https://example\.com/shim"):
+        check(f'{page}<script src="https://example.com/shim"></script>')
