@@ -54,7 +54,7 @@ def test_blocks_of_a_guide_run_in_order(name: str, commands: int, tmp_path: Path
         assert run_page(page, tmp_path, {"OPENAI_API_KEY": "none", "OPENAI_BASE_URL": sim.openai}) == commands
 
 
-@pytest.mark.parametrize("name", ["console", "slo", "telemetry", "viewer"])
+@pytest.mark.parametrize("name", ["console", "fleet", "slo", "telemetry", "viewer"])
 def test_code_of_the_page_runs(name: str) -> None:
     with simulator() as sim:
         done = run_python((DOCS / f"{name}.md").read_text(encoding="utf-8"), sim)
