@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable
 from functools import partial
 from math import inf
 from time import perf_counter
 from typing import Any
 
 from l0.engine.commands import Command
+from l0.model.ports import WireReader
 from l0.runtime.async_deadlines import within
-from l0.runtime.body_parser import BodyParser, ResumedWireParser, WireParser
+from l0.runtime.body_parser import BodyParser, WireParser
 from l0.runtime.call_runtime import CallRuntime
-from l0.runtime.connection_use import ConnectionUse
-from l0.runtime.watchdog import Expired, ReadDeadline
-from l0.wire.request_id import request_id_of
+from l0.runtime.watchdog import Expired
+from l0.wrapped_sdks.wrapped_bodies import AsyncWrappedBody, WrappedBody, WrappedSender
 
 from .call_adapter import GoogleCallAdapter
 from .json_body_parser import JsonBodyParser
@@ -25,16 +25,14 @@ _ENCODER = json.JSONEncoder()
 """As `json.dumps`, with one call less per chunk."""
 
 
-class _Sender:
+class _Sender(WrappedSender):
     """The common part. ``once``: the SDK's function that sends a request once. ``make_body``: its class of a response,
     from which it builds the user's object."""
 
+    adapter: GoogleCallAdapter
+
     def __init__(self, runtime: CallRuntime, once: Callable[..., Any], make_body: Callable[..., Any]) -> None:
-        adapter = runtime.call_adapter
-        assert isinstance(adapter, GoogleCallAdapter)
-        self.runtime = runtime
-        self.answer: Any = None
-        self._adapter = adapter
+        super().__init__(runtime)
         self._once = once
         self._make_body = make_body
 
@@ -91,85 +89,36 @@ class AsyncWholeSender(_WholeSender):
 
 
 class _StreamBody(_Sender):
-    """The body of a streamed answer, over all attempts."""
+    """The common part of the bodies of a streamed answer."""
 
     answer: StreamedResponse
 
-    def attach(self, answer: StreamedResponse) -> Command:
-        """Serve the attempt from this response."""
-        self.answer = self._adapter.response = answer
-        if self.runtime.recording is not None:
-            self.runtime.recording.head(self.runtime.number, answer.recorded)
-        return self.runtime.opened(answer.status, request_id_of(answer.headers))
-
-    def _parser(self) -> BodyParser:
+    def reader(self) -> WireReader:
+        """As `WrappedBody.reader`."""
         headers, make_body, encode = self.answer.answer.headers, self._make_body, _ENCODER.encode
 
         def build(event: dict[str, Any]) -> Any:
             return make_body(headers=headers, body=encode(event))
 
-        content_type = self.answer.headers.get("content-type", "")
-        reader, continuation = self._adapter.reader(build, content_type), self.runtime.continuation
-        if continuation is None:
-            return JsonBodyParser(reader) if content_type.startswith("application/json") else WireParser(reader)
-        strategy, resume_state = continuation
-        reader.resume(resume_state, strategy)
-        return ResumedWireParser(reader)
+        return self.adapter.reader(build, self.answer.headers.get("content-type", ""))
 
-    def _closes(self) -> StreamedResponse | None:
-        """Return the response to close; ``None`` if it is closed. A call that is over releases its connection."""
-        if not self.runtime.open:
-            self.runtime.connection = ConnectionUse.RELEASED
-        return self._adapter.response  # type: ignore[no-any-return]  # of this SDK
+    def first_parser(self, reader: WireReader) -> BodyParser:
+        """As `WrappedBody.first_parser`."""
+        json_body = self.answer.headers.get("content-type", "").startswith("application/json")
+        return JsonBodyParser(reader) if json_body else WireParser(reader)
 
 
-class StreamBody(_StreamBody):
+class StreamBody(_StreamBody, WrappedBody):
     """The body for the sync driver."""
 
     def send(self, options: Any) -> StreamedResponse:
-        """Send one attempt. Return its response, at its headers."""
+        """As `WrappedBody.send`."""
         return StreamedResponse(self._send(options, stream=True), options)
 
-    def start(self) -> tuple[Iterator[bytes], BodyParser]:
-        """Return the raw reads of the current attempt, and their parser."""
-        reads, recording = self.answer.reads(), self.runtime.recording
-        if recording is not None:
-            reads = recording.body(self.runtime.number, reads, 0)
-        return reads, self._parser()
 
-    def read_deadline(self) -> ReadDeadline | None:
-        """Return a deadline for reads of the current connection; ``None`` if nothing can end such a read."""
-        return self.answer.read_deadline()
-
-    def close(self) -> None:
-        """Close the connection of the attempt."""
-        response = self._closes()
-        if response is not None:
-            response.close()
-
-
-class AsyncStreamBody(_StreamBody):
+class AsyncStreamBody(_StreamBody, AsyncWrappedBody):
     """The body for the async driver."""
 
     async def send(self, options: Any) -> StreamedResponse:
-        """As `StreamBody.send`."""
+        """As `WrappedBody.send`."""
         return StreamedResponse(await self._asend(options, stream=True), options)
-
-    def start(self) -> tuple[AsyncIterator[bytes], BodyParser]:
-        """As `StreamBody.start`."""
-        reads, recording = self.answer.areads(), self.runtime.recording
-        if recording is not None:
-            reads = recording.abody(self.runtime.number, reads, 0)
-        return reads, self._parser()
-
-    async def prepare(self) -> None:
-        """Do nothing: these bodies are read through their transport."""
-
-    async def drain(self, chunks: AsyncIterator[bytes]) -> None:
-        """Do nothing: this dialect has no terminal event, so a complete answer was read to the end of its body."""
-
-    async def close(self) -> None:
-        """As `StreamBody.close`."""
-        response = self._closes()
-        if response is not None:
-            await response.aclose()

@@ -9,13 +9,13 @@ from types import SimpleNamespace
 from typing import Any
 
 from l0.runtime.watchdog import ReadDeadline
-from l0.stainless.sdk_responses import read_deadline
+from l0.wrapped_sdks.httpx_response import HttpxResponse
 
 _REQUESTS_CHUNK = 512
 """Bytes that google-genai itself reads at once from a response of requests."""
 
 
-class StreamedResponse:
+class StreamedResponse(HttpxResponse):
     """The response to one streamed request. ``answer``: the SDK's `HttpResponse`; ``request``: its `HttpRequest`."""
 
     def __init__(self, answer: Any, request: Any) -> None:
@@ -28,45 +28,37 @@ class StreamedResponse:
 
     @property
     def recorded(self) -> Any:
-        """Return the response in the form that a recording reads: that of httpx."""
+        """As `HttpxResponse.recorded`."""
         return self.raw if hasattr(self.raw, "iter_bytes") else exchange(self._request, self.answer, self.status)
 
     def reads(self) -> Iterator[bytes]:
-        """Return the raw reads of the body."""
+        """As `HttpxResponse.reads`."""
         if hasattr(self.raw, "iter_bytes"):
-            return iter(self.raw.iter_bytes())
+            return super().reads()
         return iter(self.raw.iter_content(chunk_size=_REQUESTS_CHUNK))
 
     def areads(self) -> AsyncIterator[bytes]:
-        """As `reads`."""
-        if hasattr(self.raw, "aiter_bytes"):
-            return aiter(self.raw.aiter_bytes())
-        return aiter(self.raw.content.iter_any())
+        """As `HttpxResponse.areads`."""
+        return super().areads() if hasattr(self.raw, "aiter_bytes") else aiter(self.raw.content.iter_any())
 
     def read_deadline(self) -> ReadDeadline | None:
-        """Return a deadline for reads of the connection; ``None`` if nothing is known that can end such a read."""
+        """As `HttpxResponse.read_deadline`."""
         if hasattr(self.raw, "extensions"):
-            return read_deadline(self.raw)
+            return super().read_deadline()
         socket = _socket_of(self.raw)
         return None if socket is None else ReadDeadline(socket)
 
     def restore_timeout(self, seconds: float | None) -> None:
-        """Let reads of the body take as long as the user allows, after a shorter limit for the headers."""
+        """As `HttpxResponse.restore_timeout`."""
         if hasattr(self.raw, "extensions"):
-            timeouts = self.raw.request.extensions.get("timeout")
-            if isinstance(timeouts, dict):
-                timeouts["read"] = seconds
+            super().restore_timeout(seconds)
         elif (socket := _socket_of(self.raw)) is not None:
             socket.settimeout(seconds)
 
-    def close(self) -> None:
-        """Close the connection, or give it back if the body was read to its end."""
-        self.raw.close()
-
     async def aclose(self) -> None:
-        """As `close`."""
+        """As `HttpxResponse.aclose`."""
         if hasattr(self.raw, "aclose"):
-            await self.raw.aclose()
+            await super().aclose()
         else:
             self.raw.close()
 
