@@ -2,90 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
 from typing import Any
 
-from l0.model.call import AttributeValue, RetrySafety
 from l0.model.inference_request import InferenceRequest, request_body
-from l0.telemetry import names
+from l0.stainless.messages_requests import describe_messages
 
 _PATHS = frozenset({"/v1/messages", "/v1/messages?beta=true"})
 _CLASSES = {"Bedrock": "aws.bedrock", "Vertex": "gcp.vertex_ai", "Foundry": "azure.ai.inference"}
-_PARAMETERS = (
-    ("temperature", names.REQUEST_TEMPERATURE, float),
-    ("top_p", names.REQUEST_TOP_P, float),
-    ("top_k", names.REQUEST_TOP_K, int),
-    ("max_tokens", names.REQUEST_MAX_TOKENS, int),
-)
-
-_SDK_ATTRIBUTES = (
-    (("service_tier",), "anthropic.request.service_tier", str),
-    (("thinking", "type"), "anthropic.thinking.type", str),
-    (("thinking", "budget_tokens"), "anthropic.thinking.budget_tokens", int),
-    (("output_config", "effort"), names.REQUEST_REASONING_LEVEL, str),
-)
-"""Attributes of the SDK's own span beyond the conventions: path in the body, attribute, type."""
 
 
 def describe(client: Any, options: Any, *, stream: bool) -> InferenceRequest | None:
     """Return the inference call that a request makes; ``None`` for all others."""
     if str(options.url) not in _PATHS or options.method.lower() != "post":
         return None
-    body = request_body(options)
     provider = _provider(client)
-    return InferenceRequest(
-        dialect="messages",
-        operation="chat",
+    return describe_messages(
+        request_body(options),
         provider=provider,
-        model=str(body.get("model") or ""),
-        retry_safety=RetrySafety.UNTIL_ACCEPTED if _server_side(body) else RetrySafety.SAFE,
-        body=body,
-        attributes=_attributes(body, stream=stream),
-        resumable=not (body.get("output_format") or body.get("output_config")),
+        certain=provider != "anthropic" or client.base_url.host == "api.anthropic.com",
+        stream=stream,
         capture=_captures(client),
         tracer_provider=_own_provider(client),
-        certain=provider != "anthropic" or client.base_url.host == "api.anthropic.com",
     )
 
 
 def _provider(client: Any) -> str:
     kind = type(client).__name__
     return next((name for part, name in _CLASSES.items() if part in kind), "anthropic")
-
-
-def _server_side(body: Mapping[str, Any]) -> bool:
-    """Return True for containers, MCP servers and server tools: their side effects must not happen twice."""
-    if body.get("container") or body.get("mcp_servers"):
-        return True
-    tools = body.get("tools")
-    if not isinstance(tools, list | tuple):
-        return False
-    return any(isinstance(tool, Mapping) and tool.get("type") not in (None, "custom") for tool in tools)
-
-
-def _attributes(body: Mapping[str, Any], *, stream: bool) -> dict[str, AttributeValue]:
-    attributes: dict[str, AttributeValue] = {}
-    for field, name, kind in _PARAMETERS:
-        value = body.get(field)
-        if isinstance(value, int | float) and not isinstance(value, bool):
-            attributes[name] = kind(value)
-    stop = body.get("stop_sequences")
-    if isinstance(stop, list | tuple) and all(isinstance(one, str) for one in stop):
-        attributes[names.REQUEST_STOP_SEQUENCES] = tuple(stop)
-    if stream:
-        attributes[names.REQUEST_STREAM] = True
-    attributes.update(_sdk_attributes(body))
-    return attributes
-
-
-def _sdk_attributes(body: Mapping[str, Any]) -> Iterator[tuple[str, AttributeValue]]:
-    """Yield the attributes that the SDK's own span would have."""
-    for path, name, kind in _SDK_ATTRIBUTES:
-        value: Any = body
-        for step in path:
-            value = value.get(step) if isinstance(value, Mapping) else None
-        if isinstance(value, kind) and not isinstance(value, bool):
-            yield name, value
 
 
 def _captures(client: Any) -> bool:
