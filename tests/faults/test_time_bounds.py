@@ -23,7 +23,7 @@ HELLO: list[Any] = [{"role": "user", "content": "hi"}]
 CHAT: dict[str, Any] = {"model": "gpt-4o", "messages": HELLO}
 MESSAGE: dict[str, Any] = {"model": "claude-test", "max_tokens": 4096, "messages": HELLO}
 TOTAL = l0.Timeout(initial_token=None, inter_token=None, total=400)
-FIRST = l0.Timeout(initial_token=400, inter_token=None)
+FIRST = l0.Timeout(initial_token=900, inter_token=None)
 TIMEOUTS = (openai.APITimeoutError, anthropic.APITimeoutError)
 
 
@@ -118,7 +118,7 @@ def test_initial_token_timeout_bounds_trickling_headers(run: str, name: str, scr
     l0.instrument(l0.Policy(timeout=FIRST))
     error, took = ended(run, name, script, stream=True)
     assert isinstance(error, TIMEOUTS), repr(error)
-    assert "400 ms (Timeout.initial_token)" in str(error)
+    assert "900 ms (Timeout.initial_token)" in str(error)
     assert 0.35 < took < HUNG
 
 
@@ -173,7 +173,7 @@ def test_frames_without_content_do_not_feed_the_clock_of_first_content(run: str,
     l0.instrument(l0.Policy(timeout=FIRST, retry=l0.Retry(attempts=0, max_retries=0)))
     error, took = ended(run, "openai", trickling.flood(frame, pause), stream=True)
     assert isinstance(error, TIMEOUTS), repr(error)
-    assert "first content within 400 ms (Timeout.initial_token)" in str(error)
+    assert "first content within 900 ms (Timeout.initial_token)" in str(error)
     assert took < HUNG
 
 

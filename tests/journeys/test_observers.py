@@ -233,11 +233,11 @@ def test_observer_receives(sim: Simulator, loop: asyncio.AbstractEventLoop, name
 
 def test_observer_receives_a_breaker(sim: Simulator, monkeypatch: pytest.MonkeyPatch) -> None:
     from l0.config import CONFIG
-    from l0.shared_state import breaker
+    from l0.shared_state import shared
     from l0.shared_state.shared import SharedState
 
-    made = breaker.Breaker
-    monkeypatch.setattr(breaker, "Breaker", lambda *args, **more: made(*args, **more, samples=1))
+    made = shared.Breaker
+    monkeypatch.setattr(shared, "Breaker", lambda *args, **more: made(*args, **more, samples=1))
     monkeypatch.setattr(CONFIG, "shared_state", SharedState())
     recorder = Recorder()
     l0.instrument(Policy(retry=NEVER, breaker=True), observers=[recorder])
