@@ -67,11 +67,17 @@ test-fleet: ## eight processes that share budgets and breakers through a real Re
 	@.venv-fleet/bin/python tests/fleet/redis_server.py
 	@TEST_FLEET=1 .venv-fleet/bin/python -m pytest --confcutdir=tests/fleet -n0 tests/fleet
 
+# litellm leaves clients behind, which close their sockets when they are collected, at any time.
+test-providers: LITELLM_WARNINGS := -W ignore::ResourceWarning -W ignore::pytest.PytestUnraisableExceptionWarning
 test-providers: ## SDKs of other providers against the simulator, each environment with a line of its own
 	@"$(PYTHON)" scripts/environment.py .venv-providers/stainless '[openai,anthropic,test]' groq cerebras-cloud-sdk together fireworks-ai sambanova
 	@.venv-providers/stainless/bin/python -m pytest -n0 tests/providers
 	@"$(PYTHON)" scripts/environment.py .venv-providers/google-genai '[openai,anthropic,test]' google-genai aiohttp
 	@.venv-providers/google-genai/bin/python -m pytest -n0 tests/google_genai
+	@"$(PYTHON)" scripts/environment.py .venv-providers/litellm '[openai,anthropic,test]' litellm
+	@.venv-providers/litellm/bin/python -m pytest -n0 $(LITELLM_WARNINGS) tests/litellm_handlers
+	@"$(PYTHON)" scripts/environment.py .venv-providers/litellm-older '[openai,anthropic,test]' 'litellm[proxy]==1.83.14' 'openai<3'
+	@.venv-providers/litellm-older/bin/python -m pytest -n0 $(LITELLM_WARNINGS) tests/litellm_handlers
 
 test-backends: setup ## real Collector, Jaeger and Prometheus, read back; gets them first where this machine can
 	@$(BIN)/python tests/backends/install.py

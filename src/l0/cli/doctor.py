@@ -172,8 +172,9 @@ def _missing(instrumentor: Any) -> DoctorFinding:
 def _sdk(instrumentor: SdkInstrumentor) -> list[DoctorFinding]:
     """Report on one SDK: instrument it and read one streamed answer per API."""
     name = instrumentor.sdk_name
-    found = getattr(import_module(name), "__version__", "(version unknown)")
-    if installed(instrumentor.distribution) is None:
+    known = installed(instrumentor.distribution)
+    found = getattr(import_module(name), "__version__", known or "(version unknown)")
+    if known is None:
         found += " (a copy without metadata: frozen, zipped or vendored)"
     was_instrumented = name in LATE_SETTINGS.instrumented
     with warnings.catch_warnings(action="ignore", category=RuntimeWarning), _quiet():  # the report says the same

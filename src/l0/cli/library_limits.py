@@ -15,11 +15,6 @@ _LIMITS = (
         "l0 does not see calls of dspy's own engine, which uses no SDK; with dspy.LM(..., engine='litellm') it does",
     ),
     (
-        "litellm",
-        "llm_http_handler.py",
-        "l0 sees only calls through the openai SDK; litellm's responses() and providers such as Anthropic use no SDK",
-    ),
-    (
         "opentelemetry-instrumentation-openai",
         "responses_wrappers.py",
         "its span of a Responses call starts after the call, so this span has no l0.* attributes",

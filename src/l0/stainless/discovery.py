@@ -33,6 +33,7 @@ _BUILT_IN = (
     EntryPoint("l0_fireworks", "l0_compatible.declared_sdks:FireworksInstrumentor", _GROUP),
     EntryPoint("l0_google_genai", "l0_google_genai:GoogleGenAIInstrumentor", _GROUP),
     EntryPoint("l0_groq", "l0_compatible.declared_sdks:GroqInstrumentor", _GROUP),
+    EntryPoint("l0_litellm", "l0_litellm:LitellmInstrumentor", _GROUP),
     EntryPoint("l0_openai", "l0_openai:OpenAIInstrumentor", _GROUP),
     EntryPoint("l0_together", "l0_compatible.declared_sdks:TogetherInstrumentor", _GROUP),
 )

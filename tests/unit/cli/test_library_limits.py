@@ -19,7 +19,6 @@ def install(folder: Path, name: str, *files: str) -> None:
     ("name", "file", "text"),
     [
         ("dspy", "dspy/clients/engines/lm15_engine.py", "engine='litellm'"),
-        ("litellm", "litellm/llms/custom_httpx/llm_http_handler.py", "responses()"),
         (
             "opentelemetry-instrumentation-openai",
             "opentelemetry/instrumentation/openai/v1/responses_wrappers.py",
