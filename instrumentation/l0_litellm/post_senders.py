@@ -93,17 +93,25 @@ class _RelayedBody(_Sender):
 
     def reader(self) -> WireReader:
         """As `WrappedBody.reader`."""
-        encode = _ENCODER.encode
-        named = self.adapter.inference.dialect != "chat"
+        encode, inference = _ENCODER.encode, self.adapter.inference
+        chat = inference.dialect == "chat"
 
         def build(event: Any) -> bytes:
-            name = event.get("type") if named else None
+            if chat:
+                self.ending = self.ending or (inference.choices == 1 and _finishes(event))
+                return f"data: {encode(event)}\n\n".encode()
+            name = event.get("type")
             if name in _LAST_READ:
                 self.ending = True
             head = f"event: {name}\n" if type(name) is str else ""
             return f"{head}data: {encode(event)}\n\n".encode()
 
         return self.adapter.reader(build, self.answer.headers.get("content-type", ""))
+
+
+def _finishes(event: Any) -> bool:
+    """Return True for an event with a finish reason, after which some versions of litellm read no more."""
+    return type(event) is dict and any(choice.get("finish_reason") for choice in event.get("choices") or ())
 
 
 class RelayedBody(_RelayedBody, WrappedBody):

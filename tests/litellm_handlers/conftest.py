@@ -1,4 +1,4 @@
-"""litellm against the simulator, in environments of its own: `make test-providers` runs these tests."""
+"""litellm against the simulator, each version in a separate environment: `make test-providers` runs these tests."""
 
 import asyncio
 import os
