@@ -76,7 +76,7 @@ test-providers: ## SDKs of other providers against the simulator, each environme
 	@.venv-providers/google-genai/bin/python -m pytest -n0 tests/google_genai
 	@"$(PYTHON)" scripts/environment.py .venv-providers/litellm '[openai,anthropic,test]' litellm
 	@.venv-providers/litellm/bin/python -m pytest -n0 $(LITELLM_WARNINGS) tests/litellm_handlers
-	@"$(PYTHON)" scripts/environment.py .venv-providers/litellm-older '[openai,anthropic,test]' 'litellm[proxy]==1.83.14' 'openai<3'
+	@"$(PYTHON)" scripts/environment.py .venv-providers/litellm-older '[openai,anthropic,test]' 'litellm[proxy]==1.100.0' 'openai<3'
 	@.venv-providers/litellm-older/bin/python -m pytest -n0 $(LITELLM_WARNINGS) tests/litellm_handlers
 
 test-backends: setup ## real Collector, Jaeger and Prometheus, read back; gets them first where this machine can

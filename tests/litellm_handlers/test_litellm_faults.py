@@ -65,6 +65,11 @@ def test_fault(
     stage: LitellmStage, bare: dict[tuple[str, str, bool], Seen], row: Row, route: Route, sync: bool
 ) -> None:
     seen, without = play(stage, row, route, sync), bare[str(row), route.dialect, sync]
+    if not sync and "RST before headers" in row.name and without.requests > 1:
+        # litellm 1.100 sends such a request once more inside `post`, which is within one attempt of ours.
+        assert flaw(End.SAME if without.error is None else End.HEALED, seen, without) is None
+        assert seen.spans == 1
+        return
     end = OTHER_ENDS.get(row.name) or row.others.get(route.dialect, row.end)
     if not sync and end in (End.BROKEN, End.SDK, End.EVENT) and seen.error is None:
         end = End.HEALED  # aiohttp returns all that has arrived, so the user may have seen nothing when it fails

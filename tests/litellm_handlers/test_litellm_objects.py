@@ -37,6 +37,8 @@ def bodies(dialect: str) -> dict[str, bytes]:
 WIDELY_READ = (ROUTES[0], ROUTES[1], ROUTES[-1])
 """One route for each dialect, on which all shipped answers are read. The others share the code, but for a few lines."""
 FEW = ("greeting", "parallel_tools")
+SEPARATED, SEPARATOR = "control_signs", r"\u2028"
+"""A shipped answer with a line separator in its text, and that separator as `repr` shows it."""
 
 
 @sync_and_async
@@ -49,7 +51,10 @@ def test_streamed_objects_are_those_of_litellm(stage: LitellmStage, route: Route
     for name, body in found.items():
         seen = stage.call(route, sync=sync, body=body)
         assert (bare[name].error, seen.error) == (None, None), name
-        assert plain(seen) == plain(bare[name]), name
+        if name == SEPARATED and SEPARATOR not in str(plain(bare[name])):
+            assert SEPARATOR in str(plain(seen)), "litellm 1.100 splits events at this character, and loses the text"
+        else:
+            assert plain(seen) == plain(bare[name]), name
         assert seen.span is not None
         assert (seen.requests, seen.spans, seen.span["l0.outcome"]) == (1, 1, "ok"), name
     l0.uninstrument()
