@@ -22,7 +22,7 @@ from virtual_time import load_engine
 from l0.runtime import async_driver, sync_driver
 from l0.runtime.watchdog import WATCHDOG, _readable
 from l0.simulator.connection import Connection, DisconnectedError
-from l0.stainless import direct_reading, send_deadlines
+from l0.stainless import send_deadlines
 
 _LOOK_S = 0.002
 """Real seconds between two looks at the client."""
@@ -84,7 +84,7 @@ class ServerTime:
         load_engine()
         runtime = [module for name, module in sys.modules.items() if name.startswith("l0.runtime.")]
         with pytest.MonkeyPatch.context() as patch:
-            for module in [*runtime, direct_reading]:
+            for module in runtime:
                 if hasattr(module, "perf_counter"):
                     patch.setattr(module, "perf_counter", self.time)
             # The transport's own timeouts are real: they are a minute longer, and the watchdog's come first.

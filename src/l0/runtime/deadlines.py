@@ -165,7 +165,7 @@ def _seconds(milliseconds: float | None) -> float:
 
 
 class Deadlines(Protocol):
-    """A source of read deadlines: `CallDeadlines`, or a fixed time."""
+    """A source of read deadlines: `CallDeadlines`, a fixed time, or a limit for each read."""
 
     def reading(self, at: float, /) -> float:
         """Start a read. Return its deadline; ``inf`` if none."""

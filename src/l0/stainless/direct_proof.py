@@ -14,6 +14,7 @@ from dataclasses import dataclass, fields
 from importlib import import_module
 from importlib.util import find_spec
 from inspect import signature
+from math import ulp
 from typing import Any
 
 from l0.model.errors import raised
@@ -25,8 +26,9 @@ from .direct_scripts import NEXT, SCRIPTS, Script
 _READ_TIMEOUT_S = 10.0
 """The read timeout of other connections, which nothing reaches unless a version of the transport hangs, however busy
 the event loop is."""
-_SHORT_S = 0.001
-"""The read timeout of a silent connection. All content arrives with its headers."""
+_SHORT_S = ulp(0.0)
+"""The read timeout of a silent connection, which is over as soon as it is set: in a program that has stopped the clock,
+as tests do, no other one would ever end. All content arrives with its headers."""
 _KINDS = {
     "sync": ("BoundSyncStream", "ResponseStream", "sync", "SyncStream", "ConnectionPool"),
     "asyncio": ("BoundAsyncStream", "AsyncResponseStream", "anyio", "AnyIOStream", "AsyncConnectionPool"),

@@ -19,15 +19,12 @@ import logging
 from collections.abc import AsyncGenerator, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from functools import partial
-from time import perf_counter
+from math import inf
 from typing import Any
 
 from l0.fastpath.chunked_body import PlainChunkParser
 from l0.fastpath.unframed_body import UnframedBody
-from l0.model.durations import limit_of
-from l0.model.policy import Timeout
 from l0.runtime.async_deadlines import deadline_reads
-from l0.runtime.deadlines import CallDeadlines
 from l0.runtime.watchdog import Expired
 
 from .asyncio_reading import Receive, holds_unread, keep_reading
@@ -175,6 +172,19 @@ class DirectConnection:
             self.parser.receive_data(body.rest)
 
 
+class _ReadTimeout:
+    """The transport's read timeout as the deadline of each read, which needs no timer per read."""
+
+    __slots__ = ("_limit_s",)
+
+    def __init__(self, timeout_s: float | None) -> None:
+        self._limit_s = inf if timeout_s is None else timeout_s
+
+    def reading(self, at: float, /) -> float:
+        """Return the deadline of a read that starts now."""
+        return at + self._limit_s
+
+
 def read_body(connection: DirectConnection) -> Iterator[bytes]:
     """Yield the raw reads of the body of a sync connection."""
     body, receive, size = connection.body, connection.socket.recv, connection.size
@@ -198,9 +208,9 @@ def read_body(connection: DirectConnection) -> Iterator[bytes]:
 
 async def aread_body(connection: DirectConnection) -> AsyncGenerator[bytes, None]:
     """As `read_body`, for async connections."""
-    body = connection.body
+    body, timeout = connection.body, _ReadTimeout(connection.read_timeout_s)
     with connection.reading() as receive:
-        reads = deadline_reads(partial(receive, connection.size), _read_limit(connection.read_timeout_s))
+        reads = deadline_reads(partial(receive, connection.size), timeout)
         read = reads.read
         try:
             for part in connection.early_content():
@@ -225,12 +235,6 @@ async def aread_body(connection: DirectConnection) -> AsyncGenerator[bytes, None
     async for part in connection.stream:
         yield part
     connection.retire_if_more_waits()
-
-
-def _read_limit(timeout_s: float | None) -> CallDeadlines:
-    """Return the transport's read timeout as a deadline, which needs no timer per read."""
-    limit = None if timeout_s is None else limit_of(timeout_s)
-    return CallDeadlines(Timeout(initial_token=None, inter_token=None, liveness=limit), perf_counter())
 
 
 def connection_of(stream: Any) -> DirectConnection | None:

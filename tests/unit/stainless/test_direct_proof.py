@@ -47,6 +47,19 @@ def test_both_ways_to_read_are_equal_with_the_installed_transport(kind):
     assert reason(kind) == ""
 
 
+def test_a_proof_needs_no_clock_that_goes_on():
+    loop = asyncio.new_event_loop()
+    loop.time = lambda: 1000.0  # type: ignore[method-assign]
+    proof = loop.create_task(direct_proof.areason_against(transport("asyncio")))
+    bound = threading.Timer(120, lambda: loop.call_soon_threadsafe(proof.cancel))
+    bound.start()
+    try:
+        assert loop.run_until_complete(proof) == ""
+    finally:
+        bound.cancel()
+        loop.close()
+
+
 def _less(connection: Any) -> Iterator[bytes]:
     yield from [*direct_reading.read_body(connection)][:-1]
 
