@@ -255,23 +255,26 @@ def test_bytes_behind_a_body_are_not_the_next_answer(backend, taken):
     assert over == [0, 1]
 
 
-async def _cancelled_by_asyncio(reading: Any) -> None:
+async def _cancelled_by_asyncio(reading: Any, until: asyncio.Future[None]) -> None:
     task = asyncio.ensure_future(reading)
-    await asyncio.sleep(0.05)
+    await until
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
 
 
-async def _cancelled_by_anyio(reading: Any) -> None:
-    with anyio.move_on_after(0.05) as scope:
+async def _cancelled_by_anyio(reading: Any, until: asyncio.Future[None]) -> None:
+    with anyio.CancelScope() as scope:
+        until.add_done_callback(lambda _: scope.cancel())
         await reading
     assert scope.cancelled_caught
 
 
-async def _cancelled_by_a_time_out(reading: Any) -> None:
+async def _cancelled_by_a_time_out(reading: Any, until: asyncio.Future[None]) -> None:
     with pytest.raises(TimeoutError):
-        await asyncio.wait_for(reading, 0.05)
+        async with asyncio.timeout(None) as limit:
+            until.add_done_callback(lambda _: limit.reschedule(0))
+            await reading
 
 
 @pytest.mark.parametrize("cancelled", [_cancelled_by_asyncio, _cancelled_by_anyio, _cancelled_by_a_time_out])
@@ -280,12 +283,15 @@ def test_a_read_that_is_cancelled_takes_its_connection_along(cancelled, taken):
         async with httpx.AsyncClient() as client:
             response = opened(await client.send(client.build_request("POST", url), stream=True))
             got: list[bytes] = []
+            all_came = asyncio.get_running_loop().create_future()
 
             async def reading() -> None:
                 async for part in areads(response):
                     got.append(part)
+                    if got == [b"abc", b"defg"]:
+                        all_came.set_result(None)
 
-            await cancelled(reading())
+            await cancelled(reading(), all_came)
             assert got == [b"abc", b"defg"]
             assert all(one.is_closed() for one in client._transport._pool.connections)
             await response.aclose()
