@@ -58,6 +58,14 @@ def test_the_same_chunks_come_over_one_connection(api, flavour, policy, sim, tak
     assert taken == [True, True]
 
 
+@pytest.mark.parametrize(("api", "flavour"), CLIENTS)
+def test_recorded_streams_are_read_directly(api, flavour, sim, taken, tmp_path):
+    bare, _ = told(api, flavour, sim)
+    l0.instrument(direct=True, record=tmp_path)
+    assert told(api, flavour, sim) == (bare, 1)
+    assert taken == [True, True]
+
+
 def test_a_proof_does_not_use_up_the_time_of_the_first_read(sim, monkeypatch):
     order: list[str] = []
     read_of = AsyncioReads.read

@@ -20,10 +20,18 @@ class RecordedByteStream:
     known: int
 
     def __iter__(self) -> Iterator[bytes]:
-        return self.recording.body(self.number, iter(self.inner), self.known)
+        return self.record(iter(self.inner))
 
     def __aiter__(self) -> AsyncIterator[bytes]:
-        return self.recording.abody(self.number, aiter(self.inner), self.known)
+        return self.arecord(aiter(self.inner))
+
+    def record(self, parts: Iterator[bytes]) -> Iterator[bytes]:
+        """Yield the parts of the body, recorded."""
+        return self.recording.body(self.number, parts, self.known)
+
+    def arecord(self, parts: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+        """As `record`."""
+        return self.recording.abody(self.number, parts, self.known)
 
     def close(self) -> None:
         """Close the connection."""

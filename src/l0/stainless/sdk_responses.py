@@ -447,7 +447,10 @@ def reads(response: Any) -> Iterator[bytes]:
     if not _plain(response):
         return iter(_reader_of(response).iter_bytes())
     response.is_stream_consumed = True
-    return direct_reads(response.stream.inner) if CONFIG.direct else iter(response.stream.inner)
+    inner = response.stream.inner
+    if not CONFIG.direct:
+        return iter(inner)
+    return inner.record(direct_reads(inner.inner)) if isinstance(inner, RecordedByteStream) else direct_reads(inner)
 
 
 def areads(response: Any) -> AsyncIterator[bytes]:
@@ -455,13 +458,18 @@ def areads(response: Any) -> AsyncIterator[bytes]:
     if not _plain(response):
         return aiter(_reader_of(response).aiter_bytes())
     response.is_stream_consumed = True
-    return adirect_reads(response.stream.inner) if CONFIG.direct else aiter(response.stream.inner)
+    inner = response.stream.inner
+    if not CONFIG.direct:
+        return aiter(inner)
+    return inner.arecord(adirect_reads(inner.inner)) if isinstance(inner, RecordedByteStream) else adirect_reads(inner)
 
 
 async def prove_reads(response: Any) -> None:
     """Decide in advance how the first body of an async transport is read, because that takes time."""
     if CONFIG.direct and _plain(response):
-        await aprove(response.stream.inner, type(response.extensions.get("network_stream")))
+        inner = response.stream.inner
+        source = inner.inner if isinstance(inner, RecordedByteStream) else inner
+        await aprove(source, type(response.extensions.get("network_stream")))
 
 
 def read_deadline(response: Any) -> ReadDeadline | None:
