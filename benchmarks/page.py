@@ -107,7 +107,7 @@ def _details(report: Report) -> Iterator[str]:
     yield "The first column of figures is absolute, the others are relative to it. L0 has the default policy and"
     yield "reports to OpenTelemetry's SDK; each further column changes one thing."
     yield ""
-    changes = [name for name in OWN if name != BARE]
+    changes = [name for name in OWN if name != BARE and name in report["versions"]]
     for group, title in GROUPS.items():
         cases = [case for case in report["cases"] if case["group"] == group]
         if cases:

@@ -20,13 +20,13 @@ BARE = "bare"
 FULL = "l0"
 SILENT = "l0-silent"
 GUARDED = "l0-guarded"
-DIRECT = "l0-direct"
+TRANSPORT = "l0-transport"
 OWN: dict[str, str] = {
     BARE: "bare SDK",
     FULL: "L0",
     SILENT: "no OpenTelemetry SDK",
     GUARDED: "recommended guardrails",
-    DIRECT: "direct reading",
+    TRANSPORT: "no direct reading",
 }
 """Variants that run in this environment, by name, with their titles."""
 TITLES = OWN | {peer.name: peer.title for peer in PEERS.values()}
@@ -55,7 +55,7 @@ def _switch_of(name: str) -> Callable[[], object]:
         import l0
 
         policy = l0.Policy(guardrails="recommended") if name == GUARDED else None
-        direct = True if name == DIRECT else None
+        direct = False if name == TRANSPORT else None
         # The first look-up of `l0.instrument` imports what it needs, so it is part of the cost.
         return lambda: l0.instrument(policy, direct=direct)
     modules = [importlib.import_module(module) for module in PEERS[name].modules]
@@ -86,7 +86,7 @@ def _switch_logfire() -> None:
 def caller(name: str, origin: str) -> Caller:
     """The functions that make calls in one variant, once it is enabled."""
     kinds: dict[str, Callable[[str], Caller]] = {
-        DIRECT: StreamCaller,
+        TRANSPORT: StreamCaller,
         "litellm": LiteLLMCaller,
         "l0-python": L0PythonCaller,
     }

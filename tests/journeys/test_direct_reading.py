@@ -91,25 +91,25 @@ def test_a_proof_does_not_use_up_the_time_of_the_first_read(sim, monkeypatch):
 @pytest.mark.parametrize(
     ("said", "asked", "is_on"),
     [
-        ("", None, False),
+        ("", None, True),
         ("1", None, True),
-        ("true", None, True),
         ("0", None, False),
+        ("false", None, False),
         ("1", False, False),
-        ("", True, True),
+        ("0", True, True),
+        ("", False, False),
     ],
 )
-def test_direct_reading_is_on_if_requested(said, asked, is_on, monkeypatch):
+def test_direct_reading_is_on_unless_it_is_turned_off(said, asked, is_on, sim, taken, monkeypatch):
     monkeypatch.setenv("L0_DIRECT", said)
     l0.instrument(direct=asked)
-    try:
-        assert CONFIG.direct is is_on
-    finally:
-        l0.uninstrument()
+    assert CONFIG.direct is is_on
+    told("chat", "sync", sim)
+    assert taken == [True, True] * is_on
     monkeypatch.delenv("L0_DIRECT")
-    l0.instrument()
-    assert not CONFIG.direct
     l0.uninstrument()
+    l0.instrument()
+    assert CONFIG.direct
 
 
 def test_invalid_direct_switch_is_reported():

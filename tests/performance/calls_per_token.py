@@ -6,8 +6,9 @@ difference, divided by the additional tokens, is what one token costs; requests,
 
 import asyncio
 import sys
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import repeat
 from pathlib import Path
 from types import FrameType, ModuleType
 from typing import Any
@@ -20,13 +21,19 @@ from l0.simulator.dialects.chat_server import CHAT
 from l0.simulator.dialects.messages_server import MESSAGES
 from l0.simulator.dialects.responses_server import RESPONSES
 from l0.simulator.dialects.server_dialect import AnswerIdentity
+from l0.stainless import direct_endpoints
+from l0.stainless.direct_proof import Transport
+from l0.stainless.direct_scripts import Script
 
 SHORT, LONG = 50, 150
 
+_HEAD = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n"
 _DIALECTS = {"chat": CHAT, "responses": RESPONSES, "messages": MESSAGES}
 _ROOT = Path(__file__).parents[2]
 _OWN = (str(_ROOT / "src") + "/", str(_ROOT / "instrumentation") + "/", "<l0 ")
 """The file names of L0's code, that of compiled constructors included."""
+_NETWORK = direct_endpoints.__file__
+"""The network in memory, whose calls are not counted."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,25 +65,24 @@ def _transport_of(api: str) -> ModuleType:
 
 
 def _client(api: str, sync: bool, reads: list[bytes]) -> Any:
-    transport: Any = _transport_of(api)
-    headers = {"content-type": "text/event-stream"}
+    """A client whose transport is the usual one, but over connections in memory: each of ``reads`` is one read."""
+    name = _transport_of(api).__name__
+    installed = Transport.installed("sync" if sync else "asyncio", name, name.replace("httpx", "httpcore"))
+    chunks = [b"%x\r\n%s\r\n" % (len(part), part) for part in reads]
+    answer = Script("answer", (_HEAD, *chunks, b"0\r\n\r\n"))
 
-    def respond(request: Any) -> Any:
-        return transport.Response(200, headers=headers, content=iter(reads), request=request)
+    class Endpoint(installed.endpoint):  # type: ignore[misc]
+        def answer(self, number: int) -> None:
+            if not self.pieces[number]:  # the body of a request is written after its headers
+                super().answer(number)
 
-    async def arespond(request: Any) -> Any:
-        async def parts() -> AsyncIterator[bytes]:
-            for part in reads:
-                yield part
-
-        return transport.Response(200, headers=headers, content=parts(), request=request)
-
+    client: Any = installed.client
+    transport = client.HTTPTransport(verify=False) if sync else client.AsyncHTTPTransport(verify=False)
+    transport._pool = installed.pool(network_backend=Endpoint(installed.network, repeat(answer)))
     package: Any = anthropic if api == "messages" else openai
-    name = "Anthropic" if api == "messages" else "OpenAI"
-    kind = getattr(package, name if sync else f"Async{name}")
-    http = transport.Client if sync else transport.AsyncClient
-    mock = transport.MockTransport(respond if sync else arespond)
-    return kind(api_key="x", base_url="http://origin.invalid", http_client=http(transport=mock), max_retries=0)
+    sdk_client = getattr(package, ("" if sync else "Async") + ("Anthropic" if api == "messages" else "OpenAI"))
+    http_client = (client.Client if sync else client.AsyncClient)(transport=transport)
+    return sdk_client(api_key="x", base_url="http://origin.invalid", http_client=http_client, max_retries=0)
 
 
 def _create(api: str, client: Any) -> Any:
@@ -125,9 +131,10 @@ def count(reading: Callable[[], None]) -> tuple[int, int]:
 
     def hook(frame: FrameType, event: str, _: object) -> None:
         nonlocal own, every
-        if event in ("call", "c_call"):
+        name = frame.f_code.co_filename
+        if event in ("call", "c_call") and name != _NETWORK:
             every += 1
-            own += frame.f_code.co_filename.startswith(_OWN)
+            own += name.startswith(_OWN)
 
     before = sys.getprofile()
     sys.setprofile(hook)

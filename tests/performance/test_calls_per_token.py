@@ -21,17 +21,27 @@ from l0.runtime.stream_stats import StreamStatsRecorder
 # Python 3.11 is the reference; later ones inline some calls and need no more. Whole calls: what a batch of gaps takes
 # to be added up (`pace`) is a fraction for each of them, and depends on how the gaps fell.
 LIMITS = {
-    ("chat", "sync"): 26,
-    ("chat", "async"): 26,
-    ("responses", "sync"): 27,
-    ("responses", "async"): 27,
-    ("messages", "sync"): 22,
-    ("messages", "async"): 22,
+    ("chat", "sync"): 35,
+    ("chat", "async"): 54,
+    ("responses", "sync"): 36,
+    ("responses", "async"): 55,
+    ("messages", "sync"): 31,
+    ("messages", "async"): 50,
 }
-# Deadlines of reads: one watch that is armed and disarmed, one clock that is asked.
-DEADLINES = {"sync": 1, "async": 5}
-# Of the bare SDK's calls, all code counted. The newest SDKs make 702, 113 and 93 calls for a token.
-SHARES = {"chat": 0.05, "responses": 0.28, "messages": 0.32}
+# Deadlines of reads: one watch that is armed and disarmed, one clock that is asked. In async code they are reads of
+# their own around those with the transport's timeout.
+DEADLINES = {"sync": 1, "async": 13}
+# Of the bare SDK's calls, all code counted, the transport's included. The newest SDKs make 787, 198 and 178 calls for a
+# token in sync code, and 934, 345 and 326 in async code. Without direct reading, the shares are two to three times as
+# large.
+SHARES = {
+    ("chat", "sync"): 0.05,
+    ("chat", "async"): 0.12,
+    ("responses", "sync"): 0.2,
+    ("responses", "async"): 0.31,
+    ("messages", "sync"): 0.21,
+    ("messages", "async"): 0.33,
+}
 # Memory blocks that stay for each token of an answer that is being read: its piece of text.
 BLOCKS = 1.5
 
@@ -83,7 +93,7 @@ def test_a_token_costs_a_fraction_of_the_calls_that_the_bare_sdk_makes(api, flav
     with instrumented():
         ours = calls_per_token(api, sync=flavour == "sync")
     assert bare.own == 0
-    assert ours.all <= SHARES[api] * bare.all
+    assert ours.all <= SHARES[api, flavour] * bare.all
 
 
 @pytest.mark.parametrize("api", ["chat", "responses", "messages"])

@@ -35,4 +35,5 @@ def test_instrument_imports_only_what_it_needs_to_patch() -> None:
     assert {"asyncio", "ssl", "wrapt"}.isdisjoint(alone)
     ours = [name for name in (*alone, *with_sdks) if name.partition(".")[0].startswith("l0")]
     assert len(ours) <= 28, ours
+    assert "l0.stainless.direct_proof" not in {*alone, *with_sdks, *by_call}, "the first stream runs the proof"
     assert {"l0.config", "l0.model.policy", "l0.stainless.sdk_calls", "l0.telemetry.spans"} <= set(by_call)

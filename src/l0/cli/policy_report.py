@@ -50,9 +50,11 @@ def policy_report() -> Iterator[DoctorFinding]:
     if CONFIG.default is not None and settings.sources:
         names = ", ".join(sorted(settings.sources.values()))
         yield DoctorFinding(f"the policy in code replaces that of the environment: {names}")
+    unset = EnvironmentSettings()
     for variable, name in SWITCHES.items():
-        if getattr(settings, name):
-            yield DoctorFinding(f"{name} is on (variable {variable})")
+        on = getattr(settings, name)
+        if on is not getattr(unset, name):
+            yield DoctorFinding(f"{name} is {'on' if on else 'off'} (variable {variable})")
     if settings.record is not None:
         yield DoctorFinding(f"calls are recorded in {settings.record} (variable L0_RECORD)")
     if settings.log is not None:

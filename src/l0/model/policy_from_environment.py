@@ -55,7 +55,7 @@ class EnvironmentSettings:
     """
 
     policy: Policy | None = None
-    direct: bool = False
+    direct: bool = True
     timeline: bool = False
     console: bool = False
     record: str | None = None

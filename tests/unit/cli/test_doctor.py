@@ -36,7 +36,7 @@ def test_a_healthy_environment(capsys: pytest.CaptureFixture[str]) -> None:
         assert f"one streamed answer, {api}: whole" in report
     assert "compiled constructors:" in report
     assert "parameters of requests: transformed by compiled functions" in report
-    assert "direct reading (off), httpx" in report
+    assert "direct reading (on), httpx" in report
     assert ": equal for sync, asyncio" in report
     assert "opentelemetry-api" in report
     assert report.endswith("No problems found.\n")
@@ -322,8 +322,9 @@ def test_json_has_a_stable_shape(monkeypatch: pytest.MonkeyPatch, capsys: pytest
 
 
 def test_switches_of_the_environment_are_reported(report: Callable[..., list[str]]) -> None:
-    assert report("Policy", L0_CONSOLE="1", L0_TIMELINE="0") == [
+    assert report("Policy", L0_CONSOLE="1", L0_DIRECT="0", L0_TIMELINE="0") == [
         "    console is on (variable L0_CONSOLE)",
+        "    direct is off (variable L0_DIRECT)",
         "    all fields: default",
     ]
 

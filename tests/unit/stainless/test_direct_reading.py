@@ -14,7 +14,7 @@ import anyio
 import pytest
 from installed import httpx, needs_trio
 
-from l0.config import CONFIG, Config
+from l0.config import CONFIG
 from l0.runtime.connection_use import ConnectionUse
 from l0.stainless.sdk_responses import areads, reads, tap
 
@@ -66,11 +66,6 @@ def server(*scripts: Script) -> Iterator[tuple[str, list[int]]]:
         finally:
             listening.shutdown(socket.SHUT_RDWR)
             accepting.join(120)
-
-
-@pytest.fixture(autouse=True)
-def on(monkeypatch) -> None:
-    monkeypatch.setattr(CONFIG, "_direct", True)
 
 
 def opened(response: Any) -> Any:
@@ -432,8 +427,8 @@ def test_a_body_that_the_transport_traces_is_read_as_ever(taken):
     assert "http11.receive_response_body.started" in told
 
 
-def test_it_is_off_unless_it_is_asked_for(read, taken, monkeypatch):
-    monkeypatch.setattr(CONFIG, "_direct", Config().direct)
+def test_a_body_is_read_as_usual_if_direct_reading_is_off(read, taken, monkeypatch):
+    monkeypatch.setattr(CONFIG, "_direct", False)
     with server((WHOLE,)) as (url, _):
         assert read(url) == [b"abcdefg"]
     assert taken == []
