@@ -104,7 +104,7 @@ class DirectConnection:
         self.parser = connection._h11_state
         iteration = "__iter__" if hasattr(self.stream, "__iter__") else "__aiter__"
         self.bypassed: list[tuple[Any, str]] = [
-            *((stream, iteration) for stream in streams),
+            *[(stream, iteration) for stream in streams],
             (connection, "_receive_response_body"),
             (connection, "_receive_event"),
             (self._network, "read"),
@@ -259,7 +259,8 @@ def connection_of(stream: Any) -> DirectConnection | None:
     timeout_s = found.read_timeout_s
     if timeout_s is not None and not 0 < timeout_s <= _LONGEST_TIMEOUT_S:
         return None
-    return None if any(name in vars(one) for one, name in found.bypassed) else found
+    own = [name for one, name in found.bypassed if name in vars(one)]  # a generator for `any` takes a call for each
+    return None if own else found
 
 
 def _layers(stream: Any, expected: tuple[tuple[str, str, str], ...]) -> list[Any] | None:
