@@ -1,6 +1,5 @@
 """`Timeout.total` ends what trickles before a request is sent: a TLS handshake, a proxy's answer to CONNECT."""
 
-import gc
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -9,6 +8,7 @@ import anyio
 import openai
 import pytest
 import trickling
+from makers import collected
 from trickling import Peer
 
 import l0
@@ -64,4 +64,4 @@ def test_total_timeout_bounds_trickling_bytes_while_connecting(run: str, proxied
         with pytest.raises(openai.APITimeoutError, match=r"400 ms \(Timeout.total\)"):
             RUNS[run](target, **({"proxy": url} if proxied else {}))
         assert time.perf_counter() - began < HUNG
-    gc.collect()
+    collected()

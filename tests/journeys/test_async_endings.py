@@ -1,7 +1,6 @@
 """As `test_endings`, in async code: cancellations, time-outs and the garbage collector end streams too."""
 
 import asyncio
-import gc
 import threading
 from collections.abc import Awaitable, Callable
 from contextlib import aclosing, suppress
@@ -9,6 +8,7 @@ from typing import Any
 
 import pytest
 from journeys_kit import CANCELLED, CHATTING, MESSAGING, OK, Spans, async_chat_client, async_claude
+from makers import collected
 
 import l0
 from l0.simulator.faults import Fault
@@ -146,12 +146,12 @@ def test_an_async_ending(
                     stream = await other.messages.create(**MESSAGING, stream=True)
             await end(stream)
             del stream
-            gc.collect()
+            collected()
             await asyncio.sleep(0.01)
         return found
 
     assert asyncio.run(journey()) == []
-    gc.collect()
+    collected()
     assert spans.ends == [expected]
     assert len(spans.all) == 1
 

@@ -4,7 +4,6 @@ The server is in the middle of its answer each time, and silent: only a client t
 """
 
 import asyncio
-import gc
 import os
 import sys
 import threading
@@ -17,6 +16,7 @@ import pytest
 import trio
 from installed import needs_trio
 from journeys_kit import CHATTING, MESSAGING, Spans, async_chat_client, async_claude, chat_client, claude
+from makers import collected
 
 import l0
 from l0.simulator.faults import Fault
@@ -109,7 +109,7 @@ def test_sync(sim: Simulator, spans: Spans, dialect: str, end: Callable[[Any], N
         stream = create(**request, stream=True)
         end(stream)
         del stream
-        gc.collect()
+        collected()
         assert left(sim)
     assert descriptors() <= before
     assert spans.ends[1:] == [("cancelled", "UNSET")] * TIMES
@@ -235,7 +235,7 @@ async def ajourney(sim: Simulator, dialect: str, end: AEnd, policy: l0.Policy) -
                 stream = await create(**request, stream=True)
             await end(stream)
             del stream
-            gc.collect()
+            collected()
             assert await anyio.to_thread.run_sync(left, sim)
         await anyio.sleep(0)
         assert descriptors() <= before + 1
@@ -255,7 +255,7 @@ def test_asyncio(sim: Simulator, spans: Spans, dialect: str, end: AEnd, policy: 
                 await asyncio.sleep(0.001)
 
     asyncio.run(journey())
-    gc.collect()
+    collected()
     assert complaints == []
     assert spans.ends[1:] == [("cancelled", "UNSET")] * TIMES
     assert len(sim.requests) == 1 + TIMES
@@ -269,7 +269,7 @@ def test_asyncio(sim: Simulator, spans: Spans, dialect: str, end: AEnd, policy: 
 @pytest.mark.parametrize("end", AENDINGS, ids=lambda one: one.__name__)
 def test_trio(sim: Simulator, spans: Spans, dialect: str, end: AEnd, policy: l0.Policy) -> None:
     trio.run(ajourney, sim, dialect, end, policy)
-    gc.collect()
+    collected()
     assert spans.ends[1:] == [("cancelled", "UNSET")] * TIMES
     assert len(sim.requests) == 1 + TIMES
 
@@ -308,6 +308,6 @@ def test_cancelled_at_any_moment(sim: Simulator, spans: Spans, moment: str, back
             assert await anyio.to_thread.run_sync(sim.wait_idle, 30)
 
     anyio.run(journey, backend=backend)
-    gc.collect()
+    collected()
     assert spans.ends == [("cancelled", "UNSET")]
     assert len(sim.requests) == len(MOMENTS[moment])

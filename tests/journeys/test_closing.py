@@ -4,7 +4,6 @@ Each case is run bare first. In sync code a read that is blocked goes on, bare, 
 l0 it ends at once, and raises what bare code raises if it closes inside its own loop.
 """
 
-import gc
 import signal
 import sys
 import threading
@@ -19,6 +18,7 @@ import openai
 import pytest
 from installed import needs_trio
 from journeys_kit import CANCELLED, CHATTING, MESSAGING, Spans, async_chat_client, async_claude, chat_client, claude
+from makers import collected
 
 import l0
 from l0.runtime.connection_use import ConnectionUse
@@ -153,7 +153,7 @@ def assert_like_bare(
     l0.instrument(policy, direct=direct)
     sim.script(*faults)
     assert case() == bare
-    gc.collect()
+    collected()
     assert len(sim.requests) == requests
     assert spans.ends == [CANCELLED]
 
@@ -318,7 +318,7 @@ def close_in_a_finalizer(_: Any, stream: Any) -> None:
             stream.close()
 
     Owner()
-    gc.collect()
+    collected()
 
 
 Close = Callable[[Any, Any], None]

@@ -1,6 +1,5 @@
 """Every way to end a stream ends its span exactly once, with the truth in it; and nothing is left behind."""
 
-import gc
 import os
 import signal
 import sys
@@ -13,6 +12,7 @@ import anthropic
 import openai
 import pytest
 from journeys_kit import CANCELLED, CHATTING, FAILED, OK, OPEN, Spans, chat_client, exhausted
+from makers import collected
 
 import l0
 from l0.simulator.faults import Fault
@@ -124,7 +124,7 @@ def test_an_ending(
     assert spans.ends == []
     end(stream)
     del stream
-    gc.collect()
+    collected()
     assert spans.ends == [expected]
     assert len(spans.all) == 1
 
@@ -138,7 +138,7 @@ def test_an_error_on_the_way(sim: Simulator, spans: Spans, dialect: str) -> None
     assert spans.ends == [FAILED]
     stream.close()
     del stream
-    gc.collect()
+    collected()
     assert spans.ends == [FAILED]
     assert (spans.only.attributes or {})["error.type"]
 
@@ -187,7 +187,7 @@ def test_interrupts_are_not_failures(sim: Simulator, spans: Spans, fault: Fault,
     sim.script(fault)
     with pytest.raises(KeyboardInterrupt):
         exhausted(OPEN["chat"](sim))
-    gc.collect()
+    collected()
     assert spans.ends == [CANCELLED]
     assert len(sim.requests) == 1
 
@@ -216,11 +216,11 @@ def descriptors() -> int:
 def test_no_socket_leaks(sim: Simulator, spans: Spans, end: Callable[[Any], None]) -> None:
     with openai.OpenAI(api_key="k", base_url=sim.openai) as client:
         end(client.chat.completions.create(**CHATTING, stream=True))
-        gc.collect()
+        collected()
         before = descriptors()
         for _ in range(20):
             end(client.chat.completions.create(**CHATTING, stream=True))
-        gc.collect()
+        collected()
         assert descriptors() <= before + 1
     assert len(spans.ends) == 21
 

@@ -5,6 +5,7 @@ difference, divided by the additional tokens, is what one token costs; requests,
 """
 
 import asyncio
+import gc
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -137,11 +138,14 @@ def count(reading: Callable[[], None]) -> tuple[int, int]:
             own += name.startswith(_OWN)
 
     before = sys.getprofile()
+    gc.collect()
+    gc.disable()  # a collection would run the finalizers of other readings in this one
     sys.setprofile(hook)
     try:
         reading()
     finally:
         sys.setprofile(before)
+        gc.enable()
     return own, every
 
 

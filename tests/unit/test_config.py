@@ -3,14 +3,13 @@
 import asyncio
 import contextlib
 import contextvars
-import gc
 import subprocess
 import sys
 import threading
 
 import anyio
 import pytest
-from makers import make_call, make_end
+from makers import collected, make_call, make_end
 
 from l0 import config
 from l0.config import CONFIG, Config, observed_by, policy
@@ -218,7 +217,7 @@ def test_a_generator_that_is_abandoned_takes_its_policy_along():
     for found in texts(FAST):
         assert found is FAST
         break
-    gc.collect()
+    collected()
     assert timeout() is None
 
 
@@ -232,7 +231,7 @@ def test_an_async_generator_that_is_abandoned_takes_its_policy_along():
         async for found in atexts():
             assert found is FAST
             break
-        gc.collect()
+        collected()
         for _ in range(3):  # the event loop closes it in another task
             await asyncio.sleep(0)
         assert timeout() is None
@@ -472,7 +471,7 @@ def test_observers_of_another_kind_are_refused(observers):
 def test_policy_that_no_block_uses_warns_at_its_line():
     def forgotten():
         policy(timeout=FAST)  # this line
-        gc.collect()
+        collected()
 
     with pytest.warns(RuntimeWarning, match="no effect by itself: use it as `with") as caught:
         forgotten()
@@ -492,7 +491,7 @@ def test_policy_is_checked_when_it_is_written(given, field, allowed):
         policy(**given)
     assert raised.value.field == field
     assert allowed in raised.value.allowed
-    gc.collect()  # a refused policy does not also warn that nothing uses it
+    collected()  # a refused policy does not also warn that nothing uses it
 
 
 PROGRAM = """

@@ -1,7 +1,6 @@
 """litellm itself as a source: its streams, over the openai SDK and over its own HTTP, sync and async, with faults."""
 
 import asyncio
-import gc
 import os
 import warnings
 from collections.abc import Awaitable, Callable, Iterator
@@ -10,6 +9,7 @@ from typing import Any
 
 import openai
 import pytest
+from makers import collected
 
 from l0 import EventType, Retry, StreamInterrupted, Timeout, l0, parallel
 from l0.simulator.corpus import bundled_answer
@@ -40,7 +40,7 @@ def litellm() -> Iterator[Any]:
         warnings.simplefilter("ignore", ResourceWarning)  # it leaves clients behind, and an event loop to close them
         found.in_memory_llm_clients_cache.flush_cache()
         asyncio.set_event_loop(None)
-        gc.collect()
+        collected()
 
 
 @pytest.fixture(params=["openai", "anthropic"])

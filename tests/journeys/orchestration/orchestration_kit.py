@@ -1,12 +1,12 @@
 """Clients whose requests say what the simulator is to do with them, and a run that leaves nothing behind."""
 
 import asyncio
-import gc
 from contextlib import asynccontextmanager
 from pathlib import Path
 from time import monotonic, sleep
 
 from journeys_kit import async_chat_client, async_claude
+from makers import collected
 
 
 class Provider:
@@ -60,7 +60,7 @@ def run(sim, journey, **options):
     before = descriptors()
     sim.reset()
     found = asyncio.run(main())
-    gc.collect()
+    collected()
     assert sim.wait_idle(120), "the server still works on a request"
     assert settled(before), "descriptors are left open"
     return found
@@ -93,7 +93,7 @@ def run_once(sim, options):
                     pass
 
         asyncio.run(main())
-        gc.collect()
+        collected()
 
 
 def descriptors():

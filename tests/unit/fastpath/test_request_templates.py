@@ -1,7 +1,6 @@
 """Requests from templates: when one is made, when it serves, and when the SDK builds the request itself."""
 
 import functools
-import gc
 import logging
 from collections.abc import Collection
 from contextlib import suppress
@@ -11,6 +10,7 @@ from weakref import ref
 import openai
 import pytest
 import wrapt
+from makers import collected
 
 from l0.fastpath.attribute_recorder import AttributeRecorder
 from l0.fastpath.request_template import RequestTemplate
@@ -281,7 +281,7 @@ def test_template_does_not_keep_its_client():
     client, templates = ref(requests.client), requests.templates
     requests.client.close()
     requests.client = None
-    gc.collect()
+    collected()
     assert client() is None
     assert not templates._clients
 
@@ -294,7 +294,7 @@ def test_stand_in_is_its_object_but_does_not_close_it(requests):
     assert {"headers", "timeout"} <= set(recorder.inherited)
     assert "_headers" in recorder.held
     recorder.stand_in = None
-    gc.collect()
+    collected()
     assert not requests.client.is_closed()
 
 

@@ -1,7 +1,6 @@
 """Deadlines of reads in async code. Under asyncio one handle serves all; somebody else's cancellation wins."""
 
 import asyncio
-import gc
 import signal
 import subprocess
 import sys
@@ -21,6 +20,7 @@ import trio
 import virtual_time
 from driver_fakes import FakeCallAdapter
 from installed import needs_trio
+from makers import collected
 from trio.testing import MockClock
 
 from l0.model.call import Outcome
@@ -88,7 +88,7 @@ def test_an_idle_timer_keeps_no_reads_alive():
         assert await reads.read() == b"data"
         gone = ref(reads)
         del reads
-        gc.collect()
+        collected()
         assert gone() is None
         await asyncio.sleep(3 * SOON)  # the timer fires for nobody
 

@@ -1,13 +1,12 @@
 """The circuit breaker: when it opens, who may probe, and what closes it."""
 
-import gc
 import threading
 
 import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
-from makers import Clock
+from makers import Clock, collected
 from recorded_breaker import BreakerChange, RecordedBreaker
 
 from l0.shared_state.breaker import COOLDOWN, TRANSITIONS, Breakers, BreakerSignal, BreakerState
@@ -149,7 +148,7 @@ def test_a_probe_that_is_forgotten_leaves_its_place_too():
     breaker, _, _, probe = probing()
     assert breaker.admit() is None
     del probe
-    gc.collect()
+    collected()
     assert breaker.admit().probe
 
 

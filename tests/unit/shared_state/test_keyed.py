@@ -1,13 +1,12 @@
 """State that calls share is bounded, and a forked child starts with empty state."""
 
-import gc
 import os
 import threading
 import time
 import weakref
 
 import pytest
-from makers import held_elsewhere, in_child
+from makers import collected, held_elsewhere, in_child
 
 from l0.shared_state import forks
 from l0.shared_state.breaker import Breakers, BreakerState
@@ -63,7 +62,7 @@ def test_unused_fork_holders_are_not_kept_alive():
     keyed = RetryBudgets()
     gone = weakref.ref(keyed["openai", "gpt-4o"])
     del keyed
-    gc.collect()
+    collected()
     assert gone() is None
 
 

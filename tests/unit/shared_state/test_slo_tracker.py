@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import os
 import threading
 import tracemalloc
@@ -11,7 +10,7 @@ from math import ceil
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from makers import Clock, held_elsewhere, make_call, make_end, make_stats
+from makers import Clock, collected, held_elsewhere, make_call, make_end, make_stats
 
 from l0.model.attempt import AttemptSpec
 from l0.model.call import Call, Outcome
@@ -218,7 +217,7 @@ def test_memory_of_a_target_does_not_grow_with_its_calls(slos, clock):
     for _ in range(300):
         play(slos, failure(), None)
         clock.now += 4000
-    gc.collect()
+    collected()
     grown = tracemalloc.get_traced_memory()[0] - before
     tracemalloc.stop()
     assert grown < 50_000

@@ -10,6 +10,7 @@ from weakref import ref
 import anyio
 import pytest
 from installed import httpx, needs_trio
+from makers import collected
 
 from l0.stainless import direct_bodies, direct_proof, direct_reading
 from l0.stainless.direct_proof import Transport
@@ -242,7 +243,7 @@ def test_an_error_of_a_read_keeps_nothing_alive():
     found = direct_reading.connection_of(stream)
     assert found is not None
     network = ref(found.layers[-1])
-    gc.collect()
+    collected()
     gc.disable()
     try:
         with pytest.raises(httpx.ReadError):

@@ -1,13 +1,13 @@
 """The observed bytes of a response, and the response of a new attempt behind the object that the user holds."""
 
 import asyncio
-import gc
 import sys
 import threading
 from types import SimpleNamespace
 
 import pytest
 from installed import httpx
+from makers import collected
 
 from l0.runtime.connection_use import ConnectionUse
 from l0.stainless.direct_reading import read_body
@@ -122,7 +122,7 @@ def test_a_response_that_is_dropped_was_given_up():
     body = Body(b"a")
     made, runtime = listened(body=body)
     del made
-    gc.collect()
+    collected()
     assert runtime.told == ["abandoned", body.close]
     assert body.closed == 0, "not in a finalizer"
 
@@ -133,7 +133,7 @@ def test_what_the_driver_does_itself_is_nobodys_stop():
     assert made.read() == b"a"
     made.close()
     del made
-    gc.collect()
+    collected()
     assert runtime.told == []
 
 
@@ -165,7 +165,7 @@ def test_adoption_shows_the_new_attempt_behind_the_old_object():
     assert (old.status_code, old.headers["x"]) == (201, "201")
     assert old.read() == b"new"
     assert runtime.told == []
-    gc.collect()
+    collected()
     assert runtime.told == []  # the old body's tap was disconnected first
 
 
@@ -178,7 +178,7 @@ def test_dropped_reading_of_an_old_attempt_leaves_the_new_one_open(flavour):
         await anext(chunks)
         adopt(made, fresh)
         del chunks
-        gc.collect()
+        collected()
         await asyncio.sleep(0)  # the loop closes dropped generators in other tasks
         await asyncio.sleep(0)
 
@@ -187,7 +187,7 @@ def test_dropped_reading_of_an_old_attempt_leaves_the_new_one_open(flavour):
         next(chunks)
         adopt(made, fresh)
         del chunks
-        gc.collect()
+        collected()
 
     decoded = httpx.Response(
         200,

@@ -1,9 +1,9 @@
 """`l0.wrap` refuses at once what it cannot wrap, and says so if nothing uses its result."""
 
 import asyncio
-import gc
 
 import pytest
+from makers import collected
 
 import l0
 from l0 import Fallback, Policy, PolicyError, Timeout, UnknownStreamError
@@ -42,7 +42,7 @@ def test_wrap_refuses_a_bad_option_at_once(options, field, allowed):
 def test_stream_that_nothing_reads_warns_at_the_line_that_wrapped_it():
     def forgotten():
         l0.wrap(texts)  # this line
-        gc.collect()
+        collected()
 
     with pytest.warns(RuntimeWarning, match="sends no request by itself") as caught:
         forgotten()
@@ -52,7 +52,7 @@ def test_stream_that_nothing_reads_warns_at_the_line_that_wrapped_it():
 def test_stream_that_is_read_does_not_warn():
     with l0.wrap(texts) as stream:
         assert stream.read() == "text"
-    gc.collect()
+    collected()
 
 
 @pytest.mark.parametrize(
