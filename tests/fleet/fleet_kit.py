@@ -14,7 +14,7 @@ from typing import Any
 
 import redis
 
-from l0.shared_state.fleet.fleet import Fleet, Question, Replica
+from l0.shared_state.fleet.fleet import Fleet, FleetRequest, Replica
 from l0.simulator.server import Simulator
 
 PROCESSES = 8
@@ -102,14 +102,14 @@ class DirectFleet(Fleet):
         super().__init__("redis://127.0.0.1")
         self.member, self._redis = member, client
 
-    def ask(self, replica: Replica, wish: str) -> Question:
-        self._exchange([question := Question(replica, wish)])
-        return question
+    def request(self, replica: Replica, operation: str) -> FleetRequest:
+        self._exchange([request := FleetRequest(replica, operation)])
+        return request
 
-    def hurry(self) -> None:
+    def exchange_soon(self) -> None:
         """Wait for the next exchange."""
 
     def exchange(self) -> None:
         """Tell Redis of all changes, and learn those of others."""
-        self._exchange([Question(replica) for replica in self._all()])
+        self._exchange([FleetRequest(replica) for replica in self._all()])
         assert not self.away

@@ -62,25 +62,25 @@ class Replica(Protocol):
         """True if there is something to tell Redis."""
         ...
 
-    def arguments(self, wish: str) -> Sequence[str | int]:
-        """Return the arguments of the script: the changes since the last answer, and a wish, such as ``take``."""
+    def arguments(self, operation: str) -> Sequence[str | int]:
+        """Return the arguments of the script: the changes since the last answer, and an operation such as ``take``."""
         ...
 
-    def answered(self, question: Question, answer: Any) -> None:
+    def apply(self, request: FleetRequest, answer: Any) -> None:
         """Take over the answer. Both methods run on the fleet's thread."""
         ...
 
 
-class Question:
-    """One request of a replica. ``wish``: empty for an exchange of changes."""
+class FleetRequest:
+    """One request of a replica. ``operation``: empty for an exchange of changes."""
 
-    __slots__ = ("_waiting", "cancelled", "ended", "granted", "replica", "wish")
+    __slots__ = ("_waiting", "cancelled", "ended", "granted", "operation", "replica")
 
-    def __init__(self, replica: Replica, wish: str = "") -> None:
+    def __init__(self, replica: Replica, operation: str = "") -> None:
         self.replica = replica
-        self.wish = wish
+        self.operation = operation
         self.granted: bool | None = None
-        """The answer to the wish; ``None`` if there is none yet."""
+        """The answer to the operation; ``None`` if there is none yet."""
         self.cancelled = False
         """True if the caller has decided without an answer."""
         self.ended = False
@@ -122,7 +122,7 @@ class Fleet:
         """False from an answer that did not come within `LONGEST_WAIT_S` until an exchange is as fast: nobody waits."""
         self._lock = threading.RLock()
         self._replicas: WeakSet[Replica] = WeakSet()
-        self._questions: deque[Question] = deque()
+        self._requests: deque[FleetRequest] = deque()
         self._wake = AutoResetEvent()
         self._starting = threading.Lock()  # only tried, never waited for
         self._thread: threading.Thread | None = None
@@ -156,20 +156,20 @@ class Fleet:
         with self._lock:
             self._replicas.add(replica)
 
-    def ask(self, replica: Replica, wish: str) -> Question | None:
-        """Send a wish, and wait briefly for the answer, which may still be missing then. ``None`` if Redis is away."""
+    def request(self, replica: Replica, operation: str) -> FleetRequest | None:
+        """Send an operation, and wait briefly for the answer, which may be missing then. ``None`` if Redis is away."""
         self.begin()
         if self.away:
             return None
-        question = Question(replica, wish)
-        self._questions.append(question)
+        request = FleetRequest(replica, operation)
+        self._requests.append(request)
         self._wake.set()
-        if self._prompt and not question.wait(LONGEST_WAIT_S):
+        if self._prompt and not request.wait(LONGEST_WAIT_S):
             self._prompt = False  # the thread sets it again once an exchange is fast
-        return question
+        return request
 
-    def hurry(self) -> None:
-        """Exchange changes now."""
+    def exchange_soon(self) -> None:
+        """Wake the thread, so that it exchanges changes at once."""
         self._wake.set()
 
     def _run(self) -> None:
@@ -180,48 +180,48 @@ class Fleet:
             complete = monotonic() >= complete_at
             if self.away and not complete:
                 continue
-            questions = [self._questions.popleft() for _ in range(len(self._questions))]
+            requests = [self._requests.popleft() for _ in range(len(self._requests))]
             due = [replica for replica in self._all() if complete or replica.changed]
-            if complete or due or questions:
-                self._exchange([*map(Question, due), *(one for one in questions if not one.cancelled)])
+            if complete or due or requests:
+                self._exchange([*map(FleetRequest, due), *(one for one in requests if not one.cancelled)])
             if complete or self.away:
                 complete_at = monotonic() + IDLE_INTERVAL_S
         if not self.away:
-            self._exchange([Question(replica) for replica in self._all() if replica.changed])
+            self._exchange([FleetRequest(replica) for replica in self._all() if replica.changed])
 
     def _all(self) -> list[Replica]:
         with self._lock:
             return list(self._replicas)
 
-    def _exchange(self, questions: Sequence[Question]) -> None:
-        """Send all questions in one round trip, and hand the answers out."""
+    def _exchange(self, requests: Sequence[FleetRequest]) -> None:
+        """Send all requests in one round trip, and hand the answers out."""
         began_at = monotonic()
         try:
-            members, *answers = self._send(questions)
+            members, *answers = self._send(requests)
             self.members = max(int(members), 1)
-            for question, answer in zip(questions, answers, strict=True):
-                question.replica.answered(question, answer)
-                question.end()
+            for request, answer in zip(requests, answers, strict=True):
+                request.replica.apply(request, answer)
+                request.end()
         except Exception as error:  # of redis-py, of the system, or an answer that is an error: the thread goes on
-            self._lose(questions, error)
+            self._mark_away(requests, error)
             return
         self.away = False
         if monotonic() - began_at <= LONGEST_WAIT_S:
             self._prompt = True
 
-    def _send(self, questions: Sequence[Question]) -> list[Any]:
+    def _send(self, requests: Sequence[FleetRequest]) -> list[Any]:
         if self._redis is None:
             self._redis = connect(self.url, SOCKET_TIMEOUT_S)
         with self._redis.pipeline(transaction=False) as pipeline:
             pipeline.eval(_MEMBERS, 1, _MEMBERS_KEY, self.member, MEMBER_S)
-            for one in questions:
-                pipeline.eval(one.replica.script, 1, one.replica.key, *one.replica.arguments(one.wish))
+            for one in requests:
+                pipeline.eval(one.replica.script, 1, one.replica.key, *one.replica.arguments(one.operation))
             return pipeline.execute()
 
-    def _lose(self, questions: Sequence[Question], error: Exception) -> None:
+    def _mark_away(self, requests: Sequence[FleetRequest], error: Exception) -> None:
         self.away = True
-        for question in (*questions, *(self._questions.popleft() for _ in range(len(self._questions)))):
-            question.end()
+        for request in (*requests, *(self._requests.popleft() for _ in range(len(self._requests)))):
+            request.end()
         if not self._warned and not self._ending:
             self._warned = True
             _log.warning(

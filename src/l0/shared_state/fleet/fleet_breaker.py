@@ -17,13 +17,13 @@ from ..keyed import Target
 from .redis_keys import KEPT_S, redis_key
 
 if TYPE_CHECKING:
-    from .fleet import Fleet, Question
+    from .fleet import Fleet, FleetRequest
 
 LEASE_S = 10.0
 """Time without an exchange after which another process may probe: many times the time between two exchanges."""
 _PROBE, _HELD, _RELEASED = "probe", "held", "released"
 _SCRIPT = """
-local wish, me, own_state, own_age = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4])
+local operation, me, own_state, own_age = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4])
 local cooldown, lease = tonumber(ARGV[7]), tonumber(ARGV[8])
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
@@ -40,17 +40,17 @@ local mine = state == 'half_open' and holder == me
 local taken = state == 'half_open' and holder ~= me and holder ~= '' and expires > now
 local free = state == 'half_open' and not taken or state == 'open' and now >= since + cooldown
 local granted = 0
-if wish == 'trip' then
+if operation == 'trip' then
     if state == '' or state == 'closed' then
         state, since = 'open', now
     end
-elseif free and wish == 'recovered' then
+elseif free and operation == 'recovered' then
     state, since, holder = 'closed', now, ''
-elseif free and wish == 'failed' then
+elseif free and operation == 'failed' then
     state, since, holder = 'open', now, ''
-elseif mine and wish == 'released' then
+elseif mine and operation == 'released' then
     holder = ''
-elseif free and (wish == 'probe' or wish == 'held') then
+elseif free and (operation == 'probe' or operation == 'held') then
     state, holder, expires, granted = 'half_open', me, now + lease, 1
 end
 if state ~= '' then
@@ -85,7 +85,7 @@ class FleetBreaker(Breaker):
     def renew(self) -> None:
         """Close in a forked child, which has no call in progress and no probe."""
         super().renew()
-        self._question: Question | None = None
+        self._request: FleetRequest | None = None
         """The latest request for the probe."""
         self._granted_until = -inf
         """The time until which a call may use the probe that Redis has granted."""
@@ -109,7 +109,7 @@ class FleetBreaker(Breaker):
             if asks and self._asked_at is None:
                 self._asked_at = now
         if asks:  # without the lock: the answer changes this breaker
-            self._question = self._fleet.ask(self, _PROBE)
+            self._request = self._fleet.request(self, _PROBE)
         with self._lock:
             if not self._decides_alone(now) and self._granted_until < now and self.state is not BreakerState.CLOSED:
                 return None
@@ -120,7 +120,7 @@ class FleetBreaker(Breaker):
 
     def _must_ask(self, now: float) -> bool:
         """Return True if a probe is due, and it is not known who makes it. The caller holds the lock."""
-        waits = self._question is not None and not self._question.ended
+        waits = self._request is not None and not self._request.ended
         if waits or self._granted_until >= now or self._probed_elsewhere or self._current_probe() is not None:
             return False
         return not self._cooling(now)
@@ -137,7 +137,7 @@ class FleetBreaker(Breaker):
             elif call.changed_to is BreakerState.OPEN:
                 self._signal = BreakerSignal.FAILED if call.probe else BreakerSignal.TRIP
         if self._signal:
-            self._fleet.hurry()
+            self._fleet.exchange_soon()
 
     def _released(self, call: BreakerPermit) -> None:
         with self._lock:
@@ -145,7 +145,7 @@ class FleetBreaker(Breaker):
                 self._signal = _RELEASED
             super()._released(call)
         if self._signal:
-            self._fleet.hurry()
+            self._fleet.exchange_soon()
 
     @property
     def changed(self) -> bool:
@@ -155,33 +155,33 @@ class FleetBreaker(Breaker):
     def _holds(self) -> bool:
         return self._current_probe() is not None or self._granted_until >= self._clock()
 
-    def arguments(self, wish: str) -> Sequence[str | int]:
+    def arguments(self, operation: str) -> Sequence[str | int]:
         """Return the arguments of the script."""
         with self._lock:
             own = (0, 0)
-            if not wish:
+            if not operation:
                 own = self._sent = self._unsent
                 self._sent_signal = self._signal
-                wish = self._signal or (_HELD if self._holds() else "")
+                operation = self._signal or (_HELD if self._holds() else "")
             age_ms = round(1000 * min(max(self._clock() - self._since, 0.0), KEPT_S))
             times = round(1000 * self._cooldown), round(1000 * LEASE_S), KEPT_S
-            return wish, self._fleet.member, self._state.value, age_ms, *own, *times
+            return operation, self._fleet.member, self._state.value, age_ms, *own, *times
 
-    def answered(self, question: Question, answer: tuple[int, str, int, int, int, int]) -> None:
+    def apply(self, request: FleetRequest, answer: tuple[int, str, int, int, int, int]) -> None:
         """Take over the state of the fleet's breaker, and count the outcomes of the other processes."""
         granted, state, age_ms, *totals, elsewhere = answer
         with self._lock:
             now = self._clock()
             self._probed_elsewhere = bool(elsewhere)
             self._count((totals[0], totals[1]))
-            if not question.wish and self._signal == self._sent_signal:
+            if not request.operation and self._signal == self._sent_signal:
                 self._signal = ""
             if self._signal or self._current_probe() is not None:
                 return  # a call has changed the state since, or is about to
-            if question.wish and granted:
+            if request.operation and granted:
                 self._granted_until, self._since = now + LEASE_S, -inf
             elif self._granted_until < now:
-                self._asked_at = None if question.wish else self._asked_at
+                self._asked_at = None if request.operation else self._asked_at
                 self._follow(state, now - age_ms / 1000)
 
     def _count(self, totals: tuple[int, int]) -> None:

@@ -15,17 +15,17 @@ from ..keyed import Target
 from .redis_keys import KEPT_S, redis_key
 
 if TYPE_CHECKING:
-    from .fleet import Fleet, Question
+    from .fleet import Fleet, FleetRequest
 
 _TAKE = "take"
 _SCRIPT = """
-local wish, change, last = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
+local operation, change, last = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
 local capacity, floor, cost = tonumber(ARGV[4]), tonumber(ARGV[5]), tonumber(ARGV[6])
 -- Without a level Redis is new, or has lost its data: what this process knows is as good as any.
 local level = tonumber(redis.call('GET', KEYS[1]) or last) + change
 level = math.max(floor - cost, math.min(capacity, level))
 local granted = 0
-if wish == 'take' and level > floor then
+if operation == 'take' and level > floor then
     level, granted = level - cost, 1
 end
 redis.call('SET', KEYS[1], level, 'EX', ARGV[7])
@@ -55,12 +55,12 @@ class FleetBudget(Budget):
         """Take the cost of one extra request, if the bucket of the fleet allows it."""
         if self._tokens <= self._floor:
             return False
-        question = self._fleet.ask(self, _TAKE)
+        request = self._fleet.request(self, _TAKE)
         with self._lock:
-            if question is not None:
-                if question.granted is not None:
-                    return question.granted
-                question.cancelled = True
+            if request is not None:
+                if request.granted is not None:
+                    return request.granted
+                request.cancelled = True
             if share(self._last - self._floor, self._fleet.members) + self._tokens - self._last <= 0:
                 return False
             return super().spend()
@@ -77,26 +77,26 @@ class FleetBudget(Budget):
         """True if this process has changed the level since the last answer."""
         return self._tokens != self._last
 
-    def arguments(self, wish: str) -> Sequence[str | int]:
+    def arguments(self, operation: str) -> Sequence[str | int]:
         """Return the arguments of the script."""
         with self._lock:
             change = 0
-            if not wish:
+            if not operation:
                 change = self._sent = self._tokens - self._last
-            return wish, change, self._last, self._capacity, self._floor, self._cost, KEPT_S
+            return operation, change, self._last, self._capacity, self._floor, self._cost, KEPT_S
 
-    def answered(self, question: Question, answer: tuple[int, int]) -> None:
+    def apply(self, request: FleetRequest, answer: tuple[int, int]) -> None:
         """Take over the level of the bucket."""
         granted, level = answer
         with self._lock:
-            sent = 0 if question.wish else self._sent
+            sent = 0 if request.operation else self._sent
             unsent = self._tokens - self._last - sent
-            if question.cancelled and granted:  # the caller has decided alone, and has paid for that
+            if request.cancelled and granted:  # the caller has decided alone, and has paid for that
                 unsent += self._cost
             self._last = level
             self._tokens = min(self._capacity, level + unsent)
-            if question.wish:
-                question.granted = bool(granted)
+            if request.operation:
+                request.granted = bool(granted)
 
 
 def share(tokens: int, members: int) -> int:

@@ -10,7 +10,7 @@ from ..quantiles import Quantiles, Series
 from .redis_keys import KEPT_S, redis_key
 
 if TYPE_CHECKING:
-    from .fleet import Fleet, Question
+    from .fleet import Fleet, FleetRequest
 
 _SCRIPT = """
 for sample = 4, #ARGV do
@@ -58,13 +58,13 @@ class FleetQuantiles(Quantiles):
         """True if Redis does not know the latest samples of this process."""
         return bool(self._unsent or self._sent)
 
-    def arguments(self, wish: str) -> Sequence[str | int]:  # noqa: ARG002 - it wishes nothing
+    def arguments(self, operation: str) -> Sequence[str | int]:  # noqa: ARG002 - it has no operations
         """Return the arguments of the script."""
         new = [self._unsent.popleft() for _ in range(len(self._unsent))]
         self._sent = [*self._sent, *new][-self._last :]
         return self._newest, self._last, KEPT_S, *map(repr, self._sent)
 
-    def answered(self, question: Question, answer: Sequence[Entry]) -> None:  # noqa: ARG002 - the same
+    def apply(self, request: FleetRequest, answer: Sequence[Entry]) -> None:  # noqa: ARG002 - the same
         """Take over the samples since the last answer; those of this process are among them."""
         self._samples.extend(float(value) for _, (_, value) in answer)
         self._sent = []

@@ -18,7 +18,7 @@ from .fleet_breaker import others
 from .redis_keys import redis_key
 
 if TYPE_CHECKING:
-    from .fleet import Fleet, Question
+    from .fleet import Fleet, FleetRequest
 
 TOTALS_KEPT_S = 86_400
 """Time in s after which Redis forgets totals that no process adds to. Then processes begin to count anew."""
@@ -92,7 +92,7 @@ class FleetHistory:
         """True if Redis does not know all events of this process."""
         return any(windows.changed for windows in self._windows.values())
 
-    def arguments(self, wish: str) -> Sequence[str | int]:  # noqa: ARG002 - it wishes nothing
+    def arguments(self, operation: str) -> Sequence[str | int]:  # noqa: ARG002 - it has no operations
         """Return the arguments of the script."""
         with self._lock:
             counts = [windows.untold() for windows in self._windows.values()]
@@ -101,7 +101,7 @@ class FleetHistory:
             found += [name, count.bad, count.total]
         return found
 
-    def answered(self, question: Question, answer: Sequence[int]) -> None:  # noqa: ARG002 - the same
+    def apply(self, request: FleetRequest, answer: Sequence[int]) -> None:  # noqa: ARG002 - the same
         """Take over the events of other processes."""
         at = self._clock()
         with self._lock:

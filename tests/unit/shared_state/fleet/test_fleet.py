@@ -13,7 +13,7 @@ import pytest
 from makers import in_child
 
 from l0.shared_state.fleet import fleet as module
-from l0.shared_state.fleet.fleet import LONGEST_WAIT_S, Fleet, Question
+from l0.shared_state.fleet.fleet import LONGEST_WAIT_S, Fleet, FleetRequest
 from l0.shared_state.fleet.fleet_budget import FleetBudget
 
 pytest.importorskip("redis", reason="redis is not installed: pip install 'l0-otel[redis]'")
@@ -35,13 +35,13 @@ def fleet_at(server: socket.socket) -> Fleet:
 def waits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """Return the waits of calls, in s, as they happen."""
     found: list[float] = []
-    wait = Question.wait
+    wait = FleetRequest.wait
 
-    def noted(question: Question, seconds: float) -> bool:
+    def noted(request: FleetRequest, seconds: float) -> bool:
         found.append(seconds)
-        return wait(question, seconds)
+        return wait(request, seconds)
 
-    monkeypatch.setattr(Question, "wait", noted)
+    monkeypatch.setattr(FleetRequest, "wait", noted)
     return found
 
 
@@ -65,8 +65,8 @@ def test_redis_that_is_away_is_not_asked(
     fleet = fleet_at(listener)
     listener.close()
     attempts = threading.Semaphore(0)
-    lose = fleet._lose
-    monkeypatch.setattr(fleet, "_lose", lambda *given: (lose(*given), attempts.release()))
+    lose = fleet._mark_away
+    monkeypatch.setattr(fleet, "_mark_away", lambda *given: (lose(*given), attempts.release()))
     with caplog.at_level(logging.WARNING, "l0"):
         fleet.begin()
         for _ in range(3):

@@ -21,16 +21,16 @@ class SilentFleet:
         self.away, self.member = away, "me"
         self.asked: list[Any] = []
 
-    def ask(self, _: object, wish: str) -> Any:
+    def request(self, _: object, operation: str) -> Any:
         if self.away:
             return None
-        self.asked.append(SimpleNamespace(wish=wish, ended=False, granted=None))
+        self.asked.append(SimpleNamespace(operation=operation, ended=False, granted=None))
         return self.asked[-1]
 
     def add(self, _: object) -> None:
         """Nothing is exchanged."""
 
-    def hurry(self) -> None:
+    def exchange_soon(self) -> None:
         """Nothing is exchanged."""
 
 
@@ -42,15 +42,15 @@ def answer(
     copy: FleetBreaker,
     state: str = "",
     *,
-    wish: str = "",
+    operation: str = "",
     granted: bool = False,
     elsewhere: bool = False,
     age: float = 0,
 ) -> None:
     """Let Redis answer; nobody has counted anything."""
-    question: Any = SimpleNamespace(wish=wish, granted=None)
-    copy.arguments(wish)
-    copy.answered(question, (int(granted), state, round(1000 * age), 0, 0, int(elsewhere)))
+    request: Any = SimpleNamespace(operation=operation, granted=None)
+    copy.arguments(operation)
+    copy.apply(request, (int(granted), state, round(1000 * age), 0, 0, int(elsewhere)))
 
 
 @given(st.lists(st.sampled_from(["succeed", "fail", "release", "later"]), max_size=120))
@@ -94,9 +94,9 @@ def test_failures_of_others_trip_the_breaker() -> None:
     copy = copy_of(SilentFleet(away=False), time)
     answer(copy)
     time.now += 1
-    question: Any = SimpleNamespace(wish="", granted=None)
+    request: Any = SimpleNamespace(operation="", granted=None)
     copy.arguments("")
-    copy.answered(question, (0, "", 0, SAMPLES - 1, SAMPLES - 1, 0))
+    copy.apply(request, (0, "", 0, SAMPLES - 1, SAMPLES - 1, 0))
     permit = copy.admit()
     assert permit is not None
     permit.fail()
@@ -109,8 +109,8 @@ def test_call_is_refused_until_redis_has_said_who_probes() -> None:
     copy = copy_of(fleet, time)
     answer(copy, "open", age=COOLDOWN)
     assert [copy.admit(), copy.admit()] == [None, None]
-    assert [question.wish for question in fleet.asked] == ["probe"]  # it is asked once
-    answer(copy, "half_open", wish="probe", granted=True)  # too late for the first call
+    assert [request.operation for request in fleet.asked] == ["probe"]  # it is asked once
+    answer(copy, "half_open", operation="probe", granted=True)  # too late for the first call
     permit = copy.admit()
     assert permit is not None
     assert permit.probe
@@ -126,7 +126,7 @@ def test_lease_that_nobody_uses_is_not_kept() -> None:
     copy = copy_of(SilentFleet(away=False), time)
     answer(copy, "open", age=COOLDOWN)
     copy.admit()
-    answer(copy, "half_open", wish="probe", granted=True)
+    answer(copy, "half_open", operation="probe", granted=True)
     assert copy.arguments("")[0] == "held"
     time.now += LEASE_S + 1
     assert copy.arguments("")[0] == ""
@@ -155,13 +155,13 @@ def test_change_that_redis_does_not_know_is_not_overwritten() -> None:
     time = Clock()
     copy = copy_of(SilentFleet(away=False), time)
     answer(copy, "open", age=COOLDOWN)
-    answer(copy, "half_open", wish="probe", granted=True)
+    answer(copy, "half_open", operation="probe", granted=True)
     permit = copy.admit()
     assert permit is not None
     copy.arguments("")
     permit.release()  # after the arguments were read
-    question: Any = SimpleNamespace(wish="", granted=None)
-    copy.answered(question, (0, "half_open", 0, 0, 0, 0))
+    request: Any = SimpleNamespace(operation="", granted=None)
+    copy.apply(request, (0, "half_open", 0, 0, 0, 0))
     assert copy.arguments("")[0] == "released"
 
 

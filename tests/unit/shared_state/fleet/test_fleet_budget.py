@@ -16,7 +16,7 @@ LEVEL = 1000
 
 def away(members: int) -> Any:
     """Return a fleet whose Redis does not answer."""
-    return SimpleNamespace(away=True, members=members, add=lambda _: None, ask=lambda *_: None)
+    return SimpleNamespace(away=True, members=members, add=lambda _: None, request=lambda *_: None)
 
 
 def copies(members: int, level: float = CAPACITY) -> list[FleetBudget]:
@@ -27,12 +27,14 @@ def copies(members: int, level: float = CAPACITY) -> list[FleetBudget]:
     return found
 
 
-def answer(copy: FleetBudget, level: float, *, wish: str = "", granted: bool = False, cancelled: bool = False) -> Any:
+def answer(
+    copy: FleetBudget, level: float, *, operation: str = "", granted: bool = False, cancelled: bool = False
+) -> Any:
     """Let Redis answer."""
-    question: Any = SimpleNamespace(wish=wish, cancelled=cancelled, granted=None)
-    copy.arguments(wish)
-    copy.answered(question, (int(granted), round(level * LEVEL)))
-    return question
+    request: Any = SimpleNamespace(operation=operation, cancelled=cancelled, granted=None)
+    copy.arguments(operation)
+    copy.apply(request, (int(granted), round(level * LEVEL)))
+    return request
 
 
 @given(st.integers(1, 40), st.lists(st.tuples(st.integers(0, 39), st.booleans()), max_size=300))
@@ -69,7 +71,7 @@ def test_the_only_member_follows_the_rules_of_a_process(events: list[bool]) -> N
 
 def test_empty_bucket_of_the_fleet_refuses_without_asking() -> None:
     (copy,) = copies(1, level=FLOOR)
-    copy._fleet.ask = pytest.fail  # type: ignore[method-assign, assignment]
+    copy._fleet.request = pytest.fail  # type: ignore[method-assign, assignment]
     assert not copy.spend()
 
 
@@ -79,8 +81,8 @@ def test_changes_are_told_once() -> None:
     assert copy.changed
     assert copy.arguments("")[1] == 100
     copy.succeed()  # after the changes were sent
-    question: Any = SimpleNamespace(wish="", cancelled=False, granted=None)
-    copy.answered(question, (0, 7100))
+    request: Any = SimpleNamespace(operation="", cancelled=False, granted=None)
+    copy.apply(request, (0, 7100))
     assert copy.level == pytest.approx(7.2)
     assert copy.arguments("")[1] == 100
     answer(copy, 7.2)
@@ -90,6 +92,6 @@ def test_changes_are_told_once() -> None:
 def test_token_that_redis_gave_too_late_is_not_paid_twice() -> None:
     (copy,) = copies(1)
     assert copy.spend()  # alone, since no answer came
-    answer(copy, CAPACITY - 1, wish="take", granted=True, cancelled=True)
+    answer(copy, CAPACITY - 1, operation="take", granted=True, cancelled=True)
     assert copy.level == CAPACITY - 1
     assert not copy.changed

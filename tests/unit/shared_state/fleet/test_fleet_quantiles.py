@@ -33,7 +33,7 @@ def test_samples_of_others_count_as_well(ours: list[float], theirs: list[float])
     for sample in ours:
         copy.add(sample)
     sent = [float(value) for value in copy.arguments("")[3:]]
-    copy.answered(FLEET, entries([*theirs, *sent]))
+    copy.apply(FLEET, entries([*theirs, *sent]))
     for sample in [*theirs, *ours]:
         alone.add(sample)
     assert (copy.p95, copy.deadline(None)) == (alone.p95, alone.deadline(None))
@@ -43,7 +43,7 @@ def test_samples_of_others_count_as_well(ours: list[float], theirs: list[float])
 def test_new_process_adapts_to_what_others_have_seen() -> None:
     copy = FleetQuantiles(FLEET, SERIES)
     assert copy.p95 is None
-    copy.answered(FLEET, entries([1.5] * MIN_COUNT))
+    copy.apply(FLEET, entries([1.5] * MIN_COUNT))
     assert copy.p95 == 1.5
     assert copy.arguments("")[0] == f"{MIN_COUNT - 1}-1"
 
