@@ -7,9 +7,10 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
-from l0.model.call import AttributeValue, RetrySafety
+from l0.model.call import RetrySafety
 from l0.model.inference_request import InferenceRequest
 from l0.model.tolerant_reading import object_of, objects_in
+from l0.stainless.request_attributes import request_attributes
 from l0.telemetry import names
 
 STREAMED, COMPLETE = ":streamGenerateContent", ":generateContent"
@@ -47,7 +48,7 @@ def describe(client: Any, path: str, body: Mapping[str, Any], *, stream: bool) -
         model=found[1],
         retry_safety=RetrySafety.UNTIL_ACCEPTED if _server_side(body) else RetrySafety.SAFE,
         body=body,
-        attributes=_attributes(settings, stream=stream),
+        attributes=request_attributes(settings, _SETTINGS, settings.get("stopSequences"), stream=stream),
         certain=(urlsplit(base_url(client)).hostname or "").endswith(".googleapis.com"),
         choices=settings.get("candidateCount") or 1,
         resumable=not structured,
@@ -68,17 +69,3 @@ def with_model(url: str, model: str) -> str:
 def _server_side(body: Mapping[str, Any]) -> bool:
     """Return True for tools of the server that are not known to be harmless: their effects must not happen twice."""
     return any(tool.keys() - _HARMLESS_TOOLS for tool in objects_in(body.get("tools")))
-
-
-def _attributes(settings: Mapping[str, Any], *, stream: bool) -> dict[str, AttributeValue]:
-    attributes: dict[str, AttributeValue] = {}
-    for field, name, kind in _SETTINGS:
-        value = settings.get(field)
-        if isinstance(value, int | float) and not isinstance(value, bool):
-            attributes[name] = kind(value)
-    stop = settings.get("stopSequences")
-    if isinstance(stop, list | tuple) and all(isinstance(one, str) for one in stop):
-        attributes[names.REQUEST_STOP_SEQUENCES] = tuple(stop)
-    if stream:
-        attributes[names.REQUEST_STREAM] = True
-    return attributes

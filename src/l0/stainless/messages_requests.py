@@ -7,6 +7,7 @@ from typing import Any
 
 from l0.model.call import AttributeValue, RetrySafety
 from l0.model.inference_request import InferenceRequest
+from l0.stainless.request_attributes import request_attributes
 from l0.telemetry import names
 
 _PARAMETERS = (
@@ -61,16 +62,7 @@ def _server_side(body: Mapping[str, Any]) -> bool:
 
 
 def _attributes(body: Mapping[str, Any], *, stream: bool) -> dict[str, AttributeValue]:
-    attributes: dict[str, AttributeValue] = {}
-    for field, name, kind in _PARAMETERS:
-        value = body.get(field)
-        if isinstance(value, int | float) and not isinstance(value, bool):
-            attributes[name] = kind(value)
-    stop = body.get("stop_sequences")
-    if isinstance(stop, list | tuple) and all(isinstance(one, str) for one in stop):
-        attributes[names.REQUEST_STOP_SEQUENCES] = tuple(stop)
-    if stream:
-        attributes[names.REQUEST_STREAM] = True
+    attributes = request_attributes(body, _PARAMETERS, body.get("stop_sequences"), stream=stream)
     attributes.update(_sdk_attributes(body))
     return attributes
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from l0.model.call import AttributeValue, RetrySafety
 from l0.model.inference_request import InferenceRequest, request_body
+from l0.stainless.request_attributes import request_attributes
 from l0.telemetry import names
 
 Operations = Mapping[str, tuple[str, str]]
@@ -122,21 +123,12 @@ def _server_tools(tools: object) -> bool:
 def _attributes(
     dialect: str, body: Mapping[str, Any], response_format: object, *, stream: bool
 ) -> dict[str, AttributeValue]:
-    attributes: dict[str, AttributeValue] = {}
+    attributes = request_attributes(body, _PARAMETERS, body.get("stop"), stream=stream)
     if dialect in _API_TYPES:
         attributes["openai.api.type"] = _API_TYPES[dialect]
-    for field, name, kind in _PARAMETERS:
-        value = body.get(field)
-        if isinstance(value, int | float) and not isinstance(value, bool):
-            attributes.setdefault(name, kind(value))
     choices = body.get("n")
     if type(choices) is int and choices != 1:
         attributes[names.REQUEST_CHOICE_COUNT] = choices
-    stop = body.get("stop")
-    if isinstance(stop, str):
-        attributes[names.REQUEST_STOP_SEQUENCES] = (stop,)
-    elif isinstance(stop, list | tuple) and all(isinstance(one, str) for one in stop):
-        attributes[names.REQUEST_STOP_SEQUENCES] = tuple(stop)
     if isinstance(response_format, Mapping) and response_format.get("type") in _FORMATS:
         attributes[names.OUTPUT_TYPE] = _FORMATS[response_format["type"]]
     if isinstance(encoding := body.get("encoding_format"), str):
@@ -147,6 +139,4 @@ def _attributes(
     conversation_id = conversation.get("id") if isinstance(conversation, Mapping) else conversation
     if isinstance(conversation_id, str):
         attributes[names.CONVERSATION_ID] = conversation_id
-    if stream:
-        attributes[names.REQUEST_STREAM] = True
     return attributes
