@@ -3,6 +3,7 @@
 import gc
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from statistics import median_low
 
 import pytest
 from calls_per_token import LONG, SHORT, count, reading
@@ -29,7 +30,8 @@ def off() -> Iterator[None]:
 def own_calls(api: str, sync: bool, tokens: int) -> int:
     for _ in range(2):  # the first answers compile constructors and fill caches
         reading(api, sync, tokens)()
-    return count(reading(api, sync, tokens))[0]
+    # Beside threads that earlier tests left, one reading in hundreds counts a call less.
+    return median_low(count(reading(api, sync, tokens))[0] for _ in range(3))
 
 
 def both(api: str, sync: bool) -> tuple[int, int]:
