@@ -59,8 +59,8 @@ class Seen:
     spans: int = 0
 
 
-class Stage:
-    """The simulator, clients of both SDKs with and without retries, and the spans that calls leave."""
+class SpanStage:
+    """The simulator, a loop, and the spans that calls leave."""
 
     def __init__(self, sim: Simulator, loop: asyncio.AbstractEventLoop) -> None:
         self.sim = sim
@@ -68,6 +68,13 @@ class Stage:
         self.exporter = InMemorySpanExporter()
         self._provider = TracerProvider()
         self._provider.add_span_processor(SimpleSpanProcessor(self.exporter))
+
+
+class Stage(SpanStage):
+    """The simulator, clients of both SDKs with and without retries, and the spans that calls leave."""
+
+    def __init__(self, sim: Simulator, loop: asyncio.AbstractEventLoop) -> None:
+        super().__init__(sim, loop)
         urls = {"openai": sim.openai, "anthropic": sim.anthropic}
         self._clients: dict[tuple[str, bool], Any] = {}
         for name, url in urls.items():

@@ -8,12 +8,9 @@ from typing import Any
 
 import httpx2
 import pytest
-from faults_kit import Seen
+from faults_kit import Seen, SpanStage
 from google import genai
 from google.genai import types
-from opentelemetry.sdk.trace import TracerProvider
-from opentelemetry.sdk.trace.export import SimpleSpanProcessor
-from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 import l0
 from l0.simulator import corpus
@@ -46,15 +43,11 @@ def body_from(answer: Answer, choices: int = 1) -> bytes:
     return b"".join(GENERATE_CONTENT.events(answer, request, AnswerIdentity.of(0, 0)))
 
 
-class GoogleStage:
+class GoogleStage(SpanStage):
     """The simulator, clients of every transport with and without retries, and the spans that calls leave."""
 
     def __init__(self, sim: Simulator, loop: asyncio.AbstractEventLoop) -> None:
-        self.sim = sim
-        self.loop = loop
-        self.exporter = InMemorySpanExporter()
-        self._provider = TracerProvider()
-        self._provider.add_span_processor(SimpleSpanProcessor(self.exporter))
+        super().__init__(sim, loop)
         self._clients: dict[tuple[str, bool], Any] = {}
         self._given: list[Any] = []
 

@@ -1,6 +1,5 @@
 """One call of litellm against one fault: what the user got, what the server saw, what the span says."""
 
-import asyncio
 import gc
 import warnings
 from collections.abc import Callable
@@ -9,16 +8,12 @@ from typing import Any
 
 import litellm
 import pytest
-from faults_kit import Seen, body_of
-from opentelemetry.sdk.trace import TracerProvider
-from opentelemetry.sdk.trace.export import SimpleSpanProcessor
-from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+from faults_kit import Seen, SpanStage, body_of
 
 import l0
 from l0.simulator.faults import Fault
 from l0.simulator.ledger import Reply
 from l0.simulator.playback import RecordedBody
-from l0.simulator.server import Simulator
 from l0_litellm import LitellmInstrumentor
 from l0_openai import OpenAIInstrumentor
 
@@ -67,15 +62,8 @@ routes = pytest.mark.parametrize("route", ROUTES, ids=str)
 sync_and_async = pytest.mark.parametrize("sync", [True, False], ids=["sync", "async"])
 
 
-class LitellmStage:
+class LitellmStage(SpanStage):
     """The simulator, and the spans that calls leave."""
-
-    def __init__(self, sim: Simulator, loop: asyncio.AbstractEventLoop) -> None:
-        self.sim = sim
-        self.loop = loop
-        self.exporter = InMemorySpanExporter()
-        self._provider = TracerProvider()
-        self._provider.add_span_processor(SimpleSpanProcessor(self.exporter))
 
     def on(self, policy: l0.Policy | None = None) -> None:
         """Switch l0 on, with spans, for litellm and for the SDK below some of its ways. It learns that this origin ends
