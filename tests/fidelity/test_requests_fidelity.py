@@ -6,6 +6,7 @@ proven by the third. Compared is everything that a hook, a transport or a server
 
 import asyncio
 import json
+import logging
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -288,6 +289,10 @@ SCENARIOS = [bodies, options, state_of_the_client, cookies_of_the_server, hooks,
     headers_of_the_caller, bodies_of_the_caller, wrappers_of_answers, addresses, credentials,
     new_headers_for_each_call]  # fmt: skip
 
+LEFT = {(name, scenario) for name in PACKAGES for scenario in (subclass, headers_of_the_caller)}
+LEFT.add(("anthropic", addresses))
+"""Where some requests are left to the SDK: code of the user, another kind of body, an address with a query."""
+
 
 def run(scenario: Callable[[Session], None], name: str, sync: bool) -> list[Any]:
     session = Session(name, sync)
@@ -318,14 +323,16 @@ def test_requests_are_those_of_the_bare_sdk(name, sync, from_templates, caplog):
     bare = {scenario: run(scenario, name, sync) for scenario in SCENARIOS}
     assert not from_templates
     l0.instrument()
+    caplog.set_level(logging.DEBUG, "l0")
     for scenario in SCENARIOS:
         before = len(from_templates)
+        caplog.clear()
         assert run(scenario, name, sync) == bare[scenario], scenario.__name__
         made = len(from_templates) - before
         print(f"{scenario.__name__}: {made} of {len(bare[scenario])} requests from templates")
-        if scenario is not subclass and int(PACKAGES[name].__version__.partition(".")[0]) >= NEWEST[name]:
-            assert made
-    assert "leaves the requests" not in caplog.text
+        if int(PACKAGES[name].__version__.partition(".")[0]) >= NEWEST[name]:
+            assert made or scenario is subclass
+            assert any("leaves the requests" in line for line in caplog.messages) == ((name, scenario) in LEFT)
 
 
 @pytest.mark.parametrize("sync", [True, False], ids=["sync", "async"])

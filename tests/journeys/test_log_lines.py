@@ -204,8 +204,8 @@ def emptied(renew: Callable[[Budget], None]) -> Callable[[Budget], None]:
 def log(caplog: pytest.LogCaptureFixture) -> Iterator[pytest.LogCaptureFixture]:
     own = logging.Filter("l0")
     caplog.handler.addFilter(own)
-    with caplog.at_level(logging.DEBUG, "l0"):
-        yield caplog
+    caplog.set_level(logging.DEBUG, "l0")
+    yield caplog
     caplog.handler.removeFilter(own)  # the handler lives as long as the session
 
 
