@@ -15,6 +15,9 @@ from viewer_client import HANGS, ViewerClient, call, running_viewer
 HOSTILE = "<img src=x onerror=alert(1)>\"'><script>alert(2)</script>\u202e{{7*7}}"
 WATERFALL = f"#/calls/{EVENTFUL:032x}/{EVENTFUL:016x}"
 NEXT_FRAMES = "() => new Promise((drawn) => requestAnimationFrame(() => requestAnimationFrame(drawn)))"
+PRESS = """(keys) => {
+  for (const key of keys) document.body.dispatchEvent(new KeyboardEvent("keydown", { key, bubbles: true }));
+}"""
 MOST_KEYS = 1_000
 FAILED = {"l0.outcome": "failed", "l0.cause": "reset"}
 
@@ -311,6 +314,23 @@ def test_keys_go_on_from_the_call_in_the_address_before_it_is_shown(page: Page, 
     for route in held:
         route.continue_()
     expect(page.locator(".waterfall")).to_be_visible()
+
+
+@pytest.mark.parametrize(("keys", "moved"), [("jk", 0), ("jj", 2), ("jjk", 1)])
+def test_keys_go_on_from_the_address_before_the_page_has_heard_of_its_change(
+    page: Page, filled: ViewerClient, keys: str, moved: int
+) -> None:
+    """A browser may hand over the next key before it reports that the address changed."""
+    opened(page, filled, "#/calls")
+    rows = page.locator("tbody tr a")
+    expect(rows).to_have_count(100)
+    addresses = [rows.nth(at).get_attribute("href") for at in range(3)]
+    for key in ("j", "Enter"):
+        page.keyboard.press(key)
+    expect(page).to_have_url(re.compile(re.escape(str(addresses[0]))))
+    expect(page.locator(".waterfall")).to_be_visible()
+    page.evaluate(PRESS, keys)
+    expect(page).to_have_url(re.compile(re.escape(str(addresses[moved]))))
 
 
 def test_theme_is_kept(page: Page, filled: ViewerClient) -> None:

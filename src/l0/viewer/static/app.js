@@ -25,14 +25,21 @@ const bar = filterBar(document.getElementById("filters"), setFilter);
 let view = null;
 let shown = null;
 let route = currentRoute();
+let address = location.hash;
 let empty = false;
 
 function setFilter(filter) {
   location.hash = route.view === "overview" ? overviewAddress(filter) : callsAddress(filter);
 }
 
+/** Show the address if it changed. The browser may report that later than the next key. */
+function follow() {
+  if (location.hash !== address) show();
+}
+
 function show() {
   route = currentRoute();
+  address = location.hash;
   document.getElementById("to-overview").href = overviewAddress(route.filter);
   document.getElementById("to-calls").href = callsAddress(route.filter);
   mark("to-overview", route.view === "overview");
@@ -150,12 +157,13 @@ keyboard(
     ".": () => view?.step?.(),
     "?": showKeys,
   },
+  follow,
   (event) => {
     if (event.target === bar.search) bar.search.blur();
     else view?.escape?.();
   },
 );
-addEventListener("hashchange", show);
+addEventListener("hashchange", follow);
 show();
 weigh();
 lookAround();

@@ -14,18 +14,23 @@ const KEYS = [
   ["?", "this list"],
 ];
 
-/** Run `commands[key]` when a key is pressed outside of fields. `escape` also runs inside of them. */
-export function keyboard(commands, escape) {
+/**
+ * Run `commands[key]` when a key is pressed outside of fields. `escape` also runs inside of them. `before` runs before
+ * both.
+ */
+export function keyboard(commands, before, escape) {
   document.addEventListener("keydown", (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented) return;
     if (document.querySelector("dialog[open]")) return;
     if (event.key === "Escape") {
+      before();
       escape(event);
       return;
     }
     const command = commands[event.key];
     if (command === undefined || isOff() || event.target.closest("input, select, textarea")) return;
     event.preventDefault();
+    before();
     command();
   });
 }
