@@ -320,7 +320,7 @@ def test_keys_go_on_from_the_call_in_the_address_before_it_is_shown(page: Page, 
 def test_keys_go_on_from_the_address_before_the_page_has_heard_of_its_change(
     page: Page, filled: ViewerClient, keys: str, moved: int
 ) -> None:
-    """A browser may hand over the next key before it reports that the address changed."""
+    """Keys that a browser hands over before it reports that the address changed."""
     opened(page, filled, "#/calls")
     rows = page.locator("tbody tr a")
     expect(rows).to_have_count(100)
