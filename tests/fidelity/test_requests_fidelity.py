@@ -291,7 +291,7 @@ SCENARIOS = [bodies, options, state_of_the_client, cookies_of_the_server, hooks,
 
 LEFT = {(name, scenario) for name in PACKAGES for scenario in (subclass, headers_of_the_caller)}
 LEFT.add(("anthropic", addresses))
-"""Where some requests are left to the SDK: code of the user, another kind of body, an address with a query."""
+"""Scenarios with requests that are left to the SDK: code of the user, another kind of body, an address with a query."""
 
 
 def run(scenario: Callable[[Session], None], name: str, sync: bool) -> list[Any]:
