@@ -127,26 +127,31 @@ def close_all() -> None:
         _opened.pop().close()
 
 
+def _options(sdk: Any, base_url: str) -> dict[str, Any]:
+    """Options of a client. A slow machine may need more than the SDK's 5 seconds for many connections at once."""
+    return {"api_key": "k", "base_url": base_url, "timeout": sdk.Timeout(600, connect=600)}
+
+
 def chat_client(sim: Simulator, **options: Any) -> openai.OpenAI:
     """A client of the simulator, closed after the test."""
-    _opened.append(made := openai.OpenAI(**({"api_key": "k", "base_url": sim.openai} | options)))
+    _opened.append(made := openai.OpenAI(**(_options(openai, sim.openai) | options)))
     return made
 
 
 def claude(sim: Simulator, **options: Any) -> anthropic.Anthropic:
     """A client of the simulator, closed after the test."""
-    _opened.append(made := anthropic.Anthropic(**({"api_key": "k", "base_url": sim.anthropic} | options)))
+    _opened.append(made := anthropic.Anthropic(**(_options(anthropic, sim.anthropic) | options)))
     return made
 
 
 def async_chat_client(sim: Simulator, **options: Any) -> openai.AsyncOpenAI:
     """A client of the simulator, to be closed in its event loop."""
-    return openai.AsyncOpenAI(**({"api_key": "k", "base_url": sim.openai} | options))
+    return openai.AsyncOpenAI(**(_options(openai, sim.openai) | options))
 
 
 def async_claude(sim: Simulator, **options: Any) -> anthropic.AsyncAnthropic:
     """A client of the simulator, to be closed in its event loop."""
-    return anthropic.AsyncAnthropic(**({"api_key": "k", "base_url": sim.anthropic} | options))
+    return anthropic.AsyncAnthropic(**(_options(anthropic, sim.anthropic) | options))
 
 
 def dumped(items: Any) -> list[Any]:
