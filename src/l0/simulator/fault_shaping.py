@@ -33,15 +33,20 @@ def marked(blocks: Iterable[bytes], dialect: Dialect) -> Iterator[Piece]:
 
 
 def shape(pieces: Iterable[Piece], fault: Fault, dialect: Dialect, identity: AnswerIdentity) -> Iterator[Item]:
-    """Apply all parts: first changes of events, then wire formats, then ends and pauses."""
+    """Apply all parts: first changes of events, then wire formats, then ends and pauses.
+
+    Frames are the only wire format of a dialect that has them.
+    """
     changed: Iterator[Piece] = iter(pieces)
     for part in fault.parts:
         if change := _CHANGES.get(part.kind):
             changed = change(changed, part, dialect, identity)
     written: Iterator[Piece] = changed
     for part in fault.parts:
-        if wire_format := _WIRE_FORMATS.get(part.kind):
+        if dialect.frame is None and (wire_format := _WIRE_FORMATS.get(part.kind)):
             written = wire_format(written, part)
+    if dialect.frame is not None:
+        written = (piece._replace(data=dialect.on_wire(piece.data)) if piece.event else piece for piece in written)
     items: Iterator[Item] = iter(written)
     for part in fault.parts:
         if part.kind in _STOPS:
@@ -162,7 +167,7 @@ def _without_names(data: bytes) -> bytes:
 
 
 def _without_reason(data: bytes) -> bytes:
-    return re.sub(rb'("(?:finish_reason|finishReason|stop_reason)":\s*)"[A-Za-z_]*"', rb"\1null", data)
+    return re.sub(rb'("(?:finish_reason|finishReason|stop_reason|stopReason)":\s*)"[A-Za-z_]*"', rb"\1null", data)
 
 
 _CHANGES: dict[str, _Change] = {
@@ -258,14 +263,14 @@ def _stop(part: Part, number: int, dialect: Dialect, identity: AnswerIdentity) -
         case "pings":
             count = part.count
             while count is None or count > 0:
-                yield Piece(dialect.idle, is_event(dialect.idle), "lifecycle")
+                yield Piece(dialect.on_wire(dialect.idle), is_event(dialect.idle), "lifecycle")
                 yield Pause(part.interval or 0.0)
                 count = None if count is None else count - 1
         case "in_band_error":
-            yield Piece(dialect.in_band(error_spec, number, identity), True, "end")
+            yield Piece(dialect.on_wire(dialect.in_band(error_spec, number, identity)), True, "end")
             yield End.COMPLETE
         case "failed":
-            yield Piece(dialect.failed(error_spec, number, identity), True, "end")
+            yield Piece(dialect.on_wire(dialect.failed(error_spec, number, identity)), True, "end")
             yield End.COMPLETE
         case "bad_chunk_header":
             yield _BAD_CHUNK
@@ -343,8 +348,8 @@ def split_characters(steps: Iterable[Step]) -> Iterator[Step]:
     """Yield chunks that end after the first byte of every multi-byte character."""
     for step in steps:
         if isinstance(step, Send):
-            *first, last = _FIRST_BYTE_OF_CHARACTER.split(step.data)
-            yield from map(Send, filter(None, first))
+            *first, last = filter(None, _FIRST_BYTE_OF_CHARACTER.split(step.data))  # an empty chunk ends the body
+            yield from map(Send, first)
             yield Send(last, step.events)
         else:
             yield step

@@ -26,7 +26,6 @@ _CACHED_PROMPT = 10_000  # characters; the prompt is part of the cache key
 _PLACEHOLDER = AnswerIdentity(digits="5ce0aced" * 3)  # as long as real digits, so that chunk sizes stay correct
 
 _HTML = b"<html><head><title>502 Bad Gateway</title></head><body><h1>502 Bad Gateway</h1></body></html>\n"
-_SSE = "text/event-stream; charset=utf-8"
 # Faults that apply to a body of one JSON value; all others need events.
 _BODY_FAULTS = frozenset(
     {
@@ -123,7 +122,7 @@ def json_response(status: int, value: object, headers: Mapping[str, str]) -> Sim
 
 def stream_headers(dialect: Dialect, identity: AnswerIdentity) -> dict[str, str]:
     """Return the headers of a stream."""
-    return {"content-type": _SSE, "cache-control": "no-cache", **dialect.headers(identity)}
+    return {"content-type": dialect.stream_type, "cache-control": "no-cache", **dialect.headers(identity)}
 
 
 def fitting(request: SimulatedRequest, fault: Fault) -> Answer:
@@ -150,7 +149,7 @@ def _replacement(dialect: Dialect, fault: Fault, identity: AnswerIdentity) -> Si
     if part is None:
         return None
     status, body = int(part.value or 200), part.body
-    kind = _SSE
+    kind = dialect.stream_type
     if part.kind == "html":
         body, kind = _HTML, "text/html; charset=utf-8"
     elif part.kind != "empty":
@@ -198,8 +197,10 @@ def _whole(
 def _played(
     dialect: Dialect, body: RecordedBody, fault: Fault, identity: AnswerIdentity, pacer: Pacer | None
 ) -> SimulatedResponse:
-    headers = {"content-type": body.content_type, **dialect.headers(identity)}
-    blocks = split(body.content) if "event-stream" in body.content_type else iter((body.content,))
+    events = "event-stream" in body.content_type
+    framed = events and dialect.frame is not None
+    headers = {"content-type": dialect.stream_type if framed else body.content_type, **dialect.headers(identity)}
+    blocks = split(body.content) if events else iter((body.content,))
     plan = _Plan(
         dialect=dialect,
         fault=fault,
@@ -254,7 +255,9 @@ def _paced(items: Iterable[Item], pacer: Pacer) -> Iterator[Item]:
 
 def _healthy(dialect: Dialect, answer: Answer, request: SimulatedRequest, identity: AnswerIdentity) -> Iterator[Step]:
     """Return the fast path: chunks joined into large writes, built once for answers of moderate length."""
-    if answer.tokens * request.choices > _CACHED_TOKENS or len(request.prompt) > _CACHED_PROMPT:
+    if dialect.frame is not None:  # the id stands in frames, which end with a checksum
+        yield from _blocks(map(dialect.frame, dialect.events(answer, request, identity)))
+    elif answer.tokens * request.choices > _CACHED_TOKENS or len(request.prompt) > _CACHED_PROMPT:
         yield from _blocks(dialect.events(answer, request, identity))
     else:
         old, new = _PLACEHOLDER.digits.encode(), identity.digits.encode()

@@ -4,8 +4,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from .conversation import text_in
+from .dialects.bedrock_messages_server import BEDROCK_MESSAGES
 from .dialects.chat_server import CHAT
 from .dialects.completions_server import COMPLETIONS
+from .dialects.converse_server import CONVERSE
 from .dialects.embeddings_server import EMBEDDINGS
 from .dialects.generate_content_server import GENERATE_CONTENT
 from .dialects.messages_server import MESSAGES
@@ -25,6 +27,10 @@ _PATHS = (
     ("/messages", MESSAGES),
     (":generateContent", GENERATE_CONTENT),
     (":streamGenerateContent", GENERATE_CONTENT),
+    ("/converse", CONVERSE),
+    ("/converse-stream", CONVERSE),
+    ("/invoke", BEDROCK_MESSAGES),
+    ("/invoke-with-response-stream", BEDROCK_MESSAGES),
 )
 _OPENAI_MODELS = ("gpt-4o-mini", "gpt-4o", "gpt-5", "gpt-3.5-turbo-instruct", "text-embedding-3-small")
 _ANTHROPIC_MODELS = ("claude-haiku-4-5", "claude-sonnet-4-5", "claude-opus-4-5")
@@ -88,6 +94,8 @@ def family_of(request: HttpRequest) -> Dialect:
     """Return the dialect of a request's provider, according to its headers and path; OpenAI's if they say nothing."""
     if "x-goog-api-key" in request.headers or request.path.endswith("enerateContent"):
         return GENERATE_CONTENT
+    if "/model/" in request.path:
+        return CONVERSE
     anthropic = "anthropic-version" in request.headers or "/messages" in request.path
     return MESSAGES if anthropic else CHAT
 

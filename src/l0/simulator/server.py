@@ -88,6 +88,11 @@ class Simulator:
         return self.origin
 
     @property
+    def bedrock(self) -> str:
+        """Return the `endpoint_url` for boto3's bedrock-runtime clients."""
+        return self.origin
+
+    @property
     def requests(self) -> list[Received]:
         """Return the requests received so far, in order of arrival."""
         return self._ledger.requests()

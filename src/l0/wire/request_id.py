@@ -6,5 +6,5 @@ from collections.abc import Mapping
 
 
 def request_id_of(headers: Mapping[str, str]) -> str | None:
-    """Return the id that OpenAI or Anthropic gave a request; ``None`` if the headers have none."""
-    return headers.get("x-request-id") or headers.get("request-id")
+    """Return the id that OpenAI, Anthropic or Amazon gave a request; ``None`` if the headers have none."""
+    return headers.get("x-request-id") or headers.get("request-id") or headers.get("x-amzn-requestid")

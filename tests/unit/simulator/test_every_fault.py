@@ -10,6 +10,7 @@ from l0.simulator import http
 from l0.simulator.answers import Answer
 from l0.simulator.dialects.chat_server import CHAT
 from l0.simulator.dialects.completions_server import COMPLETIONS
+from l0.simulator.dialects.converse_server import CONVERSE
 from l0.simulator.dialects.generate_content_server import GENERATE_CONTENT
 from l0.simulator.dialects.messages_server import MESSAGES
 from l0.simulator.dialects.responses_server import RESPONSES
@@ -21,7 +22,7 @@ from l0.simulator.respond import respond, served
 from l0.simulator.steps import End, Raw, Send
 from l0.testing import simulator
 
-DIALECTS = (CHAT, COMPLETIONS, RESPONSES, MESSAGES, GENERATE_CONTENT)
+DIALECTS = (CHAT, COMPLETIONS, RESPONSES, MESSAGES, GENERATE_CONTENT, CONVERSE)
 STAMP = AnswerIdentity.of(0, 0)
 TEXT = "Olá! The sea is salt, because rivers carry it."
 REPLY = Reply(answer=Answer(text=TEXT))
@@ -32,6 +33,10 @@ NO_EFFECT = {
     ("no_event_names", "completions"): "the dialect has no event names",
     ("no_event_names", "generate_content"): "the dialect has no event names",
     ("framing", "generate_content"): "the dialect's own line ends are CRLF",
+    ("comments", "converse"): "frames have no comments",
+    ("id_retry_lines", "converse"): "frames have no such lines",
+    ("bom", "converse"): "frames have no byte order mark",
+    ("framing", "converse"): "frames have no lines",
     ("no_finish_reason", "responses"): "the dialect has no finish reason",
 }
 

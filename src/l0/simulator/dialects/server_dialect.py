@@ -103,7 +103,8 @@ class Dialect:
     block number). `failed` returns the stream's own failure event if it has one. `role` returns the role of a block.
     `path_fields` returns the fields that the path of a request states in place of its body; None if it states none.
     `idle` is a block that carries nothing (a ping). `empty_event` returns an event that resembles progress but has no
-    content.
+    content. `stream_type` is the content type of a stream. `frame` returns a block as it is sent; None if blocks are
+    sent as they are, as server-sent events.
     """
 
     name: str
@@ -118,6 +119,12 @@ class Dialect:
     empty_event: Callable[[AnswerIdentity], bytes]
     headers: Callable[[AnswerIdentity], Json]
     path_fields: Callable[[str], Json] | None = None
+    stream_type: str = "text/event-stream; charset=utf-8"
+    frame: Callable[[bytes], bytes] | None = None
+
+    def on_wire(self, block: bytes) -> bytes:
+        """Return a block as it is sent."""
+        return block if self.frame is None else self.frame(block)
 
 
 def required(body: Mapping[str, Any], *names: str) -> None:

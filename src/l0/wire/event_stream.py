@@ -1,0 +1,23 @@
+"""Write the frames of Amazon's event streams: https://smithy.io/2.0/aws/amazon-eventstream.html"""
+
+import struct
+from collections.abc import Mapping
+from zlib import crc32
+
+CONTENT_TYPE = "application/vnd.amazon.eventstream"
+_TEXT = 7
+"""The type of a header whose value is text, the only type that Bedrock sends."""
+_PRELUDE = struct.Struct(">II")
+_NUMBER = struct.Struct(">I")
+
+
+def frame(headers: Mapping[str, str], payload: bytes) -> bytes:
+    """Return one message: its sizes with their checksum, its headers, its payload, and the checksum of it all."""
+    head = b"".join(_header(name.encode(), value.encode()) for name, value in headers.items())
+    sizes = _PRELUDE.pack(_PRELUDE.size + len(head) + len(payload) + 2 * _NUMBER.size, len(head))
+    message = sizes + _NUMBER.pack(crc32(sizes)) + head + payload
+    return message + _NUMBER.pack(crc32(message))
+
+
+def _header(name: bytes, value: bytes) -> bytes:
+    return bytes([len(name)]) + name + struct.pack(">BH", _TEXT, len(value)) + value
