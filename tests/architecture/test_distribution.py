@@ -48,7 +48,7 @@ def test_command_resolves() -> None:
 
 def test_all_names_every_extra_that_a_user_may_want() -> None:
     extras = PROJECT["project"]["optional-dependencies"]
-    too_large = {"ray"}  # 200 MB, for backtests on several machines
+    too_large = {"ray", "bedrock"}  # 200 MB, for backtests on several machines; 30 MB, mostly of other services
     (everything,) = map(Requirement, extras["all"])
     assert everything.extras == extras.keys() - {"instruments-any", "all", "test", "lint", "dev", "bench"} - too_large
 

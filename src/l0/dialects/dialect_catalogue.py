@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from .chat import CHAT
 from .completions import COMPLETIONS
+from .converse import CONVERSE
 from .generate_content import GENERATE_CONTENT
 from .messages import MESSAGES
 from .responses import RESPONSES
@@ -16,4 +17,5 @@ DIALECTS: dict[str, WireDialect] = {
     "responses": RESPONSES,
     "messages": MESSAGES,
     "generate_content": GENERATE_CONTENT,
+    "converse": CONVERSE,
 }

@@ -16,6 +16,7 @@ from typing import Any
 from l0.dialects.provider_errors import cause_of_status, codes_in
 from l0.model.failure import CATEGORIES, Category, Cause, Failure
 from l0.model.tolerant_reading import code_of, object_of
+from l0.wire.request_id import request_id_of
 from l0.wire.retry_after import server_wait
 
 from .exception_classifier import ExceptionClasses, text_of_exception, unreached
@@ -66,6 +67,8 @@ _CAUSES: Mapping[str, Mapping[str, tuple[Cause, Cause]]] = {
         **dict.fromkeys(("SSOError", "TokenRetrievalError", "UnauthorizedSSOTokenError"), _UNAUTHORIZED),
         **dict.fromkeys(("ParamValidationError", "NoRegionError", "InvalidRegionError", "ProfileNotFound"), _REFUSED),
         **dict.fromkeys(("UnknownServiceError", "ValidationError"), _REFUSED),
+        "ResponseParserError": _GARBLED,
+        "ParserError": _CORRUPT,  # of the frames of event streams
     },
     "google": {
         "RetryError": _LATE,
@@ -171,7 +174,7 @@ def _of_response(
         retry_after=server_wait(headers),
         sdk_retries=repeated and CATEGORIES[cause] is not Category.FATAL,
         error=error,
-        request_id=headers.get("x-request-id") or headers.get("request-id"),
+        request_id=request_id_of(headers),
     )
 
 

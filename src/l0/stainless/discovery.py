@@ -29,6 +29,7 @@ _GROUP = "opentelemetry_instrumentor"
 _PREFIX = "l0_"
 _BUILT_IN = (
     EntryPoint("l0_anthropic", "l0_anthropic:AnthropicInstrumentor", _GROUP),
+    EntryPoint("l0_bedrock", "l0_bedrock:BedrockInstrumentor", _GROUP),
     EntryPoint("l0_cerebras", "l0_compatible.declared_sdks:CerebrasInstrumentor", _GROUP),
     EntryPoint("l0_fireworks", "l0_compatible.declared_sdks:FireworksInstrumentor", _GROUP),
     EntryPoint("l0_google_genai", "l0_google_genai:GoogleGenAIInstrumentor", _GROUP),

@@ -9,7 +9,7 @@ import json
 import logging
 from collections.abc import Iterable, Mapping, Sequence
 from enum import StrEnum
-from typing import Any
+from typing import Any, cast
 
 from l0.dialects.content_parts import TEXT_PARTS, called_tool
 from l0.model.call import Call
@@ -69,7 +69,7 @@ def of_request(call: Call) -> dict[str, list[Json]]:
     content = {
         names.INPUT_MESSAGES: _fit(map(_message, reversed(_items(history))), TOTAL_LIMIT)[::-1],
         names.SYSTEM_INSTRUCTIONS: _parts(system),
-        names.TOOL_DEFINITIONS: _fit(map(_tool, _items(body.get("tools"))), TOTAL_LIMIT),
+        names.TOOL_DEFINITIONS: _fit(map(_tool, _items(body.get("tools") or _bedrock_tools(body))), TOTAL_LIMIT),
     }
     return {name: value for name, value in content.items() if value}
 
@@ -103,6 +103,12 @@ def _message(item: object) -> Json:
     return {"role": str(role), "parts": _parts([*_items(item.get("content")), *_parts_of(item), *_items(calls)])}
 
 
+def _bedrock_tools(body: Mapping[str, Any]) -> object:
+    """Return the tools of a request to Amazon Bedrock's Converse API."""
+    config = body.get("toolConfig")
+    return config.get("tools") if isinstance(config, Mapping) else None
+
+
 def _parts_of(content: object) -> Sequence[object]:
     """Return the parts of one of Gemini's contents, with the types that the other dialects state."""
     parts = content.get("parts") if isinstance(content, Mapping) else None
@@ -110,6 +116,7 @@ def _parts_of(content: object) -> Sequence[object]:
 
 
 def _typed(part: object) -> object:
+    """Return a part of Gemini's or of Bedrock's Converse API, which state no type, as other dialects state it."""
     if not isinstance(part, Mapping):
         return part
     match part:
@@ -117,6 +124,15 @@ def _typed(part: object) -> object:
             return {"type": "function_call", "name": call.get("name"), "arguments": call.get("args")}
         case {"functionResponse": Mapping() as answer}:
             return {"type": "tool_result", "tool_use_id": answer.get("id"), "content": answer.get("response")}
+        case {"toolUse": Mapping() as call}:
+            return {
+                "type": "tool_use",
+                "id": call.get("toolUseId"),
+                "name": call.get("name"),
+                "input": call.get("input"),
+            }
+        case {"toolResult": Mapping() as answer}:
+            return {"type": "tool_result", "tool_use_id": answer.get("toolUseId"), "content": answer.get("content")}
         case {"text": str() as text}:
             return {"type": "thinking", "thinking": text} if part.get("thought") else {"type": "text", "text": text}
         case _:
@@ -138,6 +154,8 @@ def _part(item: object) -> Json:
         item = dump(mode="json", warnings=False)
     if not isinstance(item, Mapping):
         return {"type": type(item).__name__}
+    if "type" not in item and len(item) == 1:
+        item = cast("Mapping[str, Any]", _typed(item))
     kind = str(item.get("type", "text"))
     if kind in TEXT_PARTS:
         name, key = TEXT_PARTS[kind]
@@ -173,7 +191,7 @@ def _image(item: Mapping[str, Any]) -> Json | None:
 def _tool(item: object) -> Json:
     if not isinstance(item, Mapping):
         return {"type": type(item).__name__}
-    function = item.get("function")
+    function = item.get("function") or item.get("toolSpec") or item.get("systemTool")
     named = function if isinstance(function, Mapping) else item
     return {"type": str(item.get("type", "function")), "name": str(named.get("name", ""))}
 

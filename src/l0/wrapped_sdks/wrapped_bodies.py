@@ -58,11 +58,15 @@ class _WrappedBody(WrappedSender, ABC):
             return self.first_parser(reader)
         strategy, resume_state = continuation
         reader.resume(resume_state, strategy)
-        return ResumedWireParser(reader)
+        return self.resumed_parser(reader)
 
     def first_parser(self, reader: WireReader) -> BodyParser:
         """Return the parser of an attempt that resumes nothing."""
         return WireParser(reader)
+
+    def resumed_parser(self, reader: WireReader) -> BodyParser:
+        """Return the parser of an attempt that resumes a broken answer."""
+        return ResumedWireParser(reader)
 
     def closes(self) -> HttpxResponse | None:
         """Return the response to close; ``None`` if it is closed. A call that is over releases its connection."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from l0.stainless.late_imports import late_imports
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 
 class WrappedSdkInstrumentor(SdkInstrumentor):
     """An instrumentor that wraps functions of one SDK. ``functions``: names of functions, by class of the module
-    ``module_name``."""
+    ``module_name``, or by the dotted name of a class that this module reaches."""
 
     functions: ClassVar[Mapping[str, Sequence[str]]]
 
@@ -29,5 +30,5 @@ class WrappedSdkInstrumentor(SdkInstrumentor):
             from .wrapped_patches import WrappedPatches, WrappedSdk
         sdk = WrappedSdk(name=self.sdk_name, version=self._version() or "of an unknown version", base=module)
         patches = WrappedPatches(sdk, self.calls)
-        patches.apply([(getattr(module, kind), name) for kind, names in self.functions.items() for name in names])
+        patches.apply([(attrgetter(kind)(module), name) for kind, names in self.functions.items() for name in names])
         return patches

@@ -77,6 +77,8 @@ REPEATED = [
     (aws("modelStreamErrorException", None, "EventStreamError"), Cause.SERVER_ERROR),
     (foreign(BOTO, "EndpointConnectionError", "ConnectionError", "BotoCoreError"), Cause.CONNECTION),
     (foreign(BOTO, "NewError", "BotoCoreError"), Cause.SOURCE_ERROR),
+    (foreign("botocore.parsers", "ResponseParserError"), Cause.MALFORMED),
+    (foreign("botocore.eventstream", "ChecksumMismatch", "ParserError"), Cause.CORRUPT),
     (google(503), Cause.UNAVAILABLE),
     (google(HTTPStatus.TOO_MANY_REQUESTS), Cause.RATE_LIMIT),
     (foreign("google.api_core.exceptions", "RetryError"), Cause.NO_HEADERS),

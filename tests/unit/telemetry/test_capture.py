@@ -17,6 +17,15 @@ from l0.telemetry.capture import ContentMode, content_mode
 from l0.telemetry.spans import SpanObserver
 
 SWITCH = "OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT"
+CONVERSE = {
+    "system": [{"text": "be brief"}],
+    "messages": [
+        {"role": "user", "content": [{"text": "weather?"}, {"image": {"format": "png", "source": {"bytes": b"i"}}}]},
+        {"role": "assistant", "content": [{"toolUse": {"toolUseId": "c1", "name": "w", "input": {"at": "Paris"}}}]},
+        {"role": "user", "content": [{"toolResult": {"toolUseId": "c1", "content": [{"text": "rain"}]}}]},
+    ],
+    "toolConfig": {"tools": [{"toolSpec": {"name": "w", "inputSchema": {"json": {"type": "object"}}}}]},
+}
 CHAT = {
     "messages": [
         {"role": "system", "content": "be brief"},
@@ -116,6 +125,24 @@ def test_messages(call):
                     {"type": "tool_call", "id": "c1", "name": "w", "arguments": {"at": "Paris"}},
                 ],
             },
+            {"role": "user", "parts": [answer]},
+        ],
+        "gen_ai.system_instructions": [text("be brief")],
+        "gen_ai.tool.definitions": [{"type": "function", "name": "w"}],
+    }
+
+
+def test_converse(call):
+    answer = {"type": "tool_call_response", "id": "c1", "response": [{"text": "rain"}]}
+    called = {"type": "tool_call", "id": "c1", "name": "w", "arguments": {"at": "Paris"}}
+    found = capture.of_request(replace(call, body=CONVERSE))
+    (asked, image) = found["gen_ai.input.messages"][0].pop("parts")
+    assert asked == text("weather?")
+    assert "image" in image.values()
+    assert found == {
+        "gen_ai.input.messages": [
+            {"role": "user"},
+            {"role": "assistant", "parts": [called]},
             {"role": "user", "parts": [answer]},
         ],
         "gen_ai.system_instructions": [text("be brief")],

@@ -1,0 +1,154 @@
+"""The call adapter of bedrock-runtime: its requests, its errors and its retries."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Mapping
+from typing import Any
+
+from l0.dialects.converse import ConverseReader
+from l0.dialects.messages import MessagesReader
+from l0.dialects.provider_errors import error_event
+from l0.dialects.resume_requests import resume_request
+from l0.model.attempt import AttemptSpec
+from l0.model.call import Call
+from l0.model.failure import TIMEOUT_CAUSES, Cause, Failure
+from l0.model.inference_request import InferenceRequest
+from l0.model.ports import Build, WireReader
+from l0.wrapped_sdks.wrapped_call_adapter import WrappedCallAdapter
+
+from .describe import INVOKE_STREAM, message_body, with_body
+from .single_attempt import SingleAttempt, new_call_id
+
+_RETRIED = frozenset({429, 500, 502, 503, 504, 509})
+"""Statuses that botocore repeats, by its mode. It also repeats by codes, which the engine knows."""
+_DEFAULT_ATTEMPTS: Mapping[str, int] = {"legacy": 5}
+_STANDARD_ATTEMPTS = 3
+_LONGEST_WAIT = 20.0
+_LEAKING = ("botocore", "urllib3")
+"""Packages whose exceptions leave the bare SDK as they are."""
+_NO_ANSWER = Failure(
+    cause=Cause.EMPTY, message="the service reported success, but its answer has no message", sdk_retries=True
+)
+
+
+class BedrockCallAdapter(WrappedCallAdapter):
+    """The `CallAdapter` of one call. ``exceptions``: botocore's; ``parameters``: those of the operation."""
+
+    def __init__(
+        self,
+        exceptions: Any,
+        client: Any,
+        operation: str,
+        parameters: Mapping[str, Any],
+        inference: InferenceRequest,
+        call: Call,
+    ) -> None:
+        super().__init__(call, inference, client.meta.endpoint_url)
+        self.operation = operation
+        self.read_timeout: float | None = client.meta.config.read_timeout
+        """Seconds that the client waits for each read; ``None`` without a limit."""
+        self._exceptions = exceptions
+        self._client = client
+        self._parameters = parameters
+        self._call_id = new_call_id()
+        self._attempts = 0
+
+    def options(self, attempt: AttemptSpec, headers: Mapping[str, str]) -> dict[str, Any]:  # noqa: ARG002 - signed
+        """Return the parameters of the operation for one attempt."""
+        self.begin_attempt(attempt)
+        self._attempts += 1
+        parameters = dict(self._parameters)
+        if attempt.resume_state is not None and attempt.resume is not None and self.operation == INVOKE_STREAM:
+            body = message_body(parameters) or {}
+            resumed = resume_request(self.inference, body, attempt.resume, attempt.resume_state)
+            if resumed is not None and resumed.body is not None:
+                parameters = with_body(parameters, resumed.body)
+        return parameters if self.model is None else {**parameters, "modelId": self.model}
+
+    def attempt(self, seconds: float | None) -> SingleAttempt:
+        """Return the attempt that is sent now. ``seconds``: what is left for its headers; ``None`` without a limit."""
+        own = self.read_timeout
+        shorter = seconds is not None and (own is None or seconds < own)
+        return SingleAttempt(
+            endpoint=self._client._endpoint,
+            number=self._attempts,
+            read_timeout=seconds if shorter else None,
+            call_id=self._call_id,
+        )
+
+    def reader(self, build: Build, content_type: str) -> WireReader:
+        """Return a reader of one attempt's events."""
+        order = self.call.policy.order
+        if self.operation == INVOKE_STREAM:
+            return MessagesReader(build, content_type, names=None, typed=True, refuse=self._refuse, order=order)
+        return ConverseReader(build, content_type, order=order)
+
+    # -- failing ------------------------------------------------------------------------------------------------
+
+    def repeats(self, error: Exception, status: int | None) -> bool:  # noqa: ARG002 - the status decides
+        """As `WrappedCallAdapter.repeats`."""
+        return status is None or status in _RETRIED
+
+    def backoff(self, retry: int, failure: Failure) -> float:
+        """Return botocore's own delay, in seconds."""
+        legacy = (self._client.meta.config.retries or {}).get("mode") == "legacy"
+        scale = 1.0 if legacy or failure.cause is Cause.RATE_LIMIT else 0.05
+        return random.random() * min(scale * 2.0 ** (retry - 1), _LONGEST_WAIT)
+
+    def exception_in(self, message: Any) -> Failure:
+        """Return the failure of a message that states an exception."""
+        parsed, operation = self.response.exception_in(message)
+        error = self._exceptions.EventStreamError(parsed, operation)
+        return self.failed(error, opened=True) or Failure(cause=Cause.IN_BAND_ERROR, detail=str(error), error=error)
+
+    def sdk_error(self, failure: Failure, message: str) -> Exception:
+        """Return botocore's exception: what the service stated, or one for a stream that breaks or is late."""
+        known, error = self._exceptions, failure.error
+        made: Exception
+        if isinstance(error, Exception) and isinstance(error, (known.ClientError, known.BotoCoreError)):
+            made = error
+        elif failure.cause in TIMEOUT_CAUSES:
+            made = known.ReadTimeoutError(endpoint_url=self.base_url, error=message)
+            made.args = (message,)
+        else:
+            made = known.ResponseStreamingError(error=message)
+            made.args = (message,)
+        return made
+
+    def leaked(self, failure: Failure) -> tuple[type[BaseException], ...]:
+        """As `WrappedCallAdapter.leaked`: the exception of urllib3, of botocore for a frame that is damaged, or that of
+        an event that is not UTF-8."""
+        error = failure.error
+        leaks = type(error).__module__.startswith(_LEAKING) or isinstance(error, UnicodeDecodeError)
+        return (type(error),) if error is not None and leaks else ()
+
+    def _refuse(self, data: bytes) -> Failure:
+        return error_event(data, self._stated, "an error without data")
+
+    def _stated(self, message: str, body: object) -> Exception:  # noqa: ARG002 - it is part of the message
+        """Return the exception for an error event of the model's own API, which botocore hands over as an event."""
+        error = {"Error": {"Code": "modelStreamErrorException", "Message": message}}
+        made: Exception = self._exceptions.EventStreamError(error, self.operation)
+        return made
+
+    # -- the user's end -----------------------------------------------------------------------------------------
+
+    @property
+    def gone(self) -> bool:
+        """False: botocore's clients open again after they were closed."""
+        return False
+
+    # -- answering ----------------------------------------------------------------------------------------------
+
+    def answer_failure(self, answer: Any) -> Failure | None:
+        """As `CallAdapter.answer_failure`. ``answer``: botocore's response to a request that is not streamed."""
+        return None if answer.get("output") else _NO_ANSWER
+
+
+def retries_of(client: Any) -> tuple[int, int]:
+    """Return how often the client repeats a request, and how often it does by default."""
+    retries = client.meta.config.retries or {}
+    default = _DEFAULT_ATTEMPTS.get(retries.get("mode", ""), _STANDARD_ATTEMPTS)
+    total = retries.get("total_max_attempts")
+    return max((default if total is None else total) - 1, 0), default - 1
