@@ -74,6 +74,8 @@ test-providers: ## SDKs of other providers against the simulator, each environme
 	@.venv-providers/stainless/bin/python -m pytest -n0 tests/providers
 	@"$(PYTHON)" scripts/environment.py .venv-providers/google-genai '[openai,anthropic,test]' google-genai aiohttp
 	@.venv-providers/google-genai/bin/python -m pytest -n0 tests/google_genai
+	@"$(PYTHON)" scripts/environment.py .venv-providers/bedrock '[openai,anthropic,bedrock,test]'
+	@.venv-providers/bedrock/bin/python -m pytest -n0 tests/bedrock
 	@"$(PYTHON)" scripts/environment.py .venv-providers/litellm '[openai,anthropic,test]' litellm
 	@.venv-providers/litellm/bin/python -m pytest -n0 $(LITELLM_WARNINGS) tests/litellm_handlers
 	@"$(PYTHON)" scripts/environment.py .venv-providers/litellm-older '[openai,anthropic,test]' 'litellm[proxy]==1.100.0' 'openai<3'

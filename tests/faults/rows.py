@@ -23,11 +23,27 @@ class End(Enum):
 
 HEALED, BROKEN, SDK, EVENT, PROVEN, WHOLE, SAME, UNSEEN = End
 
-BEFORE: Mapping[str, int] = {"chat": 1, "completions": 0, "responses": 3, "messages": 1, "generate_content": 0}
+BEFORE: Mapping[str, int] = {
+    "chat": 1,
+    "completions": 0,
+    "responses": 3,
+    "messages": 1,
+    "generate_content": 0,
+    "converse": 1,
+    "bedrock_messages": 1,
+}
 """Events of the shipped greeting after which no content is out yet."""
 AFTER = 8
 """Events after which there is, in every dialect."""
-FINISH: Mapping[str, int] = {"chat": 17, "completions": 16, "responses": 23, "messages": 20, "generate_content": 16}
+FINISH: Mapping[str, int] = {
+    "chat": 17,
+    "completions": 16,
+    "responses": 23,
+    "messages": 20,
+    "generate_content": 16,
+    "converse": 18,
+    "bedrock_messages": 19,
+}
 """The event that says why the answer ended."""
 
 Make = Callable[[str], Fault]
