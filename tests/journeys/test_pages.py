@@ -46,7 +46,9 @@ def test_the_rule_finds_a_secret() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "commands"), [("tutorial", 13), ("web", 1), ("testing", 3), ("choose_policy", 3)], ids=lambda given: given
+    ("name", "commands"),
+    [("tutorial", 13), ("tasks", 5), ("web", 1), ("testing", 3), ("choose_policy", 3)],
+    ids=lambda given: given,
 )
 def test_blocks_of_a_guide_run_in_order(name: str, commands: int, tmp_path: Path) -> None:
     page = (DOCS / f"{name}.md").read_text(encoding="utf-8")
