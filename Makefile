@@ -8,7 +8,7 @@ endif
 
 BIN := .venv/bin
 
-.PHONY: help demo test test-sdk test-matrix test-peers test-frameworks test-former test-hosts test-ray test-fleet test-providers test-viewer suites test-backends faults fuzz soak lint format docs types contracts package bench bench-packages bench-viewer setup clean
+.PHONY: help demo test test-sdk test-matrix test-peers test-frameworks test-former test-hosts test-ray test-fleet test-providers test-viewer suites test-backends faults fuzz soak lint format docs types contracts package bench bench-packages bench-viewer example-fleet setup clean
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-15s %s\n", $$1, $$2 }' Makefile
@@ -139,6 +139,10 @@ bench-packages: ## measure rules, drift, scanner, engine, explicit API, orchestr
 bench-viewer: setup ## l0 view: a minute of 2,000 spans/s, the queries of its page with 100,000 calls, and the size of its extra
 	@$(BIN)/python -m benchmarks.viewer_load
 	@$(BIN)/python -m benchmarks.viewer_size
+
+example-fleet: setup ## examples/fleet.py with a Collector, Jaeger, Prometheus and Grafana (needs Docker)
+	@docker compose --file collector-config/docker-compose.yml up --detach --wait
+	@$(BIN)/python examples/fleet.py
 
 setup: ## make or refresh .venv
 	@test -n "$(PYTHON)" || { echo "No Python 3.11 or newer found: say which with PYTHON=..." >&2; exit 1; }

@@ -1,52 +1,97 @@
-"""A small chat application: FastAPI, and openai behind it. Its tests run without a network, from cassettes."""
+"""A chat in the browser: FastAPI streams the answers of openai, and a page shows them word by word.
 
+    pip install 'l0-otel[openai]' fastapi uvicorn
+    python examples/chat_app/chat_app.py
+
+Then open http://127.0.0.1:8000. A simulated provider refuses the first request and breaks the second answer, and the
+page shows neither. With a key, `OPENAI_API_KEY=... python examples/chat_app/chat_app.py --live` asks a real model.
+"""
+
+import json
+import os
+import sys
 from collections.abc import AsyncIterator
-from typing import Any
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated, Any
 
-from fastapi import FastAPI, HTTPException
-from fastapi.responses import StreamingResponse
-from openai import APIError, APIStatusError, AsyncOpenAI
-from pydantic import BaseModel
+try:
+    import uvicorn
+    from fastapi import Body, FastAPI, HTTPException
+    from fastapi.responses import FileResponse, StreamingResponse
+    from openai import APIError, APIStatusError, AsyncOpenAI, AsyncStream
+    from openai.types.chat import ChatCompletionChunk
 
-MODEL = "gpt-4o"
-app = FastAPI()
-_chats: dict[str, list[Any]] = {}
+    import l0
+    from l0.testing import simulator
+except ImportError as missing:
+    sys.exit(f"{missing}. This example needs: pip install 'l0-otel[openai]' fastapi uvicorn")
 
-
-class Question(BaseModel):
-    """A message of the user."""
-
-    text: str
-
-
-@app.post("/chats/{chat}/messages")
-async def answer(chat: str, question: Question) -> dict[str, str]:
-    """Answer with the whole text, and remember the turn."""
-    turns = [*_chats.get(chat, []), {"role": "user", "content": question.text}]
-    async with AsyncOpenAI(max_retries=0) as client:
-        try:
-            completion = await client.chat.completions.create(model=MODEL, messages=turns)
-        except APIStatusError as error:
-            raise HTTPException(503 if error.status_code == 429 else 502, "the model is not available") from error
-    text = completion.choices[0].message.content or ""
-    _chats[chat] = [*turns, {"role": "assistant", "content": text}]
-    return {"text": text}
+# "exact" sends a request whose answer broke again, and skips what the browser has; if the new answer differs, it fails.
+l0.instrument(replace(l0.Policy.interactive(), resume="exact"))
+chats: dict[str, list[Any]] = {}
 
 
-@app.post("/stream")
-async def stream(question: Question) -> StreamingResponse:
-    """Answer piece by piece. A stream that breaks ends with a line that says so."""
-    return StreamingResponse(_pieces(question.text), media_type="text/plain")
+@asynccontextmanager
+async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+    """Make one client, and so one pool of connections, for all requests."""
+    async with AsyncOpenAI() as app.state.client:
+        yield
 
 
-async def _pieces(text: str) -> AsyncIterator[str]:
-    async with AsyncOpenAI(max_retries=0) as client:
-        try:
-            chunks = await client.chat.completions.create(
-                model=MODEL, messages=[{"role": "user", "content": text}], stream=True
-            )
-            async for chunk in chunks:
-                if chunk.choices:
-                    yield chunk.choices[0].delta.content or ""
-        except (APIError, OSError):
-            yield "\n[the answer broke off]"
+app = FastAPI(lifespan=lifespan)
+
+
+@app.get("/")
+async def page() -> FileResponse:
+    """Return the page."""
+    return FileResponse(Path(__file__).with_name("page.html"))
+
+
+@app.post("/chats/{chat}")
+async def answer(chat: str, text: Annotated[str, Body(embed=True)]) -> StreamingResponse:
+    """Stream the answer to a message, with the conversation so far, as server-sent events."""
+    turns = [*chats.get(chat, []), {"role": "user", "content": text}]
+    try:
+        stream = await app.state.client.chat.completions.create(model="gpt-4o-mini", messages=turns, stream=True)
+    except APIStatusError as error:  # the provider refused, and retries did not help
+        raise HTTPException(503 if error.status_code == 429 else 502, "the model is not available") from error
+    return StreamingResponse(events(chat, turns, stream), media_type="text/event-stream")
+
+
+async def events(chat: str, turns: list[Any], stream: AsyncStream[ChatCompletionChunk]) -> AsyncIterator[str]:
+    """Yield the pieces of an answer, and its end. Only a complete answer becomes a part of the conversation."""
+    text = ""
+    try:
+        async with stream:  # closes the connection to the provider, also if the browser leaves
+            async for chunk in stream:
+                if chunk.choices and (piece := chunk.choices[0].delta.content):
+                    text += piece
+                    yield f"event: piece\ndata: {json.dumps(piece)}\n\n"
+    except APIError as error:  # the status has been sent by now, so the page learns of it by an event
+        yield f"event: broken\ndata: {json.dumps(getattr(error, 'reason', 'failed'))}\n\n"
+        return
+    chats[chat] = [*turns, {"role": "assistant", "content": text}]
+    yield "event: done\ndata: null\n\n"
+
+
+def serve() -> None:
+    """Serve the application until Ctrl-C."""
+    uvicorn.run(app, port=int(os.environ.get("PORT", "8000")))
+
+
+def main() -> None:
+    """Serve the page, with a real model or with the simulator behind it."""
+    if "--live" in sys.argv:
+        serve()
+        return
+    with simulator(delays="gemini-2.5-flash-lite") as sim:
+        os.environ.update(OPENAI_BASE_URL=sim.openai, OPENAI_API_KEY="none")
+        sim.on(turn=1, reply="answer explain_rain | status 503 times=1")
+        sim.on(turn=2, reply="answer story | reset at_event=12 times=1")
+        serve()
+
+
+if __name__ == "__main__":
+    main()

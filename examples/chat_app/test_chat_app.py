@@ -1,6 +1,11 @@
-"""Tests of the chat application: ``pytest --l0-record=once`` records them, and without it they need no network.
+"""Tests of the chat application with cassettes: the requests to the provider, recorded once and played ever after.
 
-They were recorded against ``l0 simulate``: ``[[simulate: ...]]`` in a question asks the simulator for a fault.
+    pip install 'l0-otel[openai]' fastapi uvicorn httpx pytest
+    pytest examples/chat_app
+
+They need no network and no key. `pytest --l0-record=once examples/chat_app` sends the requests of a new test, and
+`--l0-record=all` those of all tests. These were recorded from `l0 simulate`: `[[simulate: ...]]` in a message asks
+it for a fault.
 """
 
 from collections.abc import Iterator
@@ -16,31 +21,30 @@ pytestmark = pytest.mark.l0_cassette
 def web(monkeypatch: pytest.MonkeyPatch) -> Iterator[TestClient]:
     """Yield a client of the application. The SDK behind it needs a key; to play, any will do."""
     monkeypatch.setenv("OPENAI_API_KEY", "sk-any-will-do-to-play")
+    chat_app.chats.clear()
     with TestClient(chat_app.app) as client:
         yield client
 
 
+def test_answer_arrives_in_pieces(web: TestClient) -> None:
+    answer = web.post("/chats/one", json={"text": "Tell me a story."})
+    assert answer.text.count("event: piece") > 3
+    assert answer.text.endswith("event: done\ndata: null\n\n")
+
+
 def test_second_question_sends_the_first_turn_along(web: TestClient) -> None:
-    first = web.post("/chats/one/messages", json={"text": "Why is the sky blue?"})
-    second = web.post("/chats/one/messages", json={"text": "And at night?"})
-    assert (first.status_code, second.status_code) == (200, 200)
-    assert first.json()["text"]
-    assert second.json()["text"]
+    web.post("/chats/one", json={"text": "Why is the sky blue?"})
+    web.post("/chats/one", json={"text": "And at night?"})
+    assert [turn["role"] for turn in chat_app.chats["one"]] == ["user", "assistant"] * 2
 
 
-def test_stream_arrives_in_pieces(web: TestClient) -> None:
-    with web.stream("POST", "/stream", json={"text": "Tell me a story."}) as answer:
-        pieces = list(answer.iter_text())
-    assert len("".join(pieces)) > 20
-    assert "broke off" not in "".join(pieces)
+def test_answer_that_breaks_is_continued(web: TestClient) -> None:
+    answer = web.post("/chats/one", json={"text": "Hello [[simulate: reset at_event=4; ok]]"})
+    assert "broken" not in answer.text
+    assert chat_app.chats["one"][1]["content"] == "Hello! I am a simulated model. How can I help you today?"
 
 
-def test_rate_limit_becomes_status_503(web: TestClient) -> None:
-    answer = web.post("/chats/two/messages", json={"text": "[[simulate: status 429]]"})
-    assert answer.status_code == 503
-
-
-def test_broken_stream_says_so(web: TestClient) -> None:
-    answer = web.post("/stream", json={"text": "[[simulate: reset at_event=4]]"})
-    assert answer.text.endswith("[the answer broke off]")
-    assert len(answer.text) > len("\n[the answer broke off]")
+def test_refusal_becomes_a_status(web: TestClient) -> None:
+    answer = web.post("/chats/one", json={"text": "Hello [[simulate: status 401]]"})
+    assert answer.status_code == 502
+    assert not chat_app.chats

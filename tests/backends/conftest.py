@@ -14,8 +14,8 @@ from typing import Any
 
 import pytest
 
-# pytest's importlib mode leaves the helpers' folder off the path
-sys.path.append(str(Path(__file__).parent))
+# pytest's importlib mode leaves the helpers' folders off the path
+sys.path += [str(Path(__file__).parent), str(Path(__file__).parents[1] / "examples")]
 
 import found
 from backends import Collector, Jaeger, Prometheus, Vmagent

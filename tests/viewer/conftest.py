@@ -16,7 +16,8 @@ from viewer_client import ViewerClient, running_viewer
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, BrowserContext, Page
 
-sys.path.append(str(Path(__file__).parent))  # pytest's importlib mode leaves this folder off the path
+# pytest's importlib mode leaves these folders off the path
+sys.path += [str(Path(__file__).parent), str(Path(__file__).parents[1] / "examples")]
 
 collect_ignore_glob = [] if find_spec("axe_playwright_python") else ["test_*.py"]
 NEEDED = "no Chromium is installed (Debian: apt-get install chromium), or CHROMIUM does not name it"
