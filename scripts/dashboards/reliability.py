@@ -159,10 +159,4 @@ _FINDINGS = (
         unit=SECONDS,
         queries=[Query(quantile(0.95, names.RULE_DURATION, by=(_RULE, _PHASE)), by(_RULE, _PHASE))],
     ),
-    Panel(
-        title="Answers checked by rules",
-        says="Answers per second, by rule.",
-        unit=PER_SECOND,
-        queries=[Query(count(names.RULE_DURATION, f'{_PHASE}="final"', by=(_RULE,)), by(_RULE))],
-    ),
 )

@@ -33,10 +33,10 @@ SWITCHES = {
 }
 """The variables that are true or false, and their fields in `EnvironmentSettings`."""
 _RECORD, _LOG, _PROVIDER_NAMES, _FLEET = "L0_RECORD", "L0_LOG", "L0_PROVIDER_NAMES", "L0_FLEET"
-_OTHER_VARIABLES = frozenset(
-    {_RECORD, _LOG, _PROVIDER_NAMES, _FLEET, "L0_ATTEMPT_SPANS", "L0_CHUNK_METRICS", "L0_FORMER_NAMES", *SWITCHES}
-)
-"""Variables that do not belong to the policy. Telemetry reads its own, which are ``all`` or not set."""
+_TELEMETRY = {"L0_ATTEMPT_SPANS", "L0_CHUNK_METRICS", "L0_FORMER_NAMES", "L0_RULE_METRICS"}
+"""Variables that telemetry reads. They are ``all`` or not set."""
+_OTHER_VARIABLES = frozenset({_RECORD, _LOG, _PROVIDER_NAMES, _FLEET, *_TELEMETRY, *SWITCHES})
+"""Variables that do not belong to the policy."""
 PRESETS = tuple(name for name, kind in vars(Policy).items() if type(kind) is classmethod)
 _BOOLEANS = {"true": True, "1": True, "false": False, "0": False}
 Path = tuple[str, ...]

@@ -232,6 +232,8 @@ FORMER_NAMES_SWITCH: Final = "L0_FORMER_NAMES"
 FORMER_NAMES: Final = {LEG: "l0.fallback.index", ANOMALY_KINDS: "l0.oddities"}
 CHUNK_METRICS_SWITCH: Final = "L0_CHUNK_METRICS"
 """``all``: record the time per output chunk for every chunk, instead of one mean per stream."""
+RULE_METRICS_SWITCH: Final = "L0_RULE_METRICS"
+"""``all``: record the time of the rules of every call, instead of every tenth."""
 CONTENT_SWITCH: Final = "OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT"
 
 SECONDS: Final = tuple(round(0.01 * 2**step, 2) for step in range(14))
@@ -375,7 +377,8 @@ RULE_DURATION: Final = Metric(
     "histogram",
     "l0.guardrail.duration",
     "s",
-    "Time that a rule took per call and phase, all its runs together.",
+    "Time that a rule took per call and phase, all its runs together; of every tenth call with rules, or of each "
+    "with L0_RULE_METRICS=all.",
     RULE_SECONDS,
     (RULE, RULE_PHASE),
 )

@@ -135,7 +135,7 @@ def test_bad_switch_is_a_problem(name):
     assert settings.policy == Policy.batch()
 
 
-@pytest.mark.parametrize("name", ["L0_ATTEMPT_SPANS", "L0_CHUNK_METRICS"])
+@pytest.mark.parametrize("name", ["L0_ATTEMPT_SPANS", "L0_CHUNK_METRICS", "L0_RULE_METRICS"])
 def test_variables_of_telemetry_are_checked(name):
     assert read_environment({name: "All"}) == EnvironmentSettings()
     assert read_environment({name: "yes"}).problems == (f"{name}: got 'yes', allowed: all; it is ignored",)

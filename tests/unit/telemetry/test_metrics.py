@@ -48,6 +48,18 @@ def test_rule_duration_is_recorded_by_phase(metrics, play, smooth):
     ]
 
 
+@pytest.mark.parametrize(("switch", "recorded"), [("", 2), ("all", 20)])
+def test_rule_duration_is_recorded_for_every_tenth_call_with_rules(metrics, play, ended, monkeypatch, switch, recorded):
+    monkeypatch.setenv("L0_RULE_METRICS", switch)
+    observer = MetricObserver(metrics.provider)
+    rules = {"json": RuleTimes(count=3, streaming=0.5, final=0.0)}
+    for _ in range(20):
+        play(observer, [ended])
+        play(observer, [replace(ended, rules=rules)])
+    ((_, _, times),) = metrics.points("l0.guardrail.duration")
+    assert times == recorded
+
+
 def test_units_and_buckets(metrics, play, retried):
     play(MetricObserver(metrics.provider), retried)
     found = metrics.collect()
@@ -264,6 +276,6 @@ def test_time_of_each_chunk_is_recorded_on_request(metrics, play, ended, stats, 
 
 
 def test_the_switches_of_telemetry_are_no_policy():
-    switches = {"L0_CHUNK_METRICS": "all", "L0_ATTEMPT_SPANS": "all"}
-    assert {names.CHUNK_METRICS_SWITCH, names.ATTEMPT_SPANS_SWITCH} == set(switches)
+    switches = {"L0_CHUNK_METRICS": "all", "L0_ATTEMPT_SPANS": "all", "L0_RULE_METRICS": "all"}
+    assert {names.CHUNK_METRICS_SWITCH, names.ATTEMPT_SPANS_SWITCH, names.RULE_METRICS_SWITCH} == set(switches)
     assert read_environment(switches) == EnvironmentSettings()

@@ -64,7 +64,8 @@ class PatternRule:
     """A rule that reports matches of many patterns. Made by `pattern_rule`.
 
     ``streamed``: patterns that are searched while the text streams. ``whole``: patterns that are searched at the end of
-    the text. ``context``: number of characters before a match that patterns depend on.
+    the text. ``kept``: number of characters that are searched again with new text: the longest reach, and those before
+    a match that patterns depend on.
     """
 
     name: str
@@ -73,7 +74,7 @@ class PatternRule:
     streamed: tuple[_SearchedPattern, ...]
     whole: tuple[tuple[PatternFinding, Search], ...]
     prefilter: Prefilter
-    context: int
+    kept: int
     covers: Mapping[Family, Severity]
     """The families that the patterns find, with the highest severity of each."""
     specificity: ClassVar[int] = 1
@@ -118,9 +119,9 @@ def pattern_rule(findings: Sequence[PatternFinding], *, name: str, span: int | N
             continue
         streamed_patterns.append((finding, known, span if unbounded else int(known.reach)))
         context = max(context, int(known.lookbehind))
-    window = max((reach for _, _, reach in streamed_patterns), default=0) + context + _SLICE
+    kept = max((reach for _, _, reach in streamed_patterns), default=0) + context
     streamed = [
-        _SearchedPattern(number, finding, bounded(finding.pattern, window, _EXTRA), reach, known.reach < inf)
+        _SearchedPattern(number, finding, bounded(finding.pattern, kept + _SLICE, _EXTRA), reach, known.reach < inf)
         for number, (finding, known, reach) in enumerate(streamed_patterns)
     ]
     return PatternRule(
@@ -130,7 +131,7 @@ def pattern_rule(findings: Sequence[PatternFinding], *, name: str, span: int | N
         streamed=tuple(streamed),
         whole=tuple(whole),
         prefilter=Prefilter([known.literals for _, known, _ in streamed_patterns]),
-        context=context,
+        kept=kept,
         covers=_covers(findings),
     )
 
@@ -169,21 +170,30 @@ class PatternCheck:
         self._candidates = rule.prefilter.candidates
         self._overlap = rule.prefilter.overlap
         self._likely: dict[int, int] = {}
-        self._kept_length = max((each.reach for each in rule.streamed), default=0) + rule.context
+        self._kept_length = rule.kept
         self._kept = ""
         self._length = 0
         self._reported: set[str] = set()
         self._pieces: list[str] | None = [] if rule.whole else None
 
-    def feed(self, text: str) -> Sequence[Violation]:
+    def feed(self, text: str, budget: TimeBudget | None = None) -> Sequence[Violation]:
         """Search new text. Return the violations that it decides."""
-        if self._pieces is not None:
-            self._pieces.append(text)
         if len(text) > _SLICE:
             cuts = range(0, len(text), _SLICE)
             budget = _budget(text)
-            return [found for cut in cuts for found in self._scan(text[cut : cut + _SLICE], budget)]
-        return self._scan(text, None)
+            return [found for cut in cuts for found in self.feed(text[cut : cut + _SLICE], budget)]
+        if self._pieces is not None:
+            self._pieces.append(text)
+        window = self._kept + text
+        before = self._length
+        self._length = before + len(text)
+        self._kept = window[-self._kept_length :]
+        candidates = self._candidates(window[-len(text) - self._overlap :])
+        if not candidates and not self._likely:
+            return ()
+        likely = {number: at for number, at in self._likely.items() if before - at < self._kept_length}
+        self._likely = likely | dict.fromkeys(candidates, self._length)
+        return self._search(window, self._likely, before, budget, over=False)
 
     def finish(self, ending: Ending) -> Sequence[Violation]:  # noqa: ARG002 - only text is searched
         """Search the undecided rest, and the complete text for patterns that need it."""
@@ -195,18 +205,6 @@ class PatternCheck:
             if match:
                 self._report(finding, (match.start(), match.end()), found)
         return found
-
-    def _scan(self, text: str, budget: TimeBudget | None) -> Sequence[Violation]:
-        window = self._kept + text
-        before = self._length
-        self._length = before + len(text)
-        self._kept = window[-self._kept_length :]
-        candidates = self._candidates(window[-len(text) - self._overlap :])
-        if not candidates and not self._likely:
-            return ()
-        likely = {number: at for number, at in self._likely.items() if before - at < self._kept_length}
-        self._likely = likely | dict.fromkeys(candidates, self._length)
-        return self._search(window, self._likely, before, budget, over=False)
 
     def _search(
         self, window: str, candidates: Iterable[int], before: int, budget: TimeBudget | None, *, over: bool

@@ -97,7 +97,8 @@ class JsonLocator:
             and self._has_content
             and not ("{" in text or "[" in text or "`" in text or "~" in text or self._carry)
         ):
-            self._advance(text)
+            self._read += len(text)  # as `_advance`, without a call
+            self._before = (self._before + text)[-_REACH:]
             return None
         if self._carry:
             text, self._carry = self._carry + text, ""
