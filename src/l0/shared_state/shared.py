@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from time import monotonic, time
 from typing import TYPE_CHECKING
+from weakref import WeakSet
 
 from l0.model.ports import Recorder
 
@@ -30,6 +31,8 @@ class SharedState:
     def __init__(self) -> None:
         self.terminal_event_sources = TerminalEventSources()
         self.fleet: Fleet | None = None
+        self.fleet_meters: WeakSet[object] = WeakSet()
+        """The meters that already have the instruments of the fleet."""
         self.retry_budgets = RetryBudgets(make=self._budget)
         self.slos = SloTracker(time)
         self.breakers = Breakers(monotonic, rates=self.slos.failure_rate, make=self._breaker)

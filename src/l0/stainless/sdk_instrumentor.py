@@ -200,9 +200,10 @@ class SdkInstrumentor(ABC):
 
 
 def _observers(providers: Mapping[str, Any], environ: Mapping[str, str]) -> Sequence[Any]:
-    """Return the observers of an SDK's calls: spans, metrics, objectives and breakers."""
+    """Return the observers of an SDK's calls: spans, metrics, objectives, breakers and the fleet."""
     from l0.config import CONFIG
     from l0.telemetry.breaker_metrics import BreakerObserver
+    from l0.telemetry.fleet_metrics import FleetObserver
     from l0.telemetry.metrics import MetricObserver
     from l0.telemetry.slo_metrics import SloObserver
     from l0.telemetry.spans import SpanObserver
@@ -216,6 +217,7 @@ def _observers(providers: Mapping[str, Any], environ: Mapping[str, str]) -> Sequ
         MetricObserver(meters, environ=environ),
         SloObserver(shared_state.slos, meters),
         BreakerObserver(shared_state.breakers, meters),
+        FleetObserver(shared_state, meters),
     )
 
 

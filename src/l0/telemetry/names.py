@@ -139,6 +139,8 @@ SLO_GOOD: Final = "l0.slo.good"
 """True if an event counts for an objective, false if against it."""
 SLO_WINDOW: Final = "l0.slo.window"
 """The window of a budget or burn rate, as a Prometheus duration."""
+FLEET_STATE: Final = "l0.fleet.state"
+"""The state of a process in its fleet: `shared`, `slow` (no call waits for Redis) or `away` (local rules)."""
 GUARDRAIL_VIOLATIONS: Final = "l0.guardrail.violations"
 """The names of the violated rules."""
 DRIFT_TYPES: Final = "l0.drift.types"
@@ -399,6 +401,17 @@ BREAKER_STATE: Final = Metric(
 )
 """Read at collection; one series per provider and model that has a breaker."""
 
+FLEET_LEVEL: Final = Metric(
+    "gauge",
+    FLEET_STATE,
+    "1",
+    "Fleet: 0 shares its state, 1 does not wait for Redis, which is slow, 2 follows local rules: Redis is away.",
+)
+FLEET_CHANGES: Final = _counter(
+    "l0.fleet.changes", "{event}", "Changes of the fleet to a state: fallbacks, and returns.", FLEET_STATE
+)
+"""Both are read at collection, and exist in a process that has a fleet."""
+
 L0_METRICS: Final = (
     ATTEMPTS,
     RETRIES,
@@ -415,7 +428,7 @@ L0_METRICS: Final = (
     TRUNCATIONS,
     ANOMALIES,
 )
-"""L0's own metrics of calls. Those of breakers and objectives are created by other modules."""
+"""L0's own metrics of calls. Those of breakers, fleets and objectives are created by other modules."""
 
 _SLO_ATTRIBUTES = (SLO, SLO_LAYER, SLO_WINDOW)
 SLO_EVENTS: Final = _counter(

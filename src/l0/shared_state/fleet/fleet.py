@@ -2,7 +2,8 @@
 
 The thread exchanges the changes of all replicas with Redis a few times per second, in one round trip. A call that needs
 the decision of the whole fleet asks the thread and waits for at most `LONGEST_WAIT_S`, whatever the connection does. If
-Redis is slow no call waits, and if it is away no call asks, until the thread has found that it is back.
+Redis is slow no call waits, and if it is away no call asks, until the thread has found that it is back. `Fleet.state`
+says which of these is the case; changes of it are counted and logged.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import threading
 from collections import deque
 from collections.abc import Sequence
 from contextlib import suppress
+from enum import StrEnum
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Protocol
 from uuid import uuid4
@@ -41,6 +43,8 @@ MEMBER_S = 5
 """Time in s without an exchange after which a process no longer counts as a member."""
 STOPPING_S = 0.3
 """Longest wait at process exit for the last exchange."""
+QUIET_S = 60.0
+"""Shortest time between two log lines about Redis that is slow, and between two about Redis that is away."""
 _MEMBERS_KEY = "l0:members"
 _MEMBERS = """
 local now = tonumber(redis.call('TIME')[1])
@@ -49,6 +53,17 @@ redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', now - ARGV[2])
 redis.call('EXPIRE', KEYS[1], ARGV[2])
 return redis.call('ZCARD', KEYS[1])
 """
+
+
+class FleetState(StrEnum):
+    """The way in which this process shares its state with the fleet."""
+
+    SHARED = "shared"
+    """Redis decides for all processes."""
+    SLOW = "slow"
+    """Redis answers too late: changes are exchanged, but no call waits for a decision."""
+    AWAY = "away"
+    """Redis does not answer: replicas follow the local rules."""
 
 
 class Replica(Protocol):
@@ -105,7 +120,6 @@ class Fleet:
     def __init__(self, url: str) -> None:
         self.url = url
         self.name = without_credentials(url)
-        self._warned = False
         self.renew()
         renew_in_child(self)
         atexit.register(self.stop)
@@ -116,10 +130,12 @@ class Fleet:
         """The name of this process in the fleet."""
         self.members = 1
         """The number of processes in the fleet, as far as this one knows."""
-        self.away = False
-        """True while Redis does not answer: replicas follow the local rules."""
-        self._prompt = True
-        """False from an answer that did not come within `LONGEST_WAIT_S` until an exchange is as fast: nobody waits."""
+        self.state = FleetState.SHARED
+        self.changes: dict[str, int] = dict.fromkeys(FleetState, 0)
+        """The number of changes to each state."""
+        self._logged = FleetState.SHARED
+        """The state that the latest log line reported."""
+        self._quiet_until = dict.fromkeys(FleetState, 0.0)
         self._lock = threading.RLock()
         self._replicas: WeakSet[Replica] = WeakSet()
         self._requests: deque[FleetRequest] = deque()
@@ -128,6 +144,11 @@ class Fleet:
         self._thread: threading.Thread | None = None
         self._ending = False
         self._redis: Redis | None = None
+
+    @property
+    def away(self) -> bool:
+        """True while Redis does not answer."""
+        return self.state is FleetState.AWAY
 
     def begin(self) -> None:
         """Start the thread if it does not run. Never blocks; costs one comparison if it runs."""
@@ -139,7 +160,7 @@ class Fleet:
                 thread.start()
                 self._thread = thread
         except RuntimeError:  # the limit of threads: the next call tries again
-            self.away = True
+            self._enter(FleetState.AWAY)
         finally:
             self._starting.release()
 
@@ -164,8 +185,8 @@ class Fleet:
         request = FleetRequest(replica, operation)
         self._requests.append(request)
         self._wake.set()
-        if self._prompt and not request.wait(LONGEST_WAIT_S):
-            self._prompt = False  # the thread sets it again once an exchange is fast
+        if self.state is FleetState.SHARED and not request.wait(LONGEST_WAIT_S):
+            self._enter(FleetState.SLOW)  # until the thread has seen a fast exchange
         return request
 
     def exchange_soon(self) -> None:
@@ -203,11 +224,12 @@ class Fleet:
                 request.replica.apply(request, answer)
                 request.end()
         except Exception as error:  # of redis-py, of the system, or an answer that is an error: the thread goes on
-            self._mark_away(requests, error)
+            self._mark_away(requests)
+            self._log_state(type(error).__name__)
             return
-        self.away = False
-        if monotonic() - began_at <= LONGEST_WAIT_S:
-            self._prompt = True
+        if self.away or monotonic() - began_at <= LONGEST_WAIT_S:
+            self._enter(FleetState.SHARED)
+        self._log_state()
 
     def _send(self, requests: Sequence[FleetRequest]) -> list[Any]:
         if self._redis is None:
@@ -218,18 +240,42 @@ class Fleet:
                 pipeline.eval(one.replica.script, 1, one.replica.key, *one.replica.arguments(one.operation))
             return pipeline.execute()
 
-    def _mark_away(self, requests: Sequence[FleetRequest], error: Exception) -> None:
-        self.away = True
+    def _mark_away(self, requests: Sequence[FleetRequest]) -> None:
+        self._enter(FleetState.AWAY)
         for request in (*requests, *(self._requests.popleft() for _ in range(len(self._requests)))):
             request.end()
-        if not self._warned and not self._ending:
-            self._warned = True
+
+    def _enter(self, state: FleetState) -> None:
+        """Change the state, and count the change. Redis that is away is not slow: a call may learn it too late."""
+        with self._lock:
+            if state is self.state or (state is FleetState.SLOW and self.away):
+                return
+            self.state = state
+            self.changes[state] += 1
+
+    def _log_state(self, error: str = "") -> None:
+        """Log a state that the latest line did not report. A return is logged if its beginning was."""
+        state, now = self.state, monotonic()
+        if state is self._logged or self._ending or now < self._quiet_until[state]:
+            return
+        before, self._logged = self._logged, state
+        if state is FleetState.SHARED:
+            how = "is fast" if before is FleetState.SLOW else "answers"
+            _log.info("Redis at %s %s again: retry budgets and breakers are shared.", self.name, how)
+            return
+        self._quiet_until[state] = now + QUIET_S
+        if state is FleetState.SLOW:
             _log.warning(
-                "Redis at %s does not answer (%s): each process follows its own retry budgets and breakers until it "
-                "does. This is logged once.",
+                "Redis at %s took longer than %g ms: no call waits for it until it is fast again.",
                 self.name,
-                type(error).__name__,
+                1000 * LONGEST_WAIT_S,
             )
+            return
+        _log.warning(
+            "Redis at %s does not answer (%s): each process follows its own retry budgets and breakers until it does.",
+            self.name,
+            error,
+        )
 
 
 def connect(url: str, timeout_s: float) -> Redis:
