@@ -55,7 +55,7 @@ test-hosts: setup ## l0 run with a Celery worker and a notebook kernel, each in 
 	@$(BIN)/python -m pytest -n0 tests/journeys/test_run_hosts.py
 
 test-former: ## the suite of L0 for Python by its names, and its README and quick start, in an environment of its own
-	@"$(PYTHON)" scripts/environment.py .venv-former '[openai,anthropic,structured]' 'pytest>=8.3' pytest-asyncio
+	@"$(PYTHON)" scripts/environment.py .venv-former '[openai,anthropic,structured]' 'rapidfuzz>=3.9' 'pytest>=8.3' pytest-asyncio
 	@.venv-former/bin/python tests/former/run_former_suite.py
 
 test-ray: ## l0 backtest on Ray, with two workers on this machine, in an environment of its own

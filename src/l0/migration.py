@@ -6,12 +6,15 @@ and the documentation does not use them. The table of `docs/migration.md` is mad
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from functools import wraps
 from importlib import import_module
-from typing import TYPE_CHECKING, Any, ClassVar, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar, Final, NamedTuple, TypeVar, cast
 
 if TYPE_CHECKING:
     from typing import Self
+
+_F = TypeVar("_F", bound=Callable[..., Any])
 
 _RULES = "l0.rules.guardrails.catalogue:Guardrails."
 ALIASES: Final[Mapping[str, str]] = {
@@ -21,19 +24,25 @@ ALIASES: Final[Mapping[str, str]] = {
     "BackoffStrategy": "l0.types:BackoffStrategy",
     "ChunkResult": "l0:Branch",
     "ChunkingStrategy": "l0.orchestration.windows.splitting:Strategy",
+    "Continuation": "l0.migration:Continuation",
     "DataPayload": "l0:Payload",
     "DocumentChunk": "l0:Chunk",
     "DocumentWindow": "l0:Window",
+    "DriftConfig": "l0.migration:drift_config",
+    "DriftDetector": "l0.migration:DriftDetector",
+    "DriftResult": "l0.migration:DriftResult",
     "EXPONENTIAL_RETRY": "l0:Retry.exponential()",
     "ErrorCategory": "l0.types:ErrorCategory",
     "ErrorTypeDelayDefaults": "l0:ErrorTypeDelays",
     "GuardrailViolation": "l0:Violation",
+    "JSON": "l0.migration:JSON",
     "JSON_ONLY_GUARDRAILS": _RULES + "json_only",
     "LATEX_ONLY_GUARDRAILS": _RULES + "latex_only",
     "LazyStream": "l0.streams.wrap:Wrapped",
     "MARKDOWN_ONLY_GUARDRAILS": _RULES + "markdown_only",
     "MINIMAL_GUARDRAILS": _RULES + "minimal",
     "MINIMAL_RETRY": "l0:Retry.minimal()",
+    "OverlapResult": "l0.migration:OverlapResult",
     "ParallelResult": "l0:Results",
     "ProcessingStats": "l0.orchestration.results:Stats",
     "RECOMMENDED_GUARDRAILS": _RULES + "recommended",
@@ -45,7 +54,9 @@ ALIASES: Final[Mapping[str, str]] = {
     "STRICT_RETRY": "l0:Retry.strict()",
     "StructuredResult": "l0.streams.structured_output:Structured",
     "StructuredStreamResult": "l0.streams.structured_output:StructuredStream",
+    "consume_stream": "l0.migration:consume_stream",
     "custom_pattern_rule": _RULES + "pattern_rule",
+    "get_text": "l0.migration:consume_stream",
     "pattern_rule": _RULES + "pattern_rule",
 }
 """Its public names with their homes here: a module and an attribute, called if it ends in ``()``. Only names with which
@@ -66,10 +77,10 @@ SAME: Final[Mapping[str, str]] = {
     "Timeout": "without a `timeout` there are no deadlines of L0's own",
     **_each("structured structured_array structured_object", "`value` (also `data`), `text`, `edits`"),
     "structured_stream": "yields the values that grow; `await stream.result()`",
-    "parallel": "`on_result=` in place of the other callbacks",
+    "parallel": "`on_result=` is called with each `Branch`",
     "race": "`on_result=` is not an option; losers are cancelled",
     "sequential": "returns `Results`",
-    "batched": "`size=` in place of `batch_size=`; returns `Results`",
+    "batched": "`size=` (also `batch_size=`); returns `Results`",
     "Drift": "the drift rule itself",
 }
 """Its public names that are names here as well, with the difference, if there is one."""
@@ -85,7 +96,6 @@ _CONSENSUS = "`ConsensusResult`: `value`, `agreement`, `branches` and the fields
 _JSON = "`l0.repair_json(text)`: `Repaired` with `text` and `edits`, or `Unrepairable` with a `reason`"
 _SCHEMA = "pass the JSON Schema itself to `l0.structured`; it is checked with jsonschema"
 _STRUCTURED = "`Retry(attempts=...)` for the attempts; JSON is repaired if that is safe: `Structured.edits`"
-_DRIFT = "`l0.Drift(...)` as `drift=`, or `Guardrails.check(text, Drift())`"
 _SPLICE = '`resume="splice"` and a source that takes the text so far; overlap is removed: see guide.md'
 _PIPELINE = "`Pipeline([Step(...), ...])`: see orchestration.md"
 _POOL = "`async with Pool(size) as pool: await pool.run(task)`"
@@ -107,13 +117,12 @@ INSTEAD: Final[Mapping[str, str]] = {
     "WrappedClient": "`l0.wrap(client)` returns a client of the same class as the given one",
     "LifecycleCallbacks": "pass the callbacks to the call: `l0.run(..., **callbacks)`",
     **_each("EventBus ObservabilityEvent ObservabilityEventType", _OBSERVERS),
-    **_each("consume_stream get_text", "`await stream.read()`"),
     **_each("LiteLLMAdapter OpenAIAdapter OpenAIAdapterOptions", "nothing: these sources are recognized"),
     "GuardrailRule": "`Guardrails.rule(function)` for a function of the text",
     **_each("JsonAnalysis LatexAnalysis MarkdownAnalysis", _ANALYSIS),
     **_each("MINIMAL_STRUCTURED RECOMMENDED_STRUCTURED STRICT_STRUCTURED StructuredConfig", _STRUCTURED),
     **_each("AutoCorrectInfo StructuredState StructuredTelemetry", "`Structured.edits` and `Structured.state`"),
-    **_each("AutoCorrectResult CorrectionType JSON", _JSON),
+    **_each("AutoCorrectResult CorrectionType", _JSON),
     "Parallel": "the functions `parallel`, `race`, `sequential`, `batched`",
     "ParallelOptions": "options of `parallel` itself: `concurrency=`, `fail_fast=`, `on_result=`",
     "AggregatedTelemetry": "`Results.stats`: `usage` has calls, requests and tokens",
@@ -146,8 +155,7 @@ INSTEAD: Final[Mapping[str, str]] = {
     "Multimodal": "`Payload` in `event.data` for the payloads of SDKs; `Event(EventType.DATA, data=...)` for your own",
     "ContentType": "`Payload.kind`: `image`, `audio` or `file`",
     "Progress": "`Event(EventType.PROGRESS, data=...)`, with your data",
-    **_each("Continuation ContinuationConfig DeduplicationOptions OverlapResult", _SPLICE),
-    **_each("DriftConfig DriftDetector DriftResult", _DRIFT),
+    **_each("ContinuationConfig DeduplicationOptions", _SPLICE),
     **_each("RuntimeState RuntimeStates StateMachine StateTransition create_state_machine", _MACHINE),
     **_each("EventEnvelope EventRecorder EventReplayer EventSourcing EventStore", _RECORDING),
     **_each("EventStoreWithSnapshots InMemoryEventStore RecordedEvent RecordedEventType", _RECORDING),
@@ -211,6 +219,58 @@ class Adapters:
 
     reset = clear
 
+    @classmethod
+    def get(cls, name: str) -> Any:
+        return next((one for one in cls._registered if one.name == name), None)
+
+    @classmethod
+    def detect_adapter(cls, source: Any) -> Any:
+        return next((one for one in cls._registered if one.detect(source)), None)
+
+    @classmethod
+    def has_matching(cls, source: Any) -> bool:
+        return sum(bool(one.detect(source)) for one in cls._registered) == 1
+
+    @classmethod
+    def unregister_all_except(cls, names: Sequence[str] = ()) -> list[str]:
+        removed = [one.name for one in cls._registered if one.name not in (names or ())]
+        cls._registered = tuple(one for one in cls._registered if one.name not in removed)
+        return removed
+
+    @classmethod
+    def detect(cls, source: Any, hint: Any = None) -> Any:
+        if hint is not None and not isinstance(hint, str):
+            return hint
+        found = cls.detect_adapter(source) if hint is None else cls.get(hint)
+        if found is None:
+            raise ValueError("No adapter found for the source" if hint is None else f"Unknown adapter: {hint}")
+        return found
+
+    @staticmethod
+    def token_event(text: str) -> Any:
+        return _event("TOKEN", text)
+
+    @staticmethod
+    def complete_event() -> Any:
+        return _event("COMPLETE")
+
+    @staticmethod
+    def error_event(error: Exception | str) -> Any:
+        return _event("ERROR", data=Exception(error) if isinstance(error, str) else error)
+
+    @staticmethod
+    def data_event(payload: Any) -> Any:
+        return _event("DATA", data=payload)
+
+    @staticmethod
+    def progress_event(progress: Any) -> Any:
+        return _event("PROGRESS", data=progress)
+
+
+def _event(kind: str, text: str = "", data: Any = None) -> Any:
+    events = import_module("l0.streams.stream_events")
+    return events.Event(events.EventType[kind], text, data)
+
 
 def adapted(source: Any) -> Any:
     """Return the events of a source that one of its adapters recognizes, or the source itself."""
@@ -259,6 +319,33 @@ def translated(stream: Any, options: Mapping[str, Any]) -> tuple[Any, dict[str, 
     return stream, given
 
 
+def also_named(**names: str) -> Callable[[_F], _F]:
+    """Let an async function take options by its names as well. ``names``: its name and the name here."""
+
+    def decorate(function: _F) -> _F:
+        @wraps(function)
+        async def call(*arguments: Any, **options: Any) -> Any:
+            return await function(*arguments, **{names.get(name, name): value for name, value in options.items()})
+
+        return cast("_F", call)
+
+    return decorate
+
+
+def result_callback(options: Any) -> None:
+    """Replace its ``on_complete`` and ``on_error`` of several tasks by ``on_result``."""
+    complete, failed = options.pop("on_complete", None), options.pop("on_error", None)
+    if complete is None and failed is None:
+        return
+
+    def on_result(branch: Any) -> Any:
+        if branch.error is not None:
+            return failed(branch.error, branch.index) if failed is not None else None
+        return complete(branch.value, branch.index) if complete is not None else None
+
+    options["on_result"] = on_result
+
+
 def _continued(stream: Callable[[], Any], build: Callable[[str], Any]) -> Callable[[str], Any]:
     """Return a source that has the continuation prepared before it is called again."""
 
@@ -268,6 +355,112 @@ def _continued(stream: Callable[[], Any], build: Callable[[str], Any]) -> Callab
         return stream()
 
     return source
+
+
+async def consume_stream(stream: Any) -> str:
+    """Its function: return the text of a stream of events."""
+    return "".join([event.text async for event in stream if event.type == "token" and event.text])
+
+
+# -- functions of texts -----------------------------------------------------------------------------------------------
+
+
+class JSON:
+    """Its functions of texts that should be JSON."""
+
+    @staticmethod
+    def is_valid(text: str) -> bool:
+        valid: bool = import_module("l0.rules.structured.repair").is_json(text)
+        return valid
+
+    @staticmethod
+    def auto_correct(text: str, track_corrections: bool = False) -> Any:  # noqa: ARG004 - edits are always known
+        """Return a `Repaired`: unchanged if there is no single repair."""
+        repair = import_module("l0.rules.structured.repair")
+        made = repair.repair_json(text)
+        return made if isinstance(made, repair.Repaired) else repair.Repaired(text=text)
+
+    @staticmethod
+    def extract(text: str) -> str:
+        """Return the first JSON object or array in a text; the text if there is none."""
+        found: list[Any] = []
+        locator = import_module("l0.rules.structured.json_locator").JsonLocator(found.append)
+        locator.feed(text)
+        locator.finish()
+        return next((text[one.start : one.end].strip() for one in found if one.end is not None), text)
+
+    extract_from_markdown = extract
+
+    @classmethod
+    def parse(cls, text: str, auto_correct: bool = True) -> dict[str, Any]:
+        made = cls.auto_correct(text) if auto_correct else None
+        loads: Callable[[str], Any] = import_module("json").loads
+        edits = made.corrections if made is not None else []
+        return {
+            "data": loads(text if made is None else made.text),
+            "corrected": bool(edits),
+            "corrections": edits,
+        }
+
+
+class OverlapResult(NamedTuple):
+    """The result of its `detect_overlap`."""
+
+    has_overlap: bool
+    overlap_length: int
+    overlap_text: str
+    deduplicated: str
+
+
+class Continuation:
+    """Its functions of a text and its continuation. Texts must be equal: case and white space count."""
+
+    @staticmethod
+    def detect_overlap(checkpoint: str, continuation: str) -> OverlapResult:
+        shortest = 2  # as there; a stream is only joined at a longer overlap
+        length: int = import_module("l0.dialects.overlap").overlap(checkpoint, continuation, shortest)
+        return OverlapResult(length > 0, length, continuation[:length], continuation[length:])
+
+    @classmethod
+    def deduplicate(cls, checkpoint: str, continuation: str) -> str:
+        return cls.detect_overlap(checkpoint, continuation).deduplicated
+
+
+def drift_config(
+    *,
+    repetition_threshold: int = 3,
+    sliding_window_size: int = 500,
+    entropy_window: int = 0,  # noqa: ARG001 - the window is the same for all types
+    **detect: bool,
+) -> Any:
+    """Return its `DriftConfig` as a `Drift`. ``detect``: its switches, such as ``detect_tone_shift``."""
+    switches = {name.removeprefix("detect_"): on for name, on in detect.items()}
+    return import_module("l0").Drift(repeats=repetition_threshold, window=sliding_window_size, **switches)
+
+
+class DriftResult(NamedTuple):
+    """The result of its `DriftDetector`."""
+
+    detected: bool
+    confidence: float
+    types: list[str]
+    details: str | None
+
+
+class DriftDetector:
+    """Its detector: `check` gets the whole text so far, each time."""
+
+    def __init__(self, config: Any = None) -> None:
+        self._rule = drift_config() if config is None else config
+
+    def check(self, content: str, delta: str | None = None) -> DriftResult:  # noqa: ARG002 - it is in the content
+        found = import_module("l0").Guardrails.check(content, self._rule)
+        types = [one.rule.removeprefix("drift.") for one in found]
+        details = "; ".join(one.message for one in found) or None
+        return DriftResult(bool(found), max((one.confidence for one in found), default=0.0), types, details)
+
+    def reset(self) -> None:
+        """Do nothing: a check keeps nothing."""
 
 
 FINAL_FAILURE: Final[Mapping[str, bool]] = {"will_retry": False, "will_fallback": False}
@@ -513,6 +706,7 @@ class ResultsAliases:
     results = property(lambda self: [branch.value for branch in self])
     success_count = property(lambda self: len(self.succeeded))
     failure_count = property(lambda self: len(self.errors))
+    duration = property(lambda self: self.stats.total_duration_ms)
     all_succeeded = property(lambda self: not self.errors)
 
     def successful_results(self: Any) -> list[Any]:
@@ -527,12 +721,56 @@ class RaceAliases:
     winner_index = property(lambda self: self.winner)
 
 
-class StructuredAliases:
+class ConsensusAliases:
+    """The functions of its ``Consensus`` that need no tasks."""
+
+    @staticmethod
+    def _groups(outputs: Sequence[Any]) -> list[list[Any]]:
+        """Return equal outputs together, the most frequent first."""
+        groups: list[list[Any]] = []
+        for one in outputs:
+            alike = next((group for group in groups if group[0] == one and type(group[0]) is type(one)), None)
+            if alike is None:
+                groups.append([one])
+            else:
+                alike.append(one)
+        return sorted(groups, key=len, reverse=True)
+
+    @classmethod
+    def quick(cls, outputs: Sequence[Any], threshold: float = 0.8) -> bool:
+        return bool(outputs) and len(cls._groups(outputs)[0]) >= threshold * len(outputs)
+
+    @classmethod
+    def get_value(cls, outputs: Sequence[Any]) -> Any:
+        return cls._groups(outputs)[0][0] if outputs else None
+
+    @staticmethod
+    def validate(result: Any, min_confidence: float = 0.8) -> bool:
+        return bool(result.agreement >= min_confidence)
+
+
+class ConsensusResultAliases:
+    """The fields of its ``ConsensusResult``."""
+
+    __slots__ = ()
+
+    consensus = property(lambda self: self.value)
+    confidence = property(lambda self: self.agreement)
+
+
+class RepairAliases:
+    """The fields of its ``AutoCorrectResult``."""
+
+    __slots__ = ()
+
+    corrected = property(lambda self: bool(self.edits))
+    corrections = property(lambda self: [edit.kind.value for edit in self.edits])
+
+
+class StructuredAliases(RepairAliases):
     """The fields of its ``StructuredResult``."""
 
     __slots__ = ()
 
     data = property(lambda self: self.value)
     raw = property(lambda self: self.text)
-    corrected = property(lambda self: bool(self.edits))
-    corrections = property(lambda self: [edit.kind.value for edit in self.edits])

@@ -17,15 +17,32 @@ import l0
 
 HERE = ("l0.types.", "l0.runtime.")
 """Modules of the suite that are here as well."""
-RUN = {"_internal_run": "run"}
-"""A private name that the suite uses for a public function."""
+PUBLIC = {
+    "_internal_run": "run",
+    "auto_correct_json": "JSON.auto_correct",
+    "create_token_event": "Adapters.token_event",
+    "create_error_event": "Adapters.error_event",
+    "create_complete_event": "Adapters.complete_event",
+    "create_drift_detector": "DriftDetector",
+    "deduplicate_continuation": "Continuation.deduplicate",
+    "detect_overlap": "Continuation.detect_overlap",
+    "extract_json": "JSON.extract",
+    "extract_json_from_markdown": "JSON.extract_from_markdown",
+    "get_adapter": "Adapters.get",
+    "has_matching_adapter": "Adapters.has_matching",
+    "is_valid_json": "JSON.is_valid",
+    "register_adapter": "Adapters.register",
+    "safe_json_parse": "JSON.parse",
+    "unregister_adapter": "Adapters.unregister",
+}
+"""Private names that the suite uses for public functions."""
 
 
 USED: list[str] = []
 """The names that are not here and that the test has used."""
 
 
-class NotHereError(BaseException):
+class NotHereError(pytest.fail.Exception):
     """A test uses a name that is not here. Not an `Exception`, which a test could expect."""
 
 
@@ -54,7 +71,9 @@ def public(name: str) -> Any:
     """Return a public name of l0, or what stands for a missing one."""
     if name.startswith("__"):
         raise AttributeError(name)
-    name = RUN.get(name, name)
+    name, _, attribute = PUBLIC.get(name, name).partition(".")
+    if attribute:
+        return getattr(public(name), attribute)
     if name in l0._MODULES:  # a module of the suite may hide it in l0
         return getattr(importlib.import_module(l0._MODULES[name], "l0"), name)
     try:

@@ -1,6 +1,7 @@
 """The names of L0 for Python: each is here, an alias that works, or refused with advice."""
 
 from dataclasses import dataclass
+from json import JSONDecodeError
 from typing import Any
 
 import pytest
@@ -255,3 +256,102 @@ def test_navigation_of_a_window() -> None:
 async def test_fields_of_a_value() -> None:
     answer: Any = await l0.structured(int, lambda: iter(["42"]), auto_correct=True)  # type: ignore[call-arg]
     assert (answer.data, answer.raw, answer.corrected, answer.corrections) == (42, "42", False, [])
+
+
+def test_adapters_are_found_and_made_to_leave() -> None:
+    adapter, adapters = Shouting(), l0.Adapters
+    adapters.register(adapter)
+    try:
+        source = awords()
+        assert adapters.get("shouting") is adapters.detect(source) is adapters.detect_adapter(source) is adapter
+        assert adapters.detect(source, "shouting") is adapters.detect(1, adapter) is adapter
+        assert (adapters.has_matching(source), adapters.has_matching(1), adapters.get("mute")) == (True, False, None)
+        for given in ((1,), (source, "mute")):
+            with pytest.raises(ValueError, match=r"adapter"):
+                adapters.detect(*given)
+        assert (adapters.unregister_all_except(["shouting"]), adapters.unregister_all_except()) == ([], ["shouting"])
+    finally:
+        adapters.clear()
+
+
+def test_events_of_adapters() -> None:
+    make, error = l0.Adapters, ValueError("sour")
+    assert make.token_event("salt") == Event(EventType.TOKEN, "salt")
+    assert make.complete_event() == Event(EventType.COMPLETE)
+    assert make.error_event(error).error is error
+    assert str(make.error_event("sour").error) == "sour"
+    assert make.data_event(3).payload == 3
+    assert make.progress_event({"percent": 5}).progress == {"percent": 5}
+
+
+async def test_events_are_read_to_a_text() -> None:
+    assert await l0.consume_stream(await l0.run(awords)) == await l0.get_text(await l0.run(words)) == "salt water"
+
+
+def test_json_of_texts() -> None:
+    assert [l0.JSON.is_valid(text) for text in ("[1]", "[1,]", "")] == [True, False, False]
+    made = l0.JSON.auto_correct("[1,]", track_corrections=True)
+    assert (made.text, made.corrected, made.corrections) == ("[1]", True, ["extra_comma"])
+    assert l0.JSON.auto_correct("no JSON").text == "no JSON"
+    assert l0.JSON.extract('Sure: {"a": 1}, or {"b": 2}.') == '{"a": 1}'
+    assert l0.JSON.extract_from_markdown("```json\n[1]\n```") == "[1]"
+    assert l0.JSON.extract("no JSON") == "no JSON"
+    assert l0.JSON.parse("[1,]") == {"data": [1], "corrected": True, "corrections": ["extra_comma"]}
+    with pytest.raises(JSONDecodeError):
+        l0.JSON.parse("[1,]", auto_correct=False)
+
+
+def test_overlap_of_a_continuation() -> None:
+    found = l0.Continuation.detect_overlap("salt water", "water flows")
+    assert (found.has_overlap, found.overlap_text, found.overlap_length) == (True, "water", 5)
+    assert l0.Continuation.deduplicate("salt water", "water flows") == found.deduplicated == " flows"
+    assert not l0.Continuation.detect_overlap("salt", "water").has_overlap
+
+
+def test_a_detector_of_drift() -> None:
+    looping, config = "The same line again. " * 9, l0.DriftConfig(detect_repetition=False, repetition_threshold=4)
+    found = l0.DriftDetector().check(looping, "again. ")
+    assert (found.detected, found.types) == (True, ["repetition"])
+    assert 0.5 <= found.confidence <= 1
+    assert found.details
+    assert config == l0.Drift(repetition=False, repeats=4)
+    detector = l0.DriftDetector(config)
+    detector.reset()
+    assert detector.check(looping) == l0.DriftResult(False, 0.0, [], None)
+
+
+@pytest.mark.parametrize("anyio_backend", ["asyncio"])
+async def test_former_options_of_several_calls() -> None:
+    seen: list[Any] = []
+
+    async def double(item: int) -> int:
+        return item * 2 if item else 1 // item
+
+    options: dict[str, Any] = {
+        "batch_size": 2,
+        "on_complete": lambda value, index: seen.append((value, index)),
+        "on_error": lambda error, index: seen.append((type(error), index)),
+    }
+    done: Any = await l0.batched([1, 0], double, **options)
+    assert sorted(seen, key=str) == [(2, 0), (ZeroDivisionError, 1)]
+    assert done.duration == done.stats.total_duration_ms
+    for alone in ("on_complete", "on_error"):
+        await l0.parallel([lambda: double(1), lambda: double(0)], **{alone: options[alone]})
+    assert len(seen) == 4
+
+
+@pytest.mark.parametrize("anyio_backend", ["asyncio"])
+async def test_a_consensus_by_former_names() -> None:
+    async def answer() -> str:
+        return "salt"
+
+    options: dict[str, Any] = {"threshold": 1.0, "resolve_conflicts": "fail"}
+    result: Any = await l0.Consensus.run([answer, answer], **options)
+    assert (result.consensus, result.confidence, l0.Consensus.validate(result)) == ("salt", 1.0, True)
+    assert l0.Consensus.get_value(["a", "b", "b"]) == "b"
+    assert l0.Consensus.get_value([]) is None
+    assert (l0.Consensus.quick([{"a": 1}] * 2), l0.Consensus.quick([1, "1"]), l0.Consensus.quick([])) == (
+        True,
+        False,
+        False,
+    )

@@ -122,12 +122,12 @@ def _common_prefix(one: str, other: str) -> int:
     return next((at for at, (here, there) in pairs if here != there), min(len(one), len(other)))
 
 
-def overlap(before: str, after: str) -> int:
+def overlap(before: str, after: str, shortest: int = MIN_OVERLAP) -> int:
     """Return the length of the longest suffix of ``before`` that is a prefix of ``after``, in characters.
 
-    Return 0 if it is shorter than `MIN_OVERLAP`.
+    Return 0 if it is shorter than ``shortest``.
     """
-    for length in range(min(len(before), len(after)), MIN_OVERLAP - 1, -1):
+    for length in range(min(len(before), len(after)), shortest - 1, -1):
         if before.endswith(after[:length]):
             return length
     return 0

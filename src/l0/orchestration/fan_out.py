@@ -12,6 +12,7 @@ from itertools import islice
 from time import perf_counter
 from typing import Any, TypedDict, TypeVar, Unpack, overload
 
+from l0.migration import also_named, result_callback
 from l0.model.errors import raised
 from l0.model.policy import PolicyError
 from l0.telemetry.fan_out_spans import FanOutSpan
@@ -91,6 +92,7 @@ async def batched(tasks: _Many[T], handler: None = None, *, size: int, **options
 async def batched(
     tasks: Iterable[Any], handler: Callable[[Any], Any] | None = None, *, size: int, **options: Unpack[RunOptions]
 ) -> Results[Any]: ...
+@also_named(batch_size="size")
 async def batched(
     tasks: Iterable[Any], handler: Callable[[Any], Any] | None = None, *, size: int, **options: Unpack[RunOptions]
 ) -> Results[Any]:
@@ -129,6 +131,7 @@ class ResultHandler:
 
         Raises `TypeError` for an unknown option and `PolicyError` for an invalid value.
         """
+        result_callback(options)
         for name in options:
             if name not in RunOptions.__annotations__:
                 raise TypeError(f"unknown option {name!r}; known: {', '.join(RunOptions.__annotations__)}")

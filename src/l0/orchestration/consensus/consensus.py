@@ -7,6 +7,7 @@ from dataclasses import replace
 from time import perf_counter
 from typing import Any, ClassVar, get_args
 
+from l0.migration import ConsensusAliases, also_named
 from l0.model.policy import PolicyError
 from l0.telemetry.fan_out_spans import FanOutSpan
 
@@ -38,7 +39,7 @@ _IMPLIED: dict[Strategy, dict[str, Any]] = {
 """Defaults of a strategy for the settings that the user leaves out."""
 
 
-class Consensus:
+class Consensus(ConsensusAliases):
     """Runs several tasks and returns the answer on which they agree.
 
     Tasks run concurrently; streams are read to their end. As soon as no missing answer can change the outcome, the
@@ -52,6 +53,7 @@ class Consensus:
     BEST: ClassVar[ConsensusPreset] = BEST
 
     @staticmethod
+    @also_named(resolve_conflicts="resolve")
     async def run(
         work: Sequence[Task],
         *,

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from l0.migration import ConsensusResultAliases
 from l0.model.former_names import former_name
 
 from ..results import Branch, BranchStatus
@@ -16,7 +17,7 @@ Reached = Literal["agreed", "voted", "merged", "best"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ConsensusResult:
+class ConsensusResult(ConsensusResultAliases):
     """The result of a consensus.
 
     ``status``: ``"agreed"``, or the resolution or strategy that chose ``value`` without agreement. ``agreement``: share

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 
 import jiter
 
+from l0.migration import RepairAliases
+
 from .edits import Edit, EditKind, apply
 from .json_locator import JsonLocator, JsonSpan
 from .json_repairer import JsonRepairer, UnclearError
@@ -31,7 +33,7 @@ _non_blank = re.compile(r"\S").search
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Repaired:
+class Repaired(RepairAliases):
     """JSON text. ``edits``: changes to the given text, in order; empty if it was JSON."""
 
     text: str
