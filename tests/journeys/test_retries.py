@@ -3,12 +3,14 @@
 from typing import Any
 
 import anthropic
+import anyio
 import openai
 import pytest
 from journeys_kit import (
     CHATTING,
     MESSAGING,
     Spans,
+    async_chat_client,
     both_ways,
     chat_client,
     claude,
@@ -128,3 +130,64 @@ def test_errors_are_the_sdks(sim: Simulator) -> None:
 
     bare, ours = both_ways(sim, journey, lambda: sim.script(Fault.status(404), Fault.status(401)))
     assert bare == ours
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("stream", [True, False])
+async def test_an_async_veto_decides_on_the_retries_of_async_calls(sim: Simulator, stream: bool) -> None:
+    asked: list[l0.Failure] = []
+
+    async def once(failure: l0.Failure) -> bool:
+        await anyio.sleep(0)
+        asked.append(failure)
+        return len(asked) == 1
+
+    l0.instrument(l0.Policy(retry=l0.Retry(base_delay=0, should_retry=once)))
+    sim.script(Fault.status(503), Fault.status(500), None)
+    async with async_chat_client(sim) as client:
+        with pytest.raises(openai.InternalServerError) as caught:
+            await client.chat.completions.create(**CHATTING, stream=stream)
+    assert [failure.status for failure in asked] == [503, 500]
+    assert caught.value.status_code == 500
+    assert any("Retry.should_retry rejected it" in note for note in caught.value.__notes__)
+    assert len(sim.requests) == 2
+
+
+@pytest.mark.anyio
+async def test_an_async_veto_is_asked_about_broken_streams_and_falls_back(sim: Simulator) -> None:
+    asked: list[l0.Failure] = []
+
+    async def never(failure: l0.Failure) -> bool:
+        asked.append(failure)
+        return False
+
+    retry = l0.Retry(base_delay=0, should_retry=never)
+    l0.instrument(l0.Policy(retry=retry, fallback=[l0.Fallback(model="other")], truncation="strict"))
+    sim.script(Fault.cut(at_event=0), None)
+    async with async_chat_client(sim) as client:
+        stream = await client.chat.completions.create(**CHATTING, stream=True)
+        assert [chunk async for chunk in stream]
+    assert len(asked) == 1
+    assert [request.body["model"] for request in sim.requests] == [CHATTING["model"], "other"]
+
+
+@pytest.mark.anyio
+async def test_an_async_veto_that_fails_is_ignored(sim: Simulator, caplog: pytest.LogCaptureFixture) -> None:
+    async def failing(_: l0.Failure) -> bool:
+        raise LookupError("no answer")
+
+    l0.instrument(l0.Policy(retry=l0.Retry(base_delay=0, should_retry=failing)))
+    sim.script(Fault.status(503), None)
+    async with async_chat_client(sim) as client:
+        assert await client.chat.completions.create(**CHATTING)
+    assert "Retry.should_retry failed and is ignored: LookupError" in caplog.text
+
+
+def test_an_async_veto_is_ignored_in_sync_calls(sim: Simulator, caplog: pytest.LogCaptureFixture) -> None:
+    async def never(_: l0.Failure) -> bool:
+        return False
+
+    l0.instrument(l0.Policy(retry=l0.Retry(base_delay=0, should_retry=never)))
+    sim.script(Fault.status(503), None)
+    assert chat_client(sim).chat.completions.create(**CHATTING)
+    assert "Retry.should_retry is async, and the call is not: it is ignored" in caplog.text

@@ -6,6 +6,7 @@ calls which share state (budget, breaker, hedges by quantile) run in the order o
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Generator, Mapping
 from dataclasses import dataclass, replace
 from math import inf
@@ -60,6 +61,19 @@ def call_under(traffic_call: TrafficCall, policy: Policy) -> Call:
         strict = traffic_call.ends_known
     rules: tuple[TerminalRule, ...] = ()
     return replace(recorded, policy=policy, strict=strict, shadow=None, fallback_rules=rules, attributes={})
+
+
+def _vetoed(call: Call, failure: Failure) -> bool:
+    """Return True if an async ``should_retry`` rejects a retry. If it raises it is ignored, as in a call."""
+    retry = call.policy.retry
+
+    async def ask() -> bool:
+        return not await retry.should_retry(failure)  # type: ignore[union-attr,misc]  # an async one
+
+    try:
+        return asyncio.run(ask())
+    except Exception:
+        return False
 
 
 class SimulatedCall:
@@ -121,9 +135,11 @@ class SimulatedCall:
             match command:
                 case AttemptSpec():
                     command = yield from self._attempt(command)
-                case Wait(seconds=seconds):
-                    yield from self._until(self._at + seconds)
-                    command = self._machine.step(Waited(self._at))
+                case Wait(seconds=seconds, asks=asks):
+                    vetoed = asks and _vetoed(self._call, self._machine.failures[-1])
+                    if not vetoed:
+                        yield from self._until(self._at + seconds)
+                    command = self._machine.step(Waited(self._at, vetoed))
                 case Finish() | Raise():
                     return command, self._at
                 case Relay():

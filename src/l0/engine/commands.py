@@ -22,11 +22,13 @@ class Relay:
 class Wait:
     """Sleep ``seconds`` before the next attempt, then signal `Waited`.
 
-    ``stop``: the reason why the next attempt goes to the next leg; ``None`` if it goes to the same one.
+    ``stop``: the reason why the next attempt goes to the next leg; ``None`` if it goes to the same one. ``asks``: ask
+    an async ``should_retry`` first, and do not sleep if it rejects the retry.
     """
 
     seconds: float
     stop: Stop | None = field(default=None, compare=False)
+    asks: bool = False
 
 
 @dataclass(frozen=True, slots=True)

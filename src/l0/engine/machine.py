@@ -92,7 +92,10 @@ TRANSITIONS: dict[CallState, dict[type[Signal], frozenset[CallState]]] = {
         Failed: frozenset({CallState.WAITING, CallState.DONE}),
         Closed: frozenset({CallState.DONE}),
     },
-    CallState.WAITING: {Waited: frozenset({CallState.OPENING, CallState.DONE}), Closed: frozenset({CallState.DONE})},
+    CallState.WAITING: {
+        Waited: frozenset({CallState.OPENING, CallState.WAITING, CallState.DONE}),
+        Closed: frozenset({CallState.DONE}),
+    },
     CallState.DONE: {Closed: frozenset({CallState.DONE})},
 }
 """Every legal step: state, signal, and the states that it may lead to. Any other signal is a defect of a driver."""
@@ -168,6 +171,7 @@ class Machine:
         "resume_state",
         "resuming",
         "state",
+        "_asked",
         "_backoff",
         "_guard",
         "_hedge_won",
@@ -194,6 +198,8 @@ class Machine:
         self.resuming = False
         self.resume_state: ResumeState | None = None
         """The part of the answer that the user already has, if the call is being resumed; else ``None``."""
+        self._asked: tuple[AttemptProgress, bool] | None = None
+        """The failed attempt's progress, and if the server wants the wait, while an async ``should_retry`` is asked."""
         self._hedge_won = False
         self._since_leg = 0
         self._rand = rand
@@ -228,10 +234,10 @@ class Machine:
                 return self._ended(missing, at, self._progress(accepted, resume_state))
             case Failed(failure=failure, at=at, accepted=accepted, resume_state=resume_state):
                 return self._failed(failure, at, self._progress(accepted, resume_state))
-            case Waited(at=at):
+            case Waited(at=at, vetoed=vetoed):
                 if self.left(at) <= 0:
                     return self._raise(self.failures[-1], Stop(StopReason.OUT_OF_TIME))
-                return self._open(at)
+                return self._waited_for(at, vetoed)
             case Closed():
                 self.state = CallState.DONE
                 return Finish(Outcome.CANCELLED)
@@ -306,10 +312,26 @@ class Machine:
         seconds = wait.seconds or 0.0
         if self.left(at) <= seconds:
             return self._raise(failure, Stop(StopReason.WAIT_TOO_LONG, seconds))
-        if not self._guard.may_retry(by_server=wait.by_server):
+        retry = self.call.policy.retry
+        asks = retry is not None and retry.asks_async
+        if asks:  # the budget pays for a retry only when the user has allowed it
+            self._asked = progress, wait.by_server
+        elif not self._guard.may_retry(by_server=wait.by_server):
             return self._fall_back(failure, at, progress, Stop(StopReason.REFUSED, text=self._guard.refusal))
         self.resuming = self.resuming or progress.phase is Phase.RELAYING
-        return self._wait(seconds)
+        return self._wait(seconds, asks=asks)
+
+    def _waited_for(self, at: float, vetoed: bool) -> Command:
+        """Send the next attempt, unless an async ``should_retry`` or the budget rejects it only now."""
+        asked, self._asked = self._asked, None
+        if asked is not None:
+            progress, by_server = asked
+            if vetoed:
+                return self._fall_back(self.failures[-1], at, progress, Stop(StopReason.VETOED))
+            if not self._guard.may_retry(by_server=by_server):
+                stop = Stop(StopReason.REFUSED, text=self._guard.refusal)
+                return self._fall_back(self.failures[-1], at, progress, stop)
+        return self._open(at)
 
     def _pause(self, verdict: RetryAfter, failure: Failure, number: int) -> RetryAfter:
         """Return the wait before retry ``number``. If the verdict leaves the delay open, ask the SDK for it."""
@@ -339,12 +361,12 @@ class Machine:
             return None
         return next((leg for leg in legs if leg not in self.call.unresumable_legs), None)
 
-    def _wait(self, seconds: float, stop: Stop | None = None) -> Wait:
+    def _wait(self, seconds: float, stop: Stop | None = None, *, asks: bool = False) -> Wait:
         self.state = CallState.WAITING
         if not self.resuming:
             self.resume_state = None
         self._waited = seconds
-        return Wait(seconds, stop)
+        return Wait(seconds, stop, asks)
 
     def _raise(self, failure: Failure, stop: Stop = NO_STOP) -> Raise:
         self.state = CallState.DONE

@@ -187,7 +187,7 @@ def server_requires_wait(failure: Failure, own: float) -> bool:
 
 def _vetoed(retry: Retry, failure: Failure) -> bool:
     """Return True if the user's ``should_retry`` rejects the retry. If it raises, log that and ignore it."""
-    if retry.should_retry is None:
+    if retry.should_retry is None or retry.asks_async:  # the driver asks that one: the machine waits for nothing
         return False
     try:
         allowed = retry.should_retry(failure)

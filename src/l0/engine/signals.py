@@ -70,9 +70,10 @@ class Failed:
 
 @dataclass(frozen=True, slots=True)
 class Waited:
-    """The backoff is over."""
+    """The backoff is over. ``vetoed``: an async ``should_retry`` has rejected the retry."""
 
     at: float
+    vetoed: bool = False
 
 
 @dataclass(frozen=True, slots=True)

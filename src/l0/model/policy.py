@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import InitVar, dataclass, fields
 from datetime import timedelta
 from enum import StrEnum
@@ -70,8 +70,12 @@ def _check_function(field: str, value: object, argument: str) -> None:
         return
     if not callable(value):
         raise PolicyError(field, value, f"a function of {argument}, or None")
-    if iscoroutinefunction(value) or iscoroutinefunction(getattr(value, "__call__", None)):  # noqa: B004 - its kind
+    if _is_async(value):
         raise PolicyError(field, value, f"a function of {argument} without async, because nothing awaits it, or None")
+
+
+def _is_async(function: object) -> bool:
+    return iscoroutinefunction(function) or iscoroutinefunction(getattr(function, "__call__", None))  # noqa: B004 - its kind
 
 
 def _check_choice(field: str, value: object, allowed: tuple[str, ...]) -> None:
@@ -175,8 +179,9 @@ class Retry(RetryAliases):
     ``attempts`` limits the retries after a failure of the model or of its content; ``max_retries`` limits all retries
     of a call together, in place of the client's own (frameworks set it to 0). A ``Retry-After`` of the server that is
     longer than the delay of ``strategy`` replaces it; after one above 60 s the call fails over or raises.
-    ``should_retry`` may only veto a retry. ``error_type_delays`` (or a mapping of its names): after a network failure,
-    the delay of its type replaces ``base_delay``, and ``network_max_delay`` replaces ``max_delay``.
+    ``should_retry`` may only veto a retry; sync calls ignore an async one. ``error_type_delays`` (or a mapping of its
+    names): after a network failure, the delay of its type replaces ``base_delay``, and ``network_max_delay`` replaces
+    ``max_delay``.
     """
 
     attempts: int = 3
@@ -186,8 +191,13 @@ class Retry(RetryAliases):
     network_max_delay: float = 30.0
     strategy: BackoffStrategy = BackoffStrategy.FIXED_JITTER
     retry_on: Sequence[RetryableErrorType] = tuple(RetryableErrorType)
-    should_retry: Callable[[Failure], bool] | None = None
+    should_retry: Callable[[Failure], bool | Awaitable[bool]] | None = None
     error_type_delays: ErrorTypeDelays | Mapping[str, float] | None = None
+
+    @property
+    def asks_async(self) -> bool:
+        """True if ``should_retry`` is async, so that only a driver of async calls can ask it."""
+        return _is_async(self.should_retry)
 
     def __post_init__(self) -> None:
         _check_count("Retry.attempts", self.attempts)
@@ -200,7 +210,8 @@ class Retry(RetryAliases):
             raise PolicyError("Retry.retry_on", self.retry_on, "a list of " + ", ".join(RetryableErrorType))
         causes = tuple(_choice("Retry.retry_on", cause, RetryableErrorType) for cause in self.retry_on)
         object.__setattr__(self, "retry_on", causes)
-        _check_function("Retry.should_retry", self.should_retry, "a Failure")
+        if self.should_retry is not None and not callable(self.should_retry):
+            raise PolicyError("Retry.should_retry", self.should_retry, "a function of a Failure, or None")
         object.__setattr__(self, "error_type_delays", _delays(self.error_type_delays))
 
     if TYPE_CHECKING:  # a `timedelta` and the names of enumerations are accepted, and read as numbers and members
@@ -215,7 +226,7 @@ class Retry(RetryAliases):
             network_max_delay: float | timedelta = ...,
             strategy: BackoffStrategy | str = ...,
             retry_on: Sequence[RetryableErrorType | str] = ...,
-            should_retry: Callable[[Failure], bool] | None = ...,
+            should_retry: Callable[[Failure], bool | Awaitable[bool]] | None = ...,
             error_type_delays: ErrorTypeDelays | Mapping[str, float | timedelta] | None = ...,
         ) -> None: ...
 

@@ -10,7 +10,7 @@ from itertools import pairwise
 from typing import Any
 
 from l0.engine.commands import Finish, Raise, Wait
-from l0.engine.signals import Closed, Ended, Failed, Released, Slow
+from l0.engine.signals import Closed, Ended, Failed, Released, Slow, Waited
 from l0.engine.stop_reasons import NO_STOP, Stop, describe_stop, policy_field
 from l0.model.attempt import AttemptSpec
 from l0.model.call import Call
@@ -147,7 +147,8 @@ def _wait(
 ) -> tuple[str, str]:
     """Return how the call goes on after a failure, and the field that allows it."""
     spec = following.command if following is not None else None
-    failure = decision.signal.failure if isinstance(decision.signal, Failed) else None
+    vetoed = isinstance(decision.signal, Waited) and failures
+    failure = decision.signal.failure if isinstance(decision.signal, Failed) else failures[-1] if vetoed else None
     if isinstance(wait.stop, Stop) and failure is not None:
         leg = _leg(call, spec.leg) if isinstance(spec, AttemptSpec) else "the next fallback"
         reason = describe_stop(wait.stop, call, failure) or "a retry cannot help"

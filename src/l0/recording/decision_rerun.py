@@ -6,7 +6,7 @@ from collections import deque
 from copy import copy
 from typing import Any
 
-from l0.engine.commands import Command
+from l0.engine.commands import Command, Wait
 from l0.engine.machine import Machine
 from l0.model.call import Call
 from l0.model.failure import Failure
@@ -25,7 +25,9 @@ def rerun(recorded: RecordedCall, call: Call | None = None) -> list[Command]:
     Raises `RerunError` if the machine asks for a result that was not recorded.
     """
     inputs = RecordedInputs()
-    machine = Machine(inputs.answering(call or recorded.call), inputs.rand, inputs.backoff, guard=inputs)
+    asked = any(isinstance(one.command, Wait) and one.command.asks for one in recorded.decisions)
+    answering = inputs.answering(call or recorded.call, asked_async=asked)
+    machine = Machine(answering, inputs.rand, inputs.backoff, guard=inputs)
     commands = []
     for decision in recorded.decisions:
         inputs.waiting = deque(decision.inputs)
@@ -84,13 +86,14 @@ class RecordedInputs:
         """As `Admission.may_hedge`."""
         return self._allowed("may_hedge")
 
-    def answering(self, call: Call) -> Call:
-        """Return a call whose ``should_retry`` gives the recorded answers."""
+    def answering(self, call: Call, *, asked_async: bool = False) -> Call:
+        """Return a call whose ``should_retry`` gives the recorded answers. Those of an async one are in the signals."""
         retry = call.policy.retry
         if retry is None or retry.should_retry is None:
             return call
         changed, policy, rules = copy(call), copy(call.policy), copy(retry)
-        object.__setattr__(rules, "should_retry", lambda _: self._take("should_retry"))
+        stand_in = _asked_by_the_driver if asked_async else lambda _: self._take("should_retry")
+        object.__setattr__(rules, "should_retry", stand_in)
         object.__setattr__(policy, "retry", rules)
         object.__setattr__(changed, "policy", policy)
         return changed
@@ -107,3 +110,8 @@ class RecordedInputs:
         if asked[0] != name:
             raise RerunError(f"the machine asked for {name}, recorded is {asked[0]}")
         return asked[1]
+
+
+async def _asked_by_the_driver(_: Failure) -> bool:
+    """Stand in for an async ``should_retry``, which the machine never calls."""
+    raise NotImplementedError

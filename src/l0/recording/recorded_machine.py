@@ -41,7 +41,7 @@ class RecordedMachine(Machine):
         self._without_error = without_error
         self._noted = noted = _NotedInputs(rand, backoff, guard)
         retry = call.policy.retry
-        if retry is not None and retry.should_retry is not None:
+        if retry is not None and retry.should_retry is not None and not retry.asks_async:  # an answer is in `Waited`
             call = _with_noted_vetoes(call, retry, retry.should_retry, noted)
         Machine.__init__(self, call, noted.rand, noted.backoff, noted)
 
@@ -100,10 +100,10 @@ class _NotedInputs:
         return self._guard.refusal
 
 
-def _with_noted_vetoes(call: Call, retry: Retry, ask: Callable[[Failure], bool], noted: _NotedInputs) -> Call:
+def _with_noted_vetoes(call: Call, retry: Retry, ask: Callable[[Failure], Any], noted: _NotedInputs) -> Call:
     """Return a call whose ``should_retry``, a function of the user, is recorded."""
 
-    def should_retry(failure: Failure) -> bool:
+    def should_retry(failure: Failure) -> Any:
         try:
             allowed = ask(failure)
         except Exception:

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import ExitStack
@@ -13,6 +14,7 @@ from typing import Any, Protocol
 
 from l0.engine.commands import Command, Finish, Raise, Relay, Wait
 from l0.model.attempt import AttemptSpec
+from l0.model.errors import raised
 
 from .async_deadlines import deadline_reads, ends_aborted_read, sleep
 from .body_parser import BodyParser
@@ -20,6 +22,7 @@ from .call_runtime import CANCELLED, AttemptOver, CallRuntime
 from .connection_use import ConnectionUse
 from .hedge import AsyncHedgeSender, AsyncSender, arace
 
+_log = logging.getLogger("l0")
 _READING, _RELEASED = ConnectionUse.READING, ConnectionUse.RELEASED
 
 
@@ -60,13 +63,25 @@ async def open_attempts(runtime: CallRuntime, command: Command, sender: AsyncSen
                     command = runtime.failed(error)
             case Wait():
                 try:
-                    await sleep(command.seconds, runtime.ending)
+                    vetoed = command.asks and await _vetoed(runtime)
+                    if not vetoed:
+                        await sleep(command.seconds, runtime.ending)
                 except BaseException:
                     runtime.close()
                     raise
-                command = runtime.backoff_over()
+                command = runtime.backoff_over(vetoed=vetoed)
             case _:
                 return command
+
+
+async def _vetoed(runtime: CallRuntime) -> bool:
+    """Return True if the user's async ``should_retry`` rejects the retry. If it raises, log that and ignore it."""
+    retry = runtime.call.policy.retry
+    try:
+        return not await retry.should_retry(runtime.machine.failures[-1])  # type: ignore[union-attr,misc]  # an async one
+    except Exception:
+        _log.warning("Retry.should_retry failed and is ignored: %s", raised())
+        return False
 
 
 async def _attempt(runtime: CallRuntime, attempt: AttemptSpec, sender: AsyncSender) -> Command:

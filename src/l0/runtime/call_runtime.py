@@ -261,17 +261,20 @@ class CallRuntime:
         self.admission.first_content(at - self.started)
         return self.deadlines.failure(at)
 
-    def backoff_over(self) -> Command:
-        """Continue after a backoff. Send nothing if the user has closed the stream or the client meanwhile."""
+    def backoff_over(self, *, vetoed: bool = False) -> Command:
+        """Continue after a backoff. Send nothing if the user has closed the stream or the client meanwhile.
+
+        ``vetoed``: an async ``should_retry`` has rejected the retry.
+        """
         if self.aborted:
             return CANCELLED
         if self.ending.stopped:
             self.halt()
         at = perf_counter()
-        command = self._step(Waited(at))
+        command = self._step(Waited(at, vetoed))
         if self.admission.breaker_state is not None:
             self._report_breaker(at)
-        if isinstance(command, Raise):  # a breaker is open, or the time is up
+        if isinstance(command, Raise):  # a breaker is open, the time is up, or the retry is rejected
             self._finish(command, at, None)
         return command
 

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -22,6 +23,7 @@ from .connection_use import ConnectionUse
 from .hedge import HedgeSender, Sender, race
 from .watchdog import WATCHDOG, BoundedReads, ReadDeadline
 
+_log = logging.getLogger("l0")
 _READING, _RELEASED = ConnectionUse.READING, ConnectionUse.RELEASED
 _DRAIN = 0.1
 """Seconds that the body of a complete answer may take to end, so that its connection can be reused."""
@@ -59,6 +61,8 @@ def open_attempts(runtime: CallRuntime, command: Command, sender: Sender) -> Rel
                 except BaseException as error:
                     command = runtime.failed(error)
             case Wait():
+                if command.asks:
+                    _log.warning("Retry.should_retry is async, and the call is not: it is ignored")
                 try:
                     wait_unless_stopped(command.seconds, runtime.ending)
                 except BaseException:

@@ -227,3 +227,16 @@ def test_budget_counts_the_requests_that_it_paid_and_refused(hedged: bool) -> No
     assert result.budget_spent.value == pytest.approx(5 / (0.1 * sum(call.verdict is WHOLE for call in found)))
     assert result.budget_refusals.value == pytest.approx(3 / 18)
     assert PolicyResult("", found).budget_spent is None
+
+
+def test_an_async_veto_is_asked() -> None:
+    async def never(_: object) -> bool:
+        return False
+
+    async def failing(_: object) -> bool:
+        raise LookupError
+
+    vetoed = result(traffic([refused(0.2)], *OTHERS), Policy(retry=replace(FIXED, should_retry=never)))
+    assert (vetoed.verdict, vetoed.requests) == (FAILED, 1)
+    ignored = result(traffic([refused(0.2)], *OTHERS), Policy(retry=replace(FIXED, should_retry=failing)))
+    assert (ignored.verdict, ignored.requests) == (WHOLE, 2)

@@ -431,3 +431,52 @@ def test_open_breaker_of_the_last_leg_is_raised_after_other_failures():
     command = machine.step(Waited(0.1))
     assert isinstance(command, Raise)
     assert command.failure.cause is Cause.BREAKER_OPEN
+
+
+# An async veto, which the driver asks for
+
+
+async def veto(_: Failure) -> bool:
+    raise AssertionError("the machine must not ask")
+
+
+ASKING = Retry(base_delay=0, should_retry=veto)
+
+
+def test_an_async_veto_is_asked_for_during_the_wait():
+    guard = FakeGuard(retries=1)
+    machine = make_machine(make_call(policy=Policy(retry=ASKING)), guard=guard)
+    machine.step(Begin(0.0))
+    assert machine.step(Failed(make_failure(), 0.1)) == Wait(0.0, asks=True)
+    assert guard.retries == 1  # the budget pays for what the user has allowed
+    assert machine.step(Waited(0.2)) == AttemptSpec(number=2)
+    assert guard.retries == 0
+    machine.step(Failed(make_failure(), 0.3))
+    refused = machine.step(Waited(0.4))
+    assert isinstance(refused, Raise)
+    assert refused.stop.reason is StopReason.REFUSED
+
+
+def test_an_async_veto_falls_back_or_raises():
+    guard = FakeGuard(retries=0)
+    policy = Policy(retry=ASKING, fallback=[Fallback(model="second")])
+    machine = make_machine(make_call(policy=policy), guard=guard)
+    machine.step(Begin(0.0))
+    machine.step(Failed(make_failure(), 0.1))
+    fallen = machine.step(Waited(0.1, vetoed=True))
+    assert (fallen, fallen.stop) == (Wait(0.0), Stop(StopReason.VETOED))
+    assert machine.step(Waited(0.1)) == AttemptSpec(number=2, leg=1)
+    machine.step(Failed(make_failure(), 0.2))
+    raised = machine.step(Waited(0.2, vetoed=True))
+    assert isinstance(raised, Raise)
+    assert raised.stop == Stop(StopReason.VETOED)
+
+
+def test_an_async_veto_of_a_resumed_answer_raises():
+    state = ResumeState(text="salt")
+    call = make_call(policy=Policy(retry=ASKING, resume="exact"))
+    machine = make_machine(call)
+    for signal in (Begin(0.0), Opened(0.1), Released(0.2)):
+        machine.step(signal)
+    assert machine.step(Failed(make_failure(), 0.3, True, state)) == Wait(0.0, asks=True)
+    assert machine.step(Waited(0.3, vetoed=True)).stop == Stop(StopReason.VETOED)

@@ -26,7 +26,7 @@ SAMPLES: dict[type, list[Signal]] = {
         Failed(make_failure(), 1.0, resume_state=ResumeState(text="ab")),
         Failed(make_failure(Cause.AUTHENTICATION), 1.0, accepted=True),
     ],
-    Waited: [Waited(1.0)],
+    Waited: [Waited(1.0), Waited(1.0, vetoed=True)],
     Closed: [Closed(1.0)],
 }
 PATHS: dict[CallState, list[Signal]] = {

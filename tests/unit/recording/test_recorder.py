@@ -14,7 +14,7 @@ from recording_kit import begin, calls_in, record_retried_call, recorder
 
 import l0
 from l0.engine.machine import ADMIT_ALL
-from l0.engine.signals import Begin, Failed
+from l0.engine.signals import Begin, Failed, Waited
 from l0.model.call import Outcome
 from l0.model.failure import Cause
 from l0.model.policy_error import PolicyError
@@ -64,6 +64,23 @@ def test_a_delay_by_the_error_of_the_connection_is_decided_again(tmp_path: Path,
     (found,) = calls_in(tmp_path)
     assert differing(found) == []
     assert found.decisions[1].signal.failure.error.name == "builtins.RuntimeError"
+
+
+@pytest.mark.parametrize("vetoed", [True, False])
+def test_the_answer_of_an_async_veto_is_decided_again(tmp_path: Path, vetoed: bool) -> None:
+    async def veto(_: object) -> bool:
+        raise AssertionError("the machine must not ask")
+
+    policy = l0.Policy(retry=l0.Retry(should_retry=veto))
+    with recorder(tmp_path) as made:
+        call = begin(made, policy=policy)
+        machine = call.machine(make_call(policy=policy), lambda: 0.5, lambda number, failure: 0.25, ADMIT_ALL)
+        for signal in (Begin(1.0), Failed(make_failure(), 2.0), Waited(3.0, vetoed)):
+            machine.step(signal)
+        call.ended(Outcome.FAILED, None, 3.0)
+    (found,) = calls_in(tmp_path)
+    assert differing(found) == []
+    assert [name for name, _ in found.decisions[2].inputs] == ([] if vetoed else ["may_retry", "may_open"])
 
 
 def test_every_call_is_found_by_id_prefix_trace_and_last(tmp_path: Path) -> None:

@@ -38,11 +38,11 @@ VALUES: list[Any] = [
     Released(2.0),
     Ended(Cause.TRUNCATED, 3.0, accepted=True, resume_state=STATE),
     Failed(make_failure(Cause.RATE_LIMIT, status=429, retry_after=2.5, code="slow_down", request_id="q"), 3.0),
-    Waited(4.0),
+    Waited(4.0, vetoed=True),
     Closed(4.0),
     AttemptSpec(number=2, leg=1, waited_s=0.25, remaining_s=inf, resume="splice", resume_state=STATE, hedge=True),
     Relay(True),
-    Wait(0.5, Stop(StopReason.REFUSED, 1.0, "the budget")),
+    Wait(0.5, Stop(StopReason.REFUSED, 1.0, "the budget"), asks=True),
     Finish(Outcome.RECOVERED_RETRY, ("truncated",)),
     Raise(make_failure(Cause.DNS), Stop(StopReason.RETRIES_USED)),
     make_call(
