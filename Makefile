@@ -49,9 +49,10 @@ test-viewer: ## the page of l0 view in Chromium (Debian: apt-get install chromiu
 	@"$(PYTHON)" scripts/environment.py .venv-viewer '[viewer,otlp,openai]' -r tests/viewer/requirements.txt
 	@.venv-viewer/bin/python -m pytest --confcutdir=tests/viewer tests/viewer
 
-test-hosts: setup ## l0 run with a Celery worker and a notebook kernel, each in an environment of its own
-	@"$(PYTHON)" scripts/environment.py .venv-hosts/celery '[openai]' celery
+test-hosts: setup ## Celery, a notebook kernel and AWS Lambda's runtime: their pages and l0 run, each in an environment of its own
+	@"$(PYTHON)" scripts/environment.py .venv-hosts/celery '[openai,otlp]' celery
 	@"$(PYTHON)" scripts/environment.py .venv-hosts/notebook '[openai]' ipykernel jupyter_client
+	@"$(PYTHON)" scripts/environment.py .venv-hosts/lambda '[openai,otlp]' awslambdaric
 	@$(BIN)/python -m pytest -n0 tests/journeys/test_run_hosts.py
 
 test-former: ## the suite of L0 for Python by its names, and its README and quick start, in an environment of its own

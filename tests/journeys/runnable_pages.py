@@ -1,14 +1,17 @@
 """Run the blocks of a page of the documentation as a reader would: files are written, commands are run in a shell.
 
-A block of Python whose first line is ``# NAME.py`` is this file. In a console block, ``$ cat NAME`` shows a file; every
-other line after ``$`` is a command, and the lines below it are in its output. Digits may differ.
+A block of Python whose first line is ``# NAME.py`` is this file, and NAME may have folders. In a console block, a line
+``$ cat NAME`` shows a file; every other line after ``$`` is a command, and the lines below it are in its output. Digits
+may differ.
 """
 
 import os
 import re
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,7 +19,7 @@ from l0.simulator.server import Simulator
 
 ROOT = Path(__file__).parents[2]
 _FENCE = re.compile(r"^```(python|console)\n(.*?)^```", re.DOTALL | re.MULTILINE)
-_FILE = re.compile(r"# (\w+\.py)\n(.*)", re.DOTALL)
+_FILE = re.compile(r"# ([\w/]+\.py)\n(.*)", re.DOTALL)
 _PROMPT = re.compile(r"^\$ ", re.MULTILINE)
 _SET_UP = ("pip ", "make ", "l0 simulate", "export OPENAI_")
 """The beginnings of commands that the test has run, in its way, before the page begins."""
@@ -78,35 +81,49 @@ def run_source(source: str, sim: Simulator, folder: Path | None = None) -> subpr
     )
 
 
-def run_page(page: str, folder: Path, environment: Mapping[str, str]) -> int:
-    """Run a page in ``folder`` and return the number of commands. An AssertionError names missing lines."""
-    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+def run_page(page: str, folder: Path, environment: Mapping[str, str], commands: Path | None = None) -> int:
+    """Run a page in ``folder`` and return the number of commands. An AssertionError names missing lines.
+
+    ``commands``: the folder of the programs, of this Python by default.
+    """
+    path = os.pathsep.join([str(commands or Path(sys.executable).parent), os.environ["PATH"]])
     found = list(steps(page))
-    ended = subprocess.run(
+    shell = subprocess.Popen(
         ["sh", "-c", "\n".join(_script(found, folder))],  # one shell: a command may set variables for later ones
         cwd=folder,
         env={**os.environ, **environment, "PATH": path},
-        capture_output=True,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
         text=True,
-        timeout=300,
-        check=False,
+        start_new_session=True,
     )
-    assert not ended.stderr, ended.stderr
+    try:
+        _, problems = shell.communicate(timeout=300)
+    finally:
+        with suppress(ProcessLookupError):
+            os.killpg(shell.pid, signal.SIGKILL)  # what the page started and did not end
+    assert not problems, problems
     for number, step in enumerate(found):
         if isinstance(step, Command):
             output = "\n".join((folder / f"{number}.{stream}").read_text("utf-8") for stream in ("out", "err"))
-            lines = {_comparable(line) for line in output.splitlines()}
-            missing = [line for line in step.output if _comparable(line) not in lines]
-            assert not missing, f"$ {step.text}\n{output}\nlacks: {missing}"
+            check_shown(step.output, output, step.text)
     return sum(isinstance(step, Command) for step in found)
+
+
+def check_shown(lines: Sequence[str], output: str, source: str) -> None:
+    """Raise an `AssertionError` if the output of ``source`` lacks lines that the page shows."""
+    printed = {_comparable(line) for line in output.splitlines()}
+    missing = [line for line in lines if _comparable(line) not in printed]
+    assert not missing, f"$ {source}\n{output}\nlacks: {missing}"
 
 
 def _script(found: Sequence[PageFile | Command], folder: Path) -> Iterator[str]:
     """Yield the lines of the shell. The files of the page are written beside it, and copied when it shows them."""
     for number, step in enumerate(found):
         if isinstance(step, PageFile):
-            (folder / f"{number}.{step.name}").write_text(step.content, encoding="utf-8")
-            yield f"cp '{number}.{step.name}' '{step.name}'"
+            (folder / f"{number}.file").write_text(step.content, encoding="utf-8")
+            yield f"mkdir -p '{Path(step.name).parent}' && cp '{number}.file' '{step.name}'"
         else:
             yield f"{{ {step.text}\n}} >{number}.out 2>{number}.err"
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from installed import httpx
-from runnable_pages import ROOT, PageFile, python_blocks, run_page, run_python, run_source, steps
+from runnable_pages import ROOT, python_blocks, run_page, run_python, run_source
 
 from l0.testing import simulator
 
@@ -47,7 +47,15 @@ def test_the_rule_finds_a_secret() -> None:
 
 @pytest.mark.parametrize(
     ("name", "commands"),
-    [("tutorial", 13), ("tasks", 5), ("web", 1), ("testing", 3), ("choose_policy", 3)],
+    [
+        ("tutorial", 13),
+        ("tasks", 5),
+        ("web", 1),
+        ("flask", 1),
+        ("django", 4),
+        ("testing", 3),
+        ("choose_policy", 3),
+    ],
     ids=lambda given: given,
 )
 def test_blocks_of_a_guide_run_in_order(name: str, commands: int, tmp_path: Path) -> None:
@@ -90,32 +98,37 @@ def test_cassettes_of_the_page_are_recorded_and_played(pytester: pytest.Pytester
         assert len(sim.requests) == 1
 
 
-def test_web_application_ends_its_request_when_the_browser_leaves(tmp_path: Path) -> None:
-    (application,) = [
-        step.content
-        for step in steps((DOCS / "web.md").read_text(encoding="utf-8"))
-        if isinstance(step, PageFile) and step.name == "chat.py"
-    ]
-    (tmp_path / "chat.py").write_text(application, encoding="utf-8")
+@pytest.mark.skipif(sys.platform == "win32", reason="gunicorn needs fork")
+@pytest.mark.parametrize(
+    ("name", "server"),
+    [
+        ("web", "uvicorn --port 0 chat:app"),
+        ("flask", "gunicorn --bind 127.0.0.1:0 --worker-class gthread --threads 4 --preload chat:app"),
+        ("django", "uvicorn --port 0 web.asgi:application"),
+    ],
+    ids=["fastapi", "flask", "django"],
+)
+def test_web_application_ends_its_request_when_the_browser_leaves(tmp_path: Path, name: str, server: str) -> None:
+    application, _, _ = (DOCS / f"{name}.md").read_text(encoding="utf-8").partition("Test it with")
     with simulator() as sim:
         provider = {"OPENAI_API_KEY": "none", "OPENAI_BASE_URL": sim.openai}
-        server = subprocess.Popen(
-            [sys.executable, "-m", "uvicorn", "--port", "0", "chat:app"],
+        run_page(application, tmp_path, provider)
+        running = subprocess.Popen(
+            [sys.executable, "-m", *server.split()],
             cwd=tmp_path,
             env={**os.environ, **provider, "L0_CONSOLE": "1"},
             stderr=subprocess.PIPE,
             text=True,
         )
-        with server:
-            assert server.stderr is not None
-            running = next(line for line in server.stderr if "running on" in line)
-            question = {"text": "Hello [[simulate: stall at_event=5]]"}  # longer than any test waits
-            url = re.findall(r"http://[\w.:]+", running)[0]
+        with running:
+            assert running.stderr is not None
+            (url,) = next(found for line in running.stderr if (found := re.findall(r"http://[\w.:]+", line)))
+            question = {"text": "Hello [[simulate: tokens 100000 | slow-drip]]"}  # longer than any test waits
             with httpx.stream("POST", f"{url}/chat", json=question, timeout=60) as response:
                 assert next(response.iter_lines()).startswith("data: ")
             assert sim.wait_idle(timeout=60)
-            server.send_signal(signal.SIGINT)
-            told = server.stderr.read()
+            running.send_signal(signal.SIGINT)
+            told = running.stderr.read()
     assert "cancelled" in told
 
 

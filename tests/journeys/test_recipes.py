@@ -7,11 +7,10 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from threading import Thread
 
 import pytest
+from otlp_receiver import Received, otlp_receiver
 
 from l0.simulator.server import Simulator
 
@@ -60,31 +59,13 @@ RECIPES = {
         paths=frozenset({"/api/public/otel/v1/traces"}),
     ),
 }
-Received = list[tuple[str, dict[str, str], bytes]]
 
 
 @pytest.fixture(scope="module")
 def service() -> Iterator[tuple[str, Received]]:
-    """A server that accepts every POST, and keeps its path, headers and body."""
-    received: Received = []
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            body = self.rfile.read(int(self.headers["content-length"]))
-            received.append((self.path, {name.lower(): value for name, value in self.headers.items()}, body))
-            self.send_response(200)
-            self.send_header("content-length", "0")
-            self.end_headers()
-
-        def log_message(self, *_: object) -> None:
-            pass
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
-        yield f"http://127.0.0.1:{server.server_port}", received
-        server.shutdown()
-        thread.join()
+    """A service that receives what the recipes send."""
+    with otlp_receiver() as made:
+        yield made
 
 
 def test_every_block_has_a_recipe() -> None:

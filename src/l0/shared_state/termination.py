@@ -70,7 +70,7 @@ def sigterm_kills() -> bool:
 
 
 def end_with_worker(end: Callable[[], object]) -> None:
-    """Call ``end`` when a worker of multiprocessing ends: by itself, or by SIGTERM with its pool.
+    """Call ``end`` when a worker of multiprocessing or Celery ends: by itself, or by SIGTERM with its pool.
 
     SIGTERM may come while ``end`` runs, and then calls it again; the process dies when the second call returns.
     """
@@ -80,12 +80,25 @@ def end_with_worker(end: Callable[[], object]) -> None:
 
 
 def at_end_of_worker(end: Callable[[], object]) -> bool:
-    """Call ``end`` when a worker of multiprocessing ends by itself: one that was forked ends without `atexit`.
+    """Call ``end`` when a worker of multiprocessing or Celery ends by itself: a forked one ends without `atexit`.
 
     Return False in any other process. The worker must have begun: multiprocessing forgets what was registered before.
     """
+    return _at_end_of_multiprocessing_worker(end) or _at_end_of_celery_worker(end)
+
+
+def _at_end_of_multiprocessing_worker(end: Callable[[], object]) -> bool:
     process, util = sys.modules.get("multiprocessing.process"), sys.modules.get("multiprocessing.util")
     if process is None or util is None or process.parent_process() is None:
         return False
     util.Finalize(None, end, exitpriority=0)
+    return True
+
+
+def _at_end_of_celery_worker(end: Callable[[], object]) -> bool:
+    """Use Celery's signal: its pool, a fork of multiprocessing called billiard, runs no finalizers in a worker."""
+    process, signals = sys.modules.get("billiard.process"), sys.modules.get("celery.signals")
+    if process is None or signals is None or process.current_process().name == "MainProcess":
+        return False
+    signals.worker_process_shutdown.connect(lambda **_: end(), weak=False)
     return True

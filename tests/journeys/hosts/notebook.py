@@ -1,6 +1,11 @@
-"""Start a notebook kernel, as Jupyter does, and run one cell that knows nothing of l0. ``PROVIDER``: the URL."""
+"""Start a notebook kernel, as Jupyter does, and run cells: a JSON list, or one cell that knows nothing of l0.
 
+``PROVIDER``: the URL of the provider.
+"""
+
+import json
 import sys
+from typing import Any
 
 from jupyter_client.manager import start_new_kernel
 
@@ -12,17 +17,20 @@ print("TEXT", "".join(chunk.choices[0].delta.content or "" for chunk in stream i
 """
 
 
-def show(message: dict[str, dict[str, str]]) -> None:
+def show(message: dict[str, Any]) -> None:
     """Print what the cell shows in the notebook."""
     content = message["content"]
-    print(content.get("text") or "\n".join(content.get("traceback", ())), end="", file=sys.stdout)
+    shown = content.get("text") or content.get("data", {}).get("text/plain") or "\n".join(content.get("traceback", ()))
+    print(shown, end="" if "text" in content else "\n", file=sys.stdout)
 
 
 if __name__ == "__main__":
     manager, client = start_new_kernel()
     try:
-        reply = client.execute_interactive(CELL, output_hook=show, timeout=100)
+        for cell in json.loads(sys.argv[1]) if sys.argv[1:] else [CELL]:
+            reply = client.execute_interactive(cell, output_hook=show, timeout=100)
+            if reply["content"]["status"] != "ok":
+                sys.exit(1)
     finally:
         client.stop_channels()
         manager.shutdown_kernel()
-    sys.exit(reply["content"]["status"] != "ok")
