@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Framework:
     """One framework. ``calls``: the file in `calls` that uses it. ``tracers``: keys of that file's ``TRACERS``.
+    ``page``: the page of the documentation about it, which is run as well.
 
     ``limits``: checks that fail, each with the reason. A limit is no pass, and one that passes is reported.
     """
@@ -14,6 +15,7 @@ class Framework:
     requirements: tuple[str, ...]
     calls: str
     tracers: tuple[str, ...] = ()
+    page: str = ""
     limits: dict[str, str] = field(default_factory=dict)
 
 
@@ -23,12 +25,14 @@ FRAMEWORKS = (
         requirements=("pydantic-ai-slim[openai]", "logfire"),
         calls="with_pydantic_ai",
         tracers=("instrument_all", "logfire"),
+        page="pydantic_ai",
     ),
     Framework(
         name="openai-agents",
         requirements=("openai-agents", "openinference-instrumentation-openai-agents"),
         calls="with_openai_agents",
         tracers=("openinference",),
+        page="openai_agents",
     ),
     Framework(
         name="langchain",
@@ -42,6 +46,7 @@ FRAMEWORKS = (
         ),
         calls="with_langchain",
         tracers=("openinference", "traceloop", "langfuse"),
+        page="langchain",
     ),
     Framework(
         name="instructor",
@@ -54,6 +59,7 @@ FRAMEWORKS = (
         requirements=("litellm", "openinference-instrumentation-litellm"),
         calls="with_litellm",
         tracers=("openinference",),
+        page="litellm",
     ),
     Framework(
         name="smolagents",

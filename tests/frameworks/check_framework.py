@@ -11,6 +11,7 @@ import json
 import logging
 import re
 import sys
+import tempfile
 import traceback
 import warnings
 from collections.abc import Callable, Iterator
@@ -18,10 +19,11 @@ from importlib import import_module
 from importlib.metadata import version
 from pathlib import Path
 
-sys.path += [str(Path(__file__).parent), str(Path(__file__).parent / "calls")]
+sys.path += [str(Path(__file__).parents[up] / name) for up, name in ((0, ""), (0, "calls"), (1, "journeys"))]
 
 from catalogue import FRAMEWORKS
 from opentelemetry import trace
+from runnable_pages import ROOT, run_page
 from tracing import Tracing
 
 import l0
@@ -145,12 +147,25 @@ def _unless(good: bool, problem: str, error: BaseException | None = None) -> str
     return problem if error is None else f"{problem}, {type(error).__name__}: {error}"[:300]
 
 
+def page_problem(name: str, sim: Simulator) -> str | None:
+    """Run the page about the framework, and return what is wrong with it."""
+    page = (ROOT / "docs" / f"{name}.md").read_text(encoding="utf-8")
+    with tempfile.TemporaryDirectory() as folder:
+        try:
+            run_page(page, Path(folder), {"OPENAI_API_KEY": "none", "OPENAI_BASE_URL": sim.openai})
+        except AssertionError as error:
+            return str(error)
+    return None
+
+
 def check(name: str, tracer: str | None, order: str | None) -> Iterator[Check]:
     """Yield the result of every check of one framework."""
     (framework,) = [one for one in FRAMEWORKS if one.name == name]
     calls = import_module(framework.calls)
     tracing = Tracing()
     with simulator() as sim:
+        if framework.page and tracer is None:
+            yield f"docs/{framework.page}.md: runs as printed", page_problem(framework.page, sim)
         checked = Framework(sim, calls.CALLS, tracing)
         yield from checked.learn()
         if tracer is not None and order == "before":
