@@ -1,4 +1,4 @@
-"""The recipes of docs/observers.md, run as they stand: only the service's host is a receiver on loopback."""
+"""The blocks of docs/services.md, run as they stand: only the service's host is a receiver on loopback."""
 
 import base64
 import os
@@ -14,8 +14,12 @@ from otlp_receiver import Received, otlp_receiver
 
 from l0.simulator.server import Simulator
 
-PAGE = (Path(__file__).parents[2] / "docs" / "observers.md").read_text(encoding="utf-8")
-BLOCKS = re.findall(r"^```sh\n(.*?)^```", PAGE, re.DOTALL | re.MULTILINE)
+PAGE = (Path(__file__).parents[2] / "docs" / "services.md").read_text(encoding="utf-8")
+BLOCKS = {
+    section.partition("\n")[0]: re.findall(r"^```sh\n(.*?)^```", section, re.DOTALL | re.MULTILINE)
+    for section in PAGE.split("\n## ")[1:]
+}
+"""The blocks of each section, by its heading."""
 PROGRAM = """
 import openai
 stream = openai.OpenAI().chat.completions.create(
@@ -27,30 +31,36 @@ print("".join(chunk.choices[0].delta.content or "" for chunk in stream if chunk.
 
 @dataclass(frozen=True, kw_only=True)
 class Recipe:
-    """A block of the page, by a text in it. ``values``: its variables. The rest is what the service must receive."""
+    """The block of one section. ``values``: its variables. The rest is what the service must receive."""
 
     values: dict[str, str] = field(default_factory=dict)
     headers: dict[str, str] = field(default_factory=dict)
     paths: frozenset[str] = frozenset({"/v1/traces"})
 
 
+BOTH = frozenset({"/v1/traces", "/v1/metrics"})
 RECIPES = {
-    "logfire": Recipe(
-        values={"LOGFIRE_TOKEN": "pylf_v1_us_token"},
-        headers={"authorization": "pylf_v1_us_token"},
-        paths=frozenset({"/v1/traces", "/v1/metrics"}),
+    "Jaeger": Recipe(),
+    "Grafana": Recipe(paths=BOTH),
+    "Grafana Cloud": Recipe(
+        values={"GRAFANA_OTLP_URL": "HOST/otlp", "GRAFANA_INSTANCE": "12345", "GRAFANA_TOKEN": "glc_" + "x" * 60},
+        headers={"authorization": "Basic " + base64.b64encode(b"12345:glc_" + b"x" * 60).decode()},
+        paths=frozenset({"/otlp/v1/traces", "/otlp/v1/metrics"}),
     ),
-    "sentry": Recipe(
+    "Datadog with an Agent": Recipe(paths=BOTH),
+    "Datadog without an Agent": Recipe(
+        values={"DATADOG_OTLP_TRACES_URL": "HOST/v1/traces", "DD_API_KEY": "abc"},
+        headers={"dd-api-key": "abc", "dd-otlp-source": "llmobs"},
+    ),
+    "Logfire": Recipe(
+        values={"LOGFIRE_TOKEN": "pylf_v1_us_token"}, headers={"authorization": "pylf_v1_us_token"}, paths=BOTH
+    ),
+    "Sentry": Recipe(
         values={"SENTRY_OTLP_TRACES_URL": "HOST/api/1/integration/otlp/v1/traces/", "SENTRY_PUBLIC_KEY": "abc"},
         headers={"x-sentry-auth": "sentry sentry_key=abc"},
         paths=frozenset({"/api/1/integration/otlp/v1/traces/"}),
     ),
-    "localhost:4318": Recipe(paths=frozenset({"/v1/traces", "/v1/metrics"})),
-    "dd-otlp-source": Recipe(
-        values={"DATADOG_OTLP_TRACES_URL": "HOST/v1/traces", "DD_API_KEY": "abc"},
-        headers={"dd-api-key": "abc", "dd-otlp-source": "llmobs"},
-    ),
-    "langfuse": Recipe(
+    "Langfuse": Recipe(
         values={"LANGFUSE_PUBLIC_KEY": "pk-lf-1", "LANGFUSE_SECRET_KEY": "sk-lf-" + "x" * 60},
         headers={
             "authorization": "Basic " + base64.b64encode(b"pk-lf-1:sk-lf-" + b"x" * 60).decode(),
@@ -69,7 +79,7 @@ def service() -> Iterator[tuple[str, Received]]:
 
 
 def test_every_block_has_a_recipe() -> None:
-    assert [sum(name in block for block in BLOCKS) for name in RECIPES] == [1] * len(BLOCKS)
+    assert {name: len(found) for name, found in BLOCKS.items()} == dict.fromkeys(RECIPES, 1)
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="the recipes are for a POSIX shell")
@@ -79,7 +89,7 @@ def test_recipe_sends_spans(sim: Simulator, service: tuple[str, Received], tmp_p
     host, received = service
     received.clear()
     recipe = RECIPES[name]
-    (block,) = [block for block in BLOCKS if name in block]
+    (block,) = BLOCKS[name]
     script = re.sub(r"https?://[\w.-]+(:\d+)?", host, block)
     kept = {key: value for key, value in os.environ.items() if not key.startswith(("OTEL_", "L0_", "PYTHONPATH"))}
     values = {key: value.replace("HOST", host) for key, value in recipe.values.items()}
