@@ -27,7 +27,7 @@ ANSWERS = {
     "answer": "One of the bundled answers, by name.",
     "tokens": "This number of filler tokens.",
     "text": "This text, in quotes.",
-    "tool": "A call of this tool, with these arguments (JSON, in single quotes). It can be joined with `text` and further calls.",
+    "tool": "A call of this tool, with these arguments (JSON, in single quotes). May be joined with `text` and calls.",
     "image": "An image, in Responses and chat (as OpenRouter sends it). It can be joined with `text`.",
     "recorded": "A recorded stream from the traffic directory, by name.",
 }
