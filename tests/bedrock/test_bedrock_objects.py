@@ -1,6 +1,8 @@
 """The objects, streams and clients of botocore are its own, whether l0 is on or off."""
 
 import json
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from io import BytesIO
@@ -150,6 +152,13 @@ def test_other_requests_pass_through(stage: BedrockStage) -> None:
         stage.plain.invoke_model_with_response_stream(modelId=MODEL, body=json.dumps({"inputText": body["messages"]}))
     assert len(stage.sim.requests) == 3
     assert stage.spans() == []
+
+
+def test_doctor_reports_that_botocore_is_patched() -> None:
+    """In a process of its own, in which nothing has imported boto3 yet."""
+    script = "import sys; from l0.cli.main import main; sys.exit(main(['doctor']))"
+    report = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False, timeout=120)
+    assert f"botocore {botocore.__version__}: patched" in report.stdout
 
 
 @apis

@@ -8,7 +8,7 @@ import os
 import platform
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from importlib import import_module
 from importlib.metadata import (
@@ -174,6 +174,8 @@ def _sdk(instrumentor: SdkInstrumentor) -> list[DoctorFinding]:
     name = instrumentor.sdk_name
     known = installed(instrumentor.distribution)
     found = getattr(import_module(name), "__version__", known or "(version unknown)")
+    with suppress(ImportError):  # another package of this name. Most SDKs have imported it
+        import_module(instrumentor.module_name)
     if known is None:
         found += " (a copy without metadata: frozen, zipped or vendored)"
     was_instrumented = name in LATE_SETTINGS.instrumented
