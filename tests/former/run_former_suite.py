@@ -17,7 +17,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 FOLDER = ROOT / "build" / "former"
 VERSION = "0.21.1"
-AT_LEAST = 428
+AT_LEAST = 440
 """The number of its tests that pass. It may only rise."""
 RESULT = re.compile(r"^(PASSED|FAILED|ERROR) (tests/[\w/]+\.py)(?:::(\S+))?", re.MULTILINE)
 GROUPS = {
