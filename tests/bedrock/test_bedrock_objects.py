@@ -155,7 +155,7 @@ def test_other_requests_pass_through(stage: BedrockStage) -> None:
 
 
 def test_doctor_reports_that_botocore_is_patched() -> None:
-    """In a process of its own, in which nothing has imported boto3 yet."""
+    """In a separate process, in which nothing has imported boto3 yet."""
     script = "import sys; from l0.cli.main import main; sys.exit(main(['doctor']))"
     report = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False, timeout=120)
     assert f"botocore {botocore.__version__}: patched" in report.stdout
