@@ -9,10 +9,11 @@ from __future__ import annotations
 import sys
 from importlib import import_module
 from types import ModuleType
-from typing import TYPE_CHECKING, Any
-from warnings import warn
 
+TYPE_CHECKING = False  # what type checkers take for True; typing would be most of the time of this import
 if TYPE_CHECKING:
+    from typing import Any
+
     from . import slo
     from .config import policy, summary
     from .console.call_summary import Summary
@@ -298,6 +299,8 @@ else:  # type checkers would accept any name as one that this function resolves
         if name == "__version__":
             return _version()
         if name in _RENAMED:
+            from warnings import warn
+
             warn(f"{__name__}.{name} is now {__name__}.{_RENAMED[name]}", DeprecationWarning, stacklevel=2)
             return __getattr__(_RENAMED[name])
         module = _MODULES.get(name)
