@@ -7,7 +7,6 @@ import re
 import signal
 from collections.abc import Generator, Iterator, Mapping
 from dataclasses import fields, is_dataclass
-from functools import cache
 from typing import Any
 
 import anthropic
@@ -57,8 +56,9 @@ def _interrupts_end_processes() -> None:
 @pytest.fixture(scope="session", autouse=True)
 def _installed_once() -> Iterator[None]:
     """Read the entry points of the installed packages once, not twice in each test: they do not change."""
+    found = discovery.entry_points_of(discovery._GROUP, discovery._PREFIX, discovery._BUILT_IN)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(discovery, "entry_points", cache(discovery.entry_points))
+        patch.setattr(discovery, "entry_points_of", lambda *_: found)
         yield
 
 

@@ -20,7 +20,7 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 import l0
-from l0.stainless.discovery import providers
+from l0.stainless.discovery import instrumentors
 from l0.stainless.sdk_patches import SdkPatches
 from l0_anthropic import AnthropicInstrumentor
 from l0_openai import OpenAIInstrumentor
@@ -126,7 +126,7 @@ class Player:
             instrumentor.instrument(tracer_provider=self.tracers, meter_provider=self.meters, logger_provider=self.logs)
         l0.instrument(policy)
         l0.slo.start()
-        patches = [point.load()().patches for point in providers()]
+        patches = [one.patches for one in instrumentors()]
         self.resume_points = [each for each in patches if each is not None]  # None: that SDK is not installed
         logging.getLogger().addHandler(self.warnings)
 

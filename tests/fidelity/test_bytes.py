@@ -17,7 +17,7 @@ from installed import transport_of
 
 import l0
 from l0.simulator import corpus
-from l0.stainless.discovery import providers
+from l0.stainless.discovery import instrumentors
 from l0.stainless.sdk_patches import SdkPatches
 
 CLEAN = (openai.OpenAIError, anthropic.AnthropicError, l0.StreamInterrupted, json.JSONDecodeError, UnicodeDecodeError)
@@ -110,7 +110,7 @@ CALLS: dict[str, Callable[[Any], Iterator[Any]]] = {"chat": chat, "messages": me
 def resume_points() -> Iterator[list[SdkPatches]]:
     """Our patches, which a test can make a pass-through: the bare SDK."""
     l0.instrument(l0.Policy(truncation="off"))
-    found = [point.load()().patches for point in providers()]
+    found = [one.patches for one in instrumentors()]
     yield [patches for patches in found if patches is not None]  # None: that SDK is not installed
     l0.uninstrument()
 

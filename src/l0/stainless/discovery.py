@@ -6,7 +6,8 @@ import sys
 import threading
 import warnings
 from collections.abc import Callable, Mapping, Sequence
-from importlib.metadata import EntryPoint, PackageNotFoundError, entry_points, version
+from importlib import import_module
+from operator import attrgetter
 from os import PathLike
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -15,6 +16,7 @@ from l0.shared_state.forks import renew_in_child
 from l0.shared_state.late_settings import LATE_SETTINGS
 from l0.telemetry.otlp_request import check_endpoint
 
+from .installed import entry_points_of, version_of
 from .late_imports import late_imports
 from .post_imports import importable
 from .sdk_instrumentor import REPLACED, SdkInstrumentor
@@ -27,17 +29,17 @@ if TYPE_CHECKING:
 
 _GROUP = "opentelemetry_instrumentor"
 _PREFIX = "l0_"
-_BUILT_IN = (
-    EntryPoint("l0_anthropic", "l0_anthropic:AnthropicInstrumentor", _GROUP),
-    EntryPoint("l0_bedrock", "l0_bedrock:BedrockInstrumentor", _GROUP),
-    EntryPoint("l0_cerebras", "l0_compatible.declared_sdks:CerebrasInstrumentor", _GROUP),
-    EntryPoint("l0_fireworks", "l0_compatible.declared_sdks:FireworksInstrumentor", _GROUP),
-    EntryPoint("l0_google_genai", "l0_google_genai:GoogleGenAIInstrumentor", _GROUP),
-    EntryPoint("l0_groq", "l0_compatible.declared_sdks:GroqInstrumentor", _GROUP),
-    EntryPoint("l0_litellm", "l0_litellm:LitellmInstrumentor", _GROUP),
-    EntryPoint("l0_openai", "l0_openai:OpenAIInstrumentor", _GROUP),
-    EntryPoint("l0_together", "l0_compatible.declared_sdks:TogetherInstrumentor", _GROUP),
-)
+_BUILT_IN = {
+    "l0_anthropic": "l0_anthropic:AnthropicInstrumentor",
+    "l0_bedrock": "l0_bedrock:BedrockInstrumentor",
+    "l0_cerebras": "l0_compatible.declared_sdks:CerebrasInstrumentor",
+    "l0_fireworks": "l0_compatible.declared_sdks:FireworksInstrumentor",
+    "l0_google_genai": "l0_google_genai:GoogleGenAIInstrumentor",
+    "l0_groq": "l0_compatible.declared_sdks:GroqInstrumentor",
+    "l0_litellm": "l0_litellm:LitellmInstrumentor",
+    "l0_openai": "l0_openai:OpenAIInstrumentor",
+    "l0_together": "l0_compatible.declared_sdks:TogetherInstrumentor",
+}
 """The provider packages of this distribution."""
 
 
@@ -56,30 +58,31 @@ class _Switching:
 _SWITCHING = _Switching()
 
 
-def providers() -> list[EntryPoint]:
-    """Return all provider packages, built-in and third-party, sorted by name.
+def providers() -> dict[str, str]:
+    """Return the modules and classes of all provider packages, built-in and third-party, sorted by name.
 
     The built-in ones are found without the distribution's metadata, which frozen, vendored and zipped copies lack.
     """
-    found = {point.name: point for point in _BUILT_IN if importable(point.module)}
-    found |= {point.name: point for point in entry_points(group=_GROUP) if point.name.startswith(_PREFIX)}
-    return [found[name] for name in sorted(found)]
+    found = {name: place for name, place in _BUILT_IN.items() if importable(place.partition(":")[0])}
+    found |= entry_points_of(_GROUP, _PREFIX, _BUILT_IN)
+    return dict(sorted(found.items()))
 
 
 def instrumentors() -> list[Any]:
     """Return the instrumentors of all provider packages."""
-    return [_load(point)() for point in providers()]
+    return [_load(place)() for place in providers().values()]
 
 
-def _load(point: EntryPoint) -> Any:
+def _load(place: str) -> Any:
     """Import a provider package. Import it again if it was built on an earlier copy of l0."""
-    kind = point.load()
+    module, _, name = place.partition(":")
+    kind = attrgetter(name)(import_module(module))
     base = (SdkInstrumentor.__module__, SdkInstrumentor.__qualname__)
     if not issubclass(kind, SdkInstrumentor) and base in {(b.__module__, b.__qualname__) for b in kind.__mro__}:
-        package = point.module.partition(".")[0]
-        for name in [name for name in sys.modules if name.partition(".")[0] == package]:
-            del sys.modules[name]
-        kind = point.load()
+        package = module.partition(".")[0]
+        for loaded in [loaded for loaded in sys.modules if loaded.partition(".")[0] == package]:
+            del sys.modules[loaded]
+        kind = attrgetter(name)(import_module(module))
     return kind
 
 
@@ -88,12 +91,7 @@ def installed_version(name: str) -> str | None:
     found = getattr(sys.modules.get(name), "__version__", None)
     if found is not None:
         return str(found)
-    if not importable(name):  # asked first: the search for metadata takes ten times as long
-        return None
-    try:
-        return version(name)
-    except PackageNotFoundError:  # a copy without metadata, or a distribution of another name
-        return ""
+    return (version_of(name) or "") if importable(name) else None
 
 
 def instrument(
@@ -238,7 +236,7 @@ def _patch(instrumentor: Any) -> bool:
     """Patch the SDK now or when it is imported. Return False if it is not installed."""
     if instrumentor.is_instrumented_by_opentelemetry:
         instrumentor.catch_up()  # the SDK may have been imported again unnoticed
-    elif installed_version(instrumentor.sdk_name) is None:
+    elif not importable(instrumentor.sdk_name):
         return False
     else:
         instrumentor.instrument(skip_dep_check=True, warn=False)

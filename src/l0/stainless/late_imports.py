@@ -18,10 +18,11 @@ _own: dict[str, ModuleType] = {}
 """The packages of this copy."""
 
 
-def keep_packages() -> None:
-    """Remember the packages of this copy, unless the program has removed it by now."""
+def keep_packages(*modules: str) -> None:
+    """Remember the packages of these modules as those of this copy, unless the program has removed it by now."""
     if _own.setdefault("l0", sys.modules["l0"]) is sys.modules.get("l0"):
-        _own.update({name: module for name, module in _importable().items() if "." not in name})
+        packages = {name.partition(".")[0] for name in modules if is_own(name)}
+        _own.update({name: sys.modules[name] for name in packages if name in sys.modules})
 
 
 @contextmanager

@@ -9,16 +9,18 @@ from __future__ import annotations
 import sys
 import threading
 from collections.abc import Callable, Sequence
-from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec
 from importlib.util import find_spec
 from types import ModuleType
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 from .late_imports import late_imports
 
+if TYPE_CHECKING:
+    from importlib.abc import Loader  # it imports pathlib and tempfile
 
-class _Finder(MetaPathFinder):
+
+class _Finder:
     """A finder that asks the other finders for a module, and wraps the loader that they return."""
 
     def __init__(self) -> None:
@@ -43,7 +45,7 @@ class _Finder(MetaPathFinder):
             with late_imports():
                 from .patching_loader import PatchingLoader  # it imports wrapt, and that asyncio, as the SDKs do
 
-            spec.loader = cast(Loader, PatchingLoader(spec.loader, callback))
+            spec.loader = cast("Loader", PatchingLoader(spec.loader, callback))
         return spec
 
 

@@ -141,12 +141,16 @@ class Sdk:
             leaks=self._leaks(), status_errors=self._raises_status_errors(),
         )  # fmt: skip
 
+    @cached_property
+    def _probe_request(self) -> Any:
+        # One for all probes: the transport parses its URL, which takes longer than a probe.
+        return self.transport.Request("POST", "http://probe.invalid/")
+
     def _feed(
         self, body: bytes | Iterator[bytes], make_status_error: Callable[..., Exception] | None = None
     ) -> list[Any]:
         """Return the objects that the SDK's own loop yields for a body."""
-        request = self.transport.Request("POST", "http://probe.invalid/")
-        response = self.transport.Response(200, content=body, request=request)
+        response = self.transport.Response(200, content=body, request=self._probe_request)
         client = SimpleNamespace(
             _process_response_data=lambda data, cast_to, response: data,  # noqa: ARG005
             _make_sse_decoder=self.streaming.SSEDecoder,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import sys
 import threading
@@ -11,13 +10,13 @@ from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
 from importlib import import_module
-from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from l0.shared_state.forks import renew_in_child
 from l0.shared_state.late_settings import LATE_SETTINGS
 from l0.telemetry.otlp_request import launcher_asks
 
+from .installed import version_of
 from .late_imports import keep_packages, late_imports
 from .post_imports import after_import, forget, importable, take_others
 from .version_range import supports
@@ -25,7 +24,6 @@ from .version_range import supports
 if TYPE_CHECKING:
     from .function_patches import FunctionPatches
 
-_log = logging.getLogger("l0")
 REPLACED = (
     "l0 was imported a second time: this copy replaces the patches of the first. Policies, exception classes and "
     "wrapped clients of the first copy do not work with this one, so import them again"
@@ -131,7 +129,7 @@ class SdkInstrumentor(ABC):
         if self.sdk_name in sys.modules:
             import_module(self.sdk_name)  # waits for an import in progress in another thread
         self.catch_up()
-        keep_packages()
+        keep_packages(*(kind.__module__ for kind in type(self).__mro__))
         if self.refusal is not None and kwargs.get("warn", True):
             _warn(self.refusal)
 
@@ -181,10 +179,7 @@ class SdkInstrumentor(ABC):
         found = getattr(sys.modules.get(self.sdk_name), "__version__", None)
         if found is not None and self.module_name in sys.modules:
             return str(found)
-        try:
-            return version(self.distribution)
-        except PackageNotFoundError:
-            return None
+        return version_of(self.distribution)
 
     def _uninstrument(self, **kwargs: Any) -> None:  # noqa: ARG002
         LATE_SETTINGS.instrumented.discard(self.sdk_name)
@@ -262,7 +257,9 @@ def _warn(message: str) -> None:
 
     Raises nothing, even if a filter turns warnings into errors: the program must start.
     """
-    _log.warning("%s", message)
+    import logging  # few programs have anything to warn of, and it takes 4 ms
+
+    logging.getLogger("l0").warning("%s", message)
     with late_imports():
         from l0.model.caller_warning import warn_caller
     with suppress(Warning):

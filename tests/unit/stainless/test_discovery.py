@@ -6,7 +6,6 @@ import logging
 import sys
 import threading
 import warnings
-from importlib.metadata import PackageNotFoundError
 
 import anthropic
 import openai
@@ -15,7 +14,7 @@ from opentelemetry.instrumentation.instrumentor import BaseInstrumentor
 
 import l0
 from l0.config import CONFIG
-from l0.stainless import discovery, post_imports
+from l0.stainless import discovery, post_imports, sdk_instrumentor
 from l0_openai import OpenAIInstrumentor
 
 OPENAI, ANTHROPIC = openai._base_client.SyncAPIClient, anthropic._base_client.SyncAPIClient
@@ -42,7 +41,7 @@ def is_patched(owner):
 
 
 def test_both_providers_are_found_by_entry_point():
-    names = [point.name for point in discovery.providers()]
+    names = list(discovery.providers())
     assert {"l0_anthropic", "l0_openai"} < set(names)
     assert names == sorted(name for name in names if name.startswith("l0_"))
 
@@ -68,7 +67,7 @@ def test_a_version_outside_the_range_is_left_alone_with_one_warning(warnings_of,
 
 
 def test_missing_sdk_is_ignored(warnings_of, monkeypatch):
-    monkeypatch.setattr(discovery, "installed_version", lambda name: None if name == "openai" else "2.11.0")
+    monkeypatch.setattr(discovery, "importable", lambda name: name != "openai" and post_imports.importable(name))
     assert warnings_of() == []
     assert not is_patched(OPENAI)
     assert is_patched(ANTHROPIC)
@@ -154,9 +153,7 @@ def test_uninstrument_forgets_the_policy(warnings_of):
 
 @pytest.mark.parametrize("shipped", [True, False])
 def test_no_sdk_to_patch_warns_at_the_call(warnings_of, monkeypatch, shipped):
-    monkeypatch.setattr(discovery, "installed_version", lambda _: None)
-    if not shipped:
-        monkeypatch.setattr(discovery, "providers", list)
+    monkeypatch.setattr(discovery, "importable", lambda name: shipped and name.startswith("l0_"))
     with pytest.warns(RuntimeWarning, match="l0 patches nothing: ") as said:
         l0.instrument()
     assert [one.filename for one in said] == [__file__]
@@ -164,22 +161,16 @@ def test_no_sdk_to_patch_warns_at_the_call(warnings_of, monkeypatch, shipped):
 
 
 def test_providers_and_versions_need_no_metadata(warnings_of, monkeypatch):
-    def version(name):
-        raise PackageNotFoundError(name)
-
-    monkeypatch.setattr(discovery, "version", version)
-    monkeypatch.setattr(discovery, "entry_points", lambda **_: ())
-    assert discovery.providers() == list(discovery._BUILT_IN)
+    monkeypatch.setattr(sdk_instrumentor, "version_of", lambda _: None)
+    monkeypatch.setattr(discovery, "entry_points_of", lambda *_: {})
+    assert discovery.providers() == discovery._BUILT_IN
     assert warnings_of() == []
     assert is_patched(OPENAI)
     assert is_patched(ANTHROPIC)
 
 
 def test_a_copy_without_metadata_of_a_version_outside_the_range_is_left_alone(warnings_of, monkeypatch):
-    def version(name):
-        raise PackageNotFoundError(name)
-
-    monkeypatch.setattr(discovery, "version", version)
+    monkeypatch.setattr(sdk_instrumentor, "version_of", lambda _: None)
     monkeypatch.setattr(OpenAIInstrumentor, "supported", ">= 900, < 901")
     (warning,) = warnings_of()
     assert warning == f"l0 does not patch openai {openai.__version__}: supported are openai >= 900, < 901"
@@ -252,7 +243,7 @@ def test_a_start_without_code_logs_and_warns_and_never_raises(warnings_of, monke
 
 def test_metadata_of_a_missing_sdk_is_not_searched_for(monkeypatch):
     searched = []
-    monkeypatch.setattr(discovery, "version", searched.append)
+    monkeypatch.setattr(discovery, "version_of", searched.append)
     assert discovery.installed_version("no_such_sdk") is None
     assert searched == []
 
