@@ -1,0 +1,50 @@
+"""Measure what the start of a process costs: `import l0`, and the first `l0.instrument()` before and after the SDKs.
+
+`python -m benchmarks.startup` starts fresh processes, the cases in turn, and prints the lowest CPU time and the median.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from statistics import median
+
+ROUNDS = 20
+_TIMED = """
+import sys
+from time import process_time
+{before}
+began = process_time()
+import l0
+imported = process_time()
+l0.instrument()
+print(imported - began, process_time() - imported)
+"""
+_CASES = {"a bare process": "", "after openai and anthropic": "import anthropic, openai"}
+
+
+def _milliseconds(before: str) -> list[float]:
+    """Return the times of `import l0` and of `l0.instrument()` in a fresh process."""
+    # An installed package has compiled files. Without them, each process would compile all modules.
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    command = [sys.executable, "-c", _TIMED.format(before=before)]
+    printed = subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout
+    return [float(each) * 1e3 for each in printed.split()]
+
+
+def main() -> None:
+    """Print one line per case and step."""
+    found: dict[str, list[list[float]]] = {case: [] for case in _CASES}
+    for turn in range(ROUNDS + 1):
+        for case, before in _CASES.items():
+            times = _milliseconds(before)
+            if turn:  # the first turn writes the compiled files
+                found[case].append(times)
+    for case, rounds in found.items():
+        for step, times in zip(("import l0", "l0.instrument()"), zip(*rounds, strict=True), strict=True):
+            print(f"{case}, {step}: {min(times):.1f} ms, median {median(times):.1f} ms")
+
+
+if __name__ == "__main__":
+    main()
