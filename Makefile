@@ -59,8 +59,8 @@ test-former: ## the suite of L0 for Python by its names, and its README and quic
 	@"$(PYTHON)" scripts/environment.py .venv-former '[openai,anthropic,structured]' 'rapidfuzz>=3.9' 'pytest>=8.3' pytest-asyncio
 	@.venv-former/bin/python tests/former/run_former_suite.py
 
-test-ray: ## l0 backtest on Ray, with two workers on this machine, in an environment of its own
-	@"$(PYTHON)" scripts/environment.py .venv-ray '[openai,ray]' 'pytest>=8.3'
+test-ray: ## l0 backtest and tasks on Ray, with two workers on this machine, in an environment of its own
+	@"$(PYTHON)" scripts/environment.py .venv-ray '[openai,otlp,ray]' 'pytest>=8.3'
 	@TEST_RAY=1 .venv-ray/bin/python -m pytest --confcutdir=tests/ray tests/ray
 
 test-fleet: ## eight processes that share budgets and breakers through a real Redis, which is killed and comes back

@@ -519,6 +519,16 @@ def observed_by(observer: Observer) -> Iterator[None]:
         _block_observers.leave(block)
 
 
+def block_observers() -> tuple[Observer, ...]:
+    """Return the observers of the blocks of `observed_by` that are running."""
+    return _block_observers.get() or ()
+
+
+def policy_of_code() -> Policy | None:
+    """Return the policy of the block, or of all calls, that code has set; ``None`` if there is none."""
+    return _override.get() or CONFIG.default
+
+
 @contextmanager
 def attempt(observer: Observer, **limits: Any) -> Iterator[None]:
     """Treat the requests made in this block as attempts of an enclosing call that retries by itself.

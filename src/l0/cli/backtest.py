@@ -13,13 +13,14 @@ from typing import Any
 from l0.backtest.policy_backtest import PolicyResult, backtest, recorded_result
 from l0.backtest.policy_plot import plot
 from l0.backtest.policy_search import search
-from l0.backtest.ray_workers import MissingRayError, RayWorkers
+from l0.backtest.ray_workers import RayWorkers
 from l0.backtest.recorded_traffic import RecordedTraffic
 from l0.backtest.report_text import changes, front, report
 from l0.backtest.workers import Workers
 from l0.model.policy import Policy
 from l0.model.policy_error import PolicyError
 from l0.model.policy_from_environment import preset
+from l0.orchestration.ray_cluster import MissingRayError
 from l0.recording.recording import RecordingError
 
 from .inputs import InputError
