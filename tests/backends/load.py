@@ -29,7 +29,7 @@ import l0.slo
 from l0.cli.demo.demo_provider import CALL_ID_HEADER, ScriptedSimulator, provider
 from l0.cli.demo.judge import Result, judge
 from l0.cli.demo.load import aread, available_apis, read
-from l0.cli.demo.plan import Api, KnownAnswer, PlannedCall, plan, shipped
+from l0.cli.demo.plan import SDKS, Api, KnownAnswer, PlannedCall, plan, shipped
 from l0.simulator import corpus
 from l0.simulator.faults import Fault
 from l0.simulator.pacing import Delays
@@ -101,9 +101,11 @@ def specials(round_: int) -> list[tuple[PlannedCall, dict[str, Any]]]:
     ]
 
 
-def clients(simulator: ScriptedSimulator, kinds: dict[str, Callable[..., Any]]) -> dict[str, Any]:
+def clients(simulator: ScriptedSimulator, kinds: dict[str, Callable[..., Any]]) -> dict[Api, Any]:
+    """Create one client of each SDK. Return the client of each API."""
     urls = {"openai": simulator.openai, "anthropic": simulator.anthropic}
-    return {name: make(api_key="none", base_url=urls[name]) for name, make in kinds.items()}
+    made = {sdk: kind(api_key="none", base_url=urls[sdk]) for sdk, kind in kinds.items()}
+    return {api: made[sdk] for api, sdk in SDKS.items() if sdk in made}
 
 
 def in_threads(
@@ -111,7 +113,7 @@ def in_threads(
 ) -> None:
     with ExitStack() as stack:
         made = clients(simulator, {"openai": openai.OpenAI, "anthropic": anthropic.Anthropic})
-        for client in made.values():
+        for client in set(made.values()):
             stack.enter_context(client)
 
         def one(item: tuple[PlannedCall, dict[str, Any]]) -> None:
@@ -133,13 +135,13 @@ async def in_tasks(call_log: CallLog, simulator: ScriptedSimulator, calls: list[
                 call_log.note(await aread(made, call, "load"))
 
     await asyncio.gather(*map(one, calls))
-    for client in made.values():
+    for client in set(made.values()):
         await client.close()
 
 
 def send_secret(call_log: CallLog, simulator: ScriptedSimulator) -> None:
     """Send a prompt that holds a secret; its content is captured if the environment says so."""
-    with clients(simulator, {"openai": openai.OpenAI})["openai"] as client, call_log.span(200_000):
+    with clients(simulator, {"openai": openai.OpenAI})["chat"] as client, call_log.span(200_000):
         messages = [{"role": "user", "content": f"My key is {SECRET}, keep it."}]
         client.chat.completions.create(model=MODEL, messages=messages, extra_headers={CALL_ID_HEADER: "load-200000"})
     call_log.verdicts[200_000] = "whole"
