@@ -94,7 +94,7 @@ class Workers:
 
 
 @pytest.fixture(scope="module")
-def workers(cluster: None) -> Iterator[Workers]:
+def workers() -> Iterator[Workers]:
     with Workers() as started:
         yield started
 
@@ -191,7 +191,7 @@ def test_worker_that_dies_fails_its_tasks_only_and_is_started_again(workers: Wor
     assert later.values == [1, 1, 1, 1]
 
 
-def test_workers_run_their_exit_functions(cluster: None, tmp_path: Path) -> None:
+def test_workers_run_their_exit_functions(tmp_path: Path) -> None:
     def setup() -> None:
         import atexit
 
