@@ -167,7 +167,7 @@ async def _windows(megabytes: int) -> list[Row]:
 
     marks: list[int] = []
 
-    async def work(chunk: l0.Chunk) -> str:
+    async def work(chunk: l0.types.Chunk) -> str:
         if chunk.start > lead and not marks:
             marks.append(peak_bytes())
         return "answer"

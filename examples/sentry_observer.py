@@ -17,30 +17,30 @@ from sentry_sdk.integrations.openai import OpenAIIntegration
 import l0
 
 
-class SentryObserver(l0.Observer):
+class SentryObserver(l0.types.Observer):
     """Observes every call."""
 
-    def observe(self, call: l0.Call) -> l0.CallObserver:
+    def observe(self, call: l0.types.Call) -> l0.types.CallObserver:
         """Return the observer of one call."""
         return SentryCallObserver(call)
 
 
-class SentryCallObserver(l0.CallObserver):
+class SentryCallObserver(l0.types.CallObserver):
     """Adds the breadcrumbs of one call, and captures its failure."""
 
-    def __init__(self, call: l0.Call) -> None:
+    def __init__(self, call: l0.types.Call) -> None:
         self._name = f"{call.provider} {call.operation} {call.model}"
         self._tags = {"llm.provider": call.provider, "llm.model": call.model, "llm.operation": call.operation}
 
-    def notify(self, event: l0.CallEvent) -> None:
+    def notify(self, event: l0.types.CallEvent) -> None:
         """Report an attempt or a failed call. Other events need no report."""
         match event:
-            case l0.AttemptEnded():
+            case l0.types.AttemptEnded():
                 self._add_breadcrumb(event)
-            case l0.CallEnded(failure=l0.Failure() as failure):
+            case l0.types.CallEnded(failure=l0.types.Failure() as failure):
                 self._capture(event, failure)
 
-    def _add_breadcrumb(self, event: l0.AttemptEnded) -> None:
+    def _add_breadcrumb(self, event: l0.types.AttemptEnded) -> None:
         result = (
             "was not needed" if event.lost else "succeeded" if event.failure is None else f"failed: {event.failure}"
         )
@@ -51,7 +51,7 @@ class SentryCallObserver(l0.CallObserver):
             data={"status": event.status, "request_id": event.request_id, "action": event.action},
         )
 
-    def _capture(self, event: l0.CallEnded, failure: l0.Failure) -> None:
+    def _capture(self, event: l0.types.CallEnded, failure: l0.types.Failure) -> None:
         cause = failure.cause.value
         sentry_sdk.capture_event(
             {

@@ -17,7 +17,7 @@ import openai
 import l0
 
 
-class StatsdObserver(l0.Observer):
+class StatsdObserver(l0.types.Observer):
     """Counts every call. A datagram is sent without waiting; one that cannot be sent is dropped."""
 
     def __init__(self, host: str = "localhost", port: int = 8125) -> None:
@@ -26,7 +26,7 @@ class StatsdObserver(l0.Observer):
         self._socket = socket.socket(family, kind, protocol)
         self._socket.setblocking(False)
 
-    def observe(self, call: l0.Call) -> l0.CallObserver:
+    def observe(self, call: l0.types.Call) -> l0.types.CallObserver:
         """Return the observer of one call."""
         return StatsdCallObserver(self, f"l0.{_word(call.provider)}.{_word(call.model)}")
 
@@ -36,19 +36,19 @@ class StatsdObserver(l0.Observer):
             self._socket.sendto(metric.encode(), self._address)
 
 
-class StatsdCallObserver(l0.CallObserver):
+class StatsdCallObserver(l0.types.CallObserver):
     """Counts one call."""
 
     def __init__(self, statsd: StatsdObserver, prefix: str) -> None:
         self._statsd = statsd
         self._prefix = prefix
 
-    def notify(self, event: l0.CallEvent) -> None:
+    def notify(self, event: l0.types.CallEvent) -> None:
         """Count an attempt that failed, or a call that ended."""
         match event:
-            case l0.AttemptEnded(failure=l0.Failure() as failure):
+            case l0.types.AttemptEnded(failure=l0.types.Failure() as failure):
                 self._statsd.send(f"{self._prefix}.attempts_failed.{failure.cause.value}:1|c")
-            case l0.CallEnded():
+            case l0.types.CallEnded():
                 self._statsd.send(f"{self._prefix}.{event.outcome.value}:1|c")
                 if event.stream_stats is not None and event.stream_stats.first_chunk is not None:
                     self._statsd.send(f"{self._prefix}.first_chunk:{1_000 * event.stream_stats.first_chunk:.0f}|ms")

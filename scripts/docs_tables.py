@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import l0
-from l0 import migration
+from l0 import migration, types
 from l0.cli.main import _parser
 from l0.model.call import Outcome
 from l0.model.failure import CATEGORIES, MEANINGS, RETRY_REASONS, Category, Cause
@@ -212,26 +212,13 @@ def _argument(action: argparse.Action) -> str:
 
 # Python names
 
-_GROUPS: Mapping[str, tuple[str, ...]] = {
-    "Start and stop": (".stainless", ".config", ".console"),
-    "Policies": (".model.policy",),
-    "Rules": (".rules", ".model.rule"),
-    "Errors": (".model.errors", ".model.failure"),
-    "Observers and events": (".model.ports", ".model.call", ".model.attempt"),
-    "The explicit API": (".streams", ".dialects"),
-    "Orchestration": (".orchestration",),
-}
-"""The sections of the page of Python names, with the beginnings of the modules of their names."""
-
 
 def _names() -> str:
-    return "".join(f"## {title}\n\n{_group(homes)}" for title, homes in _GROUPS.items())
-
-
-def _group(homes: tuple[str, ...]) -> str:
-    """Return the names of a section, functions first."""
-    names = sorted((name for name, home in l0._MODULES.items() if home.startswith(homes)), key=str.swapcase)
-    return "".join(f"::: l0.{name}\n\n" for name in names)
+    """Return the names of the package by topic; only of the modules, `l0.types` is on this page."""
+    groups = {title: [f"l0.{name}" for name in names] for title, names in l0._GROUPS.items() if title != "Modules"}
+    groups["Types"] = [f"l0.types.{name}" for name in types.__all__]
+    parts = [(f"## {title}", *(f"::: {name}" for name in names)) for title, names in groups.items()]
+    return "\n\n".join(line for part in parts for line in part)
 
 
 # Simulator
@@ -260,7 +247,7 @@ def _migration() -> str:
 
 def _home(path: str) -> str:
     module, _, name = path.partition(":")
-    return f"{'l0.' if hasattr(l0, name.partition('.')[0]) else module + '.'}{name}"
+    return f"{'l0' if name.partition('.')[0] in dir(l0) else module}.{name}"
 
 
 # Pages

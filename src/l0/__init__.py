@@ -1,7 +1,48 @@
 """L0 makes streaming LLM calls reliable and observable with one line.
 
-``import l0; l0.instrument()`` patches the openai and anthropic SDKs in place. Names resolve lazily, so that importing
-`l0` is fast.
+    import l0
+    l0.instrument()  # patches the openai and anthropic SDKs
+
+After that, use the SDKs as before. `help(l0.NAME)` describes a name of this list.
+
+Start and stop
+    instrument, uninstrument    patch the installed SDKs, and restore them
+    policy                      apply other settings within a block
+    summary                     count the calls of this process
+
+Policies
+    Policy                      what L0 does for a call, from these parts:
+    Retry, Timeout, Fallback, Hedge, Hold, CheckIntervals, ErrorTypeDelays
+
+Rules
+    Guardrails, Drift           checks of the text while it arrives
+    repair_json                 repair JSON that a model wrote
+
+Errors
+    StreamInterrupted           an answer broke; it has the part that arrived
+    PolicyError                 an option or a value is not valid
+    UnknownStreamError          the explicit API cannot read this source
+
+The explicit API, for any source of text
+    l0, run, run_sync, wrap     read a source with retries, fallbacks and rules
+    structured, structured_array, structured_object, structured_stream
+                                read a value that fits a schema
+    Event, EventType            the items of a stream
+    register_adapter            teach L0 another kind of source
+
+Orchestration
+    race, parallel, sequential, batched, Pool
+                                run several calls
+    Pipeline, Step, choose, fork
+                                run calls one after another, on branches
+    Consensus                   compare the answers of several calls
+    Window, Restore             read a long document in parts
+    NoAnswerError, InvalidAnswerError, ConsensusError
+
+Modules
+    slo                         service level objectives
+    testing                     a simulated provider for tests
+    types                       results, events and enumerations, for annotations
 """
 
 from __future__ import annotations
@@ -12,246 +53,120 @@ from types import ModuleType
 
 TYPE_CHECKING = False  # what type checkers take for True; typing would be most of the time of this import
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from typing import Any
 
-    from . import slo
-    from .config import policy, summary
-    from .console.call_summary import Summary
-    from .dialects.payload import Payload
-    from .model.attempt import AttemptSpec
-    from .model.call import Call, Outcome
-    from .model.call_events import (
-        AttemptEnded,
-        AttemptStarted,
-        BreakerChanged,
-        CallEnded,
-        CallEvent,
-        ResponseMetadata,
-        RuleMatched,
-        RuleTimes,
-        ShadowDecision,
-        StreamStats,
-    )
-    from .model.errors import StreamInterrupted
-    from .model.failure import Category, Cause, Failure
-    from .model.policy import (
-        ERROR_TYPE_DELAY_DEFAULTS,
-        RETRY_DEFAULTS,
-        CheckIntervals,
-        ErrorTypeDelays,
-        Fallback,
-        Hedge,
-        Hold,
-        Policy,
-        PolicyError,
-        ResumePoint,
-        Retry,
-        Timeout,
-    )
-    from .model.ports import CallObserver, Observer
-    from .model.rule import Severity, Violation
-    from .orchestration.consensus.consensus import Consensus
-    from .orchestration.consensus.outcome import ConsensusError, ConsensusResult
-    from .orchestration.consensus.settings import ConsensusPreset
-    from .orchestration.fan_out import batched, parallel, sequential
-    from .orchestration.pipelines import Pipeline, PipelinePreset, PipelineResult, Step, choose, fork
-    from .orchestration.pools import Pool
-    from .orchestration.races import InvalidAnswerError, NoAnswerError, Race, race
-    from .orchestration.results import Branch, Results
-    from .orchestration.windows.chunks import Chunk
-    from .orchestration.windows.context_retry import Restore
-    from .orchestration.windows.window import Window
-    from .rules.drift.drift_rule import Drift
-    from .rules.guardrails.catalogue import Guardrails
-    from .rules.structured.repair import Repaired, Unrepairable, repair_json
-    from .stainless.discovery import instrument, uninstrument
-    from .streams.adapters import register_adapter
-    from .streams.callbacks import Attempt
-    from .streams.front_door import l0
-    from .streams.run import run, run_sync
-    from .streams.stream import Stream, SyncStream
-    from .streams.stream_events import Event, EventType, ToolCall, UnknownStreamError
-    from .streams.stream_state import Checkpoint, State
-    from .streams.structured_output import structured, structured_array, structured_object, structured_stream
-    from .streams.wrap import wrap
+    from . import slo as slo
+    from . import testing as testing
+    from . import types as types
+    from .config import policy as policy
+    from .config import summary as summary
+    from .model.errors import StreamInterrupted as StreamInterrupted
+    from .model.policy import CheckIntervals as CheckIntervals
+    from .model.policy import ErrorTypeDelays as ErrorTypeDelays
+    from .model.policy import Fallback as Fallback
+    from .model.policy import Hedge as Hedge
+    from .model.policy import Hold as Hold
+    from .model.policy import Policy as Policy
+    from .model.policy import PolicyError as PolicyError
+    from .model.policy import Retry as Retry
+    from .model.policy import Timeout as Timeout
+    from .orchestration.consensus.consensus import Consensus as Consensus
+    from .orchestration.consensus.outcome import ConsensusError as ConsensusError
+    from .orchestration.fan_out import batched as batched
+    from .orchestration.fan_out import parallel as parallel
+    from .orchestration.fan_out import sequential as sequential
+    from .orchestration.pipelines import Pipeline as Pipeline
+    from .orchestration.pipelines import Step as Step
+    from .orchestration.pipelines import choose as choose
+    from .orchestration.pipelines import fork as fork
+    from .orchestration.pools import Pool as Pool
+    from .orchestration.races import InvalidAnswerError as InvalidAnswerError
+    from .orchestration.races import NoAnswerError as NoAnswerError
+    from .orchestration.races import race as race
+    from .orchestration.windows.context_retry import Restore as Restore
+    from .orchestration.windows.window import Window as Window
+    from .rules.drift.drift_rule import Drift as Drift
+    from .rules.guardrails.catalogue import Guardrails as Guardrails
+    from .rules.structured.repair import repair_json as repair_json
+    from .stainless.discovery import instrument as instrument
+    from .stainless.discovery import uninstrument as uninstrument
+    from .streams.adapters import register_adapter as register_adapter
+    from .streams.front_door import l0 as l0
+    from .streams.run import run as run
+    from .streams.run import run_sync as run_sync
+    from .streams.stream_events import Event as Event
+    from .streams.stream_events import EventType as EventType
+    from .streams.stream_events import UnknownStreamError as UnknownStreamError
+    from .streams.structured_output import structured as structured
+    from .streams.structured_output import structured_array as structured_array
+    from .streams.structured_output import structured_object as structured_object
+    from .streams.structured_output import structured_stream as structured_stream
+    from .streams.wrap import wrap as wrap
 
-__all__ = [
-    "ERROR_TYPE_DELAY_DEFAULTS",
-    "RETRY_DEFAULTS",
-    "Attempt",
-    "AttemptEnded",
-    "AttemptSpec",
-    "AttemptStarted",
-    "Branch",
-    "BreakerChanged",
-    "Call",
-    "CallEnded",
-    "CallEvent",
-    "CallObserver",
-    "Category",
-    "Cause",
-    "CheckIntervals",
-    "Checkpoint",
-    "Chunk",
-    "Consensus",
-    "ConsensusError",
-    "ConsensusPreset",
-    "ConsensusResult",
-    "Drift",
-    "ErrorTypeDelays",
-    "Event",
-    "EventType",
-    "Failure",
-    "Fallback",
-    "Guardrails",
-    "Hedge",
-    "Hold",
-    "InvalidAnswerError",
-    "NoAnswerError",
-    "Observer",
-    "Outcome",
-    "Payload",
-    "Pipeline",
-    "PipelinePreset",
-    "PipelineResult",
-    "Policy",
-    "PolicyError",
-    "Pool",
-    "Race",
-    "Repaired",
-    "ResponseMetadata",
-    "Restore",
-    "Results",
-    "ResumePoint",
-    "Retry",
-    "RuleMatched",
-    "RuleTimes",
-    "Severity",
-    "ShadowDecision",
-    "State",
-    "Step",
-    "Stream",
-    "StreamInterrupted",
-    "StreamStats",
-    "Summary",
-    "SyncStream",
-    "Timeout",
-    "ToolCall",
-    "UnknownStreamError",
-    "Unrepairable",
-    "Violation",
-    "Window",
-    "batched",
-    "choose",
-    "fork",
-    "instrument",
-    "l0",
-    "parallel",
-    "policy",
-    "race",
-    "register_adapter",
-    "repair_json",
-    "run",
-    "run_sync",
-    "sequential",
-    "slo",
-    "structured",
-    "structured_array",
-    "structured_object",
-    "structured_stream",
-    "summary",
-    "uninstrument",
-    "wrap",
-]
-
-_MODULES = {
-    "slo": ".",
-    "Consensus": ".orchestration.consensus.consensus",
-    "ConsensusError": ".orchestration.consensus.outcome",
-    "ConsensusResult": ".orchestration.consensus.outcome",
-    "ConsensusPreset": ".orchestration.consensus.settings",
-    "Drift": ".rules.drift.drift_rule",
-    "Pipeline": ".orchestration.pipelines",
-    "PipelinePreset": ".orchestration.pipelines",
-    "PipelineResult": ".orchestration.pipelines",
-    "Step": ".orchestration.pipelines",
-    "choose": ".orchestration.pipelines",
-    "fork": ".orchestration.pipelines",
-    "Pool": ".orchestration.pools",
-    "InvalidAnswerError": ".orchestration.races",
-    "NoAnswerError": ".orchestration.races",
-    "Race": ".orchestration.races",
-    "race": ".orchestration.races",
-    "Branch": ".orchestration.results",
-    "Results": ".orchestration.results",
-    "batched": ".orchestration.fan_out",
-    "parallel": ".orchestration.fan_out",
-    "sequential": ".orchestration.fan_out",
-    "Chunk": ".orchestration.windows.chunks",
-    "Restore": ".orchestration.windows.context_retry",
-    "Window": ".orchestration.windows.window",
-    "l0": ".streams.front_door",
-    "run": ".streams.run",
-    "run_sync": ".streams.run",
-    "wrap": ".streams.wrap",
-    "register_adapter": ".streams.adapters",
-    "Event": ".streams.stream_events",
-    "EventType": ".streams.stream_events",
-    "ToolCall": ".streams.stream_events",
-    "Payload": ".dialects.payload",
-    "UnknownStreamError": ".streams.stream_events",
-    "Stream": ".streams.stream",
-    "SyncStream": ".streams.stream",
-    "State": ".streams.stream_state",
-    "structured": ".streams.structured_output",
-    "structured_array": ".streams.structured_output",
-    "structured_object": ".streams.structured_output",
-    "structured_stream": ".streams.structured_output",
-    "Attempt": ".streams.callbacks",
-    "Checkpoint": ".streams.stream_state",
-    "instrument": ".stainless.discovery",
-    "uninstrument": ".stainless.discovery",
-    "policy": ".config",
-    "summary": ".config",
-    "Summary": ".console.call_summary",
-    "ResponseMetadata": ".model.call_events",
-    "Call": ".model.call",
-    "Outcome": ".model.call",
-    "AttemptSpec": ".model.attempt",
-    "AttemptEnded": ".model.call_events",
-    "AttemptStarted": ".model.call_events",
-    "BreakerChanged": ".model.call_events",
-    "CallEnded": ".model.call_events",
-    "CallEvent": ".model.call_events",
-    "RuleMatched": ".model.call_events",
-    "RuleTimes": ".model.call_events",
-    "ShadowDecision": ".model.call_events",
-    "StreamStats": ".model.call_events",
-    "Category": ".model.failure",
-    "Cause": ".model.failure",
-    "Failure": ".model.failure",
-    "CallObserver": ".model.ports",
-    "Observer": ".model.ports",
-    "Severity": ".model.rule",
-    "Violation": ".model.rule",
-    "StreamInterrupted": ".model.errors",
-    "ERROR_TYPE_DELAY_DEFAULTS": ".model.policy",
-    "RETRY_DEFAULTS": ".model.policy",
-    "CheckIntervals": ".model.policy",
-    "ErrorTypeDelays": ".model.policy",
-    "Fallback": ".model.policy",
-    "Guardrails": ".rules.guardrails.catalogue",
-    "Repaired": ".rules.structured.repair",
-    "Unrepairable": ".rules.structured.repair",
-    "repair_json": ".rules.structured.repair",
-    "Hedge": ".model.policy",
-    "Hold": ".model.policy",
-    "Policy": ".model.policy",
-    "PolicyError": ".model.policy",
-    "Retry": ".model.policy",
-    "ResumePoint": ".model.policy",
-    "Timeout": ".model.policy",
+_GROUPS: Mapping[str, Mapping[str, str]] = {
+    "Start and stop": {
+        "instrument": ".stainless.discovery",
+        "uninstrument": ".stainless.discovery",
+        "policy": ".config",
+        "summary": ".config",
+    },
+    "Policies": {
+        "Policy": ".model.policy",
+        "Retry": ".model.policy",
+        "Timeout": ".model.policy",
+        "Fallback": ".model.policy",
+        "Hedge": ".model.policy",
+        "Hold": ".model.policy",
+        "CheckIntervals": ".model.policy",
+        "ErrorTypeDelays": ".model.policy",
+    },
+    "Rules": {
+        "Guardrails": ".rules.guardrails.catalogue",
+        "Drift": ".rules.drift.drift_rule",
+        "repair_json": ".rules.structured.repair",
+    },
+    "Errors": {
+        "StreamInterrupted": ".model.errors",
+        "PolicyError": ".model.policy",
+        "UnknownStreamError": ".streams.stream_events",
+    },
+    "The explicit API": {
+        "l0": ".streams.front_door",
+        "run": ".streams.run",
+        "run_sync": ".streams.run",
+        "wrap": ".streams.wrap",
+        "structured": ".streams.structured_output",
+        "structured_array": ".streams.structured_output",
+        "structured_object": ".streams.structured_output",
+        "structured_stream": ".streams.structured_output",
+        "Event": ".streams.stream_events",
+        "EventType": ".streams.stream_events",
+        "register_adapter": ".streams.adapters",
+    },
+    "Orchestration": {
+        "race": ".orchestration.races",
+        "parallel": ".orchestration.fan_out",
+        "sequential": ".orchestration.fan_out",
+        "batched": ".orchestration.fan_out",
+        "Pool": ".orchestration.pools",
+        "Pipeline": ".orchestration.pipelines",
+        "Step": ".orchestration.pipelines",
+        "choose": ".orchestration.pipelines",
+        "fork": ".orchestration.pipelines",
+        "Consensus": ".orchestration.consensus.consensus",
+        "Window": ".orchestration.windows.window",
+        "Restore": ".orchestration.windows.context_retry",
+        "NoAnswerError": ".orchestration.races",
+        "InvalidAnswerError": ".orchestration.races",
+        "ConsensusError": ".orchestration.consensus.outcome",
+    },
+    "Modules": {"slo": ".", "testing": ".", "types": "."},
 }
+"""The public names by topic, with their modules; "." marks a module of this package. Names resolve when they are used,
+so that `import l0` is fast."""
+
+_HOMES = {name: home for names in _GROUPS.values() for name, home in names.items()}
 
 _RENAMED = {"Seam": "ResumePoint"}
 """Former names with their new ones. They work for one release, with a `DeprecationWarning`."""
@@ -298,25 +213,38 @@ else:  # type checkers would accept any name as one that this function resolves
     def __getattr__(name: str) -> Any:
         if name == "__version__":
             return _version()
-        if name in _RENAMED:
-            from warnings import warn
-
-            warn(f"{__name__}.{name} is now {__name__}.{_RENAMED[name]}", DeprecationWarning, stacklevel=2)
-            return __getattr__(_RENAMED[name])
-        module = _MODULES.get(name)
-        if module is None:
-            return import_module(".migration", __name__).resolve(name)
-        # "." marks a submodule of this package; all other names are attributes of a module.
-        value = import_module(f".{name}", __name__) if module == "." else getattr(import_module(module, __name__), name)
+        if name == "__all__":
+            return _exported(sys._getframe(1).f_globals.get("__name__"))
+        home = _HOMES.get(name)
+        if home is None:
+            return _former(name)
+        value = import_module(f".{name}", __name__) if home == "." else getattr(import_module(home, __name__), name)
         globals()[name] = value
         return value
 
 
+def _exported(module: str | None) -> list[str]:
+    """Return `__all__` for a module. pydoc gets none: `help(l0)` would print the help of each of these names."""
+    if module == "pydoc":
+        raise AttributeError("module 'l0' has no attribute '__all__'")
+    return list(_HOMES)
+
+
+def _former(name: str) -> Any:
+    """Return what a name of an earlier version, or of L0 for Python, stands for."""
+    from .migration import ALIASES, resolve
+
+    new = _RENAMED.get(name, name)
+    if not name.startswith("_") and name not in ALIASES:
+        types = import_module(".types", __name__)
+        if new in types.__all__:
+            from warnings import warn
+
+            warn(f"{__name__}.{name} is now {__name__}.types.{new}", DeprecationWarning, stacklevel=3)
+            return getattr(types, new)
+    return resolve(name)
+
+
 def __dir__() -> list[str]:
-    """Return the public names and the imported submodules, without what this file uses."""
-    kept = (
-        name
-        for name, value in globals().items()
-        if name.startswith("__") or (isinstance(value, ModuleType) and value.__name__ == f"{__name__}.{name}")
-    )
-    return sorted({*kept, *__all__, "__version__"})
+    """Return the public names, without what this file uses."""
+    return ["__version__", *_HOMES]

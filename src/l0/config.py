@@ -365,7 +365,9 @@ def check_fleet(fleet: object) -> None:
 
 def check_observers(observers: object) -> None:
     """Raise `PolicyError` for anything that is not a list of observers."""
-    allowed = "a list of functions of (call, event), or of objects with a method observe(call), such as an l0.Observer"
+    allowed = (
+        "a list of functions of (call, event), or of objects with a method observe(call), such as an l0.types.Observer"
+    )
     if not isinstance(observers, Sequence) or isinstance(observers, str | bytes):
         raise PolicyError("observers", observers, allowed)
     for observer in observers:

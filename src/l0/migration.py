@@ -22,38 +22,46 @@ ALIASES: Final[Mapping[str, str]] = {
     "Adapter": "l0.streams.adapters:Adapter",
     "Adapters": "l0.migration:Adapters",
     "BackoffStrategy": "l0.types:BackoffStrategy",
-    "ChunkResult": "l0:Branch",
+    "ChunkResult": "l0.types:Branch",
     "ChunkingStrategy": "l0.orchestration.windows.splitting:Strategy",
+    "ConsensusPreset": "l0.types:ConsensusPreset",
+    "ConsensusResult": "l0.types:ConsensusResult",
     "Continuation": "l0.migration:Continuation",
-    "DataPayload": "l0:Payload",
-    "DocumentChunk": "l0:Chunk",
+    "DataPayload": "l0.types:Payload",
+    "DocumentChunk": "l0.types:Chunk",
     "DocumentWindow": "l0:Window",
     "DriftConfig": "l0.migration:drift_config",
     "DriftDetector": "l0.migration:DriftDetector",
     "DriftResult": "l0.migration:DriftResult",
+    "ERROR_TYPE_DELAY_DEFAULTS": "l0.model.policy:ERROR_TYPE_DELAY_DEFAULTS",
     "EXPONENTIAL_RETRY": "l0:Retry.exponential()",
-    "ErrorCategory": "l0.types:ErrorCategory",
+    "ErrorCategory": "l0.types:Category",
     "ErrorTypeDelayDefaults": "l0:ErrorTypeDelays",
-    "GuardrailViolation": "l0:Violation",
+    "GuardrailViolation": "l0.types:Violation",
     "JSON": "l0.migration:JSON",
     "JSON_ONLY_GUARDRAILS": _RULES + "json_only",
     "LATEX_ONLY_GUARDRAILS": _RULES + "latex_only",
-    "LazyStream": "l0.streams.wrap:Wrapped",
+    "LazyStream": "l0.types:Wrapped",
     "MARKDOWN_ONLY_GUARDRAILS": _RULES + "markdown_only",
     "MINIMAL_GUARDRAILS": _RULES + "minimal",
     "MINIMAL_RETRY": "l0:Retry.minimal()",
     "OverlapResult": "l0.migration:OverlapResult",
-    "ParallelResult": "l0:Results",
-    "ProcessingStats": "l0.orchestration.results:Stats",
+    "ParallelResult": "l0.types:Results",
+    "PipelineResult": "l0.types:PipelineResult",
+    "ProcessingStats": "l0.types:Stats",
     "RECOMMENDED_GUARDRAILS": _RULES + "recommended",
     "RECOMMENDED_RETRY": "l0:Retry.recommended()",
-    "RaceResult": "l0:Race",
+    "RETRY_DEFAULTS": "l0.model.policy:RETRY_DEFAULTS",
+    "RaceResult": "l0.types:Race",
     "RetryDefaults": "l0:Retry",
     "RetryableErrorType": "l0.types:RetryableErrorType",
     "STRICT_GUARDRAILS": _RULES + "strict",
     "STRICT_RETRY": "l0:Retry.strict()",
-    "StructuredResult": "l0.streams.structured_output:Structured",
-    "StructuredStreamResult": "l0.streams.structured_output:StructuredStream",
+    "State": "l0.types:State",
+    "Stream": "l0.types:Stream",
+    "StructuredResult": "l0.types:Structured",
+    "StructuredStreamResult": "l0.types:StructuredStream",
+    "Violation": "l0.types:Violation",
     "consume_stream": "l0.migration:consume_stream",
     "custom_pattern_rule": _RULES + "pattern_rule",
     "get_text": "l0.migration:consume_stream",
@@ -68,11 +76,8 @@ def _each(names: str, advice: str) -> dict[str, str]:
 
 
 SAME: Final[Mapping[str, str]] = {
-    **_each("ERROR_TYPE_DELAY_DEFAULTS RETRY_DEFAULTS Retry CheckIntervals ErrorTypeDelays", ""),
-    **_each("Event EventType Guardrails State Stream Violation Window l0 run __version__", ""),
-    **dict.fromkeys(
-        ["Pipeline", "PipelineResult", "Consensus", "ConsensusPreset", "ConsensusResult"], "see orchestration.md"
-    ),
+    **_each("Retry CheckIntervals ErrorTypeDelays Event EventType Guardrails Window l0 run __version__", ""),
+    **_each("Pipeline Consensus", "see orchestration.md"),
     "wrap": "a wrapped client yields the SDK's own chunks: `l0.wrap(response)` for events",
     "Timeout": "without a `timeout` there are no deadlines of L0's own",
     **_each("structured structured_array structured_object", "`value` (also `data`), `text`, `edits`"),
@@ -86,8 +91,8 @@ SAME: Final[Mapping[str, str]] = {
 """Its public names that are names here as well, with the difference, if there is one."""
 
 _OWN_ERRORS = "the SDK's own exceptions, and `StreamInterrupted` with `reason` if a part had arrived: see errors.md"
-_CAUSE = "`l0.Cause` and `Failure`; network errors are classified by class and status, not by their text"
-_OBSERVERS = "`observers=` with `l0.CallEvent`: see observers.md"
+_CAUSE = "`l0.types.Cause` and `Failure`; network errors are classified by class and status, not by their text"
+_OBSERVERS = "`observers=` with `l0.types.CallEvent`: see observers.md"
 _OTEL = "`l0.instrument(otlp=True)`, or the providers of your program: see telemetry.md"
 _SENTRY = "`examples/sentry_observer.py`, or OTLP to Sentry: see observers.md"
 _RECORDING = "`l0.instrument(record=...)` and `l0 replay`: see recording.md"
@@ -128,8 +133,8 @@ INSTEAD: Final[Mapping[str, str]] = {
     "AggregatedTelemetry": "`Results.stats`: `usage` has calls, requests and tokens",
     **_each("OperationPool PoolOptions PoolStats create_pool", _POOL),
     **_each("PipelineStep StepContext StepResult create_pipeline create_step pipe", _PIPELINE),
-    "PipelineOptions": "`PipelinePreset(...)`, as `preset=` of a `Pipeline`",
-    "FAST_PIPELINE": '`PipelinePreset()`, or `preset="fast"`',
+    "PipelineOptions": "`l0.types.PipelinePreset(...)`, as `preset=` of a `Pipeline`",
+    "FAST_PIPELINE": '`l0.types.PipelinePreset()`, or `preset="fast"`',
     "PRODUCTION_PIPELINE": '`preset="production"`',
     "RELIABLE_PIPELINE": '`preset="reliable"`',
     "chain_pipelines": "a `Pipeline` is a step: `Step(name=..., run=pipeline)`",
@@ -169,12 +174,12 @@ INSTEAD: Final[Mapping[str, str]] = {
 """Its other public names, with what a program uses here."""
 
 
-def resolve(name: str) -> Any:
+def resolve(name: str, module_name: str = "l0") -> Any:
     """Return the value here of a name of L0 for Python. Raises `AttributeError`, with advice if the name was one."""
     if name in INSTEAD:
         raise AttributeError(f"l0 has no {name}, a name of L0 for Python. Here: {INSTEAD[name]} (docs/migration.md)")
     if name not in ALIASES:
-        raise AttributeError(f"module 'l0' has no attribute {name!r}")
+        raise AttributeError(f"module {module_name!r} has no attribute {name!r}")
     module, _, path = ALIASES[name].partition(":")
     value: Any = import_module(module)
     for part in path.removesuffix("()").split("."):

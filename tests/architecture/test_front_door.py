@@ -1,17 +1,19 @@
 """`import l0` is cheap and offers what it says."""
 
 import ast
+import pydoc
 import re
 import subprocess
 import sys
 from importlib.metadata import version
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
 import l0
+from l0 import types
 
-SOURCE = Path(l0.__file__).read_text()
 HEAVY = {"opentelemetry", "wrapt", "openai", "anthropic", "httpx", "httpx2", "pydantic", "jiter", "asyncio", "anyio"}
 
 
@@ -24,27 +26,47 @@ def test_import_loads_nothing_heavy() -> None:
 
 def test_reference_has_every_public_name() -> None:
     page = (Path(__file__).resolve().parents[2] / "docs" / "api.md").read_text(encoding="utf-8")
-    assert set(l0.__all__) <= set(re.findall(r"^::: l0\.(\w+)$", page, re.MULTILINE))
+    listed = re.findall(r"^::: (l0\.[\w.]+)$", page, re.MULTILINE)
+    public = [f"l0.{name}" for name in l0.__all__ if name != "types"] + [f"l0.types.{name}" for name in types.__all__]
+    assert sorted(listed) == sorted(public)
 
 
-@pytest.mark.parametrize("name", l0.__all__)
-def test_name_resolves(name: str) -> None:
-    assert getattr(l0, name) is not None
-    assert name in dir(l0)
+@pytest.mark.parametrize("module", [l0, types, l0.slo], ids=lambda module: module.__name__)
+def test_public_names_resolve_and_are_all_that_dir_shows(module: ModuleType) -> None:
+    assert all(getattr(module, name) is not None for name in module.__all__)
+    assert set(dir(module)) - {"__version__"} == set(module.__all__)
 
 
-def test_table_of_public_names_matches_the_module() -> None:
-    assert sorted(l0.__all__) == sorted(l0._MODULES)
+def test_each_value_has_one_public_name() -> None:
+    values = [getattr(module, name) for module in (l0, types) for name in module.__all__]
+    assert len({id(value) for value in values}) == len(values)
 
 
-def test_type_checkers_see_the_same_homes() -> None:
+@pytest.mark.parametrize("module", [l0, types], ids=lambda module: module.__name__)
+def test_type_checkers_see_the_same_homes(module: ModuleType) -> None:
     checked = {
         alias.name: "." + (node.module or "")
-        for node in ast.walk(ast.parse(SOURCE))
-        if isinstance(node, ast.ImportFrom) and node.level == 1
+        for node in ast.walk(ast.parse(Path(str(module.__file__)).read_text(encoding="utf-8")))
+        if isinstance(node, ast.ImportFrom) and node.level == 1 and node.col_offset == 4
         for alias in node.names
     }
-    assert checked == l0._MODULES
+    assert {name: home for name, home in checked.items() if name in module.__all__} == module._HOMES
+
+
+def test_help_is_one_page_with_every_name_under_its_topic() -> None:
+    page = pydoc.plain(pydoc.render_doc(l0))
+    assert len(page.splitlines()) < 100
+    topics = re.split(rf"^({'|'.join(l0._GROUPS)})[^\n]*$", str(l0.__doc__), flags=re.MULTILINE)[1:]
+    shown = {title: re.findall(r"\w+", names) for title, names in zip(topics[::2], topics[1::2], strict=True)}
+    assert list(shown) == list(l0._GROUPS)
+    for title, names in l0._GROUPS.items():
+        assert [name for name in shown[title] if name in names] == list(names)
+
+
+def test_star_import_has_every_public_name() -> None:
+    room: dict[str, object] = {}
+    exec("from l0 import *", room)
+    assert set(l0.__all__) <= set(room)
 
 
 def test_unknown_name_is_an_attribute_error() -> None:
@@ -53,8 +75,11 @@ def test_unknown_name_is_an_attribute_error() -> None:
 
 
 def test_renamed_names_still_resolve_and_warn() -> None:
-    with pytest.warns(DeprecationWarning, match="l0.Seam is now l0.ResumePoint"):
-        assert l0.Seam is l0.ResumePoint
+    with pytest.warns(DeprecationWarning, match="l0.Seam is now l0.types.ResumePoint"):
+        assert l0.Seam is types.ResumePoint
+    with pytest.warns(DeprecationWarning, match=r"l0.types.CallEnded is now l0\.types\.CallEnded") as caught:
+        assert l0.types.CallEnded is types.CallEnded
+    assert caught[0].filename == __file__
     with pytest.warns(DeprecationWarning, match=r"l0\.slo\.Standing is now l0\.slo\.SloStatus"):
         assert l0.slo.Standing is l0.slo.SloStatus
 

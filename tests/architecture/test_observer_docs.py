@@ -10,7 +10,7 @@ import pytest
 import l0
 
 PAGE = (Path(__file__).resolve().parents[2] / "docs" / "observers.md").read_text(encoding="utf-8")
-EVENTS = {kind.__name__: kind for kind in get_args(l0.CallEvent)}
+EVENTS = {kind.__name__: kind for kind in get_args(l0.types.CallEvent)}
 ROWS = dict(re.findall(r"^\| `([A-Z]\w+)` \| (.*) \|$", PAGE, re.MULTILINE))
 
 
@@ -26,9 +26,9 @@ def test_row_has_every_field(name: str) -> None:
 
 @pytest.mark.parametrize("name", sorted(set(re.findall(r"`([A-Z][a-z]\w+)(?:\.\w+)?(?:\(\w*\))?`", PAGE)) - {"None"}))
 def test_class_is_public(name: str) -> None:
-    assert name in l0.__all__
+    assert name in l0.types.__all__
 
 
 @pytest.mark.parametrize(("name", "field"), sorted(set(re.findall(r"`([A-Z][a-z]\w+)\.(\w+)`", PAGE)) - {"None"}))
 def test_field_exists(name: str, field: str) -> None:
-    assert hasattr(getattr(l0, name), field)
+    assert hasattr(getattr(l0.types, name), field)

@@ -35,6 +35,7 @@ class Use(NamedTuple):
 
 USES = (
     Use("instrumentation/l0_compatible/declared_sdks.py", "*Instrumentor", "entry points name them"),
+    Use("src/l0/*", "__getattr__", "Python calls it for names that a module resolves when they are used"),
     Use("src/l0/__init__.py", "__signature__", "inspect reads it for the parameters of l0(...)"),
     Use("instrumentation/l0_google_genai/calls.py", "*request*", "`WrappedPatches` finds them by name"),
     Use("instrumentation/l0_bedrock/bedrock_calls.py", "_make_api_call", "`WrappedPatches` finds it by name"),

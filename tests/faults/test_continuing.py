@@ -209,7 +209,7 @@ def test_true_repetition_is_kept(stage: Stage, api: Api, sync: bool) -> None:
 @sync_and_async
 @spliced
 def test_an_instruction_is_a_message_of_the_user(stage: Stage, api: Api, sync: bool) -> None:
-    resume_points: list[l0.ResumePoint] = []
+    resume_points: list[l0.types.ResumePoint] = []
     policy = resuming("splice", on_resume=resume_points.append)
     got = play(stage, api, broken(LINES, Fault.cut(at_event=LATE)), Reply(answer=LINES), sync=sync, policy=policy)
     first, second = (request.body for request in got.requests)
@@ -230,7 +230,7 @@ def test_a_continuation_may_break_too(stage: Stage, api: Api, mode: str, sync: b
         pytest.skip("OpenAI's own models take no prefill")
     healthy = play(stage, api, Reply(answer=LINES), sync=sync, policy=resuming(mode))
     replies = [broken(LINES, Fault.cut(at_event=at)) for at in (8, 7, 1, 6)]
-    resume_points: list[l0.ResumePoint] = []
+    resume_points: list[l0.types.ResumePoint] = []
     policy = resuming(mode, on_resume=resume_points.append)
     got = play(stage, api, *replies, Reply(answer=LINES), sync=sync, policy=policy)
     assert whole(got, healthy) is None

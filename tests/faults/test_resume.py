@@ -56,7 +56,7 @@ def test_an_answer_that_is_cut_anywhere_is_whole_in_the_end(stage: Stage, api: A
 def test_resume_survives_repeated_breaks_and_breaks_inside_the_overlap(stage: Stage, api: Api, sync: bool) -> None:
     whole = play(stage, api, Reply(answer=LINES), sync=sync, policy=EXACT)
     faults = (Fault.cut(at_event=LATE), Fault.cut(at_event=LATE + 9), Fault.clean_end(at_event=LATE - 3), Fault.reset())
-    resume_points: list[l0.ResumePoint] = []
+    resume_points: list[l0.types.ResumePoint] = []
     policy = resuming("exact", on_resume=resume_points.append)
     replies = [broken(LINES, fault) for fault in faults]
     got = play(stage, api, *replies, Reply(answer=LINES), sync=sync, policy=policy)
@@ -199,7 +199,7 @@ def test_partial_text_equals_delivered_text_after_reasoning(stage: Stage, sync: 
 @sync_and_async
 @every
 def test_resume_point_is_reported_on_the_span_and_to_the_callback_only(stage: Stage, api: Api, sync: bool) -> None:
-    resume_points: list[l0.ResumePoint] = []
+    resume_points: list[l0.types.ResumePoint] = []
     policy = resuming("exact", on_resume=resume_points.append)
     got = play(stage, api, broken(LINES, Fault.cut(at_event=LATE)), Reply(answer=LINES), sync=sync, policy=policy)
     (resume_point,) = resume_points
@@ -227,7 +227,7 @@ def test_usage_of_all_attempts_is_summed(stage: Stage, sync: bool) -> None:
 def test_failing_resume_callback_does_not_affect_the_call(
     stage: Stage, sync: bool, caplog: pytest.LogCaptureFixture
 ) -> None:
-    def fail(_: l0.ResumePoint) -> None:
+    def fail(_: l0.types.ResumePoint) -> None:
         raise RuntimeError("the user's own")
 
     policy = resuming("exact", on_resume=fail)

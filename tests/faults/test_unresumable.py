@@ -107,7 +107,7 @@ CASES = [
 @pytest.mark.parametrize("case", CASES, ids=str)
 def test_answer_with_more_than_text_is_never_resumed(stage: Stage, case: Case, sync: bool) -> None:
     for mode in ("exact", "prefill", "splice"):
-        resume_points: list[l0.ResumePoint] = []
+        resume_points: list[l0.types.ResumePoint] = []
         policy = resuming(mode, on_resume=resume_points.append)
         reply = broken(case.answer, Fault.cut(at_event=case.at))
         got = play(stage, case.api, reply, Reply(answer=case.answer), sync=sync, policy=policy, **case.request)

@@ -74,8 +74,8 @@ def public(name: str) -> Any:
     name, _, attribute = PUBLIC.get(name, name).partition(".")
     if attribute:
         return getattr(public(name), attribute)
-    if name in l0._MODULES:  # a module of the suite may hide it in l0
-        return getattr(importlib.import_module(l0._MODULES[name], "l0"), name)
+    if name in l0._HOMES:  # a module of the suite may hide it in l0
+        return getattr(importlib.import_module(l0._HOMES[name], "l0"), name)
     try:
         return _resolve(name)
     except AttributeError:

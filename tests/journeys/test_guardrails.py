@@ -154,7 +154,7 @@ def test_partial_text_is_what_the_user_received(sim, dialect, interval, hold, sy
 
 @sync_and_async
 def test_a_warning_is_recorded_and_changes_nothing(sim, heard, sync):
-    told: list[l0.Violation] = []
+    told: list[l0.types.Violation] = []
     with l0.policy(guardrails=forbidden("warning"), on_violation=told.append):
         got = call(sim, "chat", SECRET, sync=sync)
     assert (got.text, got.error) == (SECRET.text, None)
@@ -293,7 +293,7 @@ def test_a_pattern_without_end_never_holds_up_an_answer(sim, heard, dialect, syn
 @sync_and_async
 def test_a_sentence_that_guardrails_and_drift_find_is_reported_once(sim, heard, dialect, sync):
     meta = Answer(text="The soup is warm. As an AI language model, I cannot taste it. The bread is old.")
-    found: list[l0.Violation] = []
+    found: list[l0.types.Violation] = []
     with l0.policy(guardrails="strict", drift=True, check_intervals=ONCE, on_violation=found.append):
         got = call(sim, dialect, meta, sync=sync)
     assert got.text == meta.text

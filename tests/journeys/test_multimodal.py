@@ -147,7 +147,7 @@ def events(request: pytest.FixtureRequest, running: Simulator) -> Mapping[str, l
 def test_the_explicit_api_gives_payloads(events: Mapping[str, list[l0.Event]], name: str) -> None:
     assert events[name][-1].type is l0.EventType.COMPLETE
     coming = [one for one in events[name] if one.type is l0.EventType.DATA]
-    found: list[l0.Payload] = [one.data for one in coming]
+    found: list[l0.types.Payload] = [one.data for one in coming]
     described = [(one.kind, one.mime_type, one.index, one.partial) for one in found]
     assert list(dict.fromkeys(described)) == CALLS[name].got
     assert all(one.item is not None for one in found)

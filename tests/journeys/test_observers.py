@@ -29,45 +29,45 @@ NOW, NEVER = Retry(base_delay=0), Retry(max_retries=0)
 BROKEN = Reply(answer=Answer(text=WORDS), fault=F.cut(at_event=5))
 
 
-class Recorder(l0.Observer):
+class Recorder(l0.types.Observer):
     """Keeps a line per event, from public fields only."""
 
     def __init__(self) -> None:
         self.lines: list[str] = []
 
-    def observe(self, call: l0.Call) -> l0.CallObserver:
+    def observe(self, call: l0.types.Call) -> l0.types.CallObserver:
         self.lines.append(f"call {call.provider} {call.operation} {call.model} streaming={call.streaming}")
         return _Lines(self.lines)
 
 
-class _Lines(l0.CallObserver):
+class _Lines(l0.types.CallObserver):
     def __init__(self, lines: list[str]) -> None:
         self._lines = lines
         self._last = 0.0
 
-    def notify(self, event: l0.CallEvent) -> None:
+    def notify(self, event: l0.types.CallEvent) -> None:
         assert event.at >= self._last
         self._last = event.at
         self._lines.append(line(event))
 
 
-def line(event: l0.CallEvent) -> str:
+def line(event: l0.types.CallEvent) -> str:
     """Describe an event without what differs between runs."""
     match event:
-        case l0.AttemptStarted(attempt=attempt):
+        case l0.types.AttemptStarted(attempt=attempt):
             how = " hedge" * attempt.hedge + (f" resume={attempt.resume}" if attempt.resume else "")
             return f"started {attempt.number} leg={attempt.leg}{how}"
-        case l0.AttemptEnded(failure=l0.Failure() as failure):
+        case l0.types.AttemptEnded(failure=l0.types.Failure() as failure):
             return f"failed {event.number} {failure.cause} {failure.category} status={event.status} {event.action}"
-        case l0.AttemptEnded():
+        case l0.types.AttemptEnded():
             return f"ended {event.number} status={event.status}{' lost' * event.lost}"
-        case l0.RuleMatched(violation=violation):
+        case l0.types.RuleMatched(violation=violation):
             return f"rule {violation.rule} {violation.severity} at={violation.at} {event.action}"
-        case l0.BreakerChanged():
+        case l0.types.BreakerChanged():
             return f"breaker {event.provider} {event.model} {event.state}"
-        case l0.ShadowDecision():
+        case l0.types.ShadowDecision():
             return f"shadow {event.action} {event.cause}"
-        case l0.CallEnded():
+        case l0.types.CallEnded():
             cause = event.failure.cause if event.failure is not None else None
             return f"{event.outcome} {cause} attempts={event.attempts} leg={event.leg} {event.policy_field}".rstrip()
 
@@ -249,14 +249,14 @@ def test_observer_receives_a_breaker(sim: Simulator, monkeypatch: pytest.MonkeyP
 
 
 def test_end_holds_figures_of_the_answer(sim: Simulator) -> None:
-    ends: list[l0.CallEnded] = []
+    ends: list[l0.types.CallEnded] = []
 
-    class Ends(l0.Observer, l0.CallObserver):
-        def observe(self, call: l0.Call) -> l0.CallObserver:
+    class Ends(l0.types.Observer, l0.types.CallObserver):
+        def observe(self, call: l0.types.Call) -> l0.types.CallObserver:
             return self
 
-        def notify(self, event: l0.CallEvent) -> None:
-            if isinstance(event, l0.CallEnded):
+        def notify(self, event: l0.types.CallEvent) -> None:
+            if isinstance(event, l0.types.CallEnded):
                 ends.append(event)
 
     l0.instrument(observers=[Ends()])
@@ -274,17 +274,17 @@ def test_end_holds_figures_of_the_answer(sim: Simulator) -> None:
     assert end.wasted_tokens is None
 
 
-class Broken(l0.Observer, l0.CallObserver):
+class Broken(l0.types.Observer, l0.types.CallObserver):
     """Raises in one of its methods."""
 
     def __init__(self, method: str) -> None:
         self._method = method
 
-    def observe(self, call: l0.Call) -> l0.CallObserver:
+    def observe(self, call: l0.types.Call) -> l0.types.CallObserver:
         self._fail("observe")
         return self
 
-    def notify(self, event: l0.CallEvent) -> None:
+    def notify(self, event: l0.types.CallEvent) -> None:
         self._fail("notify")
 
     def active(self) -> AbstractContextManager[object]:
@@ -385,7 +385,7 @@ def test_function_gets_the_events_of_every_call(sim: Simulator, loop: asyncio.Ab
 
 
 def test_function_that_raises_does_not_reach_the_call(sim: Simulator, log: pytest.LogCaptureFixture) -> None:
-    def broken(call: l0.Call, event: l0.CallEvent) -> None:
+    def broken(call: l0.types.Call, event: l0.types.CallEvent) -> None:
         raise LookupError("the text")
 
     l0.instrument(observers=[broken])
@@ -395,7 +395,7 @@ def test_function_that_raises_does_not_reach_the_call(sim: Simulator, log: pytes
 
 
 def test_coroutine_function_is_refused() -> None:
-    async def later(call: l0.Call, event: l0.CallEvent) -> None: ...
+    async def later(call: l0.types.Call, event: l0.types.CallEvent) -> None: ...
 
     with pytest.raises(l0.PolicyError, match=r"observers: .*functions of"):
         l0.instrument(observers=[later])  # type: ignore[list-item]

@@ -135,9 +135,9 @@ def test_errors_are_the_sdks(sim: Simulator) -> None:
 @pytest.mark.anyio
 @pytest.mark.parametrize("stream", [True, False])
 async def test_an_async_veto_decides_on_the_retries_of_async_calls(sim: Simulator, stream: bool) -> None:
-    asked: list[l0.Failure] = []
+    asked: list[l0.types.Failure] = []
 
-    async def once(failure: l0.Failure) -> bool:
+    async def once(failure: l0.types.Failure) -> bool:
         await anyio.sleep(0)
         asked.append(failure)
         return len(asked) == 1
@@ -155,9 +155,9 @@ async def test_an_async_veto_decides_on_the_retries_of_async_calls(sim: Simulato
 
 @pytest.mark.anyio
 async def test_an_async_veto_is_asked_about_broken_streams_and_falls_back(sim: Simulator) -> None:
-    asked: list[l0.Failure] = []
+    asked: list[l0.types.Failure] = []
 
-    async def never(failure: l0.Failure) -> bool:
+    async def never(failure: l0.types.Failure) -> bool:
         asked.append(failure)
         return False
 
@@ -173,7 +173,7 @@ async def test_an_async_veto_is_asked_about_broken_streams_and_falls_back(sim: S
 
 @pytest.mark.anyio
 async def test_an_async_veto_that_fails_is_ignored(sim: Simulator, caplog: pytest.LogCaptureFixture) -> None:
-    async def failing(_: l0.Failure) -> bool:
+    async def failing(_: l0.types.Failure) -> bool:
         raise LookupError("no answer")
 
     l0.instrument(l0.Policy(retry=l0.Retry(base_delay=0, should_retry=failing)))
@@ -184,7 +184,7 @@ async def test_an_async_veto_that_fails_is_ignored(sim: Simulator, caplog: pytes
 
 
 def test_an_async_veto_is_ignored_in_sync_calls(sim: Simulator, caplog: pytest.LogCaptureFixture) -> None:
-    async def never(_: l0.Failure) -> bool:
+    async def never(_: l0.types.Failure) -> bool:
         return False
 
     l0.instrument(l0.Policy(retry=l0.Retry(base_delay=0, should_retry=never)))

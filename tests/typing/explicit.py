@@ -5,8 +5,9 @@ from typing import assert_type
 import openai
 
 import l0 as library
-from l0 import Event, Policy, Stream, SyncStream, Timeout, l0
+from l0 import Event, Policy, Timeout, l0
 from l0.streams.structured_output import Structured
+from l0.types import Stream, SyncStream
 
 
 async def stream(client: openai.AsyncOpenAI) -> None:

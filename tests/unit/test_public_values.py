@@ -74,8 +74,8 @@ TARGETS = {
     "Fallback": value(l0.Fallback, client=None, model="other", skipped="client"),
     "Drift": value(l0.Drift),
     "Step": value(l0.Step, name="a", run=print),
-    "PipelinePreset": value(l0.PipelinePreset),
-    "ConsensusPreset": value(l0.ConsensusPreset),
+    "PipelinePreset": value(l0.types.PipelinePreset),
+    "ConsensusPreset": value(l0.types.ConsensusPreset),
     "Restore": value(l0.Restore),
     "Pool": value(l0.Pool, size=1),
     "Objective": value(l0.slo.Objective, name="a", indicator="attempts.stall", target=0.9, skipped="threshold"),
@@ -96,7 +96,7 @@ TARGETS = {
     "run_sync": function(l0.run_sync, texts, skipped="stream context"),
     "wrap": function(l0.wrap, texts, skipped="policy"),
 }
-LATE_TYPES = {kind.__name__: kind for kind in (l0.Policy, l0.Observer, RecordingOptions)} | {
+LATE_TYPES = {kind.__name__: kind for kind in (l0.Policy, l0.types.Observer, RecordingOptions)} | {
     "EventFunction": EventFunction
 }
 """The types in the annotations of `l0.instrument`, which does not import them."""

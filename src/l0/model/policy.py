@@ -440,7 +440,7 @@ class Policy:
         _check_choice("Policy.replay", self.replay, get_args(ReplayMode))
         if self.structured and not _importable("jsonschema"):
             raise PolicyError("Policy.structured", True, f"False, or True after {_STRUCTURED_EXTRA}")
-        _check_function("Policy.on_resume", self.on_resume, "an l0.ResumePoint")
+        _check_function("Policy.on_resume", self.on_resume, "an l0.types.ResumePoint")
         _check_type("Policy.timeout", self.timeout, Timeout, optional=True)
         _check_type("Policy.retry", self.retry, Retry, optional=True)
         _check_type("Policy.hold", self.hold, Hold)

@@ -24,3 +24,7 @@ if not TYPE_CHECKING:  # type checkers would take every name for one that this f
         if name not in __all__:
             raise AttributeError(f"module 'l0.slo' has no attribute {name!r}")
         return getattr(import_module(".api", __name__), name)
+
+
+def __dir__() -> list[str]:
+    return __all__

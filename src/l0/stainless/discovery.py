@@ -117,9 +117,9 @@ def instrument(
     failure.
     ``otlp``: an OTLP/HTTP endpoint (``"http://localhost:4318"``) to export to, or ``True`` to use the ``OTEL_*``
     environment variables; OpenTelemetry providers that the application has set are kept. ``observers``: your own
-    receivers of events, in addition to spans and metrics: functions of ``(call, event)``, or `l0.Observer`. ``direct``:
-    read streams directly from their connections (`stainless.direct_reading`) if a test in memory shows that this equals
-    what the installed transport reads. ``None``: as ``L0_DIRECT`` says, else on.
+    receivers of events, in addition to spans and metrics: functions of ``(call, event)``, or `l0.types.Observer`.
+    ``direct``: read streams directly from their connections (`stainless.direct_reading`) if a test in memory shows that
+    this equals what the installed transport reads. ``None``: as ``L0_DIRECT`` says, else on.
     ``timeline``: record on each span when the content of a stream arrived, for the strip that ``l0 view`` shows.
     ``None``: as ``L0_TIMELINE`` says, else off. ``console``: write a line per call to stderr, its attempts under it if
     there were several, and a summary when the process ends. ``None``: as ``L0_CONSOLE`` says, else off. ``summary``:

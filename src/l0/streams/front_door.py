@@ -41,9 +41,7 @@ class L0:
 
     def __dir__(self) -> list[str]:
         """Return the names of the package as well, all of which `__getattr__` resolves."""
-        return sorted(
-            {*super().__dir__(), *(name for name in dir(sys.modules["l0"]) if name[:2] != "__"), "__version__"}
-        )
+        return sorted({*super().__dir__(), *dir(sys.modules["l0"])})
 
     if not TYPE_CHECKING:  # type checkers would accept any name
 

@@ -13,9 +13,10 @@ import pytest
 from explicit_kit import Ask, async_client, chat, client, messages
 
 import l0 as library
-from l0 import Stream, Timeout, l0
+from l0 import Timeout, l0
 from l0.simulator.faults import Fault
 from l0.simulator.server import Simulator
+from l0.types import Stream
 
 pytestmark = pytest.mark.anyio
 FOLDER = Path("/proc/self/fd")

@@ -3,7 +3,8 @@
 import asyncio
 from dataclasses import dataclass
 
-from l0 import Stream, Timeout, l0
+from l0 import Timeout, l0
+from l0.types import Stream
 
 
 @dataclass

@@ -8,13 +8,13 @@ import l0
 from l0.testing import simulator
 
 
-class Log(l0.Observer):
+class Log(l0.types.Observer):
     """Count the failed attempts of all calls."""
 
     def __init__(self) -> None:
         self.failed = 0
 
-    def observe(self, call: l0.Call) -> l0.CallObserver | None:
+    def observe(self, call: l0.types.Call) -> l0.types.CallObserver | None:
         return None
 
 

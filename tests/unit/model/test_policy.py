@@ -99,7 +99,7 @@ BAD = [
     *((Policy, "fallback", given, "a list of them") for given in (None, 5, "gpt-4o", ["gpt-4o"], b"", Fallback)),
     *((Policy, "resume", given, "off, exact, prefill, splice") for given in (None, True, "on")),
     *((Policy, "replay", given, "safe, always, never") for given in (None, True, "once")),
-    *((Policy, "on_resume", given, "a function of an l0.ResumePoint") for given in (True, "print", *ASYNC)),
+    *((Policy, "on_resume", given, "a function of an l0.types.ResumePoint") for given in (True, "print", *ASYNC)),
     *((Policy, name, given, "True or False") for name in SWITCHES for given in (None, 1, "on")),
     *((Policy, "truncation", {key: "off"}, "a mapping of base URLs, origins or hosts") for key in NO_ORIGIN),
     *((Policy, "truncation", given, "strict, warn, off") for given in ("loud", True, 1, ["strict"], {"http://a": "x"})),

@@ -6,7 +6,8 @@ import pytest
 from pydantic import BaseModel
 from streams_kit import QUICK, Source
 
-from l0 import Event, EventType, Policy, PolicyError, ResponseMetadata, Retry, l0
+from l0 import Event, EventType, Policy, PolicyError, Retry, l0
+from l0.types import ResponseMetadata
 
 pytestmark = pytest.mark.anyio
 

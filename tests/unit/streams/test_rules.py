@@ -6,19 +6,9 @@ from typing import Any
 import pytest
 from streams_kit import DRIVERS, QUICK, Log, Source
 
-from l0 import (
-    CheckIntervals,
-    Event,
-    EventType,
-    Guardrails,
-    Policy,
-    PolicyError,
-    ResumePoint,
-    Retry,
-    StreamInterrupted,
-    l0,
-)
+from l0 import CheckIntervals, Event, EventType, Guardrails, Policy, PolicyError, Retry, StreamInterrupted, l0
 from l0.model.policy import HoldMode
+from l0.types import ResumePoint
 
 EVERY = CheckIntervals(guardrails=1, drift=1)
 FORBIDDEN = Guardrails.pattern_rule([re.compile("secret")], "no secrets")

@@ -10,20 +10,11 @@ import pytest
 import trio
 from streams_kit import QUICK, Source
 
-from l0 import (
-    CheckIntervals,
-    Event,
-    EventType,
-    PolicyError,
-    ResponseMetadata,
-    Timeout,
-    UnknownStreamError,
-    l0,
-    register_adapter,
-)
+from l0 import CheckIntervals, Event, EventType, PolicyError, Timeout, UnknownStreamError, l0, register_adapter
 from l0.config import CONFIG
 from l0.model.call import Outcome
 from l0.streams.adapters import ADAPTERS, Registry
+from l0.types import ResponseMetadata
 
 
 class Line:

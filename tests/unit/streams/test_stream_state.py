@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 from streams_kit import DRIVERS, QUICK, Source
 
-from l0 import Event, EventType, ResponseMetadata, Retry, l0, register_adapter
+from l0 import Event, EventType, Retry, l0, register_adapter
 from l0.streams.adapters import ADAPTERS
+from l0.types import ResponseMetadata
 
 
 def complete(events: list[Any]) -> Any:
