@@ -8,7 +8,7 @@ endif
 
 BIN := .venv/bin
 
-.PHONY: help demo test test-sdk test-matrix test-peers test-frameworks test-former test-hosts test-ray test-fleet test-providers test-viewer suites test-backends faults fuzz soak lint format docs types contracts package bench bench-packages bench-viewer example-fleet setup clean
+.PHONY: help demo test test-sdk test-matrix test-peers test-frameworks test-former test-migration test-hosts test-ray test-fleet test-providers test-viewer suites test-backends faults fuzz soak lint format docs types contracts package bench bench-packages bench-viewer example-fleet setup clean
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-15s %s\n", $$1, $$2 }' Makefile
@@ -58,6 +58,10 @@ test-hosts: setup ## Celery, a notebook kernel and AWS Lambda's runtime: their p
 test-former: ## the suite of L0 for Python by its names, and its README and quick start, in an environment of its own
 	@"$(PYTHON)" scripts/environment.py .venv-former '[openai,anthropic,structured]' 'rapidfuzz>=3.9' 'pytest>=8.3' pytest-asyncio
 	@.venv-former/bin/python tests/former/run_former_suite.py
+
+test-migration: ## the blocks and tables of docs/coming_from.md, beside the libraries that they name, in an environment of its own
+	@"$(PYTHON)" scripts/environment.py .venv-migration '[openai,anthropic,test]' tenacity litellm opentelemetry-instrumentation-openai opentelemetry-instrumentation-anthropic opentelemetry-instrumentation-genai-openai opentelemetry-instrumentation-genai-anthropic
+	@.venv-migration/bin/python -m pytest tests/journeys/test_coming_from.py -n0
 
 test-ray: ## l0 backtest and tasks on Ray, with two workers on this machine, in an environment of its own
 	@"$(PYTHON)" scripts/environment.py .venv-ray '[openai,otlp,ray]' 'pytest>=8.3'

@@ -246,5 +246,5 @@ def _former(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    """Return the public names, without what this file uses."""
-    return ["__version__", *_HOMES]
+    """Return the public names and what each module has, without what this file uses."""
+    return [*_HOMES, "__version__", *(name for name in globals() if name.startswith("__"))]
