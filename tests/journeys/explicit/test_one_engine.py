@@ -56,7 +56,7 @@ async def test_a_fallback_of_another_provider_is_in_the_same_span(sim: Simulator
 
 @pytest.mark.parametrize("stands_in", ["options", "policy"])
 async def test_restarted_answer_is_reported_as_restart(sim: Simulator, stands_in: str) -> None:
-    heard, resume_points = Heard(), list[library.ResumePoint]()
+    heard, resume_points = Heard(), list[library.types.ResumePoint]()
     OpenAIInstrumentor().instrument(tracer_provider=heard.tracers, meter_provider=heard.meters)
     policy = Policy(on_resume=resume_points.append, resume="restart" if stands_in == "policy" else "off")
     asked: Any = {"resume": "restart"} if stands_in == "options" else {}

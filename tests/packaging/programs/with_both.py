@@ -4,5 +4,5 @@ import l0 as library
 from l0 import l0
 
 library.instrument()
-answer: library.SyncStream = l0.run_sync(lambda: iter(["te", "xt"]))
+answer: library.types.SyncStream = l0.run_sync(lambda: iter(["te", "xt"]))
 print(answer.read(), library.__version__)
