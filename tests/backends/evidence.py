@@ -81,7 +81,11 @@ class Running:
         self._began = time.time()
         self._errors = folder / "load.err"
         self._output = folder / "load.json"
-        own = {"OTEL_SERVICE_NAME": "l0-backends-load", "OTEL_METRIC_EXPORT_INTERVAL": "1000"}
+        own = {
+            "OTEL_SERVICE_NAME": "l0-backends-load",
+            "OTEL_METRIC_EXPORT_INTERVAL": "1000",
+            "L0_RULE_METRICS": "all",  # a load is small
+        }
         with self._errors.open("wb") as errors, self._output.open("wb") as output:
             self._process = subprocess.Popen(
                 [sys.executable, str(LOAD), "--otlp", otlp, *arguments],
