@@ -127,11 +127,19 @@ class _Signer:
         }
 
 
+class _Patched:
+    """As botocore's classes that l0 patches. The anthropic SDK uses none of them."""
+
+    def _make_api_call(self) -> None: ...
+
+    def make_request(self) -> None: ...
+
+
 def stub_aws(patch: pytest.MonkeyPatch) -> None:
     """Replace botocore and boto3."""
+    botocore = ModuleType("botocore")
     modules = {
         "boto3": {"Session": _Session},
-        "botocore": {},
         "botocore.auth": {"SigV4Auth": _Signer},
         "botocore.awsrequest": {"AWSRequest": _Request},
         "botocore.credentials": {"Credentials": _Credentials},
@@ -139,9 +147,14 @@ def stub_aws(patch: pytest.MonkeyPatch) -> None:
         "botocore.loaders": {"Loader": _Model},
         "botocore.model": {"ServiceModel": _Model},
         "botocore.parsers": {"EventStreamJSONParser": _Parser},
-        "botocore.session": {"Session": _Session},
+        "botocore.client": {"BaseClient": _Patched},
+        "botocore.endpoint": {"Endpoint": _Patched},
+        "botocore.session": {"Session": _Session, "botocore": botocore},
     }
+    patch.setitem(sys.modules, "botocore", botocore)
     for name, content in modules.items():
         module = ModuleType(name)
         vars(module).update(content)
         patch.setitem(sys.modules, name, module)
+        if name.startswith("botocore."):
+            setattr(botocore, name.partition(".")[2], module)
