@@ -14,7 +14,10 @@ from typing import Any, NoReturn
 import pytest
 
 import l0
+import l0.types
 
+HOMES = {**l0._HOMES, **l0.types._HOMES}
+"""The modules of the public names."""
 HERE = ("l0.types.", "l0.runtime.")
 """Modules of the suite that are here as well."""
 PUBLIC = {
@@ -74,8 +77,8 @@ def public(name: str) -> Any:
     name, _, attribute = PUBLIC.get(name, name).partition(".")
     if attribute:
         return getattr(public(name), attribute)
-    if name in l0._HOMES:  # a module of the suite may hide it in l0
-        return getattr(importlib.import_module(l0._HOMES[name], "l0"), name)
+    if name in HOMES:  # a module of the suite may hide it in l0
+        return getattr(importlib.import_module(HOMES[name], "l0"), name)
     try:
         return _resolve(name)
     except AttributeError:
