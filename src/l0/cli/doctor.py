@@ -169,7 +169,7 @@ def _missing(instrumentor: Any) -> DoctorFinding:
     return DoctorFinding(f"{name}: pip install {wanted}")
 
 
-def _sdk(instrumentor: SdkInstrumentor) -> list[DoctorFinding]:
+def _sdk(instrumentor: SdkInstrumentor) -> Iterator[DoctorFinding]:
     """Report on one SDK: instrument it and read one streamed answer per API."""
     name = instrumentor.sdk_name
     known = installed(instrumentor.distribution)
@@ -184,24 +184,24 @@ def _sdk(instrumentor: SdkInstrumentor) -> list[DoctorFinding]:
     try:
         patches = instrumentor.patches
         if patches is None and instrumentor.refusal is None:
-            return [DoctorFinding(f"{name} {found} is another package, not {instrumentor.distribution}: left alone")]
+            yield DoctorFinding(f"{name} {found} is another package, not {instrumentor.distribution}: left alone")
+            return
         if patches is None:
-            return [
-                DoctorFinding(f"{name} {found}: not patched; its calls run without l0 ({instrumentor.refusal})", True)
-            ]
+            yield DoctorFinding(f"{name} {found}: not patched; its calls run without l0 ({instrumentor.refusal})", True)
+            return
         root = name.partition(".")[0]
         hidden = [DoctorFinding(f"{text}: calls through it bypass l0", True) for text in bypasses(patches, root)]
         if not isinstance(instrumentor, StainlessInstrumentor):
-            return [DoctorFinding(f"{name} {found}: patched"), *hidden]
+            yield DoctorFinding(f"{name} {found}: patched")
+            yield from hidden
+            return
         tier = "l0's own loop reads its streams" if patches.sdk.loop else "l0 reads through the SDK's own loop (slower)"
-        return [
-            DoctorFinding(f"{name} {found}: patched; {tier}", patches.sdk.loop is None),
-            *hidden,
-            *_answers(instrumentor, patches.sdk),
-            *_constructors(instrumentor),
-            *_parameters(instrumentor),
-            *_direct_reading(instrumentor),
-        ]
+        yield DoctorFinding(f"{name} {found}: patched; {tier}", patches.sdk.loop is None)
+        yield from hidden
+        yield from _answers(instrumentor, patches.sdk)
+        yield from _constructors(instrumentor)
+        yield from _parameters(instrumentor)
+        yield from _direct_reading(instrumentor)
     finally:
         if not was_instrumented:
             l0.uninstrument()

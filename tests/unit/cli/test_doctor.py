@@ -9,6 +9,7 @@ from importlib.metadata import metadata
 from importlib.util import find_spec
 from itertools import takewhile
 from pathlib import Path
+from types import ModuleType
 
 import anthropic
 import openai
@@ -303,6 +304,24 @@ def test_check_that_fails_is_a_problem(monkeypatch: pytest.MonkeyPatch, report: 
     before, failed = report("Policy")
     assert before == "    before"
     assert failed.startswith("  ! this check failed: KeyError")
+
+
+def test_sdk_that_cannot_be_imported_is_a_problem_of_its_section(
+    monkeypatch: pytest.MonkeyPatch, report: Callable[..., list[str]]
+) -> None:
+    from l0_openai import OpenAIInstrumentor
+
+    real = doctor.import_module
+
+    def broken(name: str) -> ModuleType:
+        if name == "openai":
+            raise ModuleNotFoundError("No module named 'httpx'")
+        return real(name)
+
+    monkeypatch.setattr(doctor, "import_module", broken)
+    (failed,) = report(f"openai, supported {OpenAIInstrumentor.supported}")
+    assert failed.startswith("  ! this check failed: ModuleNotFoundError")
+    assert report("Policy")
 
 
 def test_json_has_a_stable_shape(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
