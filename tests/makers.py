@@ -6,11 +6,13 @@ import gc
 import os
 import select
 import signal
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from typing import Any
+from types import FrameType
+from typing import Any, TypeVar
 
 from l0.engine.machine import Machine
 from l0.model.call import Call, Outcome, RetrySafety
@@ -18,6 +20,8 @@ from l0.model.call_events import CallEnded, StreamStats
 from l0.model.failure import Cause, Failure
 from l0.model.policy import Policy
 from l0.runtime.finalizers import LATER
+
+T = TypeVar("T")
 
 
 class Clock:
@@ -151,6 +155,23 @@ def collected() -> None:
             time.sleep(0)
     finally:
         gc.callbacks.remove(note)
+
+
+def python_calls(run: Callable[[], T]) -> tuple[int, T]:
+    """Run a function. Return the number of Python functions that it called in this thread, and its result."""
+    calls = 0
+
+    def profile(_frame: FrameType, event: str, _argument: object) -> None:
+        nonlocal calls
+        calls += event == "call"
+
+    before = sys.getprofile()
+    sys.setprofile(profile)
+    try:
+        result = run()
+    finally:
+        sys.setprofile(before)
+    return calls, result
 
 
 def settled() -> None:

@@ -1,18 +1,15 @@
 """Clocks, policies, spans, closed streams and many calls at once: a call of bedrock-runtime is a call of l0."""
 
-import gc
 import pickle
-import sys
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
 import pytest
+from makers import python_calls, settled
 
 import l0
 from l0.model.policy_error import PolicyError
@@ -261,8 +258,7 @@ def test_dropped_stream_ends_the_call(stage: BedrockStage, api: str) -> None:
         if read:
             next(iter(stream))
         del stream
-        gc.collect()
-        LATER.finish()
+        settled()
         assert stage.sim.wait_idle()
         assert [span["l0.outcome"] for span in stage.spans()] == ["cancelled"]
 
@@ -346,9 +342,8 @@ def test_event_costs_few_more_calls_than_without_l0(stage: BedrockStage) -> None
     def per_event() -> float:
         counts = []
         for tokens in (100, 600):
-            with counted() as count:
-                events = len(stage.call(answer=Answer(tokens=tokens)).chunks)
-            counts.append((count[0], events))
+            calls, seen = python_calls(lambda tokens=tokens: stage.call(answer=Answer(tokens=tokens)))
+            counts.append((calls, len(seen.chunks)))
         (few, first), (many, second) = counts
         return (many - few) / (second - first)
 
@@ -356,18 +351,3 @@ def test_event_costs_few_more_calls_than_without_l0(stage: BedrockStage) -> None
     ours = per_event()
     l0.uninstrument()
     assert ours <= per_event() * 1.15
-
-
-@contextmanager
-def counted() -> Iterator[list[int]]:
-    """Count the calls of Python functions in this thread."""
-    count = [0]
-
-    def profile(frame: FrameType, event: str, argument: object) -> None:
-        count[0] += event == "call"
-
-    sys.setprofile(profile)
-    try:
-        yield count
-    finally:
-        sys.setprofile(None)

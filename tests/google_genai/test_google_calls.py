@@ -2,16 +2,13 @@
 
 import asyncio
 import pickle
-import sys
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
 import pytest
 import requests
+from makers import python_calls
 
 import l0
 from l0.model.policy_error import PolicyError
@@ -243,9 +240,8 @@ def test_chunk_costs_hardly_more_calls_than_without_l0(stage: GoogleStage) -> No
     def per_chunk() -> float:
         counts = []
         for body in (short, long):
-            with counted() as count:
-                chunks = len(stage.call(body, flavour="sync").chunks)
-            counts.append((count[0], chunks))
+            calls, seen = python_calls(lambda body=body: stage.call(body, flavour="sync"))
+            counts.append((calls, len(seen.chunks)))
         (few, first), (many, second) = counts
         return (many - few) / (second - first)
 
@@ -253,18 +249,3 @@ def test_chunk_costs_hardly_more_calls_than_without_l0(stage: GoogleStage) -> No
     ours = per_chunk()
     l0.uninstrument()
     assert ours <= per_chunk() * 1.05
-
-
-@contextmanager
-def counted() -> Iterator[list[int]]:
-    """Count the calls of Python functions in this thread."""
-    count = [0]
-
-    def profile(frame: FrameType, event: str, argument: object) -> None:
-        count[0] += event == "call"
-
-    sys.setprofile(profile)
-    try:
-        yield count
-    finally:
-        sys.setprofile(None)

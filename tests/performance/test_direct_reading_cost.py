@@ -1,9 +1,7 @@
 """The calls of one more read of a body that is read directly: nothing is timed, so noise cannot fool it."""
 
-import sys
-from types import FrameType
-
 from installed import httpx
+from makers import python_calls
 
 from l0.stainless import direct_proof
 from l0.stainless.direct_reading import connection_of, read_body
@@ -24,19 +22,8 @@ def calls(chunks: int, *, direct: bool) -> int:
     stream = run.stream(run.pool.handle_request(run.request()))
     connection = connection_of(stream)
     assert connection is not None
-    seen = 0
-
-    def count(frame: FrameType, event: str, _: object) -> None:
-        nonlocal seen
-        seen += event == "call"
-
     parts = read_body(connection) if direct else iter(stream)
-    before = sys.getprofile()
-    sys.setprofile(count)
-    try:
-        body = b"".join(parts)
-    finally:
-        sys.setprofile(before)
+    seen, body = python_calls(lambda: b"".join(parts))
     stream.close()
     assert body == b"abc" * chunks
     return seen

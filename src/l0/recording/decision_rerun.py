@@ -114,4 +114,4 @@ class RecordedInputs:
 
 async def _asked_by_the_driver(_: Failure) -> bool:
     """Stand in for an async ``should_retry``, which the machine never calls."""
-    raise NotImplementedError
+    raise RerunError("the machine called an async should_retry, which only the driver may")

@@ -13,6 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Annotated, Any, Literal, Optional, Union
 
 import pytest
+from makers import python_calls
 
 from l0.fastpath.comparison import difference
 from l0.fastpath.constructors import Constructors
@@ -357,29 +358,12 @@ class TestManners:
         assert shown.stdout.strip() == "[]"
 
 
-def calls_of(build: Callable[[], Any]) -> int:
-    """Count the calls of Python functions."""
-    count = 0
-
-    def hook(_frame: Any, event: str, _arg: Any) -> None:
-        nonlocal count
-        count += event == "call"
-
-    before = sys.getprofile()
-    sys.setprofile(hook)
-    try:
-        build()
-    finally:
-        sys.setprofile(before)
-    return count
-
-
 def test_first_use_of_a_large_object_proves_only_a_part_of_its_lists(constructors: Constructors) -> None:
     """The first use of an object with 4,000 parts makes less than 2,000 calls more than the next one: the self-test
     does not build and compare each part again at every level above it."""
     build: Any = constructors.builder(Message)
     many = {**MESSAGE, "parts": [TEXT, TOOL] * 2_000}
-    first, again = calls_of(lambda: build(many)), calls_of(lambda: build(many))
+    (first, _), (again, _) = python_calls(lambda: build(many)), python_calls(lambda: build(many))
     assert first < again + 2_000
     assert unlike_the_sdk(Constructors(models), Message, many) == []
 
