@@ -106,10 +106,16 @@ def _spawn(python: Path, module: str, *arguments: str) -> Any:
     )
 
 
+def compiled_environment() -> dict[str, str]:
+    """The environment, with compiled files: an installed package has them, and each process would compile ours."""
+    return {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+
+
 def _environment(python: Path) -> dict[str, str]:
     """A peer sees its own packages only: one of them is called `l0`, too, and a PYTHONPATH to ours would hide it."""
-    hidden = () if python == Path(sys.executable) else ("PYTHONPATH",)
-    kept = {name: value for name, value in os.environ.items() if name not in hidden}
+    kept = compiled_environment()
+    if python != Path(sys.executable):
+        kept.pop("PYTHONPATH", None)
     return kept | {"LITELLM_LOCAL_MODEL_COST_MAP": "True"}  # else litellm asks the network for prices when imported
 
 

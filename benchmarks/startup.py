@@ -5,10 +5,11 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 from statistics import median
+
+from .conductor import compiled_environment
 
 ROUNDS = 20
 _TIMED = """
@@ -26,10 +27,8 @@ _CASES = {"a bare process": "", "after openai and anthropic": "import anthropic,
 
 def _milliseconds(before: str) -> list[float]:
     """Return the times of `import l0` and of `l0.instrument()` in a fresh process."""
-    # An installed package has compiled files. Without them, each process would compile all modules.
-    environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
     command = [sys.executable, "-c", _TIMED.format(before=before)]
-    printed = subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout
+    printed = subprocess.run(command, env=compiled_environment(), capture_output=True, text=True, check=True).stdout
     return [float(each) * 1e3 for each in printed.split()]
 
 

@@ -11,6 +11,7 @@ from xml.etree import ElementTree
 import pytest
 from benchmarks.__main__ import REFERENCE, paths_of
 from benchmarks.cases import CASES, GROUPS, Case
+from benchmarks.conductor import compiled_environment
 from benchmarks.page import page, summary
 from benchmarks.peers import PEERS
 from benchmarks.plot import LETTER, plot
@@ -191,3 +192,11 @@ def test_page_and_plot_of_the_documentation_are_those_of_the_reference() -> None
     reference = json.loads(Path(page_path.parents[1], "benchmarks/results/reference.json").read_text("utf-8"))
     assert page_path.read_text("utf-8") == page(reference, REFERENCE, "images/benchmarks.svg"), "use --draw"
     assert plot_path.read_text("utf-8") == plot(reference), "use --draw"
+
+
+def test_measured_processes_keep_their_compiled_files(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Otherwise the start of L0 would be measured with the compilation of its modules."""
+    monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", "1")
+    monkeypatch.setenv("KEPT", "yes")
+    assert "PYTHONDONTWRITEBYTECODE" not in compiled_environment()
+    assert compiled_environment()["KEPT"] == "yes"
