@@ -22,20 +22,44 @@ class PortableError:
 
     @classmethod
     def of(cls, error: BaseException, dumps: Callable[[Any], bytes]) -> PortableError:
-        """Take an exception apart. What cannot be sent becomes text in its arguments, and is left out of its state."""
-        args = tuple(each if _is_portable(each, dumps) else str(each) for each in error.args)
+        """Take an exception apart.
+
+        What cannot be sent becomes text in its arguments, and is left out of its state. An exception that cannot be
+        made again becomes a `RuntimeError`.
+        """
+        args = tuple(_portable(each, dumps) for each in error.args)
         state = {name: value for name, value in vars(error).items() if _is_portable(value, dumps)}
-        cause = error.__cause__
-        kind = type(error) if _is_portable(type(error), dumps) else RuntimeError
-        return cls(kind, args, state, None if cause is None else cls.of(cause, dumps))
+        cause = None if error.__cause__ is None else cls.of(error.__cause__, dumps)
+        taken = cls(type(error), args, state, cause)
+        try:
+            pickle.loads(dumps(taken)).restored()
+        except Exception:
+            return cls(RuntimeError, (f"{type(error).__qualname__}: {error}",), {}, cause)
+        return taken
 
     def restored(self) -> BaseException:
         """Return an equal exception."""
-        error = self.kind.__new__(self.kind, *self.args)
-        error.args = self.args
+        args = _restored(self.args)
+        error = self.kind.__new__(self.kind, *args)
+        error.args = args
         vars(error).update(self.state)
         error.__cause__ = None if self.cause is None else self.cause.restored()
         return error
+
+
+def _portable(value: object, dumps: Callable[[Any], bytes]) -> object:
+    """Return what is sent of an argument. A group of exceptions has them as an argument."""
+    if isinstance(value, BaseException):
+        return PortableError.of(value, dumps)
+    if isinstance(value, list | tuple) and any(isinstance(each, BaseException) for each in value):
+        return [_portable(each, dumps) for each in value]
+    return value if _is_portable(value, dumps) else str(value)
+
+
+def _restored(value: Any) -> Any:
+    if isinstance(value, PortableError):
+        return value.restored()
+    return type(value)(map(_restored, value)) if type(value) in (list, tuple) else value
 
 
 def _is_portable(value: object, dumps: Callable[[Any], bytes]) -> bool:

@@ -8,6 +8,7 @@ import httpx2
 import openai
 import pytest
 
+import l0
 from l0.orchestration.portable_error import PortableError
 
 REQUEST = httpx2.Request("POST", "http://provider.invalid/v1")
@@ -55,4 +56,27 @@ def test_class_that_cannot_be_sent_becomes_a_runtime_error():
         pass
 
     received = sent(Local("wrong"))
-    assert (type(received), received.args) == (RuntimeError, ("wrong",))
+    assert (type(received), received.args) == (RuntimeError, (f"{Local.__qualname__}: wrong",))
+
+
+def test_group_keeps_its_errors():
+    response = httpx2.Response(429, request=REQUEST)
+    error = openai.RateLimitError("slow down", response=response, body=None)
+    received = sent(l0.NoAnswerError("none of 2", [error, ExceptionGroup("more", [ValueError("wrong")])]))
+    assert type(received) is l0.NoAnswerError
+    limited, more = received.exceptions
+    assert (type(limited), limited.status_code) == (openai.RateLimitError, 429)
+    assert [repr(one) for one in more.exceptions] == ["ValueError('wrong')"]
+
+
+class Choosy(Exception):
+    def __new__(cls, *, option):
+        return super().__new__(cls, option)
+
+    def __init__(self, *, option):
+        super().__init__(f"not {option}")
+
+
+def test_error_that_cannot_be_made_again_becomes_a_runtime_error():
+    received = sent(Choosy(option=3))
+    assert (type(received), received.args) == (RuntimeError, ("Choosy: not 3",))
