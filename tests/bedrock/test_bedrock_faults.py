@@ -3,9 +3,9 @@
 from collections.abc import Iterator, Mapping
 
 import pytest
-from faults_kit import Seen, prefix_mismatch
+from ends import expect
+from faults_kit import Seen
 from rows import ROWS, End, Row
-from test_catalogue import CHECKS, _ended
 
 import l0
 
@@ -39,15 +39,8 @@ def end_of(row: Row, api: str) -> End:
     return other if isinstance(other, End) else other.get(api, row.end)
 
 
-def broken(seen: Seen, bare: Seen, whole: list[object]) -> str | None:
-    """As in the catalogue, but for the class of the error."""
-    error = seen.error
-    classes = (exceptions.BotoCoreError, exceptions.ClientError)
-    if not isinstance(error, l0.StreamInterrupted) or not isinstance(error, classes):
-        return f"{error!r}, {len(seen.chunks)} of {len(whole)} chunks"
-    if bare.error is not None and not isinstance(error, type(bare.error)):
-        return f"{error!r} is no {type(bare.error)}"
-    return _ended(seen, type(error), "failed") or prefix_mismatch(seen.chunks, whole)
+def of_sdk(error: Exception) -> bool:
+    return isinstance(error, (exceptions.BotoCoreError, exceptions.ClientError))
 
 
 @pytest.fixture(scope="module")
@@ -68,18 +61,7 @@ def bare(stage: BedrockStage) -> Iterator[dict[tuple[str, str], Seen]]:
 def test_fault(stage: BedrockStage, bare: dict[tuple[str, str], Seen], row: Row, api: str) -> None:
     seen = stage.call(*[row.make(api)] * row.times, api=api)
     whole = stage.call(api=api).chunks
-    end = end_of(row, api)
-    check = broken if end is End.BROKEN else CHECKS[end]
-    found = check(seen, bare[str(row), api], whole)
-    assert found is None, f"{end.value}: {found}"
-    expected = row.requests or (2 if end is End.HEALED else 1)
-    assert seen.requests == expected, f"{seen.requests} requests: {seen.error!r}"
-    assert seen.spans == 1
-    assert seen.span is not None
-    assert seen.span["l0.attempts"] == expected
-    if end is End.BROKEN and row.reason is not None:
-        assert isinstance(seen.error, l0.StreamInterrupted)
-        assert seen.error.reason == row.reason
+    expect(end_of(row, api), row, seen, bare[str(row), api], whole, of_sdk)
 
 
 def test_other_ends_name_rows() -> None:

@@ -7,10 +7,10 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from ends import mismatch
 from faults_kit import DIALECTS, Seen, Stage, body_of, difference
 from resume_kit import RERUN, Api, Got
 from rows import AFTER, FINISH, ROWS, End, Row
-from test_catalogue import CHECKS
 
 import l0
 from l0.simulator import corpus
@@ -115,7 +115,7 @@ class Matrix:
         end = row.others.get(dialect, row.end)
         whole = played(self._stage, row, dialect, sync=sync, times=0).chunks
         expected = row.requests or (2 if end is End.HEALED else 1)
-        wrong = CHECKS[end](seen, bare, whole)
+        wrong = mismatch(end, seen, bare, whole)
         if wrong is None and seen.requests != expected:
             wrong = f"{seen.requests} requests, not {expected}"
         if wrong is None and seen.spans != 1:
@@ -178,7 +178,7 @@ def resumed(row: Row, dialect: str, seen: Seen, bare: Seen, whole: Got) -> tuple
     end = row.others.get(dialect, row.end)
     if seen.error is None and end in (End.SAME, End.UNSEEN) and difference(seen.chunks, bare.chunks) is None:
         return _SHOWN[end], None
-    if end in (End.EVENT, End.PROVEN) and CHECKS[end](seen, bare, []) is None:
+    if end in (End.EVENT, End.PROVEN) and mismatch(end, seen, bare, []) is None:
         return _SHOWN[end], None
     got = got_of(dialect, seen)
     if seen.error is not None:

@@ -4,9 +4,9 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 import pytest
-from faults_kit import Seen, prefix_mismatch
+from ends import expect
+from faults_kit import Seen
 from rows import AFTER, ROWS, End, Row
-from test_catalogue import CHECKS, _ended
 
 import l0
 
@@ -39,14 +39,8 @@ OTHER_ENDS: Mapping[str, End] = {
 """Rows in which something else must come of a fault than in most dialects."""
 
 
-def broken(seen: Seen, bare: Seen, whole: list[Any]) -> str | None:
-    """As in the catalogue, but for the class of the error."""
-    error = seen.error
-    if not isinstance(error, l0.StreamInterrupted) or not isinstance(error, genai.errors.APIError):
-        return f"{error!r}, {len(seen.chunks)} of {len(whole)} chunks"
-    if bare.error is not None and not isinstance(error, type(bare.error)):
-        return f"{error!r} is no {type(bare.error)}"
-    return _ended(seen, type(error), "failed") or prefix_mismatch(seen.chunks, whole)
+def of_sdk(error: Exception) -> bool:
+    return isinstance(error, genai.errors.APIError)
 
 
 @pytest.fixture(scope="module")
@@ -72,16 +66,7 @@ def test_fault(stage: Any, bare: dict[tuple[str, str], Seen], row: Row, flavour:
         end = End.HEALED
     if "bad chunk header" in row.name and flavour == "aiohttp":  # aiohttp raises it in place of the response
         end = End.SDK if row.times > 1 else End.HEALED
-    check = broken if end is End.BROKEN else CHECKS[end]
-    assert check(without_identity(seen), without_identity(bare[str(row), flavour]), whole) is None
-    expected = row.requests or (2 if end is End.HEALED else 1)
-    assert seen.requests == expected, f"{seen.requests} requests: {seen.error!r}"
-    assert seen.spans == 1
-    assert seen.span is not None
-    assert seen.span["l0.attempts"] == expected
-    if end is End.BROKEN and row.reason is not None:
-        assert isinstance(seen.error, l0.StreamInterrupted)
-        assert seen.error.reason == row.reason
+    expect(end, row, without_identity(seen), without_identity(bare[str(row), flavour]), whole, of_sdk)
 
 
 def test_other_ends_name_rows() -> None:

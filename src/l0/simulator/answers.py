@@ -1,12 +1,13 @@
 """Define the content of simulated answers, independent of any dialect."""
 
+import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from itertools import cycle, islice
 from random import Random
-from typing import Literal
+from typing import Any, Literal
 
 Stop = Literal["stop", "length", "content_filter"]
 
@@ -29,6 +30,13 @@ class SimulatedToolCall:
 
     name: str
     arguments: str = "{}"
+
+    def parsed_arguments(self) -> Any:
+        """Return the arguments as a value, for a body that needs one; an empty object if they are no JSON."""
+        try:
+            return json.loads(self.arguments)
+        except ValueError:  # they may be broken on purpose
+            return {}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

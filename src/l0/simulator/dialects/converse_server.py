@@ -1,6 +1,5 @@
 """Simulate Amazon Bedrock's `Converse` and `ConverseStream`, for every model that the path names."""
 
-import json
 import re
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -114,7 +113,7 @@ def complete_response(answer: Answer, request: SimulatedRequest, identity: Answe
     if answer.text or answer.tokens or answer.refusal:
         content.append({"text": answer.text_of(0) or answer.refusal})
     for number, call in enumerate(answer.tool_calls):
-        held = {"toolUseId": _tool_id(identity, number), "name": call.name, "input": _parsed(call.arguments)}
+        held = {"toolUseId": _tool_id(identity, number), "name": call.name, "input": call.parsed_arguments()}
         content.append({"toolUse": held})
     return {
         "output": {"message": {"role": "assistant", "content": content}},
@@ -135,13 +134,6 @@ def stop_reason(answer: Answer) -> str:
 
 def _tool_id(identity: AnswerIdentity, number: int) -> str:
     return f"tooluse_{identity.digits}{number}"
-
-
-def _parsed(arguments: str) -> Any:
-    try:
-        return json.loads(arguments)
-    except ValueError:  # arguments may be broken on purpose, but a complete body needs an object
-        return {}
 
 
 def _usage(answer: Answer, request: SimulatedRequest) -> Json:

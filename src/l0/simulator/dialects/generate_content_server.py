@@ -1,6 +1,5 @@
 """Simulate Gemini's `generateContent`, of the Gemini API and of Vertex AI. The path states model and streaming."""
 
-import json
 import re
 from collections.abc import Iterator, Mapping
 from itertools import zip_longest
@@ -169,14 +168,7 @@ def _candidate(parts: list[Json], index: int) -> Json:
 
 
 def _called(call: SimulatedToolCall) -> Json:
-    return {"functionCall": {"name": call.name, "args": _parsed(call.arguments)}}
-
-
-def _parsed(arguments: str) -> Any:
-    try:
-        return json.loads(arguments)
-    except ValueError:  # arguments may be broken on purpose, but this dialect sends an object
-        return {}
+    return {"functionCall": {"name": call.name, "args": call.parsed_arguments()}}
 
 
 def _usage(answer: Answer, request: SimulatedRequest) -> Json:

@@ -1,6 +1,5 @@
 """Simulate Anthropic messages."""
 
-import json
 import re
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -145,7 +144,7 @@ def complete_response(answer: Answer, request: SimulatedRequest, identity: Answe
     if answer.text or answer.tokens or answer.refusal:
         content.append({"type": "text", "text": answer.text_of(0) or answer.refusal})
     for number, call in enumerate(answer.tool_calls):
-        content.append(_tool(call, identity, number, _parsed(call.arguments)))
+        content.append(_tool(call, identity, number, call.parsed_arguments()))
     return _message(request, identity, content, stop_reason(answer), _usage(request, answer.output_tokens()))
 
 
@@ -191,13 +190,6 @@ def _usage(request: SimulatedRequest, output: int) -> Json:
 
 def _tool(call: SimulatedToolCall, identity: AnswerIdentity, number: int, arguments: Any) -> Json:
     return {"type": "tool_use", "id": f"toolu_{identity.digits}{number}", "name": call.name, "input": arguments}
-
-
-def _parsed(arguments: str) -> Any:
-    try:
-        return json.loads(arguments)
-    except ValueError:  # arguments may be broken on purpose, but a complete body needs an object
-        return {}
 
 
 def error(status: int, error_spec: ErrorSpec, identity: AnswerIdentity) -> Json:
