@@ -37,11 +37,16 @@ def test_import_error_names_the_cli_extra(monkeypatch):
 
 def recorded_calls(monkeypatch):
     """Record the calls of the bar in order: title and total, one step per task that has ended, then its end."""
-    calls = []
+    calls, stop = [], Progress.stop
+
+    def end(self):
+        calls.append("end")
+        stop(self)  # else its thread would draw on during other tests
+
     monkeypatch.setattr(sys, "stderr", Terminal())
     monkeypatch.setattr(Progress, "add_task", lambda self, title, total: calls.append((title, total)))
     monkeypatch.setattr(Progress, "advance", lambda self, task: calls.append("step"))
-    monkeypatch.setattr(Progress, "stop", lambda self: calls.append("end"))
+    monkeypatch.setattr(Progress, "stop", end)
     return calls
 
 
