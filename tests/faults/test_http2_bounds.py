@@ -86,7 +86,7 @@ def ended(run: str, name: str, script: Script, *, stream: bool) -> tuple[Excepti
         began = time.perf_counter()
         with pytest.raises(TIMEOUTS) as raised:
             RUNS[run](name, server, stream)
-        assert server.connections == 1
+        assert server.connections <= 1  # a slow machine may still connect when the time ends
         return raised.value, time.perf_counter() - began
 
 
