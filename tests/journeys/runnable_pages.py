@@ -21,7 +21,7 @@ ROOT = Path(__file__).parents[2]
 _FENCE = re.compile(r"^```(python|console)\n(.*?)^```", re.DOTALL | re.MULTILINE)
 _FILE = re.compile(r"# ([\w/]+\.py)\n(.*)", re.DOTALL)
 _PROMPT = re.compile(r"^\$ ", re.MULTILINE)
-_SET_UP = ("pip ", "make ", "l0 simulate", "export OPENAI_")
+_SET_UP = ("pip ", "make ", "l0 simulate", "export OPENAI_", "export ANTHROPIC_")
 """The beginnings of commands that the test has run, in its way, before the page begins."""
 
 

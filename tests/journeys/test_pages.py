@@ -49,7 +49,7 @@ def test_the_rule_finds_a_secret() -> None:
     ("name", "commands"),
     [
         ("tutorial", 13),
-        ("tasks", 6),
+                ("tasks", 9),
         ("web", 1),
         ("flask", 1),
         ("django", 4),
@@ -61,7 +61,9 @@ def test_the_rule_finds_a_secret() -> None:
 def test_blocks_of_a_guide_run_in_order(name: str, commands: int, tmp_path: Path) -> None:
     page = (DOCS / f"{name}.md").read_text(encoding="utf-8")
     with simulator() as sim:
-        assert run_page(page, tmp_path, {"OPENAI_API_KEY": "none", "OPENAI_BASE_URL": sim.openai}) == commands
+        provider = {"OPENAI_API_KEY": "none", "OPENAI_BASE_URL": sim.openai}
+        provider |= {"ANTHROPIC_API_KEY": "none", "ANTHROPIC_BASE_URL": sim.anthropic}
+        assert run_page(page, tmp_path, provider) == commands
 
 
 @pytest.mark.parametrize("name", ["console", "fleet", "slo", "telemetry", "viewer"])
