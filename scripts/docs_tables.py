@@ -56,16 +56,16 @@ def described() -> Iterator[tuple[str, str]]:
 
 
 def _telemetry() -> str:
-    lines = ["### Attributes of our own\n\n", _row("name", "what"), "|---|---|\n"]
+    lines = ["### Attributes of L0\n\n", _row("name", "what"), "|---|---|\n"]
     lines += [_row(f"`{name}`", text) for name, text in described()]
     fleet = (names.FLEET_LEVEL, names.FLEET_CHANGES)
     return "".join(
         [
             *lines,
             "\n",
-            _metrics("Metrics under the names that dashboards know today", names.CURRENT.metrics),
-            _metrics("Metrics under the conventions' newest names", names.LATEST.metrics),
-            _metrics("Metrics of our own", (*names.L0_METRICS, names.BREAKER_STATE, *fleet)),
+            _metrics("GenAI metrics under the names that current dashboards expect", names.CURRENT.metrics),
+            _metrics("GenAI metrics under their newest names", names.LATEST.metrics),
+            _metrics("Metrics of L0", (*names.L0_METRICS, names.BREAKER_STATE, *fleet)),
             _metrics("Metrics of objectives", (names.SLO_EVENTS, names.SLO_BUDGET, names.SLO_BURN_RATE)),
         ]
     )

@@ -49,7 +49,7 @@ def test_the_rule_finds_a_secret() -> None:
     ("name", "commands"),
     [
         ("tutorial", 13),
-                ("tasks", 9),
+        ("tasks", 9),
         ("web", 1),
         ("flask", 1),
         ("django", 4),
