@@ -180,13 +180,12 @@ def _commands() -> str:
 
 
 def _subcommands(name: str, parser: argparse.ArgumentParser) -> Iterator[tuple[str, argparse.ArgumentParser]]:
-    """Yield the commands that do something, with their full names."""
-    nested = [action for action in parser._actions if isinstance(action, argparse._SubParsersAction)]
-    if not nested:
-        yield name, parser
-    for action in nested:
-        for word, inner in action.choices.items():
-            yield from _subcommands(f"{name} {word}", inner)
+    """Yield every command with its full name."""
+    yield name, parser
+    for action in parser._actions:
+        if isinstance(action, argparse._SubParsersAction):
+            for word, inner in action.choices.items():
+                yield from _subcommands(f"{name} {word}", inner)
 
 
 def _command(name: str, parser: argparse.ArgumentParser) -> str:
@@ -195,7 +194,7 @@ def _command(name: str, parser: argparse.ArgumentParser) -> str:
     rows = [
         _row(f"`{_argument(action)}`", formatter._expand_help(action) if action.help else "")
         for action in parser._actions
-        if "--help" not in action.option_strings
+        if "--help" not in action.option_strings and not isinstance(action, argparse._SubParsersAction)
     ]
     table = "".join([_row("argument", "meaning"), "|---|---|\n", *rows]) if rows else ""
     return "\n".join(part for part in (f"## {name}\n", f"{text}\n" if text else "", table) if part)

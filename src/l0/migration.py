@@ -99,16 +99,16 @@ _RECORDING = "`l0.instrument(record=...)` and `l0 replay`: see recording.md"
 _SUMMARY = "`l0.summary()`, and OpenTelemetry metrics: see telemetry.md"
 _CONSENSUS = "`ConsensusResult`: `value`, `agreement`, `branches` and the fields: see orchestration.md"
 _JSON = "`l0.repair_json(text)`: `Repaired` with `text` and `edits`, or `Unrepairable` with a `reason`"
-_SCHEMA = "pass the JSON Schema itself to `l0.structured`; it is checked with jsonschema"
-_STRUCTURED = "`Retry(attempts=...)` for the attempts; JSON is repaired if that is safe: `Structured.edits`"
-_SPLICE = '`resume="splice"` and a source that takes the text so far; overlap is removed: see guide.md'
+_SCHEMA = "pass the JSON Schema itself to `l0.structured`, which checks it with jsonschema"
+_STRUCTURED = "`Retry(attempts=...)` for the attempts; L0 repairs JSON if that is safe: `Structured.edits`"
+_SPLICE = '`resume="splice"` and a source that takes the text so far; L0 removes overlap: see guide.md'
 _PIPELINE = "`Pipeline([Step(...), ...])`: see orchestration.md"
 _POOL = "`async with Pool(size) as pool: await pool.run(task)`"
 _ANALYSIS = "`Guardrails.check(text, rule)`: the `Violation`s, with their place in the text"
-_FORMATTING = "not taken over: format prompts with Python, or with a template library"
-_TEXT = "not taken over: `str` methods and `textwrap`"
-_COMPARE = "not taken over: `==`, `difflib`, deepdiff; answers of several models: `Consensus`"
-_MACHINE = "not taken over: `state.completed`, `.aborted`, `.error`; every step is an event of an observer"
+_FORMATTING = "Python's own formatting, or a template library"
+_TEXT = "`str` methods and `textwrap`"
+_COMPARE = "`==`, `difflib`, deepdiff; for answers of several models: `Consensus`"
+_MACHINE = "`state.completed`, `.aborted`, `.error`; an observer gets every step as an event"
 _ANY_SOURCE = "any function that returns a source; annotate it with `Callable[[], Any]`"
 
 
@@ -122,7 +122,7 @@ INSTEAD: Final[Mapping[str, str]] = {
     "WrappedClient": "`l0.wrap(client)` returns a client of the same class as the given one",
     "LifecycleCallbacks": "pass the callbacks to the call: `l0.run(..., **callbacks)`",
     **_each("EventBus ObservabilityEvent ObservabilityEventType", _OBSERVERS),
-    **_each("LiteLLMAdapter OpenAIAdapter OpenAIAdapterOptions", "nothing: these sources are recognized"),
+    **_each("LiteLLMAdapter OpenAIAdapter OpenAIAdapterOptions", "no adapter: L0 recognizes these sources"),
     "GuardrailRule": "`Guardrails.rule(function)` for a function of the text",
     **_each("JsonAnalysis LatexAnalysis MarkdownAnalysis", _ANALYSIS),
     **_each("MINIMAL_STRUCTURED RECOMMENDED_STRUCTURED STRICT_STRUCTURED StructuredConfig", _STRUCTURED),

@@ -239,7 +239,7 @@ INSTEAD = {
     "README.md 3-With LiteLLM (100+ Providers)": "needs litellm",
     "README.md 4-Structured Output with Pydantic": "Values",
     "README.md 7-Parallel Execution": "Several calls",
-    "README.md 8-Pydantic Validation Models": "What was not taken over",
+    "README.md 8-Pydantic Validation Models": "Not available here",
     "QUICKSTART.md 1-Wrap a Client (Recommended)": "A client",
     "QUICKSTART.md 8-Error Handling": "A stream",
 }

@@ -1,4 +1,4 @@
-"""The `l0 explain` command: tell the story of one recorded call."""
+"""The `l0 explain` command: explain one recorded call step by step."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from .inputs import InputError
 if TYPE_CHECKING:
     from l0.recording.recording import RecordedCall
 
-DESCRIPTION = """Tell the story of one recorded call: each attempt, the signals that the engine got, its decisions, and
-the field of the policy, with its value, that decided. Exit code: 0, or 2 if there is no such call."""
+DESCRIPTION = """Explain one recorded call step by step: each attempt, the signals that the engine got, its decisions,
+and the field of the policy, with its value, that decided. Exit code: 0, or 2 if there is no such call."""
 _WIDTH = 80
 _MARGIN = 23
 """Columns of the time and of the subject."""

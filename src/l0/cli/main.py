@@ -25,18 +25,19 @@ virtual clock. Attempts that were not recorded are drawn, with a seed, from reco
 model and hour; with too few of them, the result is unknown. Exit code: 2 for invalid input."""
 _DEMO = """Make the same calls three times to a simulated provider that breaks answers: with the bare SDKs, after
 l0.instrument(), and with the policy for agents, which delivers complete answers only. No key, no network. The results
-depend on the seed only. Exit code: 0 if l0 delivered no broken answer, 1 if it did, 2 for invalid input, 130 after an
+depend only on the seed. Exit code: 0 if l0 delivered no broken answer, 1 if it did, 2 for invalid input, 130 after an
 interruption, which shows the results so far."""
-_DOCTOR = """Show what is installed, what l0 patches, and the policy in force with the source of each field. Check that
-it works: read one streamed answer per API from a simulated provider on loopback. Exit code: 0 if there is no problem, 1
-if there is one."""
+_DOCTOR = """Show which SDKs are installed, what L0 patches in them, and which policy applies, with the source of each
+field. Check that it works: read one streamed answer per API from a simulated provider on loopback. Exit code: 0 if
+there is no problem, 1 if there is one."""
 _RUN = """Run a program with its LLM calls instrumented: a script, -m MODULE, or an installed command such as uvicorn.
-The Python processes that it starts (workers, reloaders, children) are instrumented as well. Without a policy, L0 keeps
-the SDKs' own retries and timeouts, and reports every failure. Exit code: that of the program; 2 for invalid input."""
+It also instruments the Python processes that the program starts (workers, reloaders, children). Without a policy, L0
+keeps the SDKs' own retries and timeouts, and reports every failure. Exit code: that of the program; 2 for invalid
+input."""
 _SIMULATE = """Run the simulated provider (OpenAI and Anthropic dialects) until it is interrupted. Request a fault with
 the header x-l0-simulate, with [[simulate: ...]] in the newest message or the system prompt, or with --on: 'status 503
-rate=0.3', 'answer story | empty', or 'clean-end at_event=6; ok' for an answer that breaks off and is whole when it is
-requested again. An unknown word is answered with the list of all."""
+rate=0.3', 'answer story | empty', or 'clean-end at_event=6; ok' for an answer that breaks off and whose retry is
+complete. A request with an unknown word gets the list of all words."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -148,7 +149,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"l0-otel {l0.__version__}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="command")
     _demo_arguments(
-        commands.add_parser("demo", help="compare bare and instrumented SDKs on a faulty provider", description=_DEMO)
+        commands.add_parser("demo", help="compare bare and instrumented SDKs with a faulty provider", description=_DEMO)
     )
     _backtest_arguments(
         commands.add_parser("backtest", help="run recorded calls under other policies", description=_BACKTEST)
@@ -170,7 +171,7 @@ def _parser() -> argparse.ArgumentParser:
         commands.add_parser("replay", help="serve recorded calls as a provider", description=replayer.DESCRIPTION)
     )
     explainer.add_arguments(
-        commands.add_parser("explain", help="tell the story of a recorded call", description=explainer.DESCRIPTION)
+        commands.add_parser("explain", help="explain a recorded call step by step", description=explainer.DESCRIPTION)
     )
     viewer.add_arguments(
         commands.add_parser(
@@ -235,7 +236,7 @@ def _backtest_arguments(backtest: argparse.ArgumentParser) -> None:
         nargs="?",
         const="",
         metavar="ADDRESS",
-        help="run policies on this Ray cluster; without an address on that of RAY_ADDRESS, or one on this machine",
+        help="run policies on this Ray cluster; without an address: that of RAY_ADDRESS, or one on this machine",
     )
 
 
@@ -243,7 +244,7 @@ def _run_arguments(run: argparse.ArgumentParser) -> None:
     add = run.add_argument
     add("--policy", metavar="NAME", help="preset of the policy, as L0_POLICY (default: the SDKs' own behaviour)")
     add("--record", metavar="DIR", help="record every call in this folder")
-    add("--log", metavar="FILE", help="append each failure and recovery to this file, as a line of JSON, as L0_LOG")
+    add("--log", metavar="FILE", help="append each failure and recovery to this file as a line of JSON, as L0_LOG")
     add("--otlp", metavar="URL", help="export to this OTLP/HTTP collector, such as http://localhost:4318")
     add("--console", action="store_true", help="show each call on stderr, and a summary at the end, as L0_CONSOLE=1")
     add("--view", action="store_true", help="show the calls in l0 view, which is started if none runs, and stays")

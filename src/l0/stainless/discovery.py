@@ -110,20 +110,20 @@ def instrument(
 ) -> None:
     """Make the LLM SDKs of this process reliable and observable.
 
-    Safe to call again: what is given replaces what an earlier call has set, and what is not given stays. `uninstrument`
-    resets all of it.
+    Safe to call again: options that are passed replace those of an earlier call, and the others stay. `uninstrument`
+    resets all of them.
 
     ``policy``: the behaviour of the engine. Without one, L0 keeps the SDK's retries and timeouts, and reports every
     failure.
     ``otlp``: an OTLP/HTTP endpoint (``"http://localhost:4318"``) to export to, or ``True`` to use the ``OTEL_*``
-    environment variables; OpenTelemetry providers that the application has set are kept. ``observers``: your own
-    receivers of events, in addition to spans and metrics: functions of ``(call, event)``, or `l0.types.Observer`.
-    ``direct``: read streams directly from their connections (`stainless.direct_reading`) if a test in memory shows that
-    this equals what the installed transport reads. ``None``: as ``L0_DIRECT`` says, else on.
+    environment variables; OpenTelemetry providers that the application has set are kept.
+    ``observers``: functions of ``(call, event)``, or `l0.types.Observer` objects, that receive the events of each call.
+    ``direct``: read streams directly from their connections, if a comparison in memory shows that the result is the
+    same as that of the installed transport. ``None``: as ``L0_DIRECT`` says, else on.
     ``timeline``: record on each span when the content of a stream arrived, for the strip that ``l0 view`` shows.
-    ``None``: as ``L0_TIMELINE`` says, else off. ``console``: write a line per call to stderr, its attempts under it if
-    there were several, and a summary when the process ends. ``None``: as ``L0_CONSOLE`` says, else off. ``summary``:
-    count calls for `l0.summary`, which the console does as well.
+    ``None``: as ``L0_TIMELINE`` says, else off. ``console``: write a line per call to stderr, with its attempts, and a
+    summary when the process ends. ``None``: as ``L0_CONSOLE`` says, else off.
+    ``summary``: count calls for `l0.summary`, which the console does as well.
     ``record``: a folder in which to record every call (docs/recording.md), or a `RecordingOptions`; ``False`` for none.
     ``None``: as ``L0_RECORD`` says, else none. ``record_content``: record the bodies of requests as well. ``None``: as
     ``L0_RECORD_CONTENT`` says, else off. ``provider_names``: the ``gen_ai.provider.name`` of calls to a host, such as
@@ -134,7 +134,7 @@ def instrument(
     OTLP export can be set up only once per process: a later ``otlp`` that would change it has no effect, and a
     `RuntimeWarning` says so.
     SDKs that are not installed are ignored, with a `RuntimeWarning` if there is none at all. An SDK that cannot be
-    patched, such as one of an unsupported version, is left alone, with one `RuntimeWarning`.
+    patched, such as one of an unsupported version, is not touched, with one `RuntimeWarning`.
 
     Raises:
         l0.PolicyError: an invalid argument. Nothing has changed.

@@ -12,18 +12,24 @@ budget is spent, 2 for invalid input."""
 
 def add_arguments(slo: argparse.ArgumentParser) -> None:
     """Add one subcommand per action."""
-    commands = slo.add_subparsers(dest="action", required=True, metavar="action")
-    init = commands.add_parser("init", help="write a file with the default objectives")
-    init.add_argument("path", type=Path, nargs="?", default=Path("slo.yaml"), help="(default: slo.yaml)")
-    check = commands.add_parser("check", help="report mistakes in a file of objectives")
-    check.add_argument("path", type=Path, metavar="FILE")
-    _file_and_output(commands.add_parser("rules", help="write Prometheus recording and alert rules"))
-    _file_and_output(commands.add_parser("dashboard", help="write a Grafana dashboard as JSON"))
-    _file_and_output(commands.add_parser("export", help="write the objectives as OpenSLO v1"))
-    convert = commands.add_parser("import", help="convert an OpenSLO v1 file to slo.yaml")
-    convert.add_argument("path", type=Path, metavar="FILE")
+    actions = slo.add_subparsers(dest="action", required=True, metavar="action")
+
+    def add_action(name: str, effect: str) -> argparse.ArgumentParser:
+        return actions.add_parser(name, help=effect, description=f"{effect[0].upper()}{effect[1:]}.")
+
+    init = add_action("init", "write a file with the default objectives")
+    init.add_argument(
+        "path", type=Path, nargs="?", default=Path("slo.yaml"), metavar="FILE", help="file to write (default: slo.yaml)"
+    )
+    check = add_action("check", "report mistakes in a file of objectives")
+    check.add_argument("path", type=Path, metavar="FILE", help="file of objectives")
+    _file_and_output(add_action("rules", "write Prometheus recording and alert rules"))
+    _file_and_output(add_action("dashboard", "write a Grafana dashboard as JSON"))
+    _file_and_output(add_action("export", "write the objectives as OpenSLO v1"))
+    convert = add_action("import", "convert an OpenSLO v1 file to slo.yaml")
+    convert.add_argument("path", type=Path, metavar="FILE", help="OpenSLO v1 file")
     _output(convert)
-    test = commands.add_parser("test", help="test the rules with promtool")
+    test = add_action("test", "test the rules with promtool")
     _file(test)
     test.add_argument(
         "--output", type=Path, metavar="FILE", help="write the promtool tests to this file instead of running them"
@@ -32,12 +38,12 @@ def add_arguments(slo: argparse.ArgumentParser) -> None:
         "--rule-file",
         default="l0-slo-rules.yml",
         metavar="NAME",
-        help="file name by which these tests refer to the rules",
+        help="file name by which these tests refer to the rules (default: l0-slo-rules.yml)",
     )
-    status = commands.add_parser(
-        "status", help="show the status of the objectives from a Prometheus server that has the rules"
+    status = add_action("status", "show the status of the objectives, from a Prometheus server that has the rules")
+    status.add_argument(
+        "--prometheus", required=True, metavar="URL", help="Prometheus server, such as http://localhost:9090"
     )
-    status.add_argument("--prometheus", required=True, metavar="URL", help="such as http://localhost:9090")
     status.add_argument(
         "--hours", type=float, default=24.0, metavar="H", help="hours that the chart shows (default: 24)"
     )
@@ -45,11 +51,11 @@ def add_arguments(slo: argparse.ArgumentParser) -> None:
 
 
 def _file(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--file", type=Path, metavar="FILE", help="objectives (default: the built-in ones)")
+    parser.add_argument("--file", type=Path, metavar="FILE", help="file of objectives (default: the built-in ones)")
 
 
 def _output(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--output", type=Path, metavar="FILE", help="(default: standard output)")
+    parser.add_argument("--output", type=Path, metavar="FILE", help="file to write (default: standard output)")
 
 
 def _file_and_output(parser: argparse.ArgumentParser) -> None:

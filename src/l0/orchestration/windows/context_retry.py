@@ -27,9 +27,9 @@ def is_content_failure(error: Exception) -> bool:
 class Restore:
     """Settings for retries with more context.
 
-    ``attempts``: maximum number of retries per window. ``share``: context that each retry adds on each side, as a share
-    of the window's length (above 0, up to 1). ``when``: function of the error; the window is retried if it returns
-    true. Raises `PolicyError` for an invalid field.
+    ``attempts``: maximum number of retries per chunk. ``share``: context that each retry adds on each side, as a share
+    of the chunk's length (above 0, up to 1). ``when``: function of the error; the chunk is retried if it returns true.
+    Raises `PolicyError` for an invalid field.
     """
 
     attempts: int = 1

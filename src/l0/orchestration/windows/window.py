@@ -27,9 +27,9 @@ Document = str | Iterable[str]
 
 
 class Window(WindowAliases):
-    """Overlapping windows over a document.
+    """An iterator over the overlapping chunks of a document.
 
-    Windows are created on demand. A document that is a file or an iterator is never completely in memory, and can be
+    It creates chunks on demand. A document that is a file or an iterator is never completely in memory, and can be
     iterated only once.
     """
 
