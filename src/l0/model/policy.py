@@ -325,7 +325,7 @@ class Fallback:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Hedge:
-    """A second request beside a slow one. The first of the two that brings content becomes the answer.
+    """A second request in parallel with a slow one. The first of the two that brings content becomes the answer.
 
     ``after``: **milliseconds** from the request, or a ``timedelta``. ``None``: the 95th percentile of the first-token
     times of the last 200 calls to the same provider and model with a prompt of this size. Below 20 samples there is no

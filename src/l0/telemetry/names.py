@@ -126,7 +126,7 @@ ATTEMPT_NUMBER: Final = "l0.attempt.number"
 ATTEMPT_CAUSE: Final = "l0.attempt.cause"
 """The cause of an attempt's failure."""
 ATTEMPT_HEDGE: Final = "l0.attempt.hedge"
-"""True if the request was a hedge, sent beside a slow one."""
+"""True if the request was a hedge, sent in parallel with a slow one."""
 ATTEMPT_LOST: Final = "l0.attempt.lost"
 """True if the other request of a hedged pair was faster."""
 REQUEST_ID: Final = "l0.request.id"
@@ -371,7 +371,7 @@ FALLBACKS: Final = _counter("l0.fallbacks", "{event}", "Calls served by a fallba
 RESUMES: Final = _counter(
     "l0.resumes", "{event}", "Resumed answers, by strategy and outcome.", RESUME_STRATEGY, OUTCOME
 )
-HEDGES: Final = _counter("l0.hedges", "{event}", "Hedges: second requests beside a slow one, by result.", OUTCOME)
+HEDGES: Final = _counter("l0.hedges", "{event}", "Hedges: second requests, sent in parallel, by result.", OUTCOME)
 BACKOFF: Final = _seconds("l0.backoff", "Delay before a retry.", CAUSE)
 LONGEST_GAP: Final = _seconds("l0.stream.gap.max", "Longest gap between two pieces of content of one answer.")
 STREAM_STALLS: Final = _counter("l0.stream.stalls", "{event}", "Stalls: no content for 10 s while reading.")
