@@ -2,8 +2,8 @@
 
 `;` separates the texts of a call's first request, of its first retry, and so on. In a text, parts are joined by `|`. A
 part is a word with options: a constructor of `Fault` with its parameters (positional or `name=value`), `ok`, `answer
-NAME`, `tokens N`, `text TEXT`, `tool NAME ARGUMENTS`, `image` or `recorded NAME`. Every fault also takes `rate=0.3` and
-`times=2` (see `Fault.limited`).
+NAME`, `tokens N`, `text TEXT`, `tool NAME ARGUMENTS`, `image` or `recorded NAME`. Text with spaces or marks is in
+quotes; JSON needs none. Every fault also takes `rate=0.3` and `times=2` (see `Fault.limited`).
 """
 
 import inspect
@@ -17,6 +17,7 @@ from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
 from .answers import Answer, SimulatedToolCall
 from .conversation import Conversation
 from .faults import HEALTHY, Fault
+from .script_words import find_mark, split_at, words_of
 from .usage import usage
 
 _OPENING, _CLOSING, _SEPARATOR = "[[simulate:", "]]", ";"
@@ -27,11 +28,13 @@ ANSWERS = {
     "answer": "One of the bundled answers, by name.",
     "tokens": "This number of filler tokens.",
     "text": "This text, in quotes.",
-    "tool": "A call of this tool, with these arguments (JSON, in single quotes). May be joined with `text` and calls.",
+    "tool": "A call of this tool, with these arguments (JSON). May be joined with `text` and calls.",
     "image": "An image, in Responses and chat (as OpenRouter sends it). It can be joined with `text`.",
     "recorded": "A recorded stream from the traffic directory, by name.",
 }
 """The words for an answer, with what they send."""
+_ANSWER_VALUES = {"ok": "", "tool": "NAME [ARGUMENTS]", "tokens": "N", "text": "TEXT", "image": ""}
+"""The values of a word for an answer, if it does not take the name of one."""
 _VALUES = {"ok": (0, 0), "image": (0, 0), "tool": (1, 2)}
 """The smallest and the largest number of values of a word, if it is not one."""
 _JOINED = ("text", "tool", "image")
@@ -69,9 +72,13 @@ def in_conversations(conversations: Sequence[Conversation]) -> str | None:
 
 def in_prompt(prompt: str) -> str | None:
     """Return the first text in a prompt; None if it has none."""
-    start = prompt.find(_OPENING)
-    end = prompt.find(_CLOSING, start) if start >= 0 else -1
-    return prompt[start + len(_OPENING) : end].strip() if end >= 0 else None
+    _, opening, rest = prompt.partition(_OPENING)
+    if not opening:
+        return None
+    end = find_mark(rest[:_LENGTH], _CLOSING)
+    if end < 0:
+        end = rest.find(_CLOSING)  # a text with an open quote is found as well, to be refused
+    return rest[:end].strip() if end >= 0 else None
 
 
 def of_attempt(text: str, retries: str) -> str:
@@ -79,19 +86,19 @@ def of_attempt(text: str, retries: str) -> str:
 
     ``retries``: the number that the SDKs and L0 send with each request as ``x-stainless-retry-count``.
     """
-    parts = text[:_LENGTH].split(_SEPARATOR)
+    parts = split_at(text[:_LENGTH], _SEPARATOR)
     return parts[min(int(retries) if retries.isdecimal() else 0, len(parts) - 1)].strip()
 
 
 def parse(text: str) -> RequestScript:
     """Parse one text. Raises `GrammarError`."""
-    parts = text[:_LENGTH].split("|")
+    parts = split_at(text[:_LENGTH], "|")
     if len(text) > _LENGTH or len(parts) > _PARTS:
         raise GrammarError(f"the text is too long, allowed are {_PARTS} parts and {_LENGTH} characters")
     script = RequestScript()
     for part in parts:
         try:
-            words = shlex.split(part)
+            words = words_of(part)
         except ValueError as error:
             raise GrammarError(f"{part.strip()!r}: {error}") from None
         if not words:
@@ -103,6 +110,11 @@ def parse(text: str) -> RequestScript:
 def vocabulary() -> list[str]:
     """Return all allowed first words of a part."""
     return [*ANSWERS, *(name.replace("_", "-") for name in constructors())]
+
+
+def answer_usage(word: str) -> str:
+    """Return a word for an answer with its values, such as ``tool NAME [ARGUMENTS]``."""
+    return f"{word} {_ANSWER_VALUES.get(word, 'NAME')}".strip()
 
 
 def _add(script: RequestScript, word: str, rest: list[str]) -> RequestScript:
@@ -118,7 +130,7 @@ def _add_answer(script: RequestScript, word: str, rest: list[str]) -> RequestScr
     if not fewest <= len(rest) <= most:
         allowed = {(0, 0): "no value", (1, 1): "one value"}.get((fewest, most), f"{fewest} or {most} values")
         given = f"{len(rest)} given ({shlex.join(rest)})" if rest else "none given"
-        raise GrammarError(f"{word}: takes {allowed}, {given}")
+        raise GrammarError(f"{word}: takes {allowed}, {given}; allowed is {answer_usage(word)}")
     answer = script.answer or Answer()
     joins = word in _JOINED and not (script.named or script.recorded or answer.tokens)
     if word != "ok" and not joins and (script.named or script.recorded or script.answer):

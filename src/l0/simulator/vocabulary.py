@@ -6,8 +6,6 @@ from typing import NamedTuple
 from . import script_grammar
 from .usage import usage
 
-_ANSWER_VALUES = {"ok": "", "tool": "NAME [ARGUMENTS]", "tokens": "N", "text": "TEXT", "image": ""}
-
 
 class WordDescription(NamedTuple):
     """One word: its use with all options, and its effect."""
@@ -19,8 +17,7 @@ class WordDescription(NamedTuple):
 def words() -> list[WordDescription]:
     """Return all words, answers first, then faults in the order of their definition."""
     answers = [
-        WordDescription(f"{word} {_ANSWER_VALUES.get(word, 'NAME')}".strip(), effect)
-        for word, effect in script_grammar.ANSWERS.items()
+        WordDescription(script_grammar.answer_usage(word), effect) for word, effect in script_grammar.ANSWERS.items()
     ]
     faults = [
         WordDescription(usage(name, make), " ".join((inspect.getdoc(make) or "").split("\n\n")[0].split()))

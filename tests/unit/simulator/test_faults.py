@@ -49,9 +49,63 @@ def test_grammar_accepts_answer_and_fault() -> None:
     assert script_grammar.parse(text).answer == expected
 
 
+JSON = [
+    '{"city":"Rome"}',
+    '{"city": "Rome", "says": "It\'s \\"warm\\"; | C:\\\\sun", "days": [[1, 2], []]}',
+    '[{"a": "b"}]',
+]
+
+
+@pytest.mark.parametrize("arguments", JSON)
+@pytest.mark.parametrize("rest", ["", " | cut at_event=3", "|ok"])
+def test_json_is_kept_as_written(arguments: str, rest: str) -> None:
+    asked = f"tool look {arguments}{rest}"
+    assert script_grammar.of_attempt(f"{asked};status 503", "0") == asked
+    assert script_grammar.of_attempt(f"{asked};status 503", "1") == "status 503"
+    assert script_grammar.in_prompt(f"Weather? [[simulate: {asked}]] It's [[5]].") == asked
+    script = script_grammar.parse(asked)
+    assert script.answer == Answer(tool_calls=(SimulatedToolCall(name="look", arguments=arguments),))
+    assert bool(script.fault) == ("cut" in rest)
+
+
+@pytest.mark.parametrize("body", JSON)
+def test_json_of_an_option_is_kept_as_written(body: str) -> None:
+    assert script_grammar.parse(f"status 503 body={body}").fault == Fault.status(503, body=body)
+
+
+def test_text_in_quotes_may_contain_the_marks_of_the_grammar() -> None:
+    asked = "text 'One; two | three ]] \"four\"'"
+    assert script_grammar.in_prompt(f"a [[simulate: {asked}; ok]] b") == f"{asked}; ok"
+    assert script_grammar.of_attempt(f"{asked}; ok", "0") == asked
+    assert script_grammar.parse(asked).answer == Answer(text='One; two | three ]] "four"')
+
+
+@pytest.mark.parametrize("text", ["[DONE]", "{name}", "a]]b", "x{1", "[", "{"])
+def test_text_with_brackets_that_is_not_json_is_kept(text: str) -> None:
+    assert script_grammar.parse(f"text {text}").answer == Answer(text=text)
+
+
+def test_open_quote_in_a_prompt_is_refused_not_ignored() -> None:
+    found = script_grammar.in_prompt("[[simulate: text Don't]] say so")
+    assert found == "text Don't"
+    with pytest.raises(script_grammar.GrammarError, match="No closing quotation"):
+        script_grammar.parse(found)
+
+
 @pytest.mark.parametrize(
     ("text", "named"),
     [
+        (
+            'tool look {"city": Rome}',
+            """'tool look {"city": Rome}': {"city": Rome} given, allowed is JSON, or any text in quotes""",
+        ),
+        ('tool look {"city":"Rome"}x', '{"city":"Rome"}x given, allowed is JSON'),
+        (
+            "tool look {city: Rome}",
+            "tool: takes 1 or 2 values, 3 given (look '{city:' 'Rome}'); allowed is tool NAME [ARGUMENTS]",
+        ),
+        ("text Hello there", "allowed is text TEXT"),
+        ("status 503 body={'a': 1}", "{'a': 1} given, allowed is JSON"),
         ("explode", "'explode' is unknown; allowed are ok, answer, tokens"),
         (
             "cut at_even=2",
