@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from l0.cli.main import main
 from l0.model.policy import Policy, Retry, Timeout
 from l0.recording.call_story import StoryEvent, call_story
 from l0.recording.decision_rerun import differing
-from l0.recording.recording import RecordedCall, Recording
+from l0.recording.recording import RecordedCall, RecordedRead, Recording
 
 PAGE = (Path(__file__).parents[2] / "docs" / "recording.md").read_text()
 
@@ -148,6 +149,26 @@ def test_a_call_that_a_killed_process_left_has_a_story(server: Server, tmp_path:
     with Recording.open(tmp_path) as recording:
         cut = RecordedCall(**{**vars(recording.call(call.id)), **changes})
         assert call_story(cut)[-1].text == "the recording ends before the call"
+
+
+@pytest.mark.parametrize(
+    ("times", "told"),
+    [
+        ([0.1, 0.2, 3.3, 5.0, 30.0], ["0.2 attempt 1 longest gap: 3.10 s without content after 2 tokens"]),
+        ([2.0, 3.5, 4.6, 4.7, 4.8], ["2.0 attempt 1 longest gap: 1.50 s without content after 1 token"]),
+        ([9.0, 9.1, 9.2, 30.0, 60.0], []),  # the first token, and the end without content, are no gaps
+        ([0.1, 1.0, 1.9, 2.0, 2.1], []),
+    ],
+)
+def test_longest_gap_of_an_answer_is_told(server: Server, tmp_path: Path, times: list[float], told: list[str]) -> None:
+    server.script[:] = [HEALTHY]
+    _, call = recorded(tmp_path, lambda: played(server.url, SCENARIOS["healthy"], True))
+    reads = [RecordedRead(at=at, data=part) for at, part in zip(times, HEALTHY.parts, strict=True)]
+    with Recording.open(tmp_path) as recording:
+        slow = recording.call(call.id)
+        vars(slow)["attempts"] = [replace(attempt, reads=reads) for attempt in slow.attempts]
+        gaps = [event for event in call_story(slow) if "gap" in event.text]
+    assert [f"{event.at} {event.subject} {event.text}" for event in gaps] == told
 
 
 def story(folder: Path) -> list[StoryEvent]:

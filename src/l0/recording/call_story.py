@@ -17,10 +17,15 @@ from l0.model.call import Call
 from l0.model.failure import MEANINGS, Failure
 from l0.model.policy import Policy
 
+from .arrived_text import arrived_text
 from .recording import RecordedAttempt, RecordedCall, RecordedDecision
 
 _NAMED_FIELD = re.compile(r"\((Timeout\.[a-z_]+)\)$")
 """The limit that a failure names itself, as it may have other reasons as well: no headers, for example."""
+
+_NOTABLE_GAP_S = 1.0
+"""The shortest gap that is told. A delay of a second interrupts a reader's thought: Nielsen, "Usability Engineering",
+1993, chapter 5."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,6 +43,7 @@ def call_story(recorded: RecordedCall) -> list[StoryEvent]:
     """Return the events of a call, in order of time."""
     call = recorded.call
     found = [event for attempt in recorded.attempts for event in _attempt(call, attempt)]
+    found += [event for attempt in recorded.attempts for event in _longest_gap(recorded, attempt)]
     decisions = recorded.decisions
     failures: list[Failure] = []
     for decision, following in pairwise([*decisions, None]):
@@ -65,6 +71,21 @@ def _attempt(call: Call, attempt: RecordedAttempt) -> Iterator[StoryEvent]:
         size = _bytes(sum(len(read.data) for read in attempt.reads))
         text = f"{_ENDINGS[attempt.ending]} after {_count(len(attempt.reads), 'read')}, {size}"
         yield StoryEvent(at=attempt.ended, subject=subject, text=text)
+
+
+def _longest_gap(recorded: RecordedCall, attempt: RecordedAttempt) -> Iterator[StoryEvent]:
+    """Tell the longest gap between two reads that brought content, if it is notable."""
+    pairs = zip(attempt.reads, arrived_text(recorded, attempt), strict=True)
+    arrived = [(read.at, len(content)) for read, content in pairs if content]
+    tokens, longest, told = 0, _NOTABLE_GAP_S, None
+    for (at, count), (following, _) in pairwise(arrived):
+        tokens += count
+        if following - at >= longest:
+            longest = following - at
+            text = f"longest gap: {longest:.2f} s without content after {_count(tokens, 'token')}"
+            told = StoryEvent(at=at, subject=f"attempt {attempt.number}", text=text)
+    if told is not None:
+        yield told
 
 
 def _media(request: Mapping[str, Any]) -> str:
