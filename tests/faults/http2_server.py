@@ -193,16 +193,27 @@ def stalling(begin: bytes) -> Script:
     return play
 
 
-def complete_stream(content: bytes, pause: float = 0.0, parts: int = 1) -> Script:
-    """Send a complete stream in ``parts`` parts, ``pause`` seconds apart."""
+def complete_stream(content: bytes) -> Script:
+    """Send a complete stream."""
 
     async def play(exchange: Exchange) -> None:
         await exchange.headers()
-        size = -(-len(content) // parts)
-        for at in range(0, len(content), size):
-            await exchange.data(content[at : at + size])
-            await asyncio.sleep(pause)
-        await exchange.data(b"", end=True)
+        await exchange.data(content, end=True)
+
+    return play
+
+
+def flowing(content: bytes, over: threading.Event) -> Script:
+    """Begin a stream, send comments until ``over`` is set, and then the rest of the stream."""
+    first, rest = content.split(b"\n\n", 1)
+
+    async def play(exchange: Exchange) -> None:
+        await exchange.headers()
+        await exchange.data(first + b"\n\n")
+        while not over.is_set():
+            await exchange.data(b": ping\n\n")
+            await asyncio.sleep(PAUSE)
+        await exchange.data(rest, end=True)
 
     return play
 

@@ -13,8 +13,8 @@ from trickling import Peer
 
 import l0
 
-HUNG = 8.0
-"""Seconds that only a bound which does not bound takes: what trickles goes on for 20."""
+HUNG = 90.0
+"""Seconds that only a bound which does not bound takes: what trickles goes on for 180."""
 CHAT: dict[str, Any] = {"model": "gpt-4o", "messages": [{"role": "user", "content": "hi"}]}
 
 

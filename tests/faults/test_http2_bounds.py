@@ -18,14 +18,15 @@ from http2_server import Http2Server, Script
 
 import l0
 
-HUNG = 8.0
-"""Seconds that only a bound which does not bound takes: what trickles goes on for 20."""
+HUNG = 90.0
+"""Seconds that only a bound which does not bound takes: what trickles goes on for 180."""
 HELLO: list[Any] = [{"role": "user", "content": "hi"}]
 TIMEOUTS = (openai.APITimeoutError, anthropic.APITimeoutError)
 NO_RETRY = l0.Retry(attempts=0, max_retries=0)
 TOTAL = l0.Policy(timeout=l0.Timeout(initial_token=None, inter_token=None, total=600), retry=NO_RETRY)
 FIRST = l0.Policy(timeout=l0.Timeout(initial_token=600, inter_token=None), retry=NO_RETRY)
 GAP = l0.Policy(timeout=l0.Timeout(initial_token=None, inter_token=600), retry=NO_RETRY)
+PATIENT = l0.Policy(timeout=l0.Timeout(initial_token=None, inter_token=None), retry=NO_RETRY)
 LIVE = l0.Policy(timeout=l0.Timeout(initial_token=None, inter_token=None, liveness=600), retry=NO_RETRY)
 
 
@@ -81,13 +82,16 @@ either_sdk = pytest.mark.parametrize("name", SDKS)
 
 
 def ended(run: str, name: str, script: Script, *, stream: bool) -> tuple[Exception, float]:
-    """The error of one call, and how long it took to come."""
-    with h2.server(script) as server:
-        began = time.perf_counter()
-        with pytest.raises(TIMEOUTS) as raised:
-            RUNS[run](name, server, stream)
-        assert server.connections <= 1  # a slow machine may still connect when the time ends
-        return raised.value, time.perf_counter() - began
+    """The error of one call, and how long it took to come. A call that could not connect in time is made again."""
+    for _ in range(20):
+        with h2.server(script) as server:
+            began = time.perf_counter()
+            with pytest.raises(TIMEOUTS) as raised:
+                RUNS[run](name, server, stream)
+            if server.connections:
+                assert server.connections == 1
+                return raised.value, time.perf_counter() - began
+    raise AssertionError("no call connected in time")
 
 
 @every_run
@@ -151,30 +155,30 @@ def reasons(chunks: list[Any]) -> list[str | None]:
 
 
 def test_a_shared_connection_carries_its_other_stream_on_in_async_code() -> None:
-    l0.instrument(GAP)
-    script = h2.answers({"stalls": h2.stalling(h2.CHUNK), "flows": h2.complete_stream(GREETING, pause=0.2, parts=10)})
+    l0.instrument(PATIENT)
+    over = threading.Event()
+    script = h2.answers({"stalls": h2.stalling(h2.CHUNK), "flows": h2.flowing(GREETING, over)})
 
-    async def main(server: Http2Server) -> tuple[Any, list[Any]]:
+    async def main(server: Http2Server) -> list[Any]:
         async with client_of("openai", server, sync=False) as client:
-            await (await _create(client, "flows", True)).close()  # the connection is there
-
-            async def read(model: str) -> list[Any]:
-                return [chunk async for chunk in await _create(client, model, True)]
-
-            return await asyncio.gather(read("stalls"), read("flows"), return_exceptions=True)
+            flowing = aiter(await _create(client, "flows", True))
+            chunks = [await anext(flowing)]
+            reading = asyncio.create_task(anext(flowing))
+            with l0.policy(GAP), pytest.raises(openai.APITimeoutError, match=r"600 ms \(Timeout.inter_token\)"):
+                [chunk async for chunk in await _create(client, "stalls", True)]
+            assert not reading.done()
+            over.set()
+            return [*chunks, await reading, *[chunk async for chunk in flowing]]
 
     with h2.server(script) as server:
-        stalled, flowed = asyncio.run(main(server))
-        assert isinstance(stalled, openai.APITimeoutError)
-        assert "within 600 ms (Timeout.inter_token)" in str(stalled)
-        assert "stop" in reasons(flowed)
+        assert "stop" in reasons(asyncio.run(main(server)))
         assert server.connections == 1
 
 
 @pytest.mark.parametrize("stream", [True, False], ids=["stream", "whole"])
 def test_a_shared_silent_connection_is_named_once_at_the_callers_line_in_sync_code(stream: bool) -> None:
     """Nothing can end this read without the other stream: so the other one closes, and the clock ends the call."""
-    l0.instrument(GAP if stream else TOTAL)
+    l0.instrument(PATIENT)
     script = h2.answers({"open": h2.stalling(h2.CHUNK), "stalls": h2.stalling(h2.CHUNK) if stream else h2.silent})
     said = threading.Event()
     found: list[tuple[str, str, int]] = []
@@ -195,7 +199,7 @@ def test_a_shared_silent_connection_is_named_once_at_the_callers_line_in_sync_co
         leaving = threading.Thread(target=leave)
         leaving.start()
         began = time.perf_counter()
-        with pytest.raises(openai.APITimeoutError) as raised:
+        with l0.policy(GAP if stream else TOTAL), pytest.raises(openai.APITimeoutError) as raised:
             list(_create(client, "stalls", True)) if stream else _create(client, "stalls", False)
         leaving.join()
         assert time.perf_counter() - began < HUNG
@@ -207,13 +211,15 @@ def test_a_shared_silent_connection_is_named_once_at_the_callers_line_in_sync_co
 
 def test_a_shared_connection_carries_its_other_stream_on_in_sync_code() -> None:
     """Bytes arrive for the other stream: the call whose clock is over ends, and the other one goes on."""
-    l0.instrument(GAP)
-    script = h2.answers({"stalls": h2.stalling(h2.CHUNK), "flows": h2.complete_stream(GREETING, pause=0.2, parts=15)})
+    l0.instrument(PATIENT)
+    over = threading.Event()
+    script = h2.answers({"stalls": h2.stalling(h2.CHUNK), "flows": h2.flowing(GREETING, over)})
     with h2.server(script) as server, client_of("openai", server) as client, warnings.catch_warnings():
         warnings.simplefilter("ignore")
         flowing = iter(_create(client, "flows", True))
         next(flowing)
-        with pytest.raises(openai.APITimeoutError, match=r"600 ms \(Timeout.inter_token\)"):
+        with l0.policy(GAP), pytest.raises(openai.APITimeoutError, match=r"600 ms \(Timeout.inter_token\)"):
             list(_create(client, "stalls", True))
+        over.set()
         assert "stop" in reasons(list(flowing))
         assert server.connections == 1
