@@ -77,11 +77,12 @@ def test_retries_are_those_of_the_client_and_not_multiplied(
     assert len({request.headers["amz-sdk-invocation-id"] for request in stage.sim.requests}) == 1
 
 
+# Long where a healthy answer must also arrive in time: a slow machine needs more than 100 ms for it.
 LIMITS = {
-    "no headers": (Fault.no_headers(), l0.Timeout(initial_token=100, inter_token=None)),
-    "no content": (Fault.stall(at_event=1), l0.Timeout(initial_token=100, inter_token=None)),
+    "no headers": (Fault.no_headers(), l0.Timeout(initial_token=2_000, inter_token=None)),
+    "no content": (Fault.stall(at_event=1), l0.Timeout(initial_token=2_000, inter_token=None)),
     "stall": (Fault.stall(at_event=8), l0.Timeout(initial_token=None, inter_token=100)),
-    "total": (Fault.stall(at_event=8), l0.Timeout(initial_token=None, inter_token=None, total=150)),
+    "total": (Fault.stall(at_event=8), l0.Timeout(initial_token=None, inter_token=None, total=2_000)),
 }
 
 
@@ -120,19 +121,19 @@ def test_limit_of_a_complete_answer(stage: BedrockStage) -> None:
 
 @apis
 def test_limit_for_the_headers_does_not_limit_the_reads(stage: BedrockStage, api: str) -> None:
-    with l0.policy(timeout=l0.Timeout(initial_token=200, inter_token=None)):
-        seen = stage.call(Fault.stall(at_event=8, seconds=0.4), api=api)
+    with l0.policy(timeout=l0.Timeout(initial_token=2_000, inter_token=None)):
+        seen = stage.call(Fault.stall(at_event=8, seconds=2.5), api=api)
     assert text_of(seen.chunks) == WHOLE
 
 
 @apis
 def test_timeout_of_the_client_is_kept(stage: BedrockStage, api: str) -> None:
     once, retries = {"total_max_attempts": 1}, {"total_max_attempts": 2, "mode": "standard"}
-    client = stage.client(read_timeout=0.1, retries=once)
+    client = stage.client(read_timeout=2, retries=once)
     seen = stage.call(Fault.stall(at_event=8), api=api, client=client)
     assert isinstance(seen.error, l0.StreamInterrupted)
     assert isinstance(seen.error, ReadTimeoutError)
-    healed = stage.call(Fault.stall(at_event=1), api=api, client=stage.client(read_timeout=0.1, retries=retries))
+    healed = stage.call(Fault.stall(at_event=1), api=api, client=stage.client(read_timeout=2, retries=retries))
     assert (text_of(healed.chunks), healed.requests) == (WHOLE, 2)
 
 

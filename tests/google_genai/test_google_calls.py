@@ -53,11 +53,12 @@ def test_implicit_retry_of_the_sdk_is_kept(stage: GoogleStage, flavour: str, req
     assert (seen.error is None) == (requests == 2)
 
 
+# Long where a healthy answer must also arrive in time: a slow machine needs more than 100 ms for it.
 LIMITS = {
-    "no headers": (Fault.no_headers(), l0.Timeout(initial_token=100, inter_token=None)),
-    "no content": (Fault.stall(at_event=0), l0.Timeout(initial_token=100, inter_token=None)),
+    "no headers": (Fault.no_headers(), l0.Timeout(initial_token=2_000, inter_token=None)),
+    "no content": (Fault.stall(at_event=0), l0.Timeout(initial_token=2_000, inter_token=None)),
     "stall": (Fault.stall(at_event=8), l0.Timeout(initial_token=None, inter_token=100)),
-    "total": (Fault.stall(at_event=8), l0.Timeout(initial_token=None, inter_token=None, total=150)),
+    "total": (Fault.stall(at_event=8), l0.Timeout(initial_token=None, inter_token=None, total=2_000)),
 }
 
 
@@ -80,8 +81,8 @@ def test_limit_of_time_ends_an_attempt(stage: GoogleStage, flavour: str, name: s
 
 @flavours
 def test_limit_for_the_headers_does_not_limit_the_reads(stage: GoogleStage, flavour: str) -> None:
-    with l0.policy(timeout=l0.Timeout(initial_token=200, inter_token=None)):
-        seen = stage.call(body_of(), Fault.stall(at_event=8, seconds=0.4), flavour=flavour)
+    with l0.policy(timeout=l0.Timeout(initial_token=2_000, inter_token=None)):
+        seen = stage.call(body_of(), Fault.stall(at_event=8, seconds=2.5), flavour=flavour)
     assert text_of(seen.chunks) == WHOLE
 
 
@@ -93,7 +94,7 @@ def test_session_of_requests_is_read_like_httpx(stage: GoogleStage, monkeypatch:
         monkeypatch.setattr(client._api_client, "_use_mtls_endpoint", lambda **_: False)
         monkeypatch.setattr(client._api_client, "_authorized_session", session)
         monkeypatch.setattr(session, "_is_mtls", False, raising=False)
-        with l0.policy(retry=RETRY, timeout=l0.Timeout(initial_token=200, inter_token=200)):
+        with l0.policy(retry=RETRY, timeout=l0.Timeout(initial_token=2_000, inter_token=200)):
             healed = stage.call(body_of(), Fault.stall(at_event=0), flavour="sync")
             stalled = stage.call(body_of(), Fault.stall(at_event=8), flavour="sync")
     assert (text_of(healed.chunks), healed.requests) == (WHOLE, 2)

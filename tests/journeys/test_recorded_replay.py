@@ -76,7 +76,7 @@ def test_a_fault_is_the_same_failure_for_the_bare_sdk(sim: Simulator, tmp_path: 
     def fails(url: str) -> tuple[int, str]:
         messages: Any = [{"role": "user", "content": f"hello [[simulate: {script}]]"}]
         items = 0
-        with anthropic.Anthropic(api_key="k", base_url=url, timeout=0.5, max_retries=0) as client:
+        with anthropic.Anthropic(api_key="k", base_url=url, timeout=3, max_retries=0) as client:
             try:
                 for _ in client.messages.create(model="m", max_tokens=9, messages=messages, stream=True):
                     items += 1

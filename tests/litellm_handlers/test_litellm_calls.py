@@ -70,11 +70,12 @@ def test_nothing_is_repeated_without_a_policy(stage: LitellmStage, route: Route,
     assert (seen.requests, seen.spans) == (1, 1)
 
 
+# Long where a healthy answer must also arrive in time: a slow machine needs more than 100 ms for it.
 LIMITS = {
-    "no headers": (Fault.no_headers(), l0.Timeout(initial_token=100, inter_token=None)),
-    "no content": (Fault.stall(at_event=0), l0.Timeout(initial_token=100, inter_token=None)),
+    "no headers": (Fault.no_headers(), l0.Timeout(initial_token=2_000, inter_token=None)),
+    "no content": (Fault.stall(at_event=0), l0.Timeout(initial_token=2_000, inter_token=None)),
     "stall": (Fault.stall(at_event=8), l0.Timeout(initial_token=None, inter_token=100)),
-    "total": (Fault.stall(at_event=8), l0.Timeout(initial_token=None, inter_token=None, total=150)),
+    "total": (Fault.stall(at_event=8), l0.Timeout(initial_token=None, inter_token=None, total=2_000)),
 }
 
 
@@ -97,8 +98,8 @@ def test_limit_of_time_ends_an_attempt(stage: LitellmStage, route: Route, sync: 
 
 @sync_and_async
 def test_limit_for_the_headers_does_not_limit_the_reads(stage: LitellmStage, sync: bool) -> None:
-    with l0.policy(timeout=l0.Timeout(initial_token=200, inter_token=None)):
-        seen = stage.call(ROUTES[0], Fault.stall(at_event=8, seconds=0.4), sync=sync)
+    with l0.policy(timeout=l0.Timeout(initial_token=2_000, inter_token=None)):
+        seen = stage.call(ROUTES[0], Fault.stall(at_event=8, seconds=2.5), sync=sync)
     assert text_of(seen) == WHOLE
 
 
