@@ -130,11 +130,16 @@ class AnswerFold:
         """Return True if the terminal event came, or every choice that has started has its finish reason."""
         return self.ended or (bool(self._choices) and self._choices == self.complete_choices)
 
-    def metadata(self) -> ResponseMetadata:
-        """Return the metadata that the deltas stated; the finish reason is ``"error"`` if there was none."""
+    def metadata(self, *, has_other_content: bool = False) -> ResponseMetadata:
+        """Return the metadata that the deltas stated; the finish reason is ``"error"`` if there was none.
+
+        ``has_other_content``: as in `ResponseMetadata`.
+        """
         reasons = tuple(self._reasons.get(choice, "error") for choice in sorted(self._choices))
         named, model = self._response_id or None, self._model or None
-        return metadata_of(self._dialect, named, model, self._counts, reasons, self._extra)
+        return metadata_of(
+            self._dialect, named, model, self._counts, reasons, self._extra, has_other_content=has_other_content
+        )
 
 
 def _broken(call: ToolCallDelta) -> bool:
@@ -149,6 +154,8 @@ def metadata_of(
     reasons: tuple[str, ...],
     extra: Mapping[str, str],
     anomalies: tuple[str, ...] = (),
+    *,
+    has_other_content: bool = False,
 ) -> ResponseMetadata:
     """Return the metadata of an answer, streamed or complete."""
     stated = dict(counts)
@@ -167,6 +174,7 @@ def metadata_of(
         reasoning_tokens=stated.get("reasoning_tokens"),
         anomalies=anomalies,
         extra=dict(extra),
+        has_other_content=has_other_content,
     )
 
 
@@ -180,7 +188,7 @@ def complete_answer(dialect: WireDialect, answer: Mapping[str, Any]) -> Complete
             text.append(delta.text)
     calls = [*fold.calls, *fold.open_calls.values()]
     return CompleteAnswer(
-        metadata=replace(fold.metadata(), has_other_content=dialect.holds_other(answer)),
+        metadata=fold.metadata(has_other_content=dialect.holds_other(answer)),
         text="".join(text),
         calls=tuple((call.name, call.arguments) for call in calls),
     )

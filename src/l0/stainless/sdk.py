@@ -14,6 +14,7 @@ from types import FunctionType, ModuleType, SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 from l0.fastpath.parameters import Parameters
+from l0.fastpath.request_options import RequestOptions
 
 if TYPE_CHECKING:
     from l0.fastpath.constructors import Constructors
@@ -108,6 +109,16 @@ class Sdk:
         """Return the compiled form of that transformation. Read this before the module is patched."""
         module = self.transforms
         return None if module is None else Parameters(module, sys.modules.get(f"{self.name}._types"))
+
+    @cached_property
+    def request_options(self) -> RequestOptions | None:
+        """Return the compiled form of the construction of request options; ``None`` if it is not the SDK's own. Read
+        this before it is patched."""
+        known = vars(self.models)
+        kind, strip = known.get("FinalRequestOptions"), known.get("strip_not_given")
+        construct = getattr(kind, "construct", None)
+        own = strip is not None and getattr(construct, "__globals__", None) is known
+        return RequestOptions(kind, construct, strip) if own else None
 
     @cached_property
     def loop(self) -> Loop | None:

@@ -6,7 +6,7 @@ streamed. ``BaseClient._build_request`` composes a request; the patch makes it f
 gives a sync request its deadline.
 ``SyncAPIClient.close`` and ``AsyncAPIClient.close`` wake the calls that wait between two requests. If the SDK
 transforms request parameters by their annotations (`transform` and `async_transform`), a compiled form does that,
-because it is faster. Nothing else is patched.
+because it is faster, and the same goes for ``FinalRequestOptions.construct``. Nothing else is patched.
 """
 
 from __future__ import annotations
@@ -54,6 +54,7 @@ class SdkPatches(FunctionPatches):
         targets += self._compositions()
         targets += self._closes()
         targets += self._transforms()
+        targets += self._constructions()
         self.find(targets)
         self.sdk.loop  # noqa: B018 - probe the loop while it is still unpatched
         # A request that is not part of a call is composed as if there were no patch.
@@ -79,6 +80,11 @@ class SdkPatches(FunctionPatches):
             (module, "async_transform", self._atransform),
         ]
         return [target for target in targets if hasattr(module, target[1])]
+
+    def _constructions(self) -> list[PatchTarget]:
+        """Return the target that constructs the options of a request, if that is the SDK's own function."""
+        options = self.sdk.request_options
+        return [] if options is None or options.unsupported else [(options.kind, "construct", self._construct)]
 
     def _load(self) -> SdkCalls | None:
         """Import what serves the calls, at the first one. Return ``None`` if the SDK must serve this call itself.
@@ -150,6 +156,10 @@ class SdkPatches(FunctionPatches):
     def _arequest(self, wrapped: Callable[..., Any], client: Any, args: Any, kwargs: Any) -> Any:
         calls = (self._calls or self._load()) if self.active else None
         return wrapped(*args, **kwargs) if calls is None else calls.arequest(wrapped, client, args, kwargs)
+
+    def _construct(self, wrapped: Callable[..., Any], kind: Any, args: Any, kwargs: Any) -> Any:
+        ours = self.sdk.request_options if self.active and not args else None
+        return wrapped(*args, **kwargs) if ours is None or kind is not ours.kind else ours.constructed(kwargs)
 
     def _transform(self, wrapped: Callable[..., Any], _: Any, args: Any, kwargs: Any) -> Any:
         ours = self.sdk.parameters if self.active and not kwargs and len(args) == 2 else None

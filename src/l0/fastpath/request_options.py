@@ -1,0 +1,96 @@
+"""Request options: the same as those that the SDK constructs, from defaults that are known.
+
+For each call the SDK copies the default of every option that is not given with `copy.deepcopy`, and looks for an alias
+of every field: 50 us of CPU. This module copies the defaults at once. The first options of each kind, by the names of
+those that are given, are compared with the SDK's own.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from .comparison import difference, identity_map
+from .request_inputs import UntraceableError, is_absent
+
+MAX_KINDS = 256
+"""Maximum number of kinds of options that are remembered."""
+_PLAIN = frozenset({str, int, float, bool, type(None)})
+"""Types of values that the SDK neither copies nor strips."""
+_set = object.__setattr__
+_log = logging.getLogger("l0")
+
+
+class RequestOptions:
+    """The options of the requests of one SDK. Safe to share between threads.
+
+    Args:
+        kind: the SDK's ``FinalRequestOptions``.
+        construct: its ``construct``, bound, and not patched.
+        strip: the function with which it removes what is not given from a mapping.
+
+    ``unsupported``: the reason why the SDK must construct all options; ``None`` if there is none.
+    """
+
+    def __init__(self, kind: Any, construct: Callable[..., Any], strip: Callable[[Any], Any]) -> None:
+        self.kind = kind
+        self._construct = construct
+        self._strip = strip
+        self._proven: set[tuple[str, ...]] = set()
+        self.unsupported: str | None = None
+        try:
+            given = vars(construct())
+            self._required = kind.model_fields.keys() - given.keys()
+            self._defaults = {name: given.get(name) for name in kind.model_fields}  # options have the order of fields
+            self._dicts = [name for name, value in self._defaults.items() if _is_copied(value)]
+        except Exception as error:  # an SDK that works in an unknown way
+            self.unsupported = type(error).__name__
+
+    def constructed(self, values: Mapping[str, Any]) -> Any:
+        """Return the same options as ``construct(**values)``."""
+        names = tuple(values)
+        if names in self._proven:
+            return self._made(values)
+        theirs = self._construct(**values)
+        known = self.unsupported is None and self._required <= values.keys() <= self._defaults.keys()
+        if known and len(self._proven) < MAX_KINDS:
+            self._prove(names, values, theirs)
+        return theirs
+
+    def _prove(self, names: tuple[str, ...], values: Mapping[str, Any], theirs: Any) -> None:
+        """Compare our options with the SDK's own. If they differ, leave all options to the SDK."""
+        ours = self._made(values)
+        held = vars(ours)
+        copied = difference(identity_map(held, values), identity_map(vars(theirs), values))
+        for name, value in vars(theirs).items():
+            if is_absent(value) and type(held[name]) is type(value):
+                held[name] = value  # such a marker equals only itself
+        self.unsupported = copied or difference(ours, theirs)
+        if self.unsupported is None:
+            self._proven.add(names)
+            return
+        self._proven.clear()
+        _log.warning("l0 leaves the options of requests to the SDK: %s", self.unsupported)
+
+    def _made(self, values: Mapping[str, Any]) -> Any:
+        held = self._defaults.copy()
+        for name in self._dicts:
+            held[name] = held[name].copy()
+        for name, value in values.items():
+            held[name] = value if type(value) in _PLAIN else self._strip(value)
+        made = object.__new__(self.kind)
+        _set(made, "__dict__", held)
+        _set(made, "__pydantic_fields_set__", set(values))
+        _set(made, "__pydantic_extra__", None)
+        _set(made, "__pydantic_private__", None)
+        return made
+
+
+def _is_copied(default: Any) -> bool:
+    """Return True if each object has its own copy of a default. Raises `UntraceableError` for an unknown kind."""
+    if type(default) is dict and all(type(value) in _PLAIN for value in default.values()):
+        return True
+    if type(default) in _PLAIN or default == () or is_absent(default):
+        return False
+    raise UntraceableError
