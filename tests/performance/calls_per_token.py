@@ -6,6 +6,7 @@ difference, divided by the additional tokens, is what one token costs; requests,
 
 import asyncio
 import gc
+import json
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -28,7 +29,8 @@ from l0.stainless.direct_scripts import Script
 
 SHORT, LONG = 50, 150
 
-_HEAD = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n"
+_HEAD = b"HTTP/1.1 200 OK\r\ncontent-type: %s\r\ntransfer-encoding: chunked\r\n\r\n"
+_STREAM, _JSON = b"text/event-stream", b"application/json"
 _DIALECTS = {"chat": CHAT, "responses": RESPONSES, "messages": MESSAGES}
 _ROOT = Path(__file__).parents[2]
 _OWN = (str(_ROOT / "src") + "/", str(_ROOT / "instrumentation") + "/", "<l0 ")
@@ -45,12 +47,12 @@ class Calls:
     all: float
 
 
-def body(api: str) -> dict[str, Any]:
-    """A streamed request."""
+def body(api: str, *, stream: bool = True) -> dict[str, Any]:
+    """A request."""
     if api == "responses":
-        return {"model": "m", "input": "x", "stream": True, "store": False}
-    asked = {"model": "m", "messages": [{"role": "user", "content": "x"}], "stream": True}
-    return asked | {"max_tokens": 100_000} if api == "messages" else asked
+        return {"model": "m", "input": "x", "stream": stream, "store": False}
+    asked = {"model": "m", "messages": [{"role": "user", "content": "x"}], "stream": stream}
+    return asked | {"max_tokens": 20_000} if api == "messages" else asked
 
 
 def _reads(api: str, tokens: int) -> list[bytes]:
@@ -59,18 +61,25 @@ def _reads(api: str, tokens: int) -> list[bytes]:
     return list(dialect.events(Answer(tokens=tokens), dialect.read_request(body(api)), AnswerIdentity.of(0, 0)))
 
 
+def _whole(api: str) -> list[bytes]:
+    """A complete answer, in one read."""
+    dialect, asked = _DIALECTS[api], body(api, stream=False)
+    answer = dialect.complete(Answer(tokens=25), dialect.read_request(asked), AnswerIdentity.of(0, 0))
+    return [json.dumps(answer).encode()]
+
+
 def _transport_of(api: str) -> ModuleType:
     streaming: Any = (anthropic if api == "messages" else openai)._streaming
     found: ModuleType = getattr(streaming, "httpx2", None) or streaming.httpx
     return found
 
 
-def _client(api: str, sync: bool, reads: list[bytes]) -> Any:
+def _client(api: str, sync: bool, reads: list[bytes], content_type: bytes = _STREAM) -> Any:
     """A client whose transport is the usual one, but over connections in memory: each of ``reads`` is one read."""
     name = _transport_of(api).__name__
     installed = Transport.installed("sync" if sync else "asyncio", name, name.replace("httpx", "httpcore"))
     chunks = [b"%x\r\n%s\r\n" % (len(part), part) for part in reads]
-    answer = Script("answer", (_HEAD, *chunks, b"0\r\n\r\n"))
+    answer = Script("answer", (_HEAD % content_type, *chunks, b"0\r\n\r\n"))
 
     class Endpoint(installed.endpoint):  # type: ignore[misc]
         def answer(self, number: int) -> None:
@@ -86,9 +95,9 @@ def _client(api: str, sync: bool, reads: list[bytes]) -> Any:
     return sdk_client(api_key="x", base_url="http://origin.invalid", http_client=http_client, max_retries=0)
 
 
-def _create(api: str, client: Any) -> Any:
+def _create(api: str, client: Any, *, stream: bool = True) -> Any:
     owner = {"chat": lambda: client.chat.completions, "responses": lambda: client.responses}
-    return owner.get(api, lambda: client.messages)().create(**body(api))
+    return owner.get(api, lambda: client.messages)().create(**body(api, stream=stream))
 
 
 def read_sync(api: str, tokens: int) -> Iterator[Any]:
@@ -114,12 +123,13 @@ def reading(api: str, sync: bool, tokens: int) -> Callable[[], None]:
     return one if sync else lambda: asyncio.run(aone())
 
 
-def calls_per_call(api: str) -> int:
-    """Return the function calls of one short streamed call of a client that made some before, all code counted."""
-    with _client(api, True, _reads(api, 1)) as client:
+def calls_per_call(api: str, *, stream: bool = True) -> int:
+    """Return the function calls of one short call of a client that made some before, all code counted."""
+    with _client(api, True, *((_reads(api, 1), _STREAM) if stream else (_whole(api), _JSON))) as client:
 
         def one() -> None:
-            for _ in _create(api, client):
+            answer = _create(api, client, stream=stream)
+            for _ in answer if stream else ():
                 pass
 
         for _ in range(4):  # compile constructors and a template of the request

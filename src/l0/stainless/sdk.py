@@ -114,11 +114,12 @@ class Sdk:
     def request_options(self) -> RequestOptions | None:
         """Return the compiled form of the construction of request options; ``None`` if it is not the SDK's own. Read
         this before it is patched."""
-        known = vars(self.models)
+        known: dict[str, Any] = vars(self.models)
         kind, strip = known.get("FinalRequestOptions"), known.get("strip_not_given")
         construct = getattr(kind, "construct", None)
-        own = strip is not None and getattr(construct, "__globals__", None) is known
-        return RequestOptions(kind, construct, strip) if own else None
+        if strip is None or construct is None or getattr(construct, "__globals__", None) is not known:
+            return None
+        return RequestOptions(kind, construct, strip)
 
     @cached_property
     def loop(self) -> Loop | None:
