@@ -1,8 +1,8 @@
 """Request options: the same as those that the SDK constructs, from defaults that are known.
 
 For each call the SDK copies the default of every option that is not given with `copy.deepcopy`, and looks for an alias
-of every field: 60 to 80 us of CPU. This module copies the defaults at once. The first options of each kind, by the names of
-those that are given, are compared with the SDK's own.
+of every field: 60 to 80 us of CPU. This module copies the defaults at once. The first options of each kind, by the
+names of those that are given, are compared with the SDK's own.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class RequestOptions:
     """
 
     def __init__(self, kind: Any, construct: Callable[..., Any], strip: Callable[[Any], Any]) -> None:
-        self.kind = kind
+        self._kind = kind
         self._construct = construct
         self._strip = strip
         self._proven: set[tuple[str, ...]] = set()
@@ -79,7 +79,7 @@ class RequestOptions:
             held[name] = held[name].copy()
         for name, value in values.items():
             held[name] = value if type(value) in _PLAIN else self._strip(value)
-        made = object.__new__(self.kind)
+        made = object.__new__(self._kind)
         _set(made, "__dict__", held)
         _set(made, "__pydantic_fields_set__", set(values))
         _set(made, "__pydantic_extra__", None)

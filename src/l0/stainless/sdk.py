@@ -14,7 +14,6 @@ from types import FunctionType, ModuleType, SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 from l0.fastpath.parameters import Parameters
-from l0.fastpath.request_options import RequestOptions
 
 if TYPE_CHECKING:
     from l0.fastpath.constructors import Constructors
@@ -111,15 +110,13 @@ class Sdk:
         return None if module is None else Parameters(module, sys.modules.get(f"{self.name}._types"))
 
     @cached_property
-    def request_options(self) -> RequestOptions | None:
-        """Return the compiled form of the construction of request options; ``None`` if it is not the SDK's own. Read
-        this before it is patched."""
+    def options_kind(self) -> Any:
+        """Return the class of request options; ``None`` if the SDK does not construct them itself. Read this before the
+        function that does is patched."""
         known: dict[str, Any] = vars(self.models)
-        kind, strip = known.get("FinalRequestOptions"), known.get("strip_not_given")
-        construct = getattr(kind, "construct", None)
-        if strip is None or construct is None or getattr(construct, "__globals__", None) is not known:
-            return None
-        return RequestOptions(kind, construct, strip)
+        kind = known.get("FinalRequestOptions")
+        own = getattr(getattr(kind, "construct", None), "__globals__", None) is known
+        return kind if own and "strip_not_given" in known else None
 
     @cached_property
     def loop(self) -> Loop | None:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from weakref import WeakSet
 
 from l0.config import CONFIG
+from l0.fastpath.request_options import RequestOptions
 from l0.fastpath.request_templates import RequestTemplates
 from l0.model.call import Call, TerminalRule
 from l0.model.caller_warning import warn_caller
@@ -56,6 +57,7 @@ class SdkCalls:
         self._sdk = patches.sdk
         self._provider = provider
         self._templates = RequestTemplates(patches.sdk.base)
+        self._options: RequestOptions | None = None
         self._examined: WeakSet[Any] = WeakSet()
         """Clients whose patched function was replaced."""
 
@@ -82,6 +84,12 @@ class SdkCalls:
         answer = await async_driver.request(runtime, sending)
         sending.answer = None  # asyncio keeps cancelled timers, with the context of the request, and so with `sending`
         return answer
+
+    def construct(self, wrapped: Callable[..., Any], values: Mapping[str, Any]) -> Any:
+        """Construct the options of a request as the SDK's ``wrapped`` does."""
+        if self._options is None:
+            self._options = RequestOptions(self._sdk.options_kind, wrapped, self._sdk.models.strip_not_given)
+        return self._options.constructed(values)
 
     def sends(self) -> bool:
         """Return True if a request of a call is sent now."""

@@ -83,8 +83,8 @@ class SdkPatches(FunctionPatches):
 
     def _constructions(self) -> list[PatchTarget]:
         """Return the target that constructs the options of a request, if that is the SDK's own function."""
-        options = self.sdk.request_options
-        return [] if options is None or options.unsupported else [(options.kind, "construct", self._construct)]
+        kind = self.sdk.options_kind
+        return [] if kind is None else [(kind, "construct", self._construct)]
 
     def _load(self) -> SdkCalls | None:
         """Import what serves the calls, at the first one. Return ``None`` if the SDK must serve this call itself.
@@ -158,8 +158,9 @@ class SdkPatches(FunctionPatches):
         return wrapped(*args, **kwargs) if calls is None else calls.arequest(wrapped, client, args, kwargs)
 
     def _construct(self, wrapped: Callable[..., Any], kind: Any, args: Any, kwargs: Any) -> Any:
-        ours = self.sdk.request_options if self.active and not args else None
-        return wrapped(*args, **kwargs) if ours is None or kind is not ours.kind else ours.constructed(kwargs)
+        # The SDK serves the first call: what compiles its options is imported with what serves calls.
+        calls = self._calls if self.active and not args and kind is self.sdk.options_kind else None
+        return wrapped(*args, **kwargs) if calls is None else calls.construct(wrapped, kwargs)
 
     def _transform(self, wrapped: Callable[..., Any], _: Any, args: Any, kwargs: Any) -> Any:
         ours = self.sdk.parameters if self.active and not kwargs and len(args) == 2 else None
