@@ -50,7 +50,7 @@ class RequestOptions:
     def constructed(self, values: Mapping[str, Any]) -> Any:
         """Return the same options as ``construct(**values)``."""
         names = tuple(values)
-        if names in self._proven:
+        if self.unsupported is None and names in self._proven:
             return self._made(values)
         theirs = self._construct(**values)
         known = self.unsupported is None and self._required <= values.keys() <= self._defaults.keys()
@@ -60,18 +60,25 @@ class RequestOptions:
 
     def _prove(self, names: tuple[str, ...], values: Mapping[str, Any], theirs: Any) -> None:
         """Compare our options with the SDK's own. If they differ, leave all options to the SDK."""
-        ours = self._made(values)
-        held = vars(ours)
-        copied = difference(identity_map(held, values), identity_map(vars(theirs), values))
-        for name, value in vars(theirs).items():
-            if is_absent(value) and type(held[name]) is type(value):
-                held[name] = value  # such a marker equals only itself
-        self.unsupported = copied or difference(ours, theirs)
-        if self.unsupported is None:
+        try:
+            found = self._difference(values, theirs)
+        except Exception:  # a value that cannot be compared: these options prove nothing
+            return
+        if found is None:
             self._proven.add(names)
             return
+        self.unsupported = found
         self._proven.clear()
-        _log.warning("l0 leaves the options of requests to the SDK: %s", self.unsupported)
+        _log.warning("l0 leaves the options of requests to the SDK: %s", found)
+
+    def _difference(self, values: Mapping[str, Any], theirs: Any) -> str | None:
+        ours = self._made(values)
+        held, own = vars(ours), vars(theirs)
+        copied = difference(identity_map(held, values), identity_map(own, values))
+        for name in held.keys() & own.keys():
+            if is_absent(own[name]) and type(held[name]) is type(own[name]):
+                held[name] = own[name]  # such a marker equals only itself
+        return copied or difference(ours, theirs)
 
     def _made(self, values: Mapping[str, Any]) -> Any:
         held = self._defaults.copy()

@@ -116,6 +116,21 @@ def test_a_construction_that_differs_is_left_to_the_sdk(caplog):
     assert len(caplog.records) == 1
 
 
+def test_a_value_that_cannot_be_compared_proves_nothing():
+    class Odd:
+        def __eq__(self, other):
+            raise ValueError("the truth value is ambiguous")
+
+        __hash__ = None
+
+    options, odd = compiled(openai), Odd()
+    for _ in range(2):
+        made = options.constructed({"method": "post", "url": "/x", "json_data": {"a": odd}})
+        assert made.json_data["a"] is odd
+    assert options.unsupported is None
+    assert options._proven == set()
+
+
 def test_an_unknown_construction_is_left_to_the_sdk():
     options = RequestOptions(openai._models.FinalRequestOptions, dict, openai._models.strip_not_given)
     assert options.unsupported is not None
