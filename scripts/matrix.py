@@ -1,9 +1,10 @@
 """Run the tests that depend on the SDKs or on Python against the other supported versions.
 
-    python scripts/matrix.py [oldest] [middle] [python3.12] [python3.13] [python3.14]     all of them by default
+    python scripts/matrix.py [oldest] [middle] [httpcore-1.0.7] ... [python3.12] ...     all of them by default
 
-``oldest`` and ``middle`` are versions of the SDKs, on the running Python. The others are Python versions, if installed
-on this machine, with the newest SDKs. `make test` runs the newest SDKs on the running Python. Each run has its own
+``oldest`` and ``middle`` are versions of the SDKs, on the running Python. The entries named after a transport run the
+tests of direct reading on that version of it. The others are Python versions, if installed on this machine, with the
+newest SDKs. `make test` runs the newest SDKs on the running Python. Each run has its own
 environment (`.venv-<name>`), created once; there are as many parallel runs as cores. Prints one line per run, and exits
 with status 1 if any of them failed.
 """
@@ -31,6 +32,15 @@ SDKS = {
     # The last of openai 2 and the first anthropic that iterates a copy of the stream. litellm needs openai 2.
     "middle": ["openai==2.54.0", "anthropic==1.17.0", "litellm==1.106.2"],
 }
+_BEFORE_HTTPX2 = ["openai==2.54.0", "anthropic==0.40.0"]
+TRANSPORTS = {
+    "httpcore-1.0.7": [*_BEFORE_HTTPX2, "httpx==0.27.2", "httpcore==1.0.7", "h11==0.14.0"],
+    "httpcore-1.0.8": [*_BEFORE_HTTPX2, "httpx==0.28.1", "httpcore==1.0.8", "h11==0.14.0"],
+    "httpcore-1.0.9": [*_BEFORE_HTTPX2, "httpx==0.28.1", "httpcore==1.0.9", "h11==0.16.0"],
+    # The oldest that openai 3 or anthropic 2 accepts, and one between it and the newest.
+    "httpcore2-2.12.0": ["openai", "anthropic", "httpx2==2.12.0"],
+    "httpcore2-2.14.0": ["openai", "anthropic", "httpx2==2.14.0"],
+}
 PYTHONS = ("3.12", "3.13", "3.14")
 NEWEST = ["openai", "anthropic"]
 SDK_TESTS = (
@@ -46,6 +56,15 @@ SDK_TESTS = (
     "tests/faults",
     "tests/parity",
     "tests/journeys",
+)
+TRANSPORT_TESTS = (
+    "tests/unit/stainless/test_direct_proof.py",
+    "tests/unit/stainless/test_direct_reading.py",
+    "tests/unit/stainless/test_asyncio_reading.py",
+    "tests/journeys/test_direct_reading.py",
+    "tests/journeys/test_connection_reuse.py",
+    "tests/journeys/test_closing.py",
+    "tests/wires",
 )
 PYTHON_TESTS = ("tests/unit", "tests/faults/test_deadlines.py", "tests/parity", "tests/journeys")
 EXCLUDED = (
@@ -70,6 +89,8 @@ def run(name: str) -> str:
     """Run the tests of one entry in its environment. Return 'passed ...', 'FAILED: ...' or 'skipped: ...'."""
     if name in SDKS:
         return tests(name, sys.executable, SDKS[name], SDK_TESTS)
+    if name in TRANSPORTS:
+        return tests(name, sys.executable, TRANSPORTS[name], TRANSPORT_TESTS)
     python = interpreter(name.removeprefix("python"))
     return tests(name, python, NEWEST, PYTHON_TESTS) if python else "skipped: not installed on this machine"
 
@@ -109,7 +130,7 @@ def main(names: list[str]) -> int:
 
 
 if __name__ == "__main__":
-    KNOWN = [*SDKS, *(f"python{version}" for version in PYTHONS)]
+    KNOWN = [*SDKS, *TRANSPORTS, *(f"python{version}" for version in PYTHONS)]
     if unknown := set(sys.argv[1:]) - set(KNOWN):
         sys.exit(f"Not in the matrix: {', '.join(sorted(unknown))}; allowed: {', '.join(KNOWN)}")
     sys.exit(main(sys.argv[1:] or KNOWN))
