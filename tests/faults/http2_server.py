@@ -193,16 +193,6 @@ def stalling(begin: bytes) -> Script:
     return play
 
 
-def complete_stream(content: bytes) -> Script:
-    """Send a complete stream."""
-
-    async def play(exchange: Exchange) -> None:
-        await exchange.headers()
-        await exchange.data(content, end=True)
-
-    return play
-
-
 def flowing(content: bytes, over: threading.Event) -> Script:
     """Begin a stream, send comments until ``over`` is set, and then the rest of the stream."""
     first, rest = content.split(b"\n\n", 1)
