@@ -32,7 +32,7 @@ SDKS = {
     # The last of openai 2 and the first anthropic that iterates a copy of the stream. litellm needs openai 2.
     "middle": ["openai==2.54.0", "anthropic==1.17.0", "litellm==1.106.2"],
 }
-_BEFORE_HTTPX2 = ["openai==2.54.0", "anthropic==0.40.0"]
+_BEFORE_HTTPX2 = ["openai==2.54.0", "anthropic==0.125.0"]
 TRANSPORTS = {
     "httpcore-1.0.7": [*_BEFORE_HTTPX2, "httpx==0.27.2", "httpcore==1.0.7", "h11==0.14.0"],
     "httpcore-1.0.8": [*_BEFORE_HTTPX2, "httpx==0.28.1", "httpcore==1.0.8", "h11==0.14.0"],
