@@ -1,5 +1,6 @@
 """Fault values and their text grammar."""
 
+import json
 import re
 from contextlib import suppress
 
@@ -7,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from l0.simulator import script_grammar
+from l0.simulator import script_grammar, script_words
 from l0.simulator.answers import Answer, SimulatedToolCall
 from l0.simulator.faults import Fault
 
@@ -83,6 +84,42 @@ def test_text_in_quotes_may_contain_the_marks_of_the_grammar() -> None:
 @pytest.mark.parametrize("text", ["[DONE]", "{name}", "a]]b", "x{1", "[", "{"])
 def test_text_with_brackets_that_is_not_json_is_kept(text: str) -> None:
     assert script_grammar.parse(f"text {text}").answer == Answer(text=text)
+
+
+HOSTILE = ["[ ", '{"a": ', "[ x ", '[ "[ " ', "=[", "[ [1, 2", "{ '[ ' "]
+"""Texts that begin like JSON many times, and are none."""
+
+
+@pytest.mark.parametrize("closing", ["", " ]", "}"])
+@pytest.mark.parametrize("opening", HOSTILE)
+def test_each_part_of_a_hostile_text_is_read_as_json_at_most_once(
+    opening: str, closing: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read = script_words._read_json
+    counted = 0
+
+    def counting(text: str, at: int) -> tuple[object, int]:
+        nonlocal counted
+        try:
+            value, end = read(text, at)
+        except json.JSONDecodeError as error:
+            counted += error.pos - at
+            raise
+        except RecursionError:
+            counted += len(text) - at
+            raise
+        counted += end - at
+        return value, end
+
+    monkeypatch.setattr(script_words, "_read_json", counting)
+    times = 4_096 // (len(opening) + len(closing))
+    text = opening * times + closing * times
+    assert "".join(piece.text for piece in script_words._pieces(text)) == text
+    assert 0 < counted <= len(text)
+
+
+def test_json_after_text_that_only_begins_like_it_is_kept() -> None:
+    assert script_words.words_of("[ x [1, 2] | {") == ["[", "x", "[1, 2]", "|", "{"]
 
 
 def test_open_quote_in_a_prompt_is_refused_not_ignored() -> None:
