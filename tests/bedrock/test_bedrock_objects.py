@@ -12,6 +12,7 @@ import pytest
 from faults_kit import difference
 
 import l0
+from l0.cli.doctor import doctor
 from l0.simulator.answers import Answer, SimulatedToolCall
 from l0.simulator.faults import Fault
 
@@ -20,6 +21,8 @@ from bedrock_kit import CONVERSE, INVOKE, MODEL, WHOLE, BedrockStage, apis, stre
 from botocore.client import BaseClient  # noqa: E402 - it is the SDK
 from botocore.endpoint import Endpoint  # noqa: E402 - it is the SDK
 from botocore.eventstream import EventStream  # noqa: E402 - it is the SDK
+
+from l0_bedrock import BedrockInstrumentor  # noqa: E402 - it needs the SDK
 
 CALL = SimulatedToolCall(name="weather", arguments='{"city": "Oslo", "days": 3}')
 ANSWERS = {
@@ -159,6 +162,15 @@ def test_doctor_reports_that_botocore_is_patched() -> None:
     script = "import sys; from l0.cli.main import main; sys.exit(main(['doctor']))"
     report = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False, timeout=120)
     assert f"botocore {botocore.__version__}: patched" in report.stdout
+
+
+def test_doctor_reports_a_version_that_is_not_supported(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(BedrockInstrumentor, "supported", ">= 99")
+    assert doctor() == 1
+    report = capsys.readouterr().out
+    assert f"! botocore {botocore.__version__}: not patched; its calls run without l0 (l0 does not patch" in report
 
 
 @apis

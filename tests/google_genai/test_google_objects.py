@@ -7,12 +7,15 @@ import pytest
 from faults_kit import difference
 
 import l0
+from l0.cli.doctor import doctor
 from l0.simulator.answers import Answer, SimulatedToolCall
 from l0.simulator.faults import Fault
 
 genai = pytest.importorskip("google.genai", reason="google-genai is not installed: run make test-providers")
 from google.genai import types  # noqa: E402 - it is the SDK
 from google_kit import MODEL, PROMPT, GoogleStage, body_from, body_of, flavours, text_of  # noqa: E402
+
+from l0_google_genai import GoogleGenAIInstrumentor  # noqa: E402
 
 pytestmark = pytest.mark.filterwarnings("ignore:Inheritance class AiohttpClientSession:DeprecationWarning")
 CALL = SimulatedToolCall(name="weather", arguments='{"city": "Oslo", "days": 3}')
@@ -171,6 +174,15 @@ def test_other_requests_pass_through(stage: GoogleStage, ask: Callable[[Any], An
         ask(stage.client("sync").models)(model=MODEL, contents="hi")
     assert len(stage.sim.requests) == 1
     assert stage.exporter.get_finished_spans() == ()
+
+
+def test_doctor_reports_the_sdk(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    assert doctor() == 0
+    assert f"google.genai {genai.__version__}: patched" in capsys.readouterr().out
+    monkeypatch.setattr(GoogleGenAIInstrumentor, "supported", ">= 99")
+    assert doctor() == 1
+    report = capsys.readouterr().out
+    assert f"! google.genai {genai.__version__}: not patched; its calls run without l0 (l0 does not patch" in report
 
 
 def test_uninstrument_restores_the_sdk(stage: GoogleStage) -> None:
