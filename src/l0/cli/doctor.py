@@ -201,6 +201,7 @@ def _sdk(instrumentor: SdkInstrumentor) -> Iterator[DoctorFinding]:
         yield from _answers(instrumentor, patches.sdk)
         yield from _constructors(instrumentor)
         yield from _parameters(instrumentor)
+        yield from _options(instrumentor)
         yield from _direct_reading(instrumentor)
     finally:
         if not was_instrumented:
@@ -272,6 +273,18 @@ def _parameters(instrumentor: StainlessInstrumentor) -> Iterator[DoctorFinding]:
     yield DoctorFinding(f"parameters of requests: {parameters.unsupported or 'transformed by compiled functions'}")
     for type_, reason in parameters.switched_off.items():
         yield DoctorFinding(f"switched off: {type_}: {reason}", True)
+
+
+def _options(instrumentor: StainlessInstrumentor) -> Iterator[DoctorFinding]:
+    """Report on the options of requests. It constructs some itself: the SDK serves those of the first call."""
+    assert instrumentor.patches is not None
+    kind = instrumentor.patches.sdk.options_kind
+    if kind is not None:
+        kind.construct(method="post", url="/")
+    options = instrumentor.patches.options
+    reason = "the function is not its own" if options is None else options.switched_off or options.unsupported
+    how = "constructed from known defaults" if reason is None else f"left to the SDK ({reason})"
+    yield DoctorFinding(f"options of requests: {how}", options is not None and options.switched_off is not None)
 
 
 def _direct_reading(instrumentor: StainlessInstrumentor) -> Iterator[DoctorFinding]:

@@ -30,7 +30,8 @@ class RequestOptions:
         construct: its ``construct``, bound, and not patched.
         strip: the function with which it removes what is not given from a mapping.
 
-    ``unsupported``: the reason why the SDK must construct all options; ``None`` if there is none.
+    ``unsupported``: the reason why the SDK must construct all options; ``None`` if there is none. ``switched_off``: the
+    difference after which it constructs all; ``None`` if there was none.
     """
 
     def __init__(self, kind: Any, construct: Callable[..., Any], strip: Callable[[Any], Any]) -> None:
@@ -39,6 +40,7 @@ class RequestOptions:
         self._strip = strip
         self._proven: set[tuple[str, ...]] = set()
         self.unsupported: str | None = None
+        self.switched_off: str | None = None
         try:
             given = vars(construct())
             self._required = kind.model_fields.keys() - given.keys()
@@ -50,10 +52,11 @@ class RequestOptions:
     def constructed(self, values: Mapping[str, Any]) -> Any:
         """Return the same options as ``construct(**values)``."""
         names = tuple(values)
-        if self.unsupported is None and names in self._proven:
+        if self.switched_off is None and names in self._proven:
             return self._made(values)
         theirs = self._construct(**values)
-        known = self.unsupported is None and self._required <= values.keys() <= self._defaults.keys()
+        ours = self.unsupported is None and self.switched_off is None
+        known = ours and self._required <= values.keys() <= self._defaults.keys()
         if known and len(self._proven) < MAX_KINDS:
             self._prove(names, values, theirs)
         return theirs
@@ -67,7 +70,7 @@ class RequestOptions:
         if found is None:
             self._proven.add(names)
             return
-        self.unsupported = found
+        self.switched_off = found
         self._proven.clear()
         _log.warning("l0 leaves the options of requests to the SDK: %s", found)
 

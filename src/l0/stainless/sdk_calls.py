@@ -57,7 +57,8 @@ class SdkCalls:
         self._sdk = patches.sdk
         self._provider = provider
         self._templates = RequestTemplates(patches.sdk.base)
-        self._options: RequestOptions | None = None
+        self.options: RequestOptions | None = None
+        """Constructs the options of requests; ``None`` before the first ones."""
         self._examined: WeakSet[Any] = WeakSet()
         """Clients whose patched function was replaced."""
 
@@ -87,9 +88,9 @@ class SdkCalls:
 
     def construct(self, wrapped: Callable[..., Any], values: Mapping[str, Any]) -> Any:
         """Construct the options of a request as the SDK's ``wrapped`` does."""
-        if self._options is None:
-            self._options = RequestOptions(self._sdk.options_kind, wrapped, self._sdk.models.strip_not_given)
-        return self._options.constructed(values)
+        if self.options is None:
+            self.options = RequestOptions(self._sdk.options_kind, wrapped, self._sdk.models.strip_not_given)
+        return self.options.constructed(values)
 
     def sends(self) -> bool:
         """Return True if a request of a call is sent now."""

@@ -25,6 +25,8 @@ from .late_imports import late_imports
 from .sdk import Sdk
 
 if TYPE_CHECKING:
+    from l0.fastpath.request_options import RequestOptions
+
     from .sdk_calls import SdkCalls
     from .stainless_call_adapter import Provider
 
@@ -123,6 +125,11 @@ class SdkPatches(FunctionPatches):
     def _leave_alone(self, error: Exception) -> None:
         if not sys.is_finalizing():
             _log.warning("l0 leaves a call to the %s SDK: %r", self.sdk.name, error)
+
+    @property
+    def options(self) -> RequestOptions | None:
+        """Return what constructs the options of requests; ``None`` if the SDK has constructed all of them."""
+        return None if self._calls is None else self._calls.options
 
     # -- clients ------------------------------------------------------------------------------------------------
 

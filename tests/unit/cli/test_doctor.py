@@ -20,7 +20,10 @@ from l0.cli import doctor
 from l0.cli.demo import load
 from l0.cli.main import main
 from l0.config import CONFIG
+from l0.fastpath import request_options
 from l0.fastpath.parameters import UNKNOWN, Parameters
+from l0.fastpath.request_inputs import UntraceableError
+from l0.fastpath.request_options import RequestOptions
 from l0.model import policy
 from l0.model.failure import RetryableErrorType
 from l0.model.policy_from_environment import EnvironmentSettings
@@ -37,6 +40,7 @@ def test_a_healthy_environment(capsys: pytest.CaptureFixture[str]) -> None:
         assert f"one streamed answer, {api}: whole" in report
     assert "compiled constructors:" in report
     assert "parameters of requests: transformed by compiled functions" in report
+    assert report.count("options of requests: constructed from known defaults") == 2
     assert "direct reading (on), httpx" in report
     assert ": equal for sync, asyncio" in report
     assert "opentelemetry-api" in report
@@ -75,6 +79,35 @@ def test_a_type_of_parameters_that_is_switched_off_is_a_problem(
     monkeypatch.setattr(Parameters, "_compare", differs)
     assert main(["doctor"]) == 1
     assert "! switched off: Asked: a key more" in capsys.readouterr().out
+
+
+def test_options_of_requests_that_differ_are_a_problem(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(RequestOptions, "_difference", lambda *_: "method: 'post' instead of 'PUT'")
+    assert main(["doctor"]) == 1
+    text = "options of requests: left to the SDK (method: 'post' instead of 'PUT')"
+    assert capsys.readouterr().out.count(f"  ! {text}\n") == 2
+
+
+def test_options_of_an_unknown_kind_are_left_to_the_sdk_and_no_problem(
+    monkeypatch: pytest.MonkeyPatch, report: Callable[..., list[str]]
+) -> None:
+    def unknown(_: object) -> bool:
+        raise UntraceableError
+
+    monkeypatch.setattr(request_options, "_is_copied", unknown)
+    assert "    options of requests: left to the SDK (UntraceableError)" in report("openai, supported >= 1.60, < 4")
+
+
+def test_options_that_another_library_constructs_are_left_to_it(
+    monkeypatch: pytest.MonkeyPatch, report: Callable[..., list[str]]
+) -> None:
+    kind = openai._models.FinalRequestOptions
+    own = kind.construct
+    monkeypatch.setattr(kind, "construct", classmethod(lambda _, **values: own(**values)))
+    lines = report("openai, supported >= 1.60, < 4")
+    assert "    options of requests: left to the SDK (the function is not its own)" in lines
 
 
 def test_a_transport_that_is_not_read_directly_is_reported_with_the_reason_and_is_no_problem(

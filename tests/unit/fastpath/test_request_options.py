@@ -113,6 +113,7 @@ def test_a_construction_that_differs_is_left_to_the_sdk(caplog):
         made = [options.constructed({"method": "post", "url": "/x"}) for _ in range(2)]
     assert [one.method for one in made] == ["PUT", "PUT"]
     assert "leaves the options of requests to the SDK" in caplog.text
+    assert options.switched_off is not None
     assert len(caplog.records) == 1
 
 
