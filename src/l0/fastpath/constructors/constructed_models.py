@@ -18,6 +18,7 @@ from .annotations import (
     unwrap,
 )
 from .assembly import Layout, is_shared, literal, variables_of
+from .rejected_values import RejectedValues
 from .sdk_builder import SdkBuilder
 from .source_scope import Scope, ShapeConstructor
 from .validated_values import EXACT_FLOATS, Shapes, Validated
@@ -59,7 +60,7 @@ class Constructed:
             # If metadata is given, `construct_type` does not unwrap an `Annotated` below it.
             if field.metadata and unwrap(field.annotation)[1]:
                 raise Unsupported("metadata on two levels")
-            built = self.expression(var, field.annotation, fallback)
+            built = self.expression(var, field.annotation, fallback, metadata=tuple(field.metadata))
         except Unsupported:
             return f"{fallback}({var})"
         default = self._sdk.default_of(field)
@@ -69,8 +70,11 @@ class Constructed:
             return f"({fallback}({var}) if {var} is None else {built})"
         return f"({literal(self._scope, default)} if {var} is None else {built})"
 
-    def expression(self, var: str, annotation: object, fallback: str, depth: int = 0) -> str:
+    def expression(
+        self, var: str, annotation: object, fallback: str, depth: int = 0, metadata: tuple[object, ...] = ()
+    ) -> str:
         """Return an expression for a value of this annotation in the variable `var`. `fallback`: name of the SDK's way.
+        `metadata`: that of the field, if it is one.
 
         Raises:
             Unsupported: only the SDK knows how to build this annotation.
@@ -90,7 +94,7 @@ class Constructed:
         if get_origin(bare) is dict:
             return self._dict(var, get_args(bare)[1], fallback, depth)
         if is_union(bare):
-            return self._union(var, bare, fallback)
+            return self._union(var, bare, fallback, metadata + unwrap(annotation)[1])
         raise Unsupported(f"values of {bare}")
 
     def _list(self, var: str, inner: object, fallback: str, depth: int) -> str:
@@ -109,15 +113,29 @@ class Constructed:
         copied = f"dict({var})" if built == item else f"{{k{depth}: {built} for k{depth}, {item} in {var}.items()}}"
         return f"({copied} if type({var}) is dict else {fallback}({var}))"
 
-    def _union(self, var: str, union: object, fallback: str) -> str:
+    def _union(self, var: str, union: object, fallback: str, metadata: tuple[object, ...]) -> str:
         condition = self._passes(var, union)
         if condition is not None:
             return f"({var} if {condition} else {fallback}({var}))"
         # A separate function, because an expression cannot contain `try`.
         built = self._validated.expression("data", union)
-        body = ["try:", f"    return {built}", "except Unmatched:", f"    return {fallback}(data)"]
+        rejected = self._rejected(union, fallback, metadata)
+        body = ["try:", f"    return {built}", "except Rejected:", f"    return {rejected}(data)"]
+        body += ["except Unmatched:", f"    return {fallback}(data)"]
         guarded = self._scope.function("data", body, "union")
         return f"{self._scope.bind(guarded)}({var})"
+
+    def _rejected(self, union: object, fallback: str, metadata: tuple[object, ...]) -> str:
+        """Return the name of the function that builds the value from data that pydantic rejects."""
+        first, by_sdk = get_args(union)[0], self._scope.bound(fallback)
+        try:
+            if self._sdk.declared_discriminator(metadata):
+                raise Unsupported("the SDK selects the variant by the discriminator")
+            built = self.expression("data", first, self._scope.bind(self._sdk_builds.value(first)))
+        except Unsupported:
+            return fallback
+        build = self._scope.function("data", [f"return {built}"], "rejected")
+        return self._scope.bind(RejectedValues(build, by_sdk))
 
     def _passes(self, var: str, union: object) -> str | None:
         """Return the condition under which a union of scalars passes a value unchanged, or `None` for other unions."""

@@ -85,21 +85,21 @@ class ShapeTable(dict[Keys, ShapeConstructor]):
             return None
 
     def _prove(self, candidate: ShapeConstructor, data: dict[str, Any]) -> Any:
+        built = candidate(data)  # if it raises `Unmatched`, the next object is used for the self-test
         part = _excerpt(data, _PROOF_DEPTH)
-        built = candidate(part)  # if it raises `Unmatched`, the next object is used for the self-test
         try:
             expected = self._way.by_sdk(part)
         except Exception as error:
             self._on_mismatch(self._way.model, f"the SDK rejects the data: {type(error).__name__}")
             return self._way.fall_back(data)
-        found = difference(built, expected)
+        found = difference(built if part is data else candidate(part), expected)
         if found is not None:
             self._on_mismatch(self._way.model, found)
             return expected if part is data else self._way.fall_back(data)
         self[tuple(data)] = candidate
         if self._off:  # switched off by another thread after the check in `_first_use`
             self.clear()
-        return built if part is data else candidate(data)
+        return built
 
 
 def _excerpt(value: Any, depth: int) -> Any:

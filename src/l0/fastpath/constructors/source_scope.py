@@ -11,22 +11,35 @@ class Unmatched(Exception):  # noqa: N818  control flow inside compiled code; ne
     """The data does not match the annotation exactly: pydantic must convert or reject it."""
 
 
+class Rejected(Unmatched):
+    """A required key is missing: pydantic rejects the data, whatever its values are."""
+
+
 def unmatched() -> Any:
     """Raise `Unmatched`. Generated code calls this where it needs an expression."""
     raise Unmatched
+
+
+def rejected(_: object) -> Any:
+    """Raise `Rejected`: the constructor of a shape without a required key."""
+    raise Rejected
 
 
 class Scope:
     """The globals of one piece of generated code."""
 
     def __init__(self) -> None:
-        self._globals: dict[str, Any] = {"Unmatched": Unmatched, "unmatched": unmatched}
+        self._globals: dict[str, Any] = {"Rejected": Rejected, "Unmatched": Unmatched, "unmatched": unmatched}
 
     def bind(self, value: object) -> str:
         """Bind an object to a new name, and return the name."""
         name = f"_{len(self._globals)}"
         self._globals[name] = value
         return name
+
+    def bound(self, name: str) -> Any:
+        """Return the object that is bound to a name."""
+        return self._globals[name]
 
     def function(self, parameter: str, body: list[str], title: str) -> Callable[[Any], Any]:
         """Compile and return a function of one parameter. `title`: file name that tracebacks show."""

@@ -2,7 +2,9 @@
 
 Pydantic converts values that do not match ("1" to 1), and then selects the member of the union that matches best. This
 is left to pydantic. Compiled code accepts only data whose types match the annotation exactly, at all levels: validation
-then converts nothing, and at most one member of a union matches. Any other data raises `Unmatched`.
+then converts nothing, and at most one member of a union matches. Any other data raises `Unmatched`. If a required key
+is missing, that is `Rejected`: there is nothing to convert, so pydantic need not be asked. No other member of a union
+accepts such data, because none accepts an object with the same discriminating value.
 """
 
 from collections.abc import Callable, Mapping
@@ -21,7 +23,7 @@ from .annotations import (
 )
 from .assembly import Layout, is_shared, literal, variables_of
 from .sdk_builder import SdkBuilder
-from .source_scope import Scope, ShapeConstructor, Unmatched
+from .source_scope import Scope, ShapeConstructor, Unmatched, rejected
 
 Shapes = Mapping[tuple[str, ...], ShapeConstructor]
 """Constructors by key tuple. A lookup never fails: a missing shape returns a function that compiles it."""
@@ -173,7 +175,7 @@ def compile_validated(
     """Return the function that builds the same object as `model.model_validate()` from a dict with exactly these keys.
 
     Raises:
-        Unsupported: such a dict is never valid, or its validation needs more than exact types.
+        Unsupported: validation of such a dict needs more than exact types.
     """
     fields: dict[str, Any] = dict(model.model_fields)  # type: ignore[attr-defined]
     variables = variables_of(keys)
@@ -181,6 +183,8 @@ def compile_validated(
     code = Validated(scope, sdk, shapes)
     wire_names = {name: field.alias or name for name, field in fields.items()}
     extras = tuple(key for key in keys if key not in wire_names.values())
+    if any(field.is_required() and wire_names[name] not in variables for name, field in fields.items()):
+        return rejected
     if not fields.keys().isdisjoint(extras):
         raise Unsupported("an extra key with the name of an aliased field")
     return Layout(
@@ -199,8 +203,6 @@ def compile_validated(
 
 
 def _default(name: str, field: Any) -> object:
-    if field.is_required():
-        raise Unsupported(f"not valid without its required field {name!r}")
     if field.default_factory is not None or not is_shared(field.default):
         raise Unsupported(f"the default of field {name!r} is created for each object")
     return field.default

@@ -156,6 +156,93 @@ class Tree(models.BaseModel):
     rest: Optional[list["Tree"]] = None  # noqa: UP045
 
 
+class Details(models.BaseModel):
+    cached: int
+    written: int
+
+
+class Usage(models.BaseModel):
+    total: int
+    details: Details
+
+
+class Answer(models.BaseModel):
+    usage: Optional[Usage] = None  # noqa: UP045
+    label: Union[str, Usage, None] = None  # noqa: UP007
+    part: Optional[Part] = None  # noqa: UP045
+    parts: Optional[list[Part]] = None  # noqa: UP045
+
+
+class Finished(models.BaseModel):
+    type: Literal["finished"]
+    answer: Answer
+    usage: Usage
+
+
+Event = Annotated[Union[Text, Finished], models.PropertyInfo(discriminator="type")]  # noqa: UP007
+
+OLD_USAGE = {"total": 2, "details": {"cached": 1}}
+OLD = {"type": "finished", "answer": {"usage": OLD_USAGE}, "usage": OLD_USAGE}
+
+
+class TestServersOlderThanTheSdk:
+    """A required key is missing, at any level: pydantic rejects the data, and the SDK fills in what there is."""
+
+    @pytest.mark.parametrize(
+        "answer",
+        [
+            {"usage": OLD_USAGE},
+            {"usage": {"total": "2", "details": {"cached": 1}}},
+            {"usage": {"details": None}},
+            {"usage": [OLD_USAGE]},
+            {"usage": {**OLD_USAGE, "cls": 1}},
+            {"label": OLD_USAGE},
+            {"label": [OLD_USAGE]},
+            {"part": {"type": "text"}},
+            {"part": {"type": "tool"}},
+            {"part": {"type": "new"}},
+            {"parts": [TEXT, {"type": "tool"}, {"type": "text"}]},
+        ],
+    )
+    def test_object_equals_the_sdk(self, constructors: Constructors, answer: Any) -> None:
+        for known in ({"usage": OLD_USAGE}, answer):  # after an object that taught the constructors, too
+            assert unlike_the_sdk(constructors, Answer, known) == []
+            assert unlike_the_sdk(constructors, Event, {**OLD, "answer": known}) == []
+
+    def test_neither_the_sdk_nor_pydantic_is_asked_again(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        asked: list[object] = []
+
+        def construct_type(**arguments: Any) -> Any:
+            asked.append(arguments["value"])
+            return models.construct_type(**arguments)
+
+        constructors = Constructors(doctored(construct_type=construct_type))
+        builder = constructors.builder(Event)
+        assert builder is not None
+        builder(OLD)
+        assert OLD in asked
+        asked.clear()
+        monkeypatch.setattr(Finished, "model_validate", asked.append)
+        left = constructors.left_to_sdk
+        again = builder({**OLD, "usage": {"total": 3, "details": {"cached": 2}}})
+        assert (asked, constructors.left_to_sdk) == ([], left)
+        assert (again.usage.total, again.answer.usage.details.cached) == (3, 1)
+
+    def test_complete_object_is_valid_after_a_rejected_one(self, constructors: Constructors) -> None:
+        complete = {"total": 2, "details": {"cached": 1, "written": 0}, "extra": 1}
+        assert unlike_the_sdk(constructors, Event, OLD) == []
+        assert unlike_the_sdk(constructors, Event, {**OLD, "answer": {"usage": complete}, "usage": complete}) == []
+
+    def test_mismatch_leaves_these_values_to_the_sdk(self) -> None:
+        def construct_field(*, value: Any, field: Any, key: str) -> Any:
+            return "another rule" if key == "usage" else models._construct_field(value=value, field=field, key=key)
+
+        builder = Constructors(doctored(_construct_field=construct_field)).builder(Answer)
+        assert builder is not None
+        builder({"usage": None})  # proves the shape without such a value
+        assert [builder({"usage": OLD_USAGE}).usage, builder({"usage": OLD_USAGE}).usage] == ["another rule"] * 2
+
+
 class TestSteppingAside:
     @pytest.mark.parametrize("type_", [str, object, dict, list[Message], Union[str, int], Union[Text, str], None])  # noqa: UP007
     def test_unsupported_types_are_left_to_the_sdk(self, constructors: Constructors, type_: object) -> None:
