@@ -68,7 +68,7 @@ def hostile(replies: Sequence[bytes]) -> Iterator[int]:
             except OSError:
                 return
             with connection:
-                connection.settimeout(5)
+                connection.settimeout(60)
                 try:
                     _read(connection)
                     connection.sendall(left.pop(0) if len(left) > 1 else left[0])

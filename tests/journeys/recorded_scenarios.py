@@ -87,7 +87,7 @@ def serving() -> Iterator[Server]:
             self.rfile.read(int(self.headers["content-length"]))
             response = made.script.pop(0)
             if response.after is not None:
-                response.after.wait(10)
+                response.after.wait(60)
             if response.wait and not response.parts:
                 made.over.wait(60)
                 self.close_connection = True

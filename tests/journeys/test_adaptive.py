@@ -100,7 +100,7 @@ def test_adaptive_deadline_needs_enough_calls(sim: Simulator, fresh: SharedState
 def test_the_users_own_limit_stays_the_limit(sim: Simulator, fresh: SharedState) -> None:
     learn(fresh, seconds=30.0)
     l0.instrument(l0.Policy(**{name: getattr(POLICY, name) for name in ("retry", "adaptive", "fallback")},
-                            timeout=l0.Timeout(initial_token=1_000)))  # fmt: skip
+                            timeout=l0.Timeout(initial_token=3_000)))  # fmt: skip
     sim.script(QUIET)
     ask(sim)
     assert models(sim) == ["gpt-4o", "spare"]

@@ -39,7 +39,7 @@ _REQUEST_ID = re.compile(r"\breq_\w+")
 NOW, ONCE, NEVER = Retry(base_delay=0), Retry(base_delay=0, max_retries=1), Retry(max_retries=0)
 STRICT = Policy(truncation="strict", retry=NOW)
 WORDS = "The tide forgets the names we wrote, the gulls forget the shore."
-SLOW = 1_000
+SLOW = 3_000
 """Milliseconds that a healthy attempt does not take."""
 
 

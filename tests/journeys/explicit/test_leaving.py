@@ -154,7 +154,7 @@ async def test_the_first_token_clock_holds_before_the_headers(sim: Simulator, st
     async with async_client(sim, chat) as made:
         stream = await l0(
             lambda: chat(made),
-            timeout=Timeout(initial_token=1_000, inter_token=None),
+            timeout=Timeout(initial_token=3_000, inter_token=None),
             retry=library.Retry(base_delay=0.001),
             on_timeout=ended.append,
         )

@@ -16,7 +16,7 @@ CALLS = f'''
 import asyncio, os, pytest, openai, anthropic
 
 URL = os.environ["SIMULATOR"]
-OPTIONS = dict(api_key=os.environ.get("KEY", "{KEY}"), max_retries=0, timeout=1)
+OPTIONS = dict(api_key=os.environ.get("KEY", "{KEY}"), max_retries=0, timeout=60)
 ASKED = dict(model="gpt-4o", messages=[{{"role": "user", "content": "hello"}}])
 
 
@@ -174,6 +174,8 @@ def test_workers_of_xdist(run: Run) -> None:
 
 
 BROKEN = """
+OPTIONS["timeout"] = 3  # a stall lasts so long: what comes before it must come in time
+
 @pytest.mark.l0_cassette
 @pytest.mark.parametrize("mode", ["sync", "async"])
 def test_broken(mode):

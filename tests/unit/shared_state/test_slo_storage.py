@@ -202,8 +202,7 @@ def test_slow_disk_blocks_no_call(tmp_path, clock, disk, caplog):
 
 
 def test_disk_that_hangs_bounds_sigterm_and_all_calls_after_it(tmp_path, clock, disk, monkeypatch):
-    monkeypatch.setattr(slo_storage, "TERMINATING", 0.05)
-    monkeypatch.setattr(slo_storage, "WAITING_BUDGET", 0.1)
+    monkeypatch.setattr(slo_storage, "WAITING_BUDGET", 0.3)
     handled: list[int] = []
     before = signal.signal(signal.SIGTERM, lambda number, _: handled.append(number))
     slos = SloTracker(clock)
@@ -216,7 +215,7 @@ def test_disk_that_hangs_bounds_sigterm_and_all_calls_after_it(tmp_path, clock, 
         began = time.monotonic()
         for _ in range(1000):
             slos.attempt(TARGET, GOOD)
-        assert time.monotonic() - began < 30  # 50 s, if each of them waited
+        assert time.monotonic() - began < 120  # 300 s, if each of them waited
         disk.free.set()
         slos._saver.stop(60)
     finally:
@@ -226,17 +225,24 @@ def test_disk_that_hangs_bounds_sigterm_and_all_calls_after_it(tmp_path, clock, 
 
 def test_save_of_a_caller_without_a_thread_is_bounded(tmp_path, clock, caplog, monkeypatch):
     """Another process has the file, and no thread can be started."""
+    waits = []
+    connect = sqlite3.connect
+
+    def connecting(*args, timeout=5.0):  # the default of sqlite3
+        waits.append(timeout)
+        return connect(*args, timeout=timeout)
+
     path = tmp_path / "slo.db"
     slos = SloTracker(clock)
     slos.start([UP], storage=Storage(path))
     slos.attempt(TARGET, GOOD)
     other = sqlite3.connect(path)
     other.execute("BEGIN EXCLUSIVE")
-    began = time.monotonic()
+    monkeypatch.setattr(sqlite3, "connect", connecting)
     slos._saver.terminate()
     slos.attempt(TARGET, GOOD)
     slos.stop()
-    assert time.monotonic() - began < 6
+    assert 0 < sum(waits) < 2
     other.close()
     assert caplog.text.count("are not stored") == 1
 
