@@ -62,8 +62,17 @@ def test_texts_use_plain_words(pattern: str) -> None:
     assert matches == {}, f"write: {PLAIN_WORDS[pattern]}"
 
 
+CODE = re.compile(r"^```.*?^```|`[^`\n]*`", re.MULTILINE | re.DOTALL)
+ONE_TERM = re.compile(r"(?<!\*time to )(?<!\*)\bfirst[- ]tokens?\b", re.IGNORECASE)
+"""A term with two meanings. In italics it is quoted: the name that others, or a label, give it."""
+
+
+def test_pages_tell_the_first_chunk_of_a_call_from_the_first_content_of_an_attempt() -> None:
+    found = {file.name: ONE_TERM.findall(CODE.sub("`", text_of(file))) for file in PAGES}
+    assert {name: words for name, words in found.items() if words} == {}, "write: first chunk, or first content"
+
+
 def test_pages_have_no_doubled_words() -> None:
-    code = re.compile(r"^```.*?^```|`[^`\n]*`", re.MULTILINE | re.DOTALL)
     doubled = re.compile(r"\b([a-zA-Z]{2,})\s+\1\b")
-    found = {file.name: doubled.findall(code.sub("`", text_of(file))) for file in PAGES}
+    found = {file.name: doubled.findall(CODE.sub("`", text_of(file))) for file in PAGES}
     assert {name: words for name, words in found.items() if words} == {}

@@ -21,7 +21,7 @@ SAMPLE = 60
 """Calls of the quick test, which takes about 2 s."""
 
 
-@pytest.mark.parametrize("name", ["first token 1 s", "hedge after 800 ms"])
+@pytest.mark.parametrize("name", ["first content 1 s", "hedge after 800 ms"])
 def test_backtest_of_the_recorded_policy_is_the_recording(tmp_path: Path, name: str) -> None:
     record(tmp_path, POLICIES[name], SAMPLE, seed=3)
     recorded, result = backtest(tmp_path, {name: POLICIES[name]})

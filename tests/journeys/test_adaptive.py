@@ -1,4 +1,4 @@
-"""Adaptive first-token deadlines: the usual time of the provider limits the wait, if there is a fallback."""
+"""Adaptive first-content deadlines: the usual time of the provider limits the wait, if there is a fallback."""
 
 import asyncio
 from typing import Any

@@ -298,7 +298,7 @@ def _simulate_arguments(simulate: argparse.ArgumentParser) -> None:
         metavar="MODEL",
         help="delays as measured for a model, such as gpt-5.4; the options below change it",
     )
-    add("--first-token-ms", type=float, metavar="MS", help="median time to the first token (default: 0)")
+    add("--first-token-ms", type=float, metavar="MS", help="median time to the first content (default: 0)")
     add("--inter-token-ms", type=float, metavar="MS", help="median time between tokens (default: 0)")
     add("--sigma", type=float, metavar="X", help="sigma of the log-normal delays (default: 0.5)")
     add("--stragglers", type=float, metavar="X", help="share of slow requests, 0 to 1 (default: 0)")

@@ -327,7 +327,7 @@ class Fallback:
 class Hedge:
     """A second request in parallel with a slow one. The first of the two that brings content becomes the answer.
 
-    ``after``: **milliseconds** from the request, or a ``timedelta``. ``None``: the 95th percentile of the first-token
+    ``after``: **milliseconds** from the request, or a ``timedelta``. ``None``: the 95th percentile of the first-content
     times of the last 200 calls to the same provider and model with a prompt of this size. Below 20 samples there is no
     hedge.
     """
@@ -376,7 +376,7 @@ class Policy:
     have delivered nothing; ``"never"``, none.
 
     Shared by all calls to one provider and model: ``budget`` limits retries to a share of the traffic; ``breaker``
-    stops sending calls while most of them fail; ``adaptive`` limits the wait for a first token to its usual time (twice
+    stops sending calls while most of them fail; ``adaptive`` limits the wait for first content to its usual time (twice
     the 99th percentile of the last 200, at least 2 s) if there is a fallback.
 
     ``hedge``: ``True`` or a `Hedge`: if a stream's first content is late, send a second request and use the faster one;

@@ -40,7 +40,7 @@ class AdmissionControl:
         self._leg = 0
         self._permit: BreakerPermit | None = None
         self.learns = call.streaming and (call.policy.adaptive or bool(call.policy.hedge))
-        """True if the first-token times of this call are recorded."""
+        """True if the first-content times of this call are recorded."""
         self._size = ""
         if self.learns:
             self._size = prompt_size(len(repr(call.body)) if characters is None else characters)
@@ -97,7 +97,7 @@ class AdmissionControl:
         return hedge.after / 1000 if hedge.after is not None else self._first_tokens().p95
 
     def deadline(self, limit: float | None) -> float | None:
-        """Return the seconds that an attempt may take to its first token: the usual time, at most ``limit``.
+        """Return the seconds that an attempt may take to its first content: the usual time, at most ``limit``.
 
         The last leg keeps ``limit``, because no other source could serve the call.
         """
@@ -107,7 +107,7 @@ class AdmissionControl:
         return limit if usual is None else usual
 
     def first_content(self, seconds: float) -> None:
-        """Record the seconds to the first token of an attempt, or to the end of its wait. Only the first value per
+        """Record the seconds to the first content of an attempt, or to the end of its wait. Only the first value per
         attempt counts."""
         if self.learns and not self._first_content_recorded:
             self._first_content_recorded = True

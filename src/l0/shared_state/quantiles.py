@@ -1,4 +1,4 @@
-"""Keep observed first-token times. Hedges and adaptive deadlines are set by their quantiles.
+"""Keep observed first-content times. Hedges and adaptive deadlines are set by their quantiles.
 
 Only the last 200 samples are kept, so quantiles are exact and old samples expire. Samples are sorted when a quantile is
 read, which is once per call that hedges; adding a sample therefore takes no lock. Sketches (DDSketch, t-digest, P2)
@@ -52,7 +52,7 @@ class Quantiles:
         return len(self._samples)
 
     def add(self, seconds: float) -> None:
-        """Add one first-token time. A negative, infinite or NaN value is ignored.
+        """Add one first-content time. A negative, infinite or NaN value is ignored.
 
         Callers also add abandoned attempts, with the time for which they waited. Otherwise a deadline would only
         learn from the calls that met it.
@@ -86,7 +86,7 @@ class Quantiles:
         return self.quantile(0.99)
 
     def deadline(self, limit: float | None) -> float | None:
-        """Return the adaptive first-token deadline in s: twice the p99, at least 2 s, at most the user's ``limit``."""
+        """Return the adaptive first-content deadline in s: twice the p99, at least 2 s, at most ``limit``."""
         p99 = self.p99
         if p99 is None:
             return None
@@ -94,7 +94,7 @@ class Quantiles:
 
 
 class FirstTokenLatencies(Keyed[Series, Quantiles]):
-    """The first-token latencies of a process: ``latencies[provider, model, prompt_size(characters)]``.
+    """The first-content latencies of a process: ``latencies[provider, model, prompt_size(characters)]``.
 
     ``make``: create the quantiles of a series.
     """

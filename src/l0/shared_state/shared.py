@@ -1,5 +1,5 @@
 """Collect the state that all calls share: sources known to send terminal events, retry budgets, breakers, objectives,
-first-token latencies."""
+first-content latencies."""
 
 from __future__ import annotations
 

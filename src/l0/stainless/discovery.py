@@ -129,7 +129,7 @@ def instrument(
     ``L0_RECORD_CONTENT`` says, else off. ``provider_names``: the ``gen_ai.provider.name`` of calls to a host, such as
     ``{"localhost:8000": "vllm"}``, in place of the name that L0 knows. ``None``: as ``L0_PROVIDER_NAMES`` says.
     ``fleet``: the URL of a Redis, such as ``"redis://localhost:6379/0"``, with which processes share retry budgets,
-    breakers, first-token times and objectives (docs/fleet.md); ``False`` for none. ``None``: as ``L0_FLEET`` says.
+    breakers, first-content times and objectives (docs/fleet.md); ``False`` for none. ``None``: as ``L0_FLEET`` says.
 
     OTLP export can be set up only once per process: a later ``otlp`` that would change it has no effect, and a
     `RuntimeWarning` says so.

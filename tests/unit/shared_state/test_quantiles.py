@@ -1,4 +1,4 @@
-"""Observed first-token times: exact over the last 200, silent below 20."""
+"""Observed first-content times: exact over the last 200, silent below 20."""
 
 import math
 import threading

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import argparse
 
-DESCRIPTION = """Show the overview of a running l0 view in the terminal: calls, success, first tokens and gaps of each
-model, causes of failed attempts, error budgets in danger, the newest failed calls and the slowest ones. It is refreshed
-until q or Ctrl-C; into a pipe, or without rich (pip install 'l0-otel[cli]'), it is printed once. Exit code: 0, or 2 for
-invalid input and if no l0 view answers."""
+DESCRIPTION = """Show the overview of a running l0 view in the terminal: calls, success, times to first chunk and gaps
+of each model, causes of failed attempts, error budgets in danger, the newest failed calls and the slowest ones. It is
+refreshed until q or Ctrl-C; into a pipe, or without rich (pip install 'l0-otel[cli]'), it is printed once. Exit code:
+0, or 2 for invalid input and if no l0 view answers."""
 
 
 def add_arguments(top: argparse.ArgumentParser) -> None:

@@ -1,4 +1,4 @@
-"""The first-token times of the whole fleet: a stream in Redis that keeps the latest, and each process's copy of it."""
+"""The first-content times of the whole fleet: a stream in Redis of the latest, and each process's copy of it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The first-token times of a fleet as one process sees them: what Redis has sent, and what it does not know yet."""
+"""The first-content times of a fleet as one process sees them: what Redis has sent, and what it does not know yet."""
 
 from types import SimpleNamespace
 from typing import Any
