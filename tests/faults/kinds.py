@@ -193,7 +193,9 @@ STATUSES = (
 
 NO_STREAM = (Cause.NOT_A_STREAM, P)
 # Long where a connection, headers or content must come in time first: a slow machine needs more than 150 ms for them.
-SHORT, IN_TIME = 2.0, {"timeout": l0.Timeout(initial_token=2_000, inter_token=150)}
+SHORT = 2.0
+# Frames are held for longer than the limit: a frame that is released after 2 s would forbid the retry.
+IN_TIME = {"timeout": l0.Timeout(initial_token=2_000, inter_token=150), "hold": l0.Hold(seconds=60)}
 SILENCE = (
     *kinds(16, "200 HTML", BOTH, Fault.html(), *NO_STREAM, CONNECTION, 2),
     *kinds(16, "200 JSON error", BOTH, Fault.json_error(), *NO_STREAM, CONNECTION, 2),
