@@ -21,7 +21,7 @@ from .describe import INVOKE_STREAM, message_body, with_body
 from .single_attempt import SingleAttempt, new_call_id
 
 _RETRIED = frozenset({429, 500, 502, 503, 504, 509})
-"""Statuses that botocore repeats, by its mode. It also repeats by codes, which the engine knows."""
+"""Statuses that botocore retries, by its mode. It also retries some error codes, which the engine knows."""
 _DEFAULT_ATTEMPTS: Mapping[str, int] = {"legacy": 5}
 _STANDARD_ATTEMPTS = 3
 _LONGEST_WAIT = 20.0
@@ -86,8 +86,8 @@ class BedrockCallAdapter(WrappedCallAdapter):
 
     # -- failing ------------------------------------------------------------------------------------------------
 
-    def repeats(self, error: Exception, status: int | None) -> bool:  # noqa: ARG002 - the status decides
-        """As `WrappedCallAdapter.repeats`."""
+    def sdk_retries(self, error: Exception, status: int | None) -> bool:  # noqa: ARG002 - the status decides
+        """As `WrappedCallAdapter.sdk_retries`."""
         return status is None or status in _RETRIED
 
     def backoff(self, retry: int, failure: Failure) -> float:
@@ -147,7 +147,7 @@ class BedrockCallAdapter(WrappedCallAdapter):
 
 
 def retries_of(client: Any) -> tuple[int, int]:
-    """Return how often the client repeats a request, and how often it does by default."""
+    """Return how often the client retries a request, and how often it does by default."""
     retries = client.meta.config.retries or {}
     default = _DEFAULT_ATTEMPTS.get(retries.get("mode", ""), _STANDARD_ATTEMPTS)
     total = retries.get("total_max_attempts")

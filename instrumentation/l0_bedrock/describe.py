@@ -23,7 +23,7 @@ _SETTINGS = (
     ("maxTokens", names.REQUEST_MAX_TOKENS, int),
 )
 _HARMLESS_TOOLS = frozenset({"nova_grounding", "nova_code_interpreter"})
-"""Tools of the server that only read or compute: a repeat of them only costs tokens."""
+"""Tools of the server that only read or compute: a retry of them only costs tokens."""
 
 
 def describe(operation: str, parameters: Mapping[str, Any]) -> InferenceRequest | None:

@@ -77,13 +77,13 @@ class GoogleCallAdapter(WrappedCallAdapter):
         wait = asked if failure.retry_after is None else failure.retry_after
         return replace(failure, retry_after=wait, code=text_of(getattr(error, "status", None)) or failure.code)
 
-    def repeats(self, error: Exception, status: int | None) -> bool:  # noqa: ARG002 - the status decides
-        """As `WrappedCallAdapter.repeats`. The SDK repeats nothing unless its `HttpRetryOptions` are set."""
+    def sdk_retries(self, error: Exception, status: int | None) -> bool:  # noqa: ARG002 - the status decides
+        """As `WrappedCallAdapter.sdk_retries`. The SDK retries nothing unless its `HttpRetryOptions` are set."""
         if status is None:
             return True
         given = getattr(self._options, "http_status_codes", None)
-        repeated = self._options is not None or self.call.policy.asks_for_repeats
-        return repeated and status in (given or self._module._RETRY_HTTP_STATUS_CODES)
+        retries = self._options is not None or self.call.policy.asks_for_retries
+        return retries and status in (given or self._module._RETRY_HTTP_STATUS_CODES)
 
     def backoff(self, retry: int, failure: Failure) -> float:  # noqa: ARG002
         """Return the SDK's own delay, in seconds."""
@@ -144,9 +144,9 @@ class GoogleCallAdapter(WrappedCallAdapter):
 
 
 def retries_of(module: Any, client: Any, http_options: Any, *, implicit: bool) -> tuple[int, int]:
-    """Return how often the SDK repeats a request, and how often it would by its own default if it were to.
+    """Return how often the SDK retries a request as configured, and how often it does if its options set no number.
 
-    ``implicit``: it repeats once without being asked to, after a request over aiohttp that got no answer.
+    ``implicit``: without any options, it retries once after a request over aiohttp that got no answer.
     """
     default = module._RETRY_ATTEMPTS - 1
     options = _retry_options(client, http_options)

@@ -43,7 +43,7 @@ class GoogleCalls:
 
     async def async_request(self, wrapped: Callable[..., Any], client: Any, args: Any, kwargs: Any) -> Any:
         """As `request`."""
-        runtime = self._begin(client, args, kwargs, stream=False, implicit=self._repeats(client))
+        runtime = self._begin(client, args, kwargs, stream=False, implicit=self._retries_once(client))
         if runtime is None:
             return await wrapped(*args, **kwargs)
         send = partial(client._async_request_once, **self._single)
@@ -65,7 +65,7 @@ class GoogleCalls:
         self, wrapped: Callable[..., Any], client: Any, args: Any, kwargs: Any
     ) -> AsyncIterator[Any]:
         """As `request_streamed`. The SDK awaits this function when the first item is asked for."""
-        runtime = self._begin(client, args, kwargs, stream=True, implicit=self._repeats(client))
+        runtime = self._begin(client, args, kwargs, stream=True, implicit=self._retries_once(client))
         if runtime is None:
             items: AsyncIterator[Any] = await wrapped(*args, **kwargs)
             return items
@@ -111,9 +111,9 @@ class GoogleCalls:
             _log.debug("l0 leaves alone a request that it cannot serve: %s", raised())
             return None
 
-    def _repeats(self, client: Any) -> bool:
-        """Return True if the SDK repeats async requests of this client once without being asked to, and L0 can do that
-        in its place."""
+    def _retries_once(self, client: Any) -> bool:
+        """Return True if the SDK retries async requests of this client once although nobody set a number of retries,
+        and L0 can do so in its place."""
         return bool(self._single and client._use_aiohttp())
 
 

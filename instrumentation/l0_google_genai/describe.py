@@ -31,7 +31,7 @@ _HARMLESS_TOOLS = frozenset(
         *("codeExecution", "urlContext", "retrieval", "fileSearch", "computerUse"),
     }
 )
-"""Tools of the user's own, and tools of the server that only read or compute: a repeat of them only costs tokens."""
+"""Tools of the user's own, and tools of the server that only read or compute: a retry of them only costs tokens."""
 
 
 def describe(client: Any, path: str, body: Mapping[str, Any], *, stream: bool) -> InferenceRequest | None:

@@ -101,8 +101,8 @@ class LitellmCallAdapter(WrappedCallAdapter):
             return None if failure is None else replace(failure, error=error)
         return super().failed(error, opened=opened)
 
-    def repeats(self, error: Exception, status: int | None) -> bool:  # noqa: ARG002 - the status decides
-        """As `WrappedCallAdapter.repeats`. litellm repeats nothing here: its own retries begin another call."""
+    def sdk_retries(self, error: Exception, status: int | None) -> bool:  # noqa: ARG002 - the status decides
+        """As `WrappedCallAdapter.sdk_retries`. litellm retries nothing here: its own retries begin another call."""
         return status is None or bool(self._module.litellm._should_retry(status))
 
     def backoff(self, retry: int, failure: Failure) -> float:  # noqa: ARG002

@@ -44,7 +44,7 @@ _SUMS = (
     ),
     Panel(
         title="Requests per call",
-        says="1 if no request was repeated.",
+        says="1 if no request was retried.",
         kind="number",
         queries=[Query(f"{rate(names.ATTEMPTS, by=(), window=RANGE)} / {count(_DURATION, by=(), window=RANGE)}")],
     ),

@@ -90,7 +90,7 @@ _CAUSES = (
 
 _WORK = (
     _rate_panel(
-        "Retries, by cause", "Repeated requests, by the cause of the failure.", names.RETRIES, PROVIDER, _CAUSE
+        "Retries, by cause", "Retries, by the cause of the failure.", names.RETRIES, PROVIDER, _CAUSE
     ),
     Panel(
         title="Retries per call",

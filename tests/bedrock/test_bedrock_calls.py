@@ -39,7 +39,7 @@ def frames(answer: Answer) -> bytes:
 
 
 @apis
-def test_policy_repeats_what_breaks_before_content(stage: BedrockStage, api: str) -> None:
+def test_policy_retries_what_breaks_before_content(stage: BedrockStage, api: str) -> None:
     with l0.policy(retry=RETRY):
         seen = stage.call(Fault.cut(at_event=1), api=api, client=stage.plain)
     assert text_of(seen.chunks) == WHOLE
@@ -47,7 +47,7 @@ def test_policy_repeats_what_breaks_before_content(stage: BedrockStage, api: str
 
 
 @apis
-def test_nothing_is_repeated_that_the_client_would_not_repeat(stage: BedrockStage, api: str) -> None:
+def test_nothing_is_retried_that_the_client_would_not_retry(stage: BedrockStage, api: str) -> None:
     seen = stage.call(Fault.status(503), api=api, client=stage.plain)
     assert type(seen.error) is stage.plain.exceptions.ServiceUnavailableException
     assert (seen.requests, seen.spans) == (1, 1)
@@ -158,7 +158,7 @@ def test_exception_in_a_stream_keeps_its_response(stage: BedrockStage, api: str)
     assert seen.error.reason == "rate_limit"
 
 
-def test_exception_in_a_stream_that_blames_the_request_is_not_repeated(stage: BedrockStage) -> None:
+def test_exception_in_a_stream_that_blames_the_request_is_not_retried(stage: BedrockStage) -> None:
     seen = stage.call(Fault.in_band_error(at_event=1, code="ValidationException"))
     assert isinstance(seen.error, EventStreamError)
     assert seen.requests == 1

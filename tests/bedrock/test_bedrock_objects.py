@@ -101,7 +101,7 @@ def test_response_is_the_one_of_botocore(stage: BedrockStage, api: str) -> None:
 
 
 @pytest.mark.usefixtures("on")
-def test_complete_answer_is_repeated_after_a_failure(stage: BedrockStage) -> None:
+def test_complete_answer_is_retried_after_a_failure(stage: BedrockStage) -> None:
     for fault in (Fault.status(503), Fault.status(429), Fault.html(), Fault.empty(), Fault.json_error(), Fault.cut()):
         stage.sim.reset()
         stage.exporter.clear()

@@ -130,7 +130,7 @@ def test_the_helpers_still_work(stage: Stage, api: Api, sync: bool) -> None:
 
 @sync_and_async
 @rerun
-def test_a_failed_request_for_the_rest_is_repeated_too(stage: Stage, api: Api, sync: bool) -> None:
+def test_a_failed_request_for_the_rest_is_retried_too(stage: Stage, api: Api, sync: bool) -> None:
     whole = play(stage, api, Reply(answer=LINES), sync=sync, policy=EXACT)
     replies = (broken(LINES, Fault.cut(at_event=LATE)), Fault.status(503), Fault.refuse(), Reply(answer=LINES))
     got = play(stage, api, *replies, sync=sync, policy=EXACT)

@@ -31,7 +31,7 @@ STREAMS = 200
 
 @flavours
 @pytest.mark.parametrize("retries", [True, False], ids=["with retry options", "without"])
-def test_policy_repeats_what_breaks_before_content(stage: GoogleStage, flavour: str, retries: bool) -> None:
+def test_policy_retries_what_breaks_before_content(stage: GoogleStage, flavour: str, retries: bool) -> None:
     with l0.policy(retry=RETRY):
         seen = stage.call(body_of(), Fault.cut(at_event=0), flavour=flavour, retries=retries)
     assert text_of(seen.chunks) == WHOLE
@@ -39,7 +39,7 @@ def test_policy_repeats_what_breaks_before_content(stage: GoogleStage, flavour: 
 
 
 @flavours
-def test_nothing_is_repeated_that_the_sdk_would_not_repeat(stage: GoogleStage, flavour: str) -> None:
+def test_nothing_is_retried_that_the_sdk_would_not_retry(stage: GoogleStage, flavour: str) -> None:
     seen = stage.call(body_of(), Fault.status(503), flavour=flavour, retries=False)
     assert type(seen.error) is genai.errors.ServerError
     assert (seen.requests, seen.spans) == (1, 1)

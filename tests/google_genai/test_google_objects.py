@@ -82,7 +82,7 @@ def test_complete_objects_are_those_of_the_sdk(stage: GoogleStage, flavour: str,
 
 @flavours
 @pytest.mark.usefixtures("on")
-def test_complete_answer_is_repeated_after_a_failure(stage: GoogleStage, flavour: str) -> None:
+def test_complete_answer_is_retried_after_a_failure(stage: GoogleStage, flavour: str) -> None:
     for fault in (Fault.status(503), Fault.html(), Fault.empty(), Fault.json_error(), Fault.cut()):
         stage.sim.reset()
         stage.exporter.clear()

@@ -133,7 +133,7 @@ def test_block_of_reliability_runs(section: str, number: int) -> None:
 
 
 @pytest.mark.parametrize("number", [THEIRS, OURS], ids=["theirs", "l0"])
-def test_both_repeat_a_stream_whose_connection_breaks(number: int) -> None:
+def test_both_retry_a_stream_whose_connection_breaks(number: int) -> None:
     with simulator() as sim:
         sim.script("reset at_event=5", "reset at_event=5", "ok")
         assert "simulated model" in run(block("tenacity", number), sim)
@@ -141,7 +141,7 @@ def test_both_repeat_a_stream_whose_connection_breaks(number: int) -> None:
 
 
 @pytest.mark.parametrize("fault", ["empty", "clean_end at_event=5"])
-def test_only_l0_repeats_an_answer_that_is_not_complete(fault: str) -> None:
+def test_only_l0_retries_an_answer_that_is_not_complete(fault: str) -> None:
     with simulator() as sim:
         for number, requests in ((THEIRS, 1), (OURS, 2)):
             before = len(sim.requests)

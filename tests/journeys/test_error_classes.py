@@ -258,7 +258,7 @@ SPELLINGS = [
 
 
 @pytest.mark.parametrize("data", SPELLINGS)
-def test_deterministic_error_in_a_stream_is_not_repeated(sim: Simulator, data: bytes) -> None:
+def test_deterministic_error_in_a_stream_is_not_retried(sim: Simulator, data: bytes) -> None:
     l0.instrument(l0.Policy(retry=l0.Retry(base_delay=0)))
     sim.script(*[Reply(body=RecordedBody(content=b"data: " + data + b"\n\n"))] * 2)
     with pytest.raises(openai.APIError) as raised:

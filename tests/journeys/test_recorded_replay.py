@@ -137,7 +137,7 @@ def test_another_client_gets_the_bytes_and_a_request_without_a_recording_the_nea
         assert post(replayed.origin, "/another/base/v1/chat/completions", arguments(True))[0] == 503
 
 
-def test_an_unmatched_request_is_not_repeated_by_the_sdk(server: Server, tmp_path: Path) -> None:
+def test_an_unmatched_request_is_not_retried_by_the_sdk(server: Server, tmp_path: Path) -> None:
     record(server, tmp_path, SCENARIOS["healthy"], True)
     with replay(tmp_path) as replayed, openai.OpenAI(api_key="k", base_url=replayed.openai) as client:
         with pytest.raises(openai.NotFoundError, match="No recorded request matches"):

@@ -38,7 +38,7 @@ def has_text(event: Any) -> bool:
 
 @sync_and_async
 @pytest.mark.parametrize("more", [{}, {"store": True}, {"tools": [{"type": "web_search"}]}], ids=str)
-def test_a_response_that_nobody_has_seen_is_repeated(
+def test_a_response_that_nobody_has_seen_is_retried(
     sim: Simulator, spans: Spans, sync: bool, more: dict[str, Any]
 ) -> None:
     whole = respond(sim, sync, **more)
@@ -50,7 +50,7 @@ def test_a_response_that_nobody_has_seen_is_repeated(
 
 @sync_and_async
 @pytest.mark.parametrize("more", [{"conversation": "conv_1"}, {"background": True}], ids=str)
-def test_a_response_with_an_effect_is_not_repeated(
+def test_a_response_with_an_effect_is_not_retried(
     sim: Simulator, spans: Spans, sync: bool, more: dict[str, Any]
 ) -> None:
     sim.script(CREATED)
@@ -69,7 +69,7 @@ def test_a_response_with_an_effect_is_not_repeated(
         ("never", {"store": False}, 1),
     ],
 )
-def test_replay_says_what_is_repeated(
+def test_replay_says_what_is_retried(
     sim: Simulator, spans: Spans, sync: bool, replay: Any, more: dict[str, Any], requests: int
 ) -> None:
     sim.script(CREATED)
@@ -83,7 +83,7 @@ def test_replay_says_what_is_repeated(
 
 
 @sync_and_async
-def test_never_still_repeats_what_was_refused(sim: Simulator, spans: Spans, sync: bool) -> None:
+def test_never_still_retries_what_was_refused(sim: Simulator, spans: Spans, sync: bool) -> None:
     sim.script(Fault.status(503))
     with l0.policy(replay="never"):
         assert respond(sim, sync)
@@ -91,7 +91,7 @@ def test_never_still_repeats_what_was_refused(sim: Simulator, spans: Spans, sync
 
 
 @sync_and_async
-def test_a_policy_in_shadow_mode_says_what_it_would_not_repeat(sim: Simulator, spans: Spans, sync: bool) -> None:
+def test_a_policy_in_shadow_mode_says_what_it_would_not_retry(sim: Simulator, spans: Spans, sync: bool) -> None:
     sim.script(CREATED)
     with l0.policy(mode="shadow", replay="never", retry=AT_ONCE):
         assert respond(sim, sync)
@@ -129,7 +129,7 @@ def test_the_default_obeys_max_retries_of_zero(sim: Simulator, sync: bool) -> No
 
 
 @sync_and_async
-def test_the_agent_preset_repeats_an_answer_that_broke_after_its_first_words(sim: Simulator, sync: bool) -> None:
+def test_the_agent_preset_retries_an_answer_that_broke_after_its_first_words(sim: Simulator, sync: bool) -> None:
     l0.instrument(l0.Policy.agent())
     whole = respond(sim, sync)  # its end shows that this server sends terminal events
     sim.reset()

@@ -66,7 +66,7 @@ def parsed(answer: Any) -> Any:
 
 @sync_and_async
 @cases
-def test_whole_answer_that_is_none_is_repeated(
+def test_whole_answer_that_is_none_is_retried(
     sim: Simulator, sync: bool, ours: bool, call: Callable[[Any], Any], fault: Fault
 ) -> None:
     whole = made(sim, sync, ours, call)
@@ -89,7 +89,7 @@ def test_whole_answer_that_is_none_every_time_is_an_error(
     assert len(sim.requests) == 3
 
 
-def test_whole_answer_with_an_effect_is_not_repeated(sim: Simulator) -> None:
+def test_whole_answer_with_an_effect_is_not_retried(sim: Simulator) -> None:
     l0.instrument(l0.Policy(retry=l0.Retry(base_delay=0)))
     sim.script(Fault.html())
     with pytest.raises(openai.APIConnectionError):

@@ -41,7 +41,7 @@ STALL = Fault.stall(at_event=8, seconds=0.05) | Fault.cut(at_event=8)
 
 @sync_and_async
 @routes
-def test_policy_repeats_what_breaks_before_content(stage: LitellmStage, route: Route, sync: bool) -> None:
+def test_policy_retries_what_breaks_before_content(stage: LitellmStage, route: Route, sync: bool) -> None:
     with l0.policy(retry=NO_WAIT):
         seen = stage.call(route, Fault.cut(at_event=0), sync=sync)
     assert text_of(seen) == WHOLE
@@ -64,7 +64,7 @@ def test_answer_that_is_cut_raises_an_error_of_litellm(stage: LitellmStage, rout
 
 @sync_and_async
 @DIALECTS
-def test_nothing_is_repeated_without_a_policy(stage: LitellmStage, route: Route, sync: bool) -> None:
+def test_nothing_is_retried_without_a_policy(stage: LitellmStage, route: Route, sync: bool) -> None:
     seen = stage.call(route, Fault.status(503), sync=sync)
     assert type(seen.error) is litellm.exceptions.ServiceUnavailableError
     assert (seen.requests, seen.spans) == (1, 1)
@@ -184,7 +184,7 @@ def router(stage: LitellmStage, **more: Any) -> Any:
 
 
 @sync_and_async
-def test_call_of_a_router_is_repeated_before_content(stage: LitellmStage, sync: bool) -> None:
+def test_call_of_a_router_is_retried_before_content(stage: LitellmStage, sync: bool) -> None:
     stage.sim.reset()
     stage.sim.script(Fault.cut(at_event=0))
     with l0.policy(retry=NO_WAIT):

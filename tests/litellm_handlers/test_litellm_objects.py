@@ -89,7 +89,7 @@ def test_span_names_the_provider(stage: LitellmStage, route: Route) -> None:
 @pytest.mark.usefixtures("on")
 @sync_and_async
 @pytest.mark.parametrize("route", WIDELY_READ, ids=str)
-def test_complete_answer_is_repeated_after_a_failure(stage: LitellmStage, route: Route, sync: bool) -> None:
+def test_complete_answer_is_retried_after_a_failure(stage: LitellmStage, route: Route, sync: bool) -> None:
     for fault in (Fault.status(503), Fault.html(), Fault.empty(), Fault.json_error(), Fault.cut()):
         stage.sim.reset()
         stage.sim.script(fault)

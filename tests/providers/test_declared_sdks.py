@@ -33,7 +33,7 @@ def test_objects_are_those_of_the_sdk(stage: ProviderStage, dialect: str, sync: 
 
 @sync_and_async
 @dialects
-def test_failure_before_content_is_repeated(stage: ProviderStage, dialect: str, sync: bool) -> None:
+def test_failure_before_content_is_retried(stage: ProviderStage, dialect: str, sync: bool) -> None:
     _skip_without(stage, dialect)
     whole = stage.call(body_of(dialect), sync=sync)
     stage.on()

@@ -51,7 +51,7 @@ def test_provider_takes_at_most_20_lines() -> None:
 
 
 @NEEDED
-def test_call_is_repeated(sim: Simulator, tmp_path: Path) -> None:
+def test_call_is_retried(sim: Simulator, tmp_path: Path) -> None:
     sim.reset()
     sim.script(Fault.reset(at_event=0))
     assert _run(tmp_path, "-c", PROGRAM, sim.origin).strip()

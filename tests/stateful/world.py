@@ -97,7 +97,7 @@ class Made:
     def most(self) -> int:
         """Requests that the policy allows."""
         retry = self.policy.retry
-        limit = self.retries or (_DEFAULT_RETRIES if self.policy.asks_for_repeats else 0)
+        limit = self.retries or (_DEFAULT_RETRIES if self.policy.asks_for_retries else 0)
         each = 0 if limit == 0 else limit if retry is None else retry.max_retries
         return (1 + each) * (1 + len(self.policy.legs)) + bool(self.policy.hedge)
 

@@ -127,7 +127,7 @@ def retry_decision(
 
 
 def _hopeless(call: Call, failure: Failure, phase: Phase) -> bool:
-    """Return True if a repeat cannot succeed, or if the server, or the SDK's own table, rules it out."""
+    """Return True if a retry cannot succeed, or if the server, or the SDK's own table, rules it out."""
     if failure.cause is Cause.QUOTA:
         return True
     if call.policy.retry is None:

@@ -16,10 +16,10 @@ class StopReason(Enum):
     """The limit, rule or field of the policy that ruled out another attempt. The values are its wording."""
 
     HOPELESS = ""
-    """A repeat cannot succeed, or the server rules it out: the failure explains itself."""
+    """A retry cannot succeed, or the server rules it out: the failure explains itself."""
     DELIVERED = 'content had been delivered, and Policy.resume is "off"'
     NOT_RESUMABLE = 'content had been delivered, and Policy.resume="{policy.resume}" cannot resume this answer'
-    ACCEPTED = 'a repeat could have an effect twice (Policy.replay="{policy.replay}")'
+    ACCEPTED = 'a retry could have an effect twice (Policy.replay="{policy.replay}")'
     RETRIES_OFF = "max_retries is 0, or the body of the request can be read only once"
     RETRIES_USED = "all retries are used ({limit})"
     ATTEMPTS_USED = "all retries for failures of the model are used (Retry.attempts={retry.attempts})"

@@ -19,7 +19,7 @@ class RetrySafety(StrEnum):
     ALWAYS = "always"
     """There is none: the user's policy allows every retry."""
     SAFE = "safe"
-    """A repeat only costs tokens."""
+    """A retry only costs tokens."""
     UNTIL_SEEN = "until_seen"
     """The provider stores the answer (``store``): safe while nobody has seen a part of it, or its id."""
     UNTIL_EFFECT = "until_effect"
@@ -34,7 +34,7 @@ class RetrySafety(StrEnum):
 
     @property
     def once_seen(self) -> bool:
-        """Return True if a repeat is safe even after the user has seen a part of the answer."""
+        """Return True if a retry is safe even after the user has seen a part of the answer."""
         return self in (RetrySafety.ALWAYS, RetrySafety.SAFE)
 
 
@@ -126,5 +126,5 @@ class Call:
 
     @property
     def retry_limit(self) -> int:
-        """Return the SDK's limit of retries. Frameworks set a client's to 0: a policy that asks for repeats wins."""
-        return self.max_retries or (self.default_retries if self.policy.asks_for_repeats else 0)
+        """Return the SDK's limit of retries. Frameworks set a client's to 0: a policy that asks for retries wins."""
+        return self.max_retries or (self.default_retries if self.policy.asks_for_retries else 0)

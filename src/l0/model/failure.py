@@ -233,7 +233,7 @@ class Failure:
     ``message``: L0's own text; it quotes nothing, so it may go on spans and into logs. ``detail``: the text of the
     provider or the transport, which may hold keys, prompts and answers, so neither `str` nor `repr` shows it.
     ``status``: HTTP status, if there was a response. ``code``: the provider's error code or type. ``retry_after``: the
-    wait in s that the server asked for. ``sdk_retries``: True if the bare SDK would repeat the request. ``error``: the
+    wait in s that the server asked for. ``sdk_retries``: True if the bare SDK would retry the request. ``error``: the
     exception that the bare SDK would raise; ``None`` if it would raise none. ``typed``: the failure reaches the user as
     a typed event of the SDK; the exception follows when the next event is requested.
     """
@@ -260,7 +260,7 @@ class Failure:
         parts = [self.cause.value]
         if self.status is not None:
             parts.append(f"status {self.status}")
-        if self.code and not self._repeats(self.code) and len(self.code) <= _MAX_CODE and _CODE.fullmatch(self.code):
+        if self.code and not self._names_code(self.code) and len(self.code) <= _MAX_CODE and _CODE.fullmatch(self.code):
             parts.append(self.code)
         return f"{' '.join(parts)}: {self.message}{f' ({self._raised})' if self.error is not None else ''}"
 
@@ -269,7 +269,7 @@ class Failure:
         """The name of the exception's class. Of a recorded failure there is nothing else."""
         return type(self.error).__qualname__ if isinstance(self.error, BaseException) else str(self.error)
 
-    def _repeats(self, code: str) -> bool:
+    def _names_code(self, code: str) -> bool:
         """Return True if the text names this code anyway: as the cause, or first in the message, as rules are."""
         return code == self.cause.value or self.message.startswith(f"{code}: ")
 

@@ -483,13 +483,13 @@ class Policy:
         return cls(timeout=Timeout(initial_token=120_000, inter_token=60_000), retry=Retry(), hold="message")
 
     @property
-    def asks_for_repeats(self) -> bool:
+    def asks_for_retries(self) -> bool:
         """Return True if a field asks to repeat failed attempts. Then a client's ``max_retries=0`` does not count."""
         held = self.holding.until != "first_content"
         return self.retry is not None or self.resume != "off" or held or self.structured
 
     @property
-    def repeats_refused_answers(self) -> bool:
+    def retries_refused_answers(self) -> bool:
         """Return True if an answer is repeated that the SDK's own ``parse()`` refuses."""
         return self.structured or self.holding.until == "message"
 

@@ -56,7 +56,7 @@ async def read(stream: Any) -> str:
 
 
 def _hold(stream: Any) -> None:
-    """Let the engine of a patched SDK repeat the answer at any point: nobody sees a part of it."""
+    """Let the engine of a patched SDK retry the answer at any point: nobody sees a part of it."""
     response = sources.response(stream) or getattr(stream, "_response", None)  # of openai's helpers
     runtime = runtime_of(response) if response is not None else None
     if runtime is not None:

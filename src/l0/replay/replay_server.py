@@ -20,7 +20,7 @@ from .replay_script import RETRY_COUNT, Match, ReplayRequest, ReplayScript, Unma
 
 _log = logging.getLogger("l0")
 _UNMATCHED = 404
-"""The status of a request that matches no recorded one. The SDKs do not repeat it."""
+"""The status of a request that matches no recorded one. The SDKs do not retry it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -605,7 +605,7 @@ class CallRuntime:
         return AttemptProgress(PHASES.get(self.machine.state, Phase.RELAYING), accepted, resumable)
 
     def _settle(self, command: Command, at: float, progress: AttemptProgress | None) -> AttemptOver:
-        """Drop the held items of an attempt that is repeated; deliver those of the last attempt."""
+        """Drop the held items of an attempt that is retried; deliver those of the last attempt."""
         if isinstance(command, Wait | Raise):
             if self.shadow is not None and progress is not None:
                 self.shadow.failed(self.machine.failures[-1], progress, at)
@@ -626,7 +626,7 @@ class CallRuntime:
             drop_tracebacks(error)
         if self.observers.counts_tokens:
             self.observers.spent(self._attempt_metadata())
-        # A resumed answer keeps its text so far. Of a repeated answer, the user has seen nothing.
+        # A resumed answer keeps its text so far. A retried answer starts anew: the user has seen nothing of it.
         items = self._buffer.flush() if self.machine.resuming else []
         self._record_delivery(items)
         self._buffer.restart()
@@ -818,7 +818,7 @@ class CallRuntime:
 
     @property
     def retries(self) -> int:
-        """The number of repeated requests."""
+        """The number of retries."""
         return max(self.machine.attempts - 1 - self.machine.hedged, 0)
 
     @property

@@ -21,7 +21,7 @@ _LIMITS = {
 }
 """The event that was late, and the field of `Timeout` that limits it, by cause."""
 _SDKS_RETRY = (Cause.NO_HEADERS, Cause.FIRST_CONTENT_TIMEOUT)
-"""Deadlines of a request that has not been answered: the SDKs repeat a request that timed out."""
+"""Deadlines of a request that has not been answered: the SDKs retry a request that timed out."""
 _BACKLOG = 0.1
 """Seconds of reading without content that are allowed after a limit, to read the data that has queued up."""
 _LATE = 0.5

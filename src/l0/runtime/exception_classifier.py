@@ -69,7 +69,7 @@ def classify(error: BaseException, classes: ExceptionClasses, rules: RetryRules,
     if status is not None and status >= 400:
         return _of_status(error, status, rules)
     if is_a(error, classes.malformed):
-        # A body that does not parse is repeated like one that breaks. The SDKs' own check of a schema is no ValueError.
+        # A body that does not parse is retried like one that breaks. The SDKs' own check of a schema is no ValueError.
         return Failure(cause=Cause.MALFORMED, error=error, sdk_retries=isinstance(error, ValueError))
     link = transport_error(error, classes)
     if link is not None or is_a(error, classes.connection):

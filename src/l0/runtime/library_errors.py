@@ -143,17 +143,17 @@ class _ErrorResponse:
 
 
 def library_failure(
-    error: Exception, repeats: Callable[[int, Mapping[str, str]], bool], *, opened: bool
+    error: Exception, retries_status: Callable[[int, Mapping[str, str]], bool], *, opened: bool
 ) -> Failure | None:
     """Return the failure for an exception of one of these libraries, or for any exception with an HTTP status;
     ``None`` for all others.
 
-    ``repeats``: returns True if the request should be sent again after a status with these headers. ``opened``: True if
+    ``retries_status``: returns True if the request should be sent again after a status with these headers. ``opened``: True if
     the headers of the answer have arrived.
     """
     response = _error_response(error)
     if response is not None:
-        return _of_response(error, response, repeats)
+        return _of_response(error, response, retries_status)
     cause = _library_cause(error, opened=opened)
     if cause is Cause.CONNECTION:
         cause = unreached(error, error)
@@ -161,18 +161,18 @@ def library_failure(
 
 
 def _of_response(
-    error: Exception, response: _ErrorResponse, repeats: Callable[[int, Mapping[str, str]], bool]
+    error: Exception, response: _ErrorResponse, retries_status: Callable[[int, Mapping[str, str]], bool]
 ) -> Failure:
     status, headers = response.status, response.headers
     cause = response.cause or cause_of_status(status or 500, *response.codes)
-    repeated = response.cause is not None or status is None or repeats(status, headers)
+    retried = response.cause is not None or status is None or retries_status(status, headers)
     return Failure(
         cause=cause,
         detail=text_of_exception(error),
         status=status,
         code=code_of(*response.codes),
         retry_after=server_wait(headers),
-        sdk_retries=repeated and CATEGORIES[cause] is not Category.FATAL,
+        sdk_retries=retried and CATEGORIES[cause] is not Category.FATAL,
         error=error,
         request_id=request_id_of(headers),
     )

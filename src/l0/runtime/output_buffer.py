@@ -33,7 +33,7 @@ class OutputBuffer:
         self.lags = False
 
     def restart(self) -> None:
-        """Drop all frames, because the attempt is repeated."""
+        """Drop all frames, because the attempt is retried."""
         self._frames = []
         self._behind.clear()
         self._since = inf

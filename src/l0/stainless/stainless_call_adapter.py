@@ -188,7 +188,7 @@ class StainlessCallAdapter:
 
     def failed(self, error: BaseException, *, opened: bool) -> Failure | None:
         """Classify by type, status, code and cause; ``None`` if the error is not a failure of the request."""
-        if self.decoded is not None and self.call.policy.repeats_refused_answers and is_a(error, ("ValidationError",)):
+        if self.decoded is not None and self.call.policy.retries_refused_answers and is_a(error, ("ValidationError",)):
             return Failure(cause=Cause.GUARDRAIL_VIOLATION, message=_REFUSED, code="parse", error=error)
         transport = self._transport_error(error)
         response = None if opened else response_in(error, self._response_classes)

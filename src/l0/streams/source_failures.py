@@ -20,13 +20,13 @@ from l0.wire.retry_after import server_wait
 
 from .stream_events import UnknownStreamError
 
-_REPEATED = frozenset({408, 409, 429})
+_RETRIED_STATUSES = frozenset({408, 409, 429})
 """Statuses below 500 after which the SDKs retry."""
 _MISTAKES = (
     *(TypeError, AttributeError, NameError, AssertionError, LookupError, ArithmeticError),
     *(ImportError, SyntaxError, NotImplementedError, RecursionError, MemoryError, PolicyError),
 )
-"""Classes of mistakes in a program. A repeat would make the same mistake, and a fallback would hide it."""
+"""Classes of mistakes in a program. A retry would make the same mistake, and a fallback would hide it."""
 _log = logging.getLogger("l0")
 
 Classify = Callable[[Exception], Cause | str | None]
@@ -39,8 +39,8 @@ def overruled(failure: Failure | None, error: BaseException, hook: Classify | No
     if cause is None:
         return failure
     known = failure or Failure(cause=cause, detail=text_of_exception(error), error=error)
-    repeated = CATEGORIES[cause] is not Category.FATAL
-    return replace(known, cause=cause, category=CATEGORIES[cause], message="", sdk_retries=repeated)
+    retried = CATEGORIES[cause] is not Category.FATAL
+    return replace(known, cause=cause, category=CATEGORIES[cause], message="", sdk_retries=retried)
 
 
 def _cause_of_hook(hook: Classify, error: Exception) -> Cause | None:
@@ -66,22 +66,22 @@ def classify(error: BaseException, *, opened: bool) -> Failure | None:
     # The classifier reads the `status_code` of SDK exceptions itself. The exception of a broken connection may have a
     # status although no response came, so its status is not read.
     direct = type(getattr(error, "status_code", None)) is int or is_a(error, LIBRARY_CLASSES.connection)
-    known = None if direct else library_failure(error, _repeats, opened=opened)
+    known = None if direct else library_failure(error, _retries_status, opened=opened)
     known = known or exception_classifier.classify(error, LIBRARY_CLASSES, _RULES, opened=opened)
     if known is not None or isinstance(error, _MISTAKES):
         return known
     for link in links(error):
-        below = library_failure(link, _repeats, opened=opened) if isinstance(link, Exception) else None
+        below = library_failure(link, _retries_status, opened=opened) if isinstance(link, Exception) else None
         if below is not None:
             return replace(below, error=error)
     cause = Cause.MALFORMED if isinstance(error, JSONDecodeError | UnicodeDecodeError) else Cause.SOURCE_ERROR
     return Failure(cause=cause, detail=text_of_exception(error), error=error)
 
 
-def _repeats(status: int, headers: Mapping[str, str]) -> bool:
-    """Decide as the SDKs do: repeat some statuses, unless the server asks for the opposite."""
+def _retries_status(status: int, headers: Mapping[str, str]) -> bool:
+    """Decide as the SDKs do: retry some statuses, unless the server asks for the opposite."""
     asked = headers.get("x-should-retry")
-    return asked == "true" or (asked != "false" and (status in _REPEATED or status >= 500))
+    return asked == "true" or (asked != "false" and (status in _RETRIED_STATUSES or status >= 500))
 
 
 def _retries(error: Exception, response: Any) -> bool:
@@ -89,7 +89,7 @@ def _retries(error: Exception, response: Any) -> bool:
     status = getattr(error, "status_code", None)
     if is_a(error, LIBRARY_CLASSES.connection) or type(status) is not int:
         return True
-    return _repeats(status, getattr(response, "headers", None) or {})
+    return _retries_status(status, getattr(response, "headers", None) or {})
 
 
 _RULES = RetryRules(retries=_retries, wait=server_wait)
@@ -101,8 +101,8 @@ def _wrapped(error: Exception, inner: Failure | None) -> Failure | None:
 
 def adopted(below: Failure, error: Exception) -> Failure:
     """Return the failure that the engine found inside a patched SDK, with the exception that the SDK raised for it."""
-    repeated = below.sdk_retries or (below.status is None and below.category is not Category.FATAL)
-    return replace(below, error=error, sdk_retries=repeated)
+    retried = below.sdk_retries or (below.status is None and below.category is not Category.FATAL)
+    return replace(below, error=error, sdk_retries=retried)
 
 
 def _cause_named(reason: str) -> Cause:

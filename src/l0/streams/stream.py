@@ -38,7 +38,7 @@ class _Base(Generic[_B]):
         self._body.raw = True
 
     def _as_whole(self) -> None:
-        """Let the engine repeat the answer at any point: nobody sees a part of it, unless a callback shows it, or the
+        """Let the engine retry the answer at any point: nobody sees a part of it, unless a callback shows it, or the
         user wants a broken answer to be continued."""
         shown = any(self._callbacks.get(name) is not None for name in _SHOWING)
         self._runtime.unseen = not shown and not self._body.raw and self._runtime.call.policy.resume != "splice"

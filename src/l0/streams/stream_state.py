@@ -84,7 +84,7 @@ class State(StateAliases):
 
     @property
     def retries(self) -> int:
-        """The number of repeated requests."""
+        """The number of retries."""
         return max(self.attempts - 1, 0)
 
     @property

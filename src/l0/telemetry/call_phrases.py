@@ -35,11 +35,11 @@ def what_follows(event: AttemptEnded) -> str | None:
     """Return what the engine does after a failed attempt; ``None`` if the end of the call tells it."""
     match event.action:
         case "retry":
-            return f"it is repeated {_after(event.wait_s)}"
+            return f"retry {_after(event.wait_s)}"
         case "resume":
-            return f"the answer is resumed {_after(event.wait_s)}"
+            return f"resume the answer {_after(event.wait_s)}"
         case "fallback":
-            return f"the next fallback follows{f', as {event.stop_reason}' if event.stop_reason else ''}"
+            return f"go on with the next fallback{f', because {event.stop_reason}' if event.stop_reason else ''}"
     return None
 
 

@@ -32,7 +32,7 @@ class RecoveryCost:
             used = event.action == "resume"
             self.seconds += event.wait_s + (0.0 if used else event.at - self._started.get(event.number, event.at))
             # The SDK's own loop ends with the first failure that it does not retry.
-            self._sdk_goes_on = self._sdk_goes_on and _sdk_repeats(self._call, event)
+            self._sdk_goes_on = self._sdk_goes_on and _sdk_retries(self._call, event)
             self._sdk_retries += self._sdk_goes_on
 
     def sdk_retries(self, ended: CallEnded) -> int:
@@ -40,7 +40,7 @@ class RecoveryCost:
         return max(0, min(self._sdk_retries, self._call.max_retries, ended.attempts - 1))
 
 
-def _sdk_repeats(call: Call, event: AttemptEnded) -> bool:
+def _sdk_retries(call: Call, event: AttemptEnded) -> bool:
     """Return True if the bare SDK would send the request again: before an answer, or for a body that it reads whole."""
     failure = event.failure
     if failure is None or not failure.sdk_retries:

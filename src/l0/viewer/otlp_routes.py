@@ -24,7 +24,7 @@ _STATUS_CODES = {400: 3, 413: 8, 415: 3, 503: 14}
 
 
 async def receive(signal: str, request: Request) -> Response:
-    """Store the content of one request. Answer after it is stored, so that the sender repeats what was not."""
+    """Store the content of one request. Answer after it is stored, so that the sender retries what was not."""
     store: CallStore = request.app.state.store
     kind = PROTOBUF
     try:

@@ -58,7 +58,7 @@ class WrappedCallAdapter(ABC):
         """As `CallAdapter.backoff`."""
 
     @abstractmethod
-    def repeats(self, error: Exception, status: int | None) -> bool:
+    def sdk_retries(self, error: Exception, status: int | None) -> bool:
         """Return True if the bare SDK would send the request again. ``status``: ``None`` if no response came."""
 
     @abstractmethod
@@ -90,16 +90,16 @@ class WrappedCallAdapter(ABC):
         if not isinstance(error, Exception):
             return None
 
-        def repeats(status: int, headers: Mapping[str, str]) -> bool:  # noqa: ARG001 - as `library_failure` calls it
-            return self.repeats(error, status)
+        def retries_status(status: int, headers: Mapping[str, str]) -> bool:  # noqa: ARG001 - as `library_failure` calls it
+            return self.sdk_retries(error, status)
 
-        failure = library_failure(error, repeats, opened=opened)
+        failure = library_failure(error, retries_status, opened=opened)
         if failure is None:
-            rules = RetryRules(retries=lambda error, _: self.repeats(error, None), wait=server_wait)
+            rules = RetryRules(retries=lambda error, _: self.sdk_retries(error, None), wait=server_wait)
             return classify(error, LIBRARY_CLASSES, rules, opened=opened)
         if failure.status is not None or failure.category is Category.FATAL:
             return failure
-        return replace(failure, sdk_retries=self.repeats(error, None))
+        return replace(failure, sdk_retries=self.sdk_retries(error, None))
 
     def exception(self, failure: Failure, context: ErrorContext) -> BaseException:
         """Return the SDK's own exception for a request without an answer; else one that is also ours, and of every

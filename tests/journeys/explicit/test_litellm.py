@@ -102,7 +102,7 @@ def test_tool_calls_come_whole_and_once(sim: Simulator, standing: str, run: Run)
     assert all(isinstance(call.arguments, dict) and call.id for call in seen)
 
 
-def test_what_breaks_before_the_first_word_is_repeated(sim: Simulator, standing: str, run: Run) -> None:
+def test_what_breaks_before_the_first_word_is_retried(sim: Simulator, standing: str, run: Run) -> None:
     sim.script(Fault.status(503), Fault.cut(at_event=0), Fault.empty())
     text, stream = run()
     assert (text, stream.state.attempts, len(sim.requests)) == (GREETING, 4, 4)

@@ -96,7 +96,7 @@ async def test_incomplete_tool_call_is_not_reported(sim: Simulator, standing: st
 
 
 @asks(chat, responses, messages)
-async def test_a_break_before_the_first_word_is_repeated_once(sim: Simulator, standing: str, ask: Ask) -> None:
+async def test_a_break_before_the_first_word_is_retried_once(sim: Simulator, standing: str, ask: Ask) -> None:
     sim.script(Fault.status(503), Fault.empty())
     async with async_client(sim, ask, max_retries=0) as made:
         stream = await l0(stream=lambda: ask(made), retry=QUICK)

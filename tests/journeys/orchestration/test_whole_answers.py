@@ -49,7 +49,7 @@ READERS = [raced, in_parallel, in_sequence, in_batches, in_a_pool, in_a_pipeline
 
 @pytest.mark.parametrize("api", ["chat", "messages"])
 @pytest.mark.parametrize("reader", READERS, ids=lambda reader: reader.__name__)
-def test_stream_that_broke_after_its_first_word_is_repeated(sim, spans, reader, api):
+def test_stream_that_broke_after_its_first_word_is_retried(sim, spans, reader, api):
     async def journey(made):
         sim.script(BROKEN[0], BROKEN[1])
         return await reader(getattr(made, api)())
@@ -59,7 +59,7 @@ def test_stream_that_broke_after_its_first_word_is_repeated(sim, spans, reader, 
 
 
 @pytest.mark.parametrize("hold", ["first_content", "verified"])
-def test_policy_limits_the_repeats_of_a_whole_answer(sim, spans, hold):
+def test_policy_limits_the_retries_of_a_whole_answer(sim, spans, hold):
     async def journey(made):
         sim.script(*BROKEN[:2] * 2)
         return await l0.parallel([made.chat()])
@@ -72,7 +72,7 @@ def test_policy_limits_the_repeats_of_a_whole_answer(sim, spans, hold):
 
 
 @needs_chat_helpers
-def test_helper_that_broke_after_its_first_word_is_repeated(sim, spans):
+def test_helper_that_broke_after_its_first_word_is_retried(sim, spans):
     async def journey(made):
         sim.script(BROKEN[0])
         messages = [{"role": "user", "content": "hi"}]
@@ -82,7 +82,7 @@ def test_helper_that_broke_after_its_first_word_is_repeated(sim, spans):
     assert len(sim.requests) == 2
 
 
-def test_part_that_the_task_has_read_is_not_repeated(sim, spans):
+def test_part_that_the_task_has_read_is_not_retried(sim, spans):
     async def journey(made):
         async def task():
             stream = await made.chat("reset at_event=3")()
@@ -96,7 +96,7 @@ def test_part_that_the_task_has_read_is_not_repeated(sim, spans):
     assert len(sim.requests) == 1
 
 
-def test_mapping_of_options_is_repeated(sim, spans):
+def test_mapping_of_options_is_retried(sim, spans):
     async def journey(made):
         sim.script(BROKEN[0])
         return await l0.race([{"stream": made.chat()}])

@@ -52,7 +52,7 @@ def test_healthy_call_is_one_line() -> None:
 def test_retried_call_has_a_tree() -> None:
     assert texts(RETRIED, RECOVERED) == [
         "12:00:00 ~   2.00 s  openai chat gpt-4o  recovered by retry  first token 1.50 s",
-        "         |   0.50 s  attempt 1 failed (reset: made for a test); it is repeated in 0.25 s",
+        "         |   0.50 s  attempt 1 failed (reset: made for a test); retry in 0.25 s",
         "         `   1.25 s  attempt 2 answered",
     ]
 
@@ -62,7 +62,7 @@ def test_tree_continues_beside_wrapped_rows() -> None:
         "12:00:00 ~   2.00 s  openai chat gpt-4o  recovered by retry",
         "         |           first token 1.50 s",
         "         |   0.50 s  attempt 1 failed (reset: made for a",
-        "         |           test); it is repeated in 0.25 s",
+        "         |           test); retry in 0.25 s",
         "         `   1.25 s  attempt 2 answered",
     ]
 
@@ -92,9 +92,9 @@ def test_failed_call_names_its_request_id() -> None:
     assert row.isprintable()
 
 
-def test_repeat_without_a_wait() -> None:
+def test_retry_without_a_wait() -> None:
     events = (RETRIED[0], over(1, 0.5, RESET, action="retry"), *RETRIED[2:])
-    assert texts(events, RECOVERED)[1].endswith("; it is repeated at once")
+    assert texts(events, RECOVERED)[1].endswith("; retry at once")
 
 
 def test_call_without_stream_statistics_lasts_from_its_first_request() -> None:

@@ -101,7 +101,7 @@ def test_deterministic_error_is_fatal_in_any_spelling(body: dict[str, Any]) -> N
 
 
 @pytest.mark.parametrize("body", TRANSIENT, ids=str)
-def test_transient_error_may_be_repeated_in_any_spelling(body: dict[str, Any]) -> None:
+def test_transient_error_may_be_retried_in_any_spelling(body: dict[str, Any]) -> None:
     assert CATEGORIES[cause_of_codes(*codes_in(body))] is Category.TRANSIENT
 
 

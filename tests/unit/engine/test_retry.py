@@ -115,7 +115,7 @@ ASKING = {"retry": WITH, "resume": RESUMING, "hold": Policy(hold="message"), "st
 
 
 @pytest.mark.parametrize("policy", ASKING.values(), ids=ASKING)
-def test_a_policy_that_asks_for_repeats_beats_max_retries_of_zero(policy):
+def test_a_policy_that_asks_for_retries_beats_max_retries_of_zero(policy):
     zero = {"max_retries": 0, "default_retries": 2}
     assert verdict(NETWORK, HOLDING, policy, call=zero) is not NEVER
     limit = policy.retry.max_retries if policy.retry else 2
@@ -124,7 +124,7 @@ def test_a_policy_that_asks_for_repeats_beats_max_retries_of_zero(policy):
 
 
 @pytest.mark.parametrize("policy", [Policy(hold="first_content"), Policy(timeout=Timeout()), Policy(breaker=True)])
-def test_a_policy_that_asks_for_no_repeats_obeys_max_retries_of_zero(policy):
+def test_a_policy_that_asks_for_no_retries_obeys_max_retries_of_zero(policy):
     assert verdict(NETWORK, HOLDING, policy, call={"max_retries": 0, "default_retries": 2}) is NEVER
 
 

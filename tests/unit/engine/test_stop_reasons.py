@@ -13,7 +13,7 @@ WORDING = {
     StopReason.HOPELESS: "",
     StopReason.DELIVERED: 'content had been delivered, and Policy.resume is "off"',
     StopReason.NOT_RESUMABLE: 'content had been delivered, and Policy.resume="exact" cannot resume this answer',
-    StopReason.ACCEPTED: 'a repeat could have an effect twice (Policy.replay="never")',
+    StopReason.ACCEPTED: 'a retry could have an effect twice (Policy.replay="never")',
     StopReason.RETRIES_OFF: "max_retries is 0, or the body of the request can be read only once",
     StopReason.RETRIES_USED: "all retries are used (Retry.max_retries=4)",
     StopReason.ATTEMPTS_USED: "all retries for failures of the model are used (Retry.attempts=2)",

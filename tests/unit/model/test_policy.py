@@ -207,11 +207,11 @@ def test_policy_presets():
     assert all(preset.truncation is None and preset.hold == Hold() for preset in (interactive, reasoning, batch))
 
 
-def test_the_agent_preset_holds_complete_answers_and_repeats():
+def test_the_agent_preset_holds_complete_answers_and_retries():
     agent = Policy.agent()
     assert agent.holding.until == "message"
     assert agent.retry == Retry()
-    assert agent.asks_for_repeats
+    assert agent.asks_for_retries
 
 
 def test_presets_say_in_the_docs_what_they_hold():

@@ -39,7 +39,7 @@ def test_a_whole_answer_is_returned_as_it_is(flavour):
 
 
 @sync_and_async
-def test_a_failed_request_is_repeated_as_long_as_the_sdk_would(flavour):
+def test_a_failed_request_is_retried_as_long_as_the_sdk_would(flavour):
     listener, call_adapter = Listener(), FakeCallAdapter()
     made = CallRuntime(make_call(streaming=False), call_adapter, [listener], SharedState())
     with pytest.raises(Broken, match="third") as raised:

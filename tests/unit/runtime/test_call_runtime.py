@@ -165,7 +165,7 @@ def test_elsewhere_it_is_accepted_with_a_warning_and_marked(flavour, caplog):
 
 
 @sync_and_async
-def test_an_empty_answer_is_repeated_and_then_raised(flavour):
+def test_an_empty_answer_is_retried_and_then_raised(flavour):
     policy = Policy(retry=Retry(attempts=1, base_delay=0))
     played = play(flavour, make_call(policy=policy), [], [[FRAME]], [["never"]])
     assert isinstance(played.error, Broken)
@@ -242,7 +242,7 @@ def test_reopening_may_fail_too(flavour):
 
 
 @sync_and_async
-def test_error_of_a_repeated_attempt_keeps_no_frames_alive(flavour):
+def test_error_of_a_retried_attempt_keeps_no_frames_alive(flavour):
     refused = Broken("refused")
     refused.__cause__, refused.__context__ = raised("the cause"), raised("the context")
     played = play(flavour, make_call(policy=AT_ONCE), [[FRAME], Broken("rst")], refused, [["a"], [DONE]])

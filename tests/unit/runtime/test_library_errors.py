@@ -116,7 +116,7 @@ def failure_of(error: Exception, *, opened: bool = False) -> Failure:
 
 
 @pytest.mark.parametrize(("error", "cause"), REPEATED, ids=named)
-def test_library_error_that_is_repeated(error: Exception, cause: Cause) -> None:
+def test_library_error_that_is_retried(error: Exception, cause: Cause) -> None:
     failure = failure_of(error)
     assert failure.cause is cause
     assert failure.category is not Category.FATAL
@@ -124,7 +124,7 @@ def test_library_error_that_is_repeated(error: Exception, cause: Cause) -> None:
 
 
 @pytest.mark.parametrize(("error", "cause"), NEVER_REPEATED, ids=named)
-def test_library_error_that_is_never_repeated(error: Exception, cause: Cause) -> None:
+def test_library_error_that_is_never_retried(error: Exception, cause: Cause) -> None:
     failure = failure_of(error)
     assert (failure.cause, failure.category) == (cause, Category.FATAL)
 

@@ -20,7 +20,7 @@ def nothing(stream: Any, events: list[Any]) -> bool:
 
 
 @pytest.mark.parametrize("driver", DRIVERS)
-def test_a_violation_before_the_first_word_is_repeated(driver: str) -> None:
+def test_a_violation_before_the_first_word_is_retried(driver: str) -> None:
     log = Log()
     source = Source(["a secret"], ["all clear"])
     _, error, stream = DRIVERS[driver](

@@ -106,7 +106,7 @@ def test_causes(error: BaseException, opened: bool, cause: Cause | None) -> None
 
 
 @pytest.mark.parametrize(
-    ("error", "repeated"),
+    ("error", "retried"),
     [
         (StatusError(500), True),
         (StatusError(408), True),
@@ -116,10 +116,10 @@ def test_causes(error: BaseException, opened: bool, cause: Cause | None) -> None
     ],
     ids=repr,
 )
-def test_whether_a_status_is_repeated(error: Exception, repeated: bool) -> None:
+def test_whether_a_status_is_retried(error: Exception, retried: bool) -> None:
     failure = classify(error, opened=False)
     assert failure is not None
-    assert failure.sdk_retries is repeated
+    assert failure.sdk_retries is retried
 
 
 def test_a_wait_that_the_server_asks_for() -> None:

@@ -32,7 +32,7 @@ READERS = {"sync": read_sync, "async": read_async}
 @pytest.mark.parametrize("reader", READERS)
 @pytest.mark.parametrize("resume", ["off", "restart", "exact"])
 @pytest.mark.parametrize("hold", ["first_content", "verified", "message"])
-def test_read_repeats_an_answer_that_broke_after_its_first_word(reader: str, resume: Any, hold: Any) -> None:
+def test_read_retries_an_answer_that_broke_after_its_first_word(reader: str, resume: Any, hold: Any) -> None:
     source = Source(["one ", "two", BROKEN], ["other ", BROKEN], ["whole ", "answer"])
     text = READERS[reader]([source], retry=QUICK, resume=resume, policy=Policy(hold=hold))
     assert (text, source.made) == ("whole answer", 3)
@@ -54,7 +54,7 @@ def test_read_stays_within_the_retries_of_the_policy(reader: str) -> None:
 
 
 @pytest.mark.parametrize("reader", READERS)
-def test_read_repeats_an_answer_that_a_rule_rejects(reader: str) -> None:
+def test_read_retries_an_answer_that_a_rule_rejects(reader: str) -> None:
     source = Source(["{", '"a": 1', ", never}"], ["{", "}"])
     assert READERS[reader]([source], retry=QUICK, guardrails=[Guardrails.json_rule()]) == "{}"
     assert source.made == 2
@@ -62,14 +62,14 @@ def test_read_repeats_an_answer_that_a_rule_rejects(reader: str) -> None:
 
 @pytest.mark.parametrize("reader", READERS)
 @pytest.mark.parametrize("name", ["on_token", "on_event", "on_tool_call", "on_checkpoint"])
-def test_read_does_not_repeat_what_a_callback_has_shown(reader: str, name: str) -> None:
+def test_read_does_not_retry_what_a_callback_has_shown(reader: str, name: str) -> None:
     source = Source(["half", BROKEN], ["whole"])
     with pytest.raises(StreamInterrupted):
         READERS[reader]([source], retry=QUICK, **{name: lambda value: None})
     assert source.made == 1
 
 
-def test_read_after_a_part_was_read_does_not_repeat_it() -> None:
+def test_read_after_a_part_was_read_does_not_retry_it() -> None:
     source = Source(["half", "more", BROKEN], ["whole"])
     stream = l0.run_sync(source.plain, retry=QUICK)
     assert next(stream).text == "half"
@@ -90,7 +90,7 @@ def test_read_of_a_continued_answer_asks_for_the_rest_alone() -> None:
 
 
 @pytest.mark.parametrize("reader", READERS)
-def test_state_of_a_repeated_answer(reader: str) -> None:
+def test_state_of_a_retried_answer(reader: str) -> None:
     seen: list[Any] = []
     source = Source(["half", BROKEN], ["whole"])
     READERS[reader]([source], retry=QUICK, on_complete=seen.append, on_retry=seen.append)
@@ -112,7 +112,7 @@ class Port(BaseModel):
     city: str
 
 
-async def test_structured_answer_is_repeated_after_its_first_word() -> None:
+async def test_structured_answer_is_retried_after_its_first_word() -> None:
     source = Source(['{"city"', BROKEN], ['{"city": "Oslo"}'])
     found = await l0.structured(Port, source.aplain, retry=QUICK)
     assert (found.value.city, source.made) == ("Oslo", 2)

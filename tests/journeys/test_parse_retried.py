@@ -93,7 +93,7 @@ every = pytest.mark.parametrize("dialect", PARSE)
 @sync_and_async
 @every
 @pytest.mark.parametrize("policy", JUDGING)
-def test_refused_answer_is_repeated(sim: Simulator, spans: Spans, dialect: str, policy: str, sync: bool) -> None:
+def test_refused_answer_is_retried(sim: Simulator, spans: Spans, dialect: str, policy: str, sync: bool) -> None:
     l0.instrument(JUDGING[policy])
     sim.script(OTHER_SHAPE, REFUSED_BY_VALIDATOR, GOOD)
     assert parse(sim, dialect, sync=sync) == City(name="Oslo", people=7)
@@ -129,7 +129,7 @@ def test_refused_answer_falls_back(sim: Simulator, spans: Spans, dialect: str, s
 @sync_and_async
 @every
 @pytest.mark.parametrize("policy", [None, l0.Policy(retry=NOW)], ids=["default", "retry"])
-def test_refused_answer_is_not_repeated_unasked(
+def test_refused_answer_is_not_retried_unasked(
     sim: Simulator, spans: Spans, dialect: str, policy: l0.Policy | None, sync: bool
 ) -> None:
     l0.instrument(policy)
@@ -183,7 +183,7 @@ def test_streaming_helper_gets_an_answer_that_fits_the_schema(
 
 
 @sync_and_async
-def test_answer_that_is_too_long_is_never_repeated(sim: Simulator, spans: Spans, sync: bool) -> None:
+def test_answer_that_is_too_long_is_never_retried(sim: Simulator, spans: Spans, sync: bool) -> None:
     l0.instrument(l0.Policy.agent())
     sim.script(LONG, GOOD)
     with pytest.raises(openai.LengthFinishReasonError):
@@ -193,7 +193,7 @@ def test_answer_that_is_too_long_is_never_repeated(sim: Simulator, spans: Spans,
 
 @sync_and_async
 @pytest.mark.parametrize("rules", [{"structured": True}, {"guardrails": "json_only", "hold": "message"}], ids=str)
-def test_answer_that_a_rule_refuses_is_repeated_without_a_retry_policy(
+def test_answer_that_a_rule_refuses_is_retried_without_a_retry_policy(
     sim: Simulator, spans: Spans, rules: dict[str, Any], sync: bool
 ) -> None:
     """The SDK's own number of retries holds for whole answers as it does for streams."""

@@ -51,7 +51,7 @@ async def acreate(sim: Simulator, api: str) -> str:
 @pytest.mark.parametrize("flavour", ["sync", "async"])
 @pytest.mark.parametrize("api", ["chat", "messages"])
 @pytest.mark.parametrize("bad", BAD.values(), ids=BAD)
-def test_answer_that_is_none_is_repeated(sim: Simulator, api: str, bad: Reply, flavour: str) -> None:
+def test_answer_that_is_none_is_retried(sim: Simulator, api: str, bad: Reply, flavour: str) -> None:
     sim.script(bad, bad)
     text = create(sim, api) if flavour == "sync" else asyncio.run(acreate(sim, api))
     assert text == GREETING
@@ -59,7 +59,7 @@ def test_answer_that_is_none_is_repeated(sim: Simulator, api: str, bad: Reply, f
 
 
 @pytest.mark.parametrize("bad", BAD.values(), ids=BAD)
-def test_max_retries_limits_the_repeats_of_what_is_no_answer(sim: Simulator, bad: Reply) -> None:
+def test_max_retries_limits_the_retries_of_what_is_no_answer(sim: Simulator, bad: Reply) -> None:
     sim.script(*[bad] * 4)
     with pytest.raises((openai.APIError, ValueError)):
         create(sim, "chat", max_retries=1)
@@ -70,7 +70,7 @@ def test_max_retries_limits_the_repeats_of_what_is_no_answer(sim: Simulator, bad
 
 
 @needs_responses
-def test_answer_with_an_effect_on_the_server_is_not_repeated(sim: Simulator) -> None:
+def test_answer_with_an_effect_on_the_server_is_not_retried(sim: Simulator) -> None:
     """The provider has stored the turn of a conversation by the time that its answer comes."""
     sim.script(BAD["half a JSON"])
     with pytest.raises((openai.APIError, ValueError)):
