@@ -9,6 +9,7 @@ Start and stop
     instrument, uninstrument    patch the installed SDKs, and restore them
     policy                      apply other settings within a block
     summary                     count the calls of this process
+    flush_recording             write what has been recorded so far
 
 Policies
     Policy                      what L0 does for a call, from these parts:
@@ -59,6 +60,7 @@ if TYPE_CHECKING:
     from . import slo as slo
     from . import testing as testing
     from . import types as types
+    from .config import flush_recording as flush_recording
     from .config import policy as policy
     from .config import summary as summary
     from .model.errors import StreamInterrupted as StreamInterrupted
@@ -110,6 +112,7 @@ _GROUPS: Mapping[str, Mapping[str, str]] = {
         "uninstrument": ".stainless.discovery",
         "policy": ".config",
         "summary": ".config",
+        "flush_recording": ".config",
     },
     "Policies": {
         "Policy": ".model.policy",

@@ -223,6 +223,12 @@ class Config:
         if current is not None:
             current.close()
 
+    def flush_recording(self, timeout_s: float) -> None:
+        """Write what the recorder has collected, if calls are recorded."""
+        recorder = self._recorder
+        if recorder is not None:
+            recorder.flush(timeout_s)
+
     def set_fleet(self, url: str | Literal[False] | None) -> None:
         """Share what calls learn through this Redis; ``False``: not at all. ``None``: as the environment says."""
         with self._lock:
@@ -414,6 +420,14 @@ def summary() -> Summary:
         text = "l0.summary() is empty, because no calls are counted: use l0.instrument(summary=True)"
         warn(text, RuntimeWarning, stacklevel=2)
     return (tally or CallTally(monotonic)).summary()
+
+
+def flush_recording(timeout_s: float = 5.0) -> None:
+    """Write what has been recorded so far (docs/recording.md). Wait for at most ``timeout_s`` seconds.
+
+    Without it, L0 writes four times per second, and when the process ends. Does nothing if calls are not recorded.
+    """
+    CONFIG.flush_recording(timeout_s)
 
 
 def policy(policy: Policy | None = None, /, **changes: Any) -> PolicyBlock:

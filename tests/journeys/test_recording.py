@@ -27,10 +27,11 @@ from recorded_scenarios import (
     serving,
 )
 
+import l0
 from l0.recording.call_recorder import CallRecorder
 from l0.recording.call_story import call_story
 from l0.recording.decision_rerun import differing
-from l0.recording.recording import RecordedCall
+from l0.recording.recording import RecordedCall, Recording
 from l0.testing import replay
 
 
@@ -72,6 +73,25 @@ def test_request_that_got_no_answer_is_recorded_as_it_was_sent(server: Server, t
     assert [loser.request[part] for part in ("bytes", "sha256")] == [
         winner.request[part] for part in ("bytes", "sha256")
     ]
+
+
+def test_flushed_call_can_be_read_while_the_process_records(
+    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("l0.recording.recorder._INTERVAL_S", 3600.0)
+    server.script[:] = SCENARIOS["healthy"].script
+    l0.instrument(record=tmp_path)
+    try:
+        played(server.url, SCENARIOS["healthy"], True)
+        l0.flush_recording()
+        with Recording.open(tmp_path) as recording:
+            assert [call.outcome for call in recording] == ["ok"]
+    finally:
+        l0.uninstrument()
+
+
+def test_flush_without_a_recording_does_nothing() -> None:
+    l0.flush_recording()
 
 
 ROLE = frame("").replace(b'"content": ""', b'"role": "assistant"')
