@@ -94,8 +94,7 @@ def _choice(field: str, value: object, kind: type[_E]) -> _E:
 class Timeout:
     """Time limits of one call, in **milliseconds**; ``None`` means no limit. They run only while the engine is reading.
 
-    A ``timedelta`` is accepted as well, and becomes milliseconds. A number below 100 is warned of: it is likely to be
-    meant in seconds.
+    A ``timedelta`` becomes milliseconds. L0 warns about a number below 100, which is probably meant in seconds.
 
     ``initial_token``: time from the request of an attempt to its first content.
     ``inter_token``: time between two pieces of content; pings do not count.
@@ -126,11 +125,10 @@ class Timeout:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ErrorTypeDelays:
-    """The base delay of a retry by type of network failure, in **seconds**, or a ``timedelta``.
+    """The base delay of a retry for each type of network failure, in **seconds**, or a ``timedelta``.
 
-    `model.error_types` maps causes to types.
-
-    ``ssl_error`` exists for completeness only: certificate errors are not retried.
+    `l0.model.error_types` maps causes to types. ``ssl_error`` exists for completeness only: L0 never retries a
+    certificate error.
     """
 
     connection_dropped: float = 1.0
@@ -174,14 +172,16 @@ class ErrorTypeDelays:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Retry(RetryAliases):
-    """The rules for repeating a failed attempt. Delays are in **seconds**, or a ``timedelta``.
+    """The rules for retries. Delays are in **seconds**, or a ``timedelta``.
 
-    ``attempts`` limits the retries after a failure of the model or of its content; ``max_retries`` limits all retries
-    of a call together, in place of the client's own (frameworks set it to 0). A ``Retry-After`` of the server that is
-    longer than the delay of ``strategy`` replaces it; after one above 60 s the call fails over or raises.
-    ``should_retry`` may only veto a retry; sync calls ignore an async one. ``error_type_delays`` (or a mapping of its
-    names): after a network failure, the delay of its type replaces ``base_delay``, and ``network_max_delay`` replaces
-    ``max_delay``.
+    ``attempts``: maximum number of retries after failures of the model or its content.
+    ``max_retries``: maximum number of all retries of a call, in place of the client's own (frameworks set it to 0).
+    ``base_delay``, ``max_delay``, ``strategy``: the first delay, the longest one, and how delays grow. If the server
+    sends a longer ``Retry-After``, L0 waits that long instead; above 60 s it uses the next fallback or raises.
+    ``retry_on``: the types of failures that L0 may retry.
+    ``should_retry``: a function that may only veto a retry; sync calls ignore an async one.
+    ``error_type_delays``: base delays by type of network failure: an `ErrorTypeDelays`, or a mapping of its names. If
+    it is set, ``network_max_delay`` replaces ``max_delay`` for network failures.
     """
 
     attempts: int = 3
@@ -252,12 +252,13 @@ ERROR_TYPE_DELAY_DEFAULTS = ErrorTypeDelays()
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Hold:
-    """The part of an answer that is held back from the user, and the time of its release.
+    """The rule that says which content L0 holds back from the user, and until when.
 
-    ``until="first_content"``: hold lifecycle frames until content arrives. They are released earlier after ``frames``
-    frames or ``seconds`` since the first one. ``"verified"``: release text only after the next ``window`` characters
-    have arrived and passed the rules, so that no rule can match text that the user already has (``None``: as many as
-    the widest rule needs, or 256). ``"message"``: hold the complete answer; any failure can then be retried invisibly.
+    ``until="first_content"``: hold lifecycle frames until content arrives, or until there are ``frames`` of them, or
+    until ``seconds`` after the first one.
+    ``until="verified"``: release text only after the next ``window`` characters have arrived and passed the rules, so
+    that no rule can match text that the user already has. ``None``: as many as the widest rule needs, or 256.
+    ``until="message"``: hold the complete answer, so that L0 can retry after any failure without the user noticing.
     """
 
     until: HoldMode = "first_content"
@@ -286,10 +287,10 @@ class Hold:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CheckIntervals:
-    """The intervals at which rules evaluate streaming text, in **tokens** (content deltas of the provider).
+    """The intervals at which rules check the text of a stream, in **tokens** (content deltas of the provider).
 
-    Rules get every character at any interval; a longer interval only finds violations later. ``checkpoint``: the
-    interval at which the explicit API records its position in the answer.
+    A rule checks every character regardless of these values; a longer interval finds a violation later.
+    ``checkpoint``: how often the explicit API records its position in the answer.
     """
 
     guardrails: int = 5
@@ -353,45 +354,49 @@ class ResumePoint:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Policy:
-    """The behaviour of the engine for a call. ``Policy()`` is the default: the SDK's own retries and timeouts, with
-    every failure reported.
+    """The behaviour of L0 for a call. ``Policy()`` is the default: L0 keeps the SDK's retries and timeouts, and reports every
+    failure. Raises `PolicyError` for a value that is not allowed.
 
-    ``timeout`` and ``retry``: ``None`` leaves both to the SDK. ``truncation``: the treatment of a stream that ends
-    without its terminal event: ``"strict"`` (an error), ``"warn"``, ``"off"``, a mapping from base URL
-    (``"https://api.example.com/v1"``), origin or host to one of these, or ``None``: strict if the base URL is known to
-    send terminal events for the model. A fallback is treated by its own base URL and model.
-    ``order``: the treatment of events out of order: ``"evidence"`` fails only on proof (final text that differs from
-    its deltas, another answer in the middle), ``"strict"`` also on numbers and blocks out of order, ``"off"`` never.
-    What does not fail is counted on the span.
+    ``budget``, ``breaker`` and ``adaptive`` apply to all calls to one provider and model together.
 
-    ``fallback``: the targets to try, in this order, if the primary fails. ``resume``: the treatment of an answer that
-    breaks after a part of it was delivered: ``"off"`` raises; ``"exact"`` repeats the request, skips the delivered part
-    and raises at the first difference; ``"prefill"`` lets the model continue its own text, if the provider supports
-    that; ``"splice"`` asks the model to continue; ``"restart"`` starts again in the explicit API, which notifies its
-    reader, and raises elsewhere. ``on_resume`` receives each `ResumePoint`. ``hold``: a `Hold`, or its mode. With
-    ``retry``, ``resume``, ``structured`` or a longer ``hold``, a client's ``max_retries=0`` does not turn repeats off.
-
-    ``replay``: the requests that may be repeated after the provider has accepted them: ``"safe"``, until it shows an
-    effect that a repeat would have again (a conversation, a background response, a server tool); ``"always"``, all that
-    have delivered nothing; ``"never"``, none.
-
-    Shared by all calls to one provider and model: ``budget`` limits retries to a share of the traffic; ``breaker``
-    stops sending calls while most of them fail; ``adaptive`` limits the wait for first content to its usual time (twice
-    the 99th percentile of the last 200, at least 2 s) if there is a fallback.
-
-    ``hedge``: ``True`` or a `Hedge`: if a stream's first content is late, send a second request and use the faster one;
-    only for requests that are safe to repeat. ``create()`` then returns at the first content, not at the headers.
-
-    ``mode="shadow"`` tests a policy: calls are served as if there were none, and the actions it would have taken are
-    recorded on spans and in metrics.
-
-    ``guardrails``: rules on the text, made by ``l0.Guardrails``, or the name of a preset. ``drift``: an ``l0.Drift``,
-    or ``True`` for the default one. ``check_intervals`` sets how often both run. ``on_violation`` receives every
-    violation, whatever its effect. ``structured``: if the request asks for JSON (``response_format``, ``text.format``,
-    ``output_config``), hold the answer until it is complete and valid; otherwise the attempt fails. With it, or with
-    ``hold="message"``, an answer that the SDK's own ``parse()`` refuses is repeated as well.
-
-    Raises `PolicyError` for a value that is not allowed.
+    Args:
+        timeout: The time limits. ``None``: those of the SDK.
+        retry: The rules for retries. ``None``: those of the SDK. A client's ``max_retries=0`` does not turn retries off
+            if ``retry``, ``resume``, ``structured`` or a longer ``hold`` needs them.
+        truncation: What to do if a stream ends without its terminal event. ``"strict"``: treat it as an error;
+            ``"warn"``: accept the answer, and report it as perhaps truncated; ``"off"``: accept it. Or a mapping to one
+            of these from base URLs (``"https://api.example.com/v1"``), origins or hosts. ``None``: strict if the base
+            URL is known to send terminal events for the model. The base URL and model of a fallback decide for it.
+        order: When events out of order are an error. ``"evidence"``: only on proof, such as a final text that differs
+            from its deltas, or another answer in the middle; ``"strict"``: also if numbers or blocks are out of order;
+            ``"off"``: never. The span counts what is not an error.
+        hold: When L0 releases content to the user: a `Hold`, or its mode.
+        fallback: The models or clients to try, in this order, if the primary fails.
+        resume: What to do if an answer breaks after L0 has delivered a part of it. ``"off"``: raise; ``"exact"``: send
+            the request again, skip the delivered part, and raise at the first difference; ``"prefill"``: let the model
+            continue its own text, if the provider supports that; ``"splice"``: ask the model to continue;
+            ``"restart"``: start again and notify the reader, in the explicit API only; elsewhere raise.
+        replay: The requests that L0 may retry once the provider has accepted them. ``"safe"``: all, until the answer
+            shows an effect that a retry would have again (a conversation, a background response, a server tool);
+            ``"always"``: all, before their first content; ``"never"``: none.
+        on_resume: A function that gets each `ResumePoint`.
+        budget: Limit retries to a share of the traffic.
+        breaker: Stop sending calls while most of them fail.
+        adaptive: If there is a fallback, wait for first content no longer than usual: twice the 99th percentile of the
+            last 200, at least 2 s.
+        hedge: If a stream's first content is late, send a second request and use the faster one: a `Hedge`, or
+            ``True``. Only for requests that are safe to retry. ``create()`` then returns at the first content, not at
+            the headers.
+        mode: ``"shadow"`` tests a policy: L0 serves calls as if there were no policy, and records on spans and in
+            metrics what the policy would have done.
+        guardrails: The rules on the text, made by ``l0.Guardrails``, or the name of a preset.
+        drift: An ``l0.Drift``, or ``True`` for the default one.
+        structured: If the request asks for JSON (``response_format``, ``text.format``, ``output_config``), hold the
+            answer until it is complete and valid; otherwise the attempt fails. With it, or with ``hold="message"``, L0
+            also retries an answer that the SDK's own ``parse()`` rejects.
+        check_intervals: How often guardrails and drift detectors run.
+        on_violation: A function that gets every violation, whatever its effect.
+        on_seam: The former name of ``on_resume``.
     """
 
     timeout: Timeout | None = None
@@ -478,19 +483,19 @@ class Policy:
     def agent(cls) -> Policy:
         """Return a policy for agents, which act on complete answers: 2 min to the first content, gaps up to 1 min.
 
-        It holds complete answers, so a failure at any point is repeated, and no part of a tool call is ever acted on.
+        It holds complete answers, so L0 can retry a failure at any point, and no agent acts on a part of a tool call.
         """
         return cls(timeout=Timeout(initial_token=120_000, inter_token=60_000), retry=Retry(), hold="message")
 
     @property
     def asks_for_retries(self) -> bool:
-        """Return True if a field asks to repeat failed attempts. Then a client's ``max_retries=0`` does not count."""
+        """Return True if a field asks for retries. Then a client's ``max_retries=0`` does not turn them off."""
         held = self.holding.until != "first_content"
         return self.retry is not None or self.resume != "off" or held or self.structured
 
     @property
     def retries_refused_answers(self) -> bool:
-        """Return True if an answer is repeated that the SDK's own ``parse()`` refuses."""
+        """Return True if L0 retries an answer that the SDK's own ``parse()`` rejects."""
         return self.structured or self.holding.until == "message"
 
     @property

@@ -113,28 +113,30 @@ def instrument(
     Safe to call again: options that are passed replace those of an earlier call, and the others stay. `uninstrument`
     resets all of them.
 
-    ``policy``: the behaviour of the engine. Without one, L0 keeps the SDK's retries and timeouts, and reports every
-    failure.
-    ``otlp``: an OTLP/HTTP endpoint (``"http://localhost:4318"``) to export to, or ``True`` to use the ``OTEL_*``
-    environment variables; OpenTelemetry providers that the application has set are kept.
-    ``observers``: functions of ``(call, event)``, or `l0.types.Observer` objects, that receive the events of each call.
-    ``direct``: read streams directly from their connections, if a comparison in memory shows that the result is the
-    same as that of the installed transport. ``None``: as ``L0_DIRECT`` says, else on.
-    ``timeline``: record on each span when the content of a stream arrived, for the strip that ``l0 view`` shows.
-    ``None``: as ``L0_TIMELINE`` says, else off. ``console``: write a line per call to stderr, with its attempts, and a
-    summary when the process ends. ``None``: as ``L0_CONSOLE`` says, else off.
-    ``summary``: count calls for `l0.summary`, which the console does as well.
-    ``record``: a folder in which to record every call (docs/recording.md), or a `RecordingOptions`; ``False`` for none.
-    ``None``: as ``L0_RECORD`` says, else none. ``record_content``: record the bodies of requests as well. ``None``: as
-    ``L0_RECORD_CONTENT`` says, else off. ``provider_names``: the ``gen_ai.provider.name`` of calls to a host, such as
-    ``{"localhost:8000": "vllm"}``, in place of the name that L0 knows. ``None``: as ``L0_PROVIDER_NAMES`` says.
-    ``fleet``: the URL of a Redis, such as ``"redis://localhost:6379/0"``, with which processes share retry budgets,
-    breakers, first-content times and objectives (docs/fleet.md); ``False`` for none. ``None``: as ``L0_FLEET`` says.
+    L0 ignores SDKs that are not installed, and warns (`RuntimeWarning`) if it finds none at all. It does not touch an
+    SDK that it cannot patch, such as one of an unsupported version, and warns about it.
 
-    OTLP export can be set up only once per process: a later ``otlp`` that would change it has no effect, and a
-    `RuntimeWarning` says so.
-    SDKs that are not installed are ignored, with a `RuntimeWarning` if there is none at all. An SDK that cannot be
-    patched, such as one of an unsupported version, is not touched, with one `RuntimeWarning`.
+    Args:
+        policy: The behaviour of L0 for a call. Without one, L0 keeps the SDK's retries and timeouts.
+        otlp: An OTLP/HTTP endpoint (``"http://localhost:4318"``) to export spans and metrics to, or ``True`` to use the
+            ``OTEL_*`` environment variables. L0 keeps OpenTelemetry providers that the application has set. A later
+            ``otlp`` that would change the export of this process has no effect except a `RuntimeWarning`.
+        observers: Functions of ``(call, event)``, or `l0.types.Observer` objects, that get the events of each call.
+        direct: Read streams directly from their connections, if a comparison in memory shows that the result equals
+            that of the installed transport. ``None``: as ``L0_DIRECT`` says, else on.
+        timeline: Record on each span when the content of a stream arrived, for the strip that ``l0 view`` shows.
+            ``None``: as ``L0_TIMELINE`` says, else off.
+        console: Write a line per call to stderr, with its attempts, and a summary when the process ends. ``None``: as
+            ``L0_CONSOLE`` says, else off.
+        summary: Count calls for `l0.summary`. The console counts them as well.
+        record: A folder in which to record every call (docs/recording.md), or a `RecordingOptions`; ``False`` for none.
+            ``None``: as ``L0_RECORD`` says, else none.
+        record_content: Record the bodies of requests as well. ``None``: as ``L0_RECORD_CONTENT`` says, else off.
+        provider_names: The ``gen_ai.provider.name`` of calls to a host, such as ``{"localhost:8000": "vllm"}``, in
+            place of the name that L0 knows. ``None``: as ``L0_PROVIDER_NAMES`` says.
+        fleet: The URL of a Redis, such as ``"redis://localhost:6379/0"``, through which processes share retry budgets,
+            breakers, first-content times and objectives (docs/fleet.md); ``False`` for none. ``None``: as ``L0_FLEET``
+            says.
 
     Raises:
         l0.PolicyError: an invalid argument. Nothing has changed.
