@@ -7,7 +7,7 @@ from functools import partial
 from typing import Any
 
 from l0.dialects.messages import MessagesReader
-from l0.dialects.provider_errors import error_event
+from l0.dialects.provider_errors import error_event_failure
 from l0.model.failure import Failure
 from l0.model.ports import WireReader
 from l0.stainless.sdk import Sdk
@@ -51,7 +51,7 @@ def _refuse(client: Any, response: Any, data: bytes) -> Failure:
         error: Exception = client._make_status_error(message, body=body, response=response)
         return error
 
-    return error_event(data, make_error, f"Error code: {response.status_code}")
+    return error_event_failure(data, make_error, f"Error code: {response.status_code}")
 
 
 def _suppress_own_span(options: Any) -> bool:

@@ -8,7 +8,7 @@ from typing import Any
 
 from l0.dialects.converse import ConverseReader
 from l0.dialects.messages import MessagesReader
-from l0.dialects.provider_errors import error_event
+from l0.dialects.provider_errors import error_event_failure
 from l0.dialects.resume_requests import resume_request
 from l0.model.attempt import AttemptSpec
 from l0.model.call import Call
@@ -124,7 +124,7 @@ class BedrockCallAdapter(WrappedCallAdapter):
         return (type(error),) if error is not None and leaks else ()
 
     def _refuse(self, data: bytes) -> Failure:
-        return error_event(data, self._stated, "an error without data")
+        return error_event_failure(data, self._stated, "an error without data")
 
     def _stated(self, message: str, body: object) -> Exception:  # noqa: ARG002 - it is part of the message
         """Return the exception for an error event of the model's own API, which botocore hands over as an event."""

@@ -9,7 +9,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from l0.dialects.generate_content import GenerateContentReader
-from l0.dialects.provider_errors import error_in, in_band
+from l0.dialects.provider_errors import error_in, in_band_failure
 from l0.dialects.resume_requests import resume_request
 from l0.model.attempt import AttemptSpec
 from l0.model.call import Call
@@ -135,7 +135,7 @@ class GoogleCallAdapter(WrappedCallAdapter):
             return _NO_JSON
         error = None if "candidates" in value else error_in(value)
         if error is not None:
-            failure = in_band(error, value, self._in_band)
+            failure = in_band_failure(error, value, self._in_band)
             return replace(failure, sdk_retries=failure.category is not Category.FATAL)
         if not value.get("candidates") and not value.get("promptFeedback"):
             return _NO_ANSWER

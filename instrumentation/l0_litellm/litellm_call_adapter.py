@@ -10,7 +10,7 @@ from typing import Any
 
 from l0.dialects.chat import ChatReader
 from l0.dialects.messages import MessagesReader
-from l0.dialects.provider_errors import answer_error, codes_in, error_event, in_band
+from l0.dialects.provider_errors import answer_error, codes_in, error_event_failure, in_band_failure
 from l0.dialects.responses import ResponsesReader
 from l0.dialects.resume_requests import resume_request, server_can_replay
 from l0.model.attempt import AttemptSpec
@@ -151,7 +151,7 @@ class LitellmCallAdapter(WrappedCallAdapter):
         return made
 
     def _refuse(self, data: bytes) -> Failure:
-        return error_event(data, self._in_band, "an error without data")
+        return error_event_failure(data, self._in_band, "an error without data")
 
     # -- the user's end -----------------------------------------------------------------------------------------
 
@@ -172,7 +172,7 @@ class LitellmCallAdapter(WrappedCallAdapter):
             return replace(_NO_JSON)
         error = answer_error(value)
         if error is not None:
-            failure = in_band(error, value, self._in_band)
+            failure = in_band_failure(error, value, self._in_band)
             return replace(failure, sdk_retries=failure.category is not Category.FATAL)
         self.decoded = value
         return None

@@ -89,9 +89,7 @@ _CAUSES = (
 )
 
 _WORK = (
-    _rate_panel(
-        "Retries, by cause", "Retries, by the cause of the failure.", names.RETRIES, PROVIDER, _CAUSE
-    ),
+    _rate_panel("Retries, by cause", "Retries, by the cause of the failure.", names.RETRIES, PROVIDER, _CAUSE),
     Panel(
         title="Retries per call",
         says="Above about 0.1, retries add to an overload of the provider: see the retry budget.",

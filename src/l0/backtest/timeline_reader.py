@@ -11,7 +11,7 @@ from l0.dialects.chat import ChatReader
 from l0.dialects.completions import CompletionsReader
 from l0.dialects.generate_content import GenerateContentReader
 from l0.dialects.messages import MessagesReader
-from l0.dialects.provider_errors import error_event
+from l0.dialects.provider_errors import error_event_failure
 from l0.dialects.responses import ResponsesReader
 from l0.model.call import Call, RetrySafety
 from l0.model.failure import TIMEOUT_CAUSES, Cause, Failure
@@ -162,4 +162,4 @@ def _error(message: str, body: object) -> Exception:  # noqa: ARG001 - as the di
 
 
 def _refuse(data: bytes) -> Failure:
-    return error_event(data, _error, "the provider sent an error")
+    return error_event_failure(data, _error, "the provider sent an error")

@@ -59,10 +59,10 @@ def story_lines(recorded: RecordedCall) -> Iterator[str]:
     kind = "streaming" if call.streaming else "not streaming"
     yield from _wrapped("", f"call {recorded.id} of {began:%Y-%m-%d %H:%M:%S} UTC{trace}")
     yield from _wrapped("", f"{call.provider} {call.operation} {call.model}, {kind}, to {call.origin}")
-    before = ""
+    last_subject = ""
     for event in call_story(recorded):
-        subject = event.subject if event.subject != before else ""
-        before = event.subject
+        subject = event.subject if event.subject != last_subject else ""
+        last_subject = event.subject
         yield from _wrapped(f"{event.at:9.3f} s  {subject}", event.text)
         if event.field:
             yield from _wrapped("", f"[{event.field}]", _MARGIN)
@@ -70,7 +70,10 @@ def story_lines(recorded: RecordedCall) -> Iterator[str]:
 
 
 def _wrapped(start: str, text: str, margin: int = 0) -> Iterator[str]:
-    """Yield ``text`` after ``start``, broken at spaces. ``margin``: of the first line if there is no ``start``."""
+    """Yield the lines of ``text``, broken at spaces; the first one begins with ``start``.
+
+    ``margin``: columns before each line if there is no ``start``.
+    """
     margin = _MARGIN if start else margin
     lines = wrap(one_line(text, _LONGEST_TEXT), _WIDTH - margin, break_on_hyphens=False)
     for place, line in enumerate(lines):

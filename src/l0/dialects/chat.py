@@ -30,7 +30,7 @@ from .deltas import (
     field,
     json_or_sdk_objects_in,
 )
-from .provider_errors import MakeError, cause_of_codes, codes_in, error_in, in_band
+from .provider_errors import MakeError, cause_of_codes, codes_in, error_in, in_band_failure
 from .resumable_reader import ResumableReader
 from .token_numbers import TokenNumbers
 from .tool_places import ToolPlaces
@@ -245,7 +245,7 @@ class ChatReader(ResumableReader):
         """Return True if the event is an error in place of a chunk; record it."""
         error = error_in(event) or (event if name == b"error" else None)
         if error is not None:
-            self.fail(in_band(error, event, self._make_error))
+            self.fail(in_band_failure(error, event, self._make_error))
         return error is not None
 
     def _belongs(self, event: dict[str, Any]) -> bool:

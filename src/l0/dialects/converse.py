@@ -1,6 +1,7 @@
-"""Amazon Bedrock's ``ConverseStream`` and ``Converse``. Complete at ``messageStop``, which the usage follows.
+"""Amazon Bedrock's ``ConverseStream`` and ``Converse``. An answer is complete at ``messageStop``; usage comes later.
 
-An event is a JSON object whose one field is its type, as boto3 hands it over. On the wire the type is the event's name.
+boto3 passes on each event as a JSON object with one field, named after the event's type. On the wire, the type is the
+name of the event.
 """
 
 from __future__ import annotations

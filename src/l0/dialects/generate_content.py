@@ -33,7 +33,7 @@ from .deltas import (
     UsageDelta,
     field,
 )
-from .provider_errors import MakeError, error_in, in_band
+from .provider_errors import MakeError, error_in, in_band_failure
 from .resumable_reader import ResumableReader
 from .wire_dialect import UsageFields, WireDialect, counts_in
 
@@ -217,7 +217,7 @@ class GenerateContentReader(ResumableReader):
         """Return True if the event is an error in place of a chunk; record it."""
         error = error_in(event)
         if error is not None:
-            failure = in_band(error, event, self._make_error)
+            failure = in_band_failure(error, event, self._make_error)
             self.fail(replace(failure, code=text_of(object_of(error).get("status")) or failure.code))
         return error is not None
 

@@ -22,7 +22,7 @@ class OverlapMatcher(Protocol):
         ...
 
     def flush(self) -> str:
-        """Return the text that was held back, at the end of the text. Raises `Diverged`."""
+        """Return the text that is still held back, now that the new text has ended. Raises `Diverged`."""
         ...
 
     @property
@@ -134,7 +134,7 @@ def overlap(before: str, after: str, shortest: int = MIN_OVERLAP) -> int:
 
 
 def overlap_matcher(strategy: str, text: str) -> OverlapMatcher:
-    """Create the joint of a strategy: ``"exact"``, ``"splice"``, or any other for a continuation from a prefill.
+    """Create the matcher of a strategy: ``"exact"``, ``"splice"``, or any other for a continuation from a prefill.
 
     ``text``: the text that the user already has.
     """

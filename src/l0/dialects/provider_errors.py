@@ -82,9 +82,9 @@ ERROR_CODES: dict[str, Cause] = {
     "internalServerException": Cause.SERVER_ERROR,
     "serviceUnavailableException": Cause.UNAVAILABLE,
 }
-"""An error's ``code`` (first) or ``type`` to its cause."""
+"""The cause of each error ``code`` or ``type``. If an error has both, the code decides."""
 
-STATUSES: dict[int, Cause] = {
+_STATUS_CAUSES: dict[int, Cause] = {
     400: Cause.BAD_REQUEST,
     401: Cause.AUTHENTICATION,
     402: Cause.QUOTA,
@@ -101,13 +101,14 @@ STATUSES: dict[int, Cause] = {
     529: Cause.OVERLOADED,
 }
 _GENERAL = frozenset({Cause.BAD_REQUEST, Cause.SERVER_ERROR, Cause.IN_BAND_ERROR})
-"""Causes of types that a provider uses with many statuses, such as ``invalid_request_error``: the status says more."""
+"""Causes that say less than the status, because providers use their types, such as ``invalid_request_error``, with many
+statuses."""
 
 _CODES = ("code", "error_code", "http_status_code", "status_code")
 _TYPES = ("type", "error_type")
-_EXPLAINS = ("detail", "message", "error_msg", "errors")
-"""Fields that explain an error in a body that is nothing else."""
-_ANSWERS = frozenset({"choices", "output", "content", "data", "response", "delta", "usage"})
+_EXPLANATION_FIELDS = ("detail", "message", "error_msg", "errors")
+"""Fields that explain an error, in a body that contains nothing but an error."""
+_ANSWER_FIELDS = frozenset({"choices", "output", "content", "data", "response", "delta", "usage"})
 """Fields of answers: a body that has one of them is not an error merely because it has a message."""
 
 _ABOUT_THE_REQUEST = re.compile(
@@ -126,7 +127,7 @@ MakeError = Callable[[str, object], Exception]
 
 
 def cause_of_codes(*codes: object) -> Cause:
-    """Return the cause of the first known code. Any other error inside a stream is taken as transient."""
+    """Return the cause of the first known code; without one, the cause of a transient error inside a stream."""
     for code in codes:
         if isinstance(code, str) and code in ERROR_CODES:
             return ERROR_CODES[code]
@@ -157,7 +158,7 @@ def cause_of_status(status: int, *codes: object) -> Cause:
     known = next((ERROR_CODES[code] for code in codes if isinstance(code, str) and code in ERROR_CODES), None)
     if known is not None and known not in _GENERAL:
         return known
-    return STATUSES.get(status, known or (Cause.SERVER_ERROR if status >= 500 else Cause.BAD_REQUEST))
+    return _STATUS_CAUSES.get(status, known or (Cause.SERVER_ERROR if status >= 500 else Cause.BAD_REQUEST))
 
 
 def codes_in(body: object) -> tuple[object, object]:
@@ -178,7 +179,7 @@ def error_in(body: Mapping[str, Any]) -> object | None:
         return error  # type: ignore[no-any-return]
     if body.get("object") == "error" or body.get("type") == "error" or body.get("error_code"):  # vLLM; FastChat
         return body
-    if body.get("type") or body.keys() & _ANSWERS:
+    if body.get("type") or body.keys() & _ANSWER_FIELDS:
         return None
     explained = body.get("detail") or body.get("errors") or body.get("error_msg")
     coded = body.get("message") and (_status_in(body.get("code")) or isinstance(body.get("code"), str))
@@ -192,8 +193,8 @@ def answer_error(answer: Mapping[str, Any]) -> object | None:
     """
     choices = answer.get("choices")
     if not choices:
-        held = answer.get("object") == "response" or answer.get("output") or answer.get("content")
-        return None if held else error_in(answer)
+        is_answer = answer.get("object") == "response" or answer.get("output") or answer.get("content")
+        return None if is_answer else error_in(answer)
     if answer.get("error"):
         return answer["error"]  # type: ignore[no-any-return]
     failed = (one for one in objects_in(choices) if one.get("error") or one.get("finish_reason") == "error")
@@ -201,13 +202,13 @@ def answer_error(answer: Mapping[str, Any]) -> object | None:
     return None if choice is None else choice.get("error") or choice
 
 
-def in_band(error: object, event: Mapping[str, Any], make_error: MakeError) -> Failure:
+def in_band_failure(error: object, event: Mapping[str, Any], make_error: MakeError) -> Failure:
     """Return the failure of a body that states ``error``, with the exception that the SDK raises for it.
 
-    ``event``: all of the body, which may have the code beside the error.
+    ``event``: the complete body, which may have the code outside of the error.
     """
     fields = object_of(error)
-    message = next((value for name in _EXPLAINS if isinstance(value := fields.get(name), str) and value), "")
+    message = next((value for name in _EXPLANATION_FIELDS if isinstance(value := fields.get(name), str) and value), "")
     failure = _failure(message or "An error occurred during streaming", error, make_error)
     if failure.code is not None:
         return failure
@@ -215,15 +216,15 @@ def in_band(error: object, event: Mapping[str, Any], make_error: MakeError) -> F
     return replace(failure, cause=cause_of_codes(*codes), code=code_of(*codes), category=None, message="")
 
 
-def error_event(data: bytes, make_error: MakeError, otherwise: str) -> Failure:
-    """Return the failure of an ``error`` event of messages. ``otherwise``: the message if it has no data."""
+def error_event_failure(data: bytes, make_error: MakeError, default_message: str) -> Failure:
+    """Return the failure of an ``error`` event. ``default_message``: the message if the event has no data."""
     text = data.decode("utf-8", "replace")
     body: Any = text
     try:
         body = json.loads(text)
         message = f"{body}"
     except ValueError:
-        message = text or otherwise
+        message = text or default_message
     return _failure(message, body, make_error)
 
 

@@ -41,7 +41,7 @@ from .deltas import (
     json_or_sdk_objects_in,
 )
 from .final_texts import Agreement, FinalTexts, same_arguments
-from .provider_errors import MakeError, cause_of_codes, error_in, in_band
+from .provider_errors import MakeError, cause_of_codes, error_in, in_band_failure
 from .resumable_reader import ResumableReader
 from .wire_dialect import UsageFields, WireDialect, counts_in, extra_in
 
@@ -279,7 +279,7 @@ class ResponsesReader(ResumableReader):
             return None
         if type(event) is dict:
             if event.get("error") and event.get("type") not in _ENDS:
-                self.fail(in_band(event["error"], event, self._make_error))
+                self.fail(in_band_failure(event["error"], event, self._make_error))
                 return None
             if self._completed and str(event.get("type")).endswith(".delta"):
                 self.note_anomaly("data_after_end")
@@ -416,7 +416,7 @@ class ResponsesReader(ResumableReader):
         self.has_unread_event = self.has_unread_event or "delta" in event
         error = error_in(event)
         if error is not None:
-            self.fail(in_band(error, event, self._make_error))
+            self.fail(in_band_failure(error, event, self._make_error))
 
     def _differs(self, message: str) -> None:
         """Fail, because a final text differs from its deltas. If an event could not be read, that proves nothing."""

@@ -354,8 +354,8 @@ class ResumePoint:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Policy:
-    """The behaviour of L0 for a call. ``Policy()`` is the default: L0 keeps the SDK's retries and timeouts, and reports every
-    failure. Raises `PolicyError` for a value that is not allowed.
+    """The behaviour of L0 for a call. ``Policy()`` is the default: L0 keeps the SDK's retries and timeouts, and
+    reports every failure. Raises `PolicyError` for a value that is not allowed.
 
     ``budget``, ``breaker`` and ``adaptive`` apply to all calls to one provider and model together.
 

@@ -65,9 +65,9 @@ async def parallel(
     another one has ended, so the iterator may be infinite; it requires a ``concurrency``. Other options: see
     `RunOptions`. Raises `PolicyError` for an invalid task or option before a task is started.
     """
-    at_once = _at_once("parallel.concurrency", tasks, concurrency)
-    with ResultHandler.of(options, _length(tasks)) as each:
-        return await collect(tasks, each, at_once=at_once, kind="parallel")
+    concurrency = _concurrency("parallel.concurrency", tasks, concurrency)
+    with ResultHandler.of(options, _length(tasks)) as result_handler:
+        return await collect(tasks, result_handler, concurrency=concurrency, kind="parallel")
 
 
 @overload
@@ -78,8 +78,8 @@ async def sequential(tasks: _Many[T], **options: Unpack[RunOptions]) -> Results[
 async def sequential(tasks: Iterable[Task], **options: Unpack[RunOptions]) -> Results[Any]: ...
 async def sequential(tasks: Iterable[Task], **options: Unpack[RunOptions]) -> Results[Any]:
     """Run tasks one after the other and return their results in order. Options: see `RunOptions`."""
-    with ResultHandler.of(options, _length(tasks)) as each:
-        return await collect(tasks, each, at_once=1, kind="sequential")
+    with ResultHandler.of(options, _length(tasks)) as result_handler:
+        return await collect(tasks, result_handler, concurrency=1, kind="sequential")
 
 
 @overload
@@ -106,11 +106,11 @@ async def batched(
     work = tasks if handler is None else (partial(handler, item) for item in tasks)
     source, first, began = iter(_checked("batched", work)), 0, perf_counter()
     done: list[Branch[Any]] = []
-    with ResultHandler.of(options, _length(tasks)) as each, FanOutSpan("batched"):
+    with ResultHandler.of(options, _length(tasks)) as result_handler, FanOutSpan("batched"):
         while batch := list(islice(source, size)):
-            done += await collect(batch, each, at_once=size, kind="batch", first=first)
+            done += await collect(batch, result_handler, concurrency=size, kind="batch", first=first)
             first += len(batch)
-    return Results(done, each.tally.stats((perf_counter() - began) * 1e3))
+    return Results(done, result_handler.tally.stats((perf_counter() - began) * 1e3))
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
@@ -173,16 +173,20 @@ class ResultHandler:
 
 
 async def collect(
-    work: Iterable[Task], each: ResultHandler, *, at_once: int, kind: str, first: int = 0
+    work: Iterable[Task], result_handler: ResultHandler, *, concurrency: int, kind: str, first: int = 0
 ) -> Results[Any]:
     """Run tasks to their end and return their results. ``first``: index of the first task."""
     began = perf_counter()
-    each.ended.clear()
-    with FanOutSpan(kind) as fan:
-        for branch in await task_group.run(_checked(kind, work), each.record, fan, at_once=at_once, first=first):
-            each.ended[branch.index] = branch
+    result_handler.ended.clear()
+    with FanOutSpan(kind) as fan_span:
+        for branch in await task_group.run(
+            _checked(kind, work), result_handler.record, fan_span, concurrency=concurrency, first=first
+        ):
+            result_handler.ended[branch.index] = branch
     duration_ms = (perf_counter() - began) * 1e3
-    return Results([branch for _, branch in sorted(each.ended.items())], each.tally.stats(duration_ms))
+    return Results(
+        [branch for _, branch in sorted(result_handler.ended.items())], result_handler.tally.stats(duration_ms)
+    )
 
 
 def _checked(kind: str, work: Iterable[Task]) -> Iterable[Task]:
@@ -197,7 +201,8 @@ def _length(work: object) -> int | None:
     return len(work) if isinstance(work, Sequence) else None
 
 
-def _at_once(field: str, work: Iterable[Any], concurrency: int | None) -> int:
+def _concurrency(field: str, work: Iterable[Any], concurrency: int | None) -> int:
+    """Return the number of tasks to run at once. Raises `PolicyError`, which names ``field``."""
     length = _length(work)
     if concurrency is None:
         if length is None:

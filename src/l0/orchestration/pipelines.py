@@ -135,9 +135,9 @@ class Pipeline:
         done: list[StepResult] = []
         limit = self._preset.timeout
         async with asyncio.timeout(None if limit is None else limit / 1e3):
-            with FanOutSpan("pipeline") as fan:
+            with FanOutSpan("pipeline") as fan_span:
                 for index, step in enumerate(self._steps):
-                    done.append(await self._run(step, index, value, fan))
+                    done.append(await self._run(step, index, value, fan_span))
                     value = done[-1].value
         return PipelineResult(value=value, steps=tuple(done), duration_ms=(perf_counter() - began) * 1e3)
 
@@ -145,14 +145,14 @@ class Pipeline:
         """Run all steps and return the value of the last one."""
         return (await self.run(value)).value
 
-    async def _run(self, step: Step, index: int, value: Any, fan: FanOutSpan) -> StepResult:
+    async def _run(self, step: Step, index: int, value: Any, fan_span: FanOutSpan) -> StepResult:
         began = perf_counter()
 
         def finished(status: StepStatus, made: Any, error: Exception | None = None) -> StepResult:
             duration_ms = (perf_counter() - began) * 1e3
             return StepResult(name=step.name, status=status, value=made, error=error, duration_ms=duration_ms)
 
-        with fan.branch(index) as span:
+        with fan_span.branch(index) as span:
             try:
                 if step.when is not None and not step.when(value):
                     return finished("skipped", value)

@@ -91,8 +91,8 @@ async def race(tasks: Sequence[Task], *, valid: Valid | None = None) -> Race[Any
             won.append(checked)
         return bool(won)
 
-    with FanOutSpan("race") as fan:
-        for branch in await task_group.run(tasks, on_end, fan, at_once=len(tasks)):
+    with FanOutSpan("race") as fan_span:
+        for branch in await task_group.run(tasks, on_end, fan_span, concurrency=len(tasks)):
             ended[branch.index] = branch
         if not won:
             errors = [branch.error for _, branch in sorted(ended.items()) if branch.error is not None]

@@ -171,17 +171,17 @@ class _RayWorker:
         """Run a task. Its exceptions, and its cancellation, are part of the answer."""
         dumps = RayCluster().ray.cloudpickle.dumps
 
-        account = UsageObserver()
+        usage_observer = UsageObserver()
         self._running[job.number] = cast(asyncio.Task[Any], asyncio.current_task())
         try:
-            with observed_by(account), remote_context(job.context):
+            with observed_by(usage_observer), remote_context(job.context):
                 value = await _answer(job)
             _check_answer(value, dumps)
         except (Exception, asyncio.CancelledError) as error:
-            return _RayAnswer(error=PortableError.of(error, dumps), usage=account.usage)
+            return _RayAnswer(error=PortableError.of(error, dumps), usage=usage_observer.usage)
         finally:
             del self._running[job.number]
-        return _RayAnswer(value=value, usage=account.usage)
+        return _RayAnswer(value=value, usage=usage_observer.usage)
 
     async def cancel(self, number: int) -> None:
         """Cancel a task that is running. Ray's own way to cancel discards the usage."""

@@ -1,8 +1,8 @@
 """Run several tasks concurrently in one scope. No task outlives the scope, however the scope ends.
 
-Tasks are taken from the iterable one by one, up to the concurrency limit, so that it may be infinite. A callback is
-notified when a task ends, and may stop the run: the remaining tasks are then cancelled and awaited until they have
-closed their connections.
+The group takes tasks from the iterable one by one, up to the concurrency limit, so the iterable may be infinite. It
+calls a function when a task ends. The function may stop the run: the group then cancels the remaining tasks, and waits
+until they have closed their connections.
 """
 
 from __future__ import annotations
@@ -22,31 +22,31 @@ from .results import Branch, BranchStatus
 from .task_usage import UsageObserver
 from .tasks import Task
 
-Enough = Callable[[Branch[Any]], Any]
-"""Callback for each task that has ended; may be async. If it returns true, the other tasks are cancelled."""
+OnEnd = Callable[[Branch[Any]], Any]
+"""Callback for each task that has ended; may be async. If it returns true, L0 cancels the other tasks."""
 
 
-class _EnoughError(Exception):
+class _StopError(Exception):
     """Makes a task group cancel its running tasks."""
 
 
 async def run(
-    work: Iterable[Task], on_end: Enough, fan: FanOutSpan, *, at_once: int, first: int = 0
+    work: Iterable[Task], on_end: OnEnd, fan_span: FanOutSpan, *, concurrency: int, first: int = 0
 ) -> list[Branch[Any]]:
     """Run tasks until all have ended or ``on_end`` returns true. Return the tasks that were cancelled while running.
 
-    ``fan``: the span of the run. ``at_once``: maximum number of concurrent tasks. ``first``: index of the first task.
-    Errors of tasks are values of their branches. An exception of ``on_end`` ends the scope and is raised; so is a
-    cancellation from outside.
+    ``fan_span``: the span of the run. ``concurrency``: maximum number of concurrent tasks. ``first``: index of the
+    first task. An error of a task is in its branch. An exception of ``on_end``, or a cancellation from outside, ends
+    the scope and is raised.
     """
     tasks.check_loop("orchestration")
-    scope = _Scope(queue=iter(enumerate(work, first)), on_end=on_end, fan=fan)
+    scope = _Scope(queue=iter(enumerate(work, first)), on_end=on_end, fan_span=fan_span)
     error: Exception | None = None
     try:
         async with asyncio.TaskGroup() as group:
-            for _ in range(at_once):
+            for _ in range(concurrency):
                 group.create_task(scope.work())
-    except* _EnoughError:
+    except* _StopError:
         pass
     except* Exception as errors:
         error = errors.exceptions[0] if len(errors.exceptions) == 1 else errors
@@ -60,8 +60,8 @@ class _Scope:
     """State that the workers of one run share."""
 
     queue: Iterator[tuple[int, Task]]
-    on_end: Enough
-    fan: FanOutSpan
+    on_end: OnEnd
+    fan_span: FanOutSpan
     cancelled: list[Branch[Any]] = field(default_factory=list)
 
     async def work(self) -> None:
@@ -69,7 +69,7 @@ class _Scope:
         for index, task in self.queue:
             branch = await self._branch(index, task)
             if await self._notify(branch):
-                raise _EnoughError
+                raise _StopError
             await asyncio.sleep(0)  # tasks that never suspend must not block the event loop
 
     async def _notify(self, branch: Branch[Any]) -> Any:
@@ -83,13 +83,15 @@ class _Scope:
             raise
 
     async def _branch(self, index: int, task: Task) -> Branch[Any]:
-        account, began = UsageObserver(), perf_counter()
+        usage_observer, began = UsageObserver(), perf_counter()
 
         def finished(status: BranchStatus, value: Any = None, error: Exception | None = None) -> Branch[Any]:
             ms = (perf_counter() - began) * 1e3
-            return Branch(index=index, status=status, value=value, error=error, duration_ms=ms, usage=account.usage)
+            return Branch(
+                index=index, status=status, value=value, error=error, duration_ms=ms, usage=usage_observer.usage
+            )
 
-        with observed_by(account), self.fan.branch(index) as span:
+        with observed_by(usage_observer), self.fan_span.branch(index) as span:
             try:
                 value = await tasks.answer(task)
             except Exception as error:

@@ -47,16 +47,16 @@ class UsageObserver(Observer):
 class _CallUsageObserver(CallObserver):
     """Observer of one call. It adds the usage of the call when the call ends."""
 
-    __slots__ = ("_account",)
+    __slots__ = ("_usage_observer",)
 
-    def __init__(self, account: UsageObserver) -> None:
-        self._account = account
+    def __init__(self, usage_observer: UsageObserver) -> None:
+        self._usage_observer = usage_observer
 
     def notify(self, event: CallEvent) -> None:
         if not isinstance(event, CallEnded):
             return
         metadata = event.metadata
-        self._account.usage += Usage(
+        self._usage_observer.usage += Usage(
             calls=1,
             requests=event.attempts,
             input_tokens=(metadata.input_tokens or 0) if metadata is not None else 0,

@@ -148,8 +148,8 @@ def library_failure(
     """Return the failure for an exception of one of these libraries, or for any exception with an HTTP status;
     ``None`` for all others.
 
-    ``retries_status``: returns True if the request should be sent again after a status with these headers. ``opened``: True if
-    the headers of the answer have arrived.
+    ``retries_status``: returns True if the request should be sent again after a status with these headers. ``opened``:
+    True if the headers of the answer have arrived.
     """
     response = _error_response(error)
     if response is not None:

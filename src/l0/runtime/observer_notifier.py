@@ -126,7 +126,7 @@ class ObserverNotifier:
     @property
     def counts_tokens(self) -> bool:
         """True if observers or log lines report the tokens of attempts that fail."""
-        return self.observed or CALL_LOG.takes(logging.INFO)
+        return self.observed or CALL_LOG.is_enabled_for(logging.INFO)
 
     def breaker_changed(self, target: tuple[str, str], state: str, at: float) -> None:
         """Report that a circuit breaker changed to ``state``. ``target``: its provider and model."""
@@ -190,7 +190,7 @@ class ObserverNotifier:
                 return  # the enclosing call logs it
             self._lines = CallLines(self._call, self._began)
         line = self._lines.line(event)
-        if line is not None and CALL_LOG.takes(line.level):
+        if line is not None and CALL_LOG.is_enabled_for(line.level):
             soon(self._write, line)
 
     def _write(self, line: LogLine) -> None:

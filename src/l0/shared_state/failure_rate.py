@@ -54,7 +54,7 @@ class SlidingWindow:
             self._calls += calls
 
     def rate(self, seconds: float) -> tuple[int, int]:
-        """Return counts as `FailureRate.rate`. The second in which the window begins is left out: it began earlier."""
+        """As `FailureRate.rate`, but without the second in which the window begins, as that began before the window."""
         since = self._clock() - min(seconds, self._horizon)
         with self._lock:
             first = bisect_left(self._seconds, (since,))

@@ -1,4 +1,7 @@
-"""Keep the SLO windows of one provider and model: one per objective, one of masked failures, one of all attempts."""
+"""Keep the SLO windows of one provider and model: one per objective, one of masked failures, one of all attempts.
+
+A failure is masked if recovery hid it: the user got the answer.
+"""
 
 from __future__ import annotations
 
@@ -72,14 +75,14 @@ class TargetHistory:
         target: Target,
         objectives: Sequence[Objective],
         clock: Callable[[], float],
-        history: StoredWindows,
+        stored: StoredWindows,
         fleet: Fleet | None = None,
     ) -> None:
         self.provider, self.model = target
         self.lock = threading.RLock()
-        at, new = clock(), Windows if fleet is None else FleetWindows
+        at, new_windows = clock(), Windows if fleet is None else FleetWindows
         self.tracked = [
-            _ObjectiveWindows(objective, history.windows((key_of(objective), *target), new(at), at))
+            _ObjectiveWindows(objective, stored.windows((key_of(objective), *target), new_windows(at), at))
             for objective in objectives
             if objective.holds_for(*target)
         ]
@@ -87,8 +90,8 @@ class TargetHistory:
             layer: [each for each in self.tracked if each.objective.layer == layer]
             for layer in ("attempts", "delivered")
         }
-        self.masked = history.windows((MASKED, *target), new(at), at)
-        self.attempts = new(at)
+        self.masked = stored.windows((MASKED, *target), new_windows(at), at)
+        self.attempts = new_windows(at)
         """Attempts for the circuit breaker. An attempt is bad if the provider is to blame for its failure."""
         if fleet is not None:
             named = (*self._stored(), (_ATTEMPTS, self.attempts))

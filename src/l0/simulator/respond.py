@@ -127,8 +127,8 @@ def stream_headers(dialect: Dialect, identity: AnswerIdentity) -> dict[str, str]
 
 def fitting(request: SimulatedRequest, fault: Fault) -> Answer:
     """Return the answer of a healthy model: the required tool call, the required structure, or a greeting."""
-    if request.forced:
-        return Answer(tool_calls=(request.forced,))
+    if request.forced_tool:
+        return Answer(tool_calls=(request.forced_tool,))
     if request.draws:
         return Answer(images=1)
     if request.schema:

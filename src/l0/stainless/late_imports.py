@@ -1,7 +1,7 @@
 """Import parts of L0 late, as parts of the copy of L0 that imports them.
 
-A program may remove l0 from `sys.modules`, as some test tools do. The patches of that copy go on, and what they import
-after that must belong to the same copy: another one has other settings and other classes.
+A program may remove l0 from `sys.modules`, as some test tools do, and import a second copy. The patches of the first
+copy still run. What they import must belong to the first copy, because the second one has its own settings and classes.
 """
 
 from __future__ import annotations
@@ -29,13 +29,13 @@ def keep_packages(*modules: str) -> None:
 def late_imports() -> Iterator[None]:
     """Let imports in this block find the modules of this copy.
 
-    No process is forked meanwhile: its child would wait forever for a module that another thread was importing.
+    L0 forks no process meanwhile: the child would wait forever for a module that another thread was importing.
     """
     with FORK_GATE:
         if all(sys.modules.get(name) is module for name, module in _own.items()):
             yield
             return
-        others = _importable()
+        others = _loaded()
         _replace({name: module for package in _own.values() for name, module in _with_submodules(package)})
         try:
             yield
@@ -43,13 +43,13 @@ def late_imports() -> Iterator[None]:
             _replace(others)
 
 
-def _importable() -> dict[str, ModuleType]:
-    """Return the modules of the packages that are in `sys.modules`."""
+def _loaded() -> dict[str, ModuleType]:
+    """Return L0's modules in `sys.modules`, of whatever copy."""
     return {name: module for name, module in list(sys.modules.items()) if is_own(name)}
 
 
 def _with_submodules(package: ModuleType) -> Iterator[tuple[str, ModuleType]]:
-    """Yield a module and those below it: each import has made them attributes."""
+    """Yield a module and its submodules, which are attributes of it because they were imported."""
     yield package.__name__, package
     for name, value in list(vars(package).items()):
         if isinstance(value, ModuleType) and value.__name__ == f"{package.__name__}.{name}":
@@ -57,7 +57,7 @@ def _with_submodules(package: ModuleType) -> Iterator[tuple[str, ModuleType]]:
 
 
 def _replace(modules: dict[str, ModuleType]) -> None:
-    for name in _importable():
+    for name in _loaded():
         sys.modules.pop(name, None)
     sys.modules.update(modules)
 

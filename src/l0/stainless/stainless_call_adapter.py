@@ -11,7 +11,7 @@ from typing import Any, Protocol, cast
 from l0.config import CONFIG
 from l0.dialects.answer_fold import complete_answer
 from l0.dialects.dialect_catalogue import DIALECTS
-from l0.dialects.provider_errors import answer_error, in_band
+from l0.dialects.provider_errors import answer_error, in_band_failure
 from l0.dialects.resume_requests import can_resume, resume_request
 from l0.fastpath.event_template import EventTemplates, event_templates
 from l0.model.attempt import AttemptSpec
@@ -294,7 +294,7 @@ class StainlessCallAdapter:
             made: Exception = package.APIError(message, request=request, body=body)
             return made
 
-        failure = in_band(error, value, make_error)
+        failure = in_band_failure(error, value, make_error)
         return replace(failure, sdk_retries=failure.category is not Category.FATAL)
 
     def complete_answer(self, answer: Any) -> tuple[ResponseMetadata | None, str, ToolCalls]:

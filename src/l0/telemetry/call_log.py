@@ -1,7 +1,7 @@
 """Write the log lines of calls on logger ``l0``, with the ids of the current span.
 
-While the console shows the calls, these lines are kept from handlers that write to a terminal, and from the handler of
-last resort, which writes to stderr. All other handlers get them. A file that is given for them gets every line.
+While the console shows the calls, handlers that write to a terminal do not get these lines, nor does the handler of
+last resort, which writes to stderr. All other handlers get them. The log file, if there is one, gets every line.
 """
 
 from __future__ import annotations
@@ -39,12 +39,12 @@ class CallLog:
         if path is None or self._file is None or self._file.path != path:
             self._file = None if path is None else LogFile(path)
 
-    def takes(self, level: int) -> bool:
+    def is_enabled_for(self, level: int) -> bool:
         """Return True if a line of this level is written anywhere."""
         return self._file is not None or _log.isEnabledFor(level)
 
     def write(self, line: LogLine) -> None:
-        """Write a line, on the logger unless there were too many like it. Raises nothing."""
+        """Write a line to the file and on the logger, which skips lines that come too often. Raises nothing."""
         try:
             span = trace.get_current_span().get_span_context()
             ids = {"trace_id": f"{span.trace_id:032x}", "span_id": f"{span.span_id:016x}"} if span.is_valid else {}
@@ -52,16 +52,16 @@ class CallLog:
                 self._file.write(line, ids)
             if not _log.isEnabledFor(line.level):
                 return
-            if line.level <= logging.DEBUG:  # asked for, so all of it
+            if line.level <= logging.DEBUG:  # who turns DEBUG on wants every line
                 self._emit(line, ids)
                 return
             for one in self._rate_limiter.admit(line, self._clock()):
-                self._emit(one, ids if "l0_count" not in one.fields else {})
-        except Exception:  # a filter or a handler of the application fails, and the call must not
+                self._emit(one, ids if "l0_count" not in one.fields else {})  # a summary line belongs to no one call
+        except Exception:  # a filter or a handler of the application may fail; the call must not
             return
 
     def flush(self) -> None:
-        """Write the summaries of what was not written, at the end of the process. Raises nothing."""
+        """Write the summaries of skipped lines, at the end of the process. Raises nothing."""
         reports, logging.raiseExceptions = logging.raiseExceptions, False  # no traceback if a stream is closed by now
         try:
             for one in self._rate_limiter.flush():

@@ -29,7 +29,10 @@ class PortTakenError(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ViewerConfig:
-    """``port``: 0 for any free one. ``database``: the file that keeps the calls. ``recordings``: folders of calls."""
+    """The settings of the viewer.
+
+    ``port``: 0 for any free one. ``database``: the file that keeps the calls. ``recordings``: folders of recordings.
+    """
 
     port: int
     database: Path
@@ -38,7 +41,7 @@ class ViewerConfig:
 
 
 class ViewerServer:
-    """The server with its open port and its open file; it serves while `run` runs.
+    """The server of the viewer. Creating it opens its port and its file; `run` serves.
 
     Raises `PortTakenError` or `DatabaseError`.
     """
@@ -112,8 +115,8 @@ def _listen(port: int) -> socket.socket:
     return opened
 
 
-def serve(config: ViewerConfig, started: Callable[[ViewerServer], None]) -> None:
-    """Run a server in the foreground. ``started``: called once the port and the file are open."""
+def serve(config: ViewerConfig, on_start: Callable[[ViewerServer], None]) -> None:
+    """Run a server in the foreground. ``on_start``: called once the port and the file are open."""
     server = ViewerServer(config)
-    started(server)
+    on_start(server)
     server.run()

@@ -23,7 +23,9 @@ def recorder(stop=lambda branch: False):
 def test_branches_all_notify_and_end():
     ended, on_end = recorder()
     left = run(
-        task_group.run([returning(1), returning(ValueError("no")), returning(3)], on_end, FanOutSpan("test"), at_once=3)
+        task_group.run(
+            [returning(1), returning(ValueError("no")), returning(3)], on_end, FanOutSpan("test"), concurrency=3
+        )
     )
     assert left == []
     assert [(one.index, one.status) for one in ended] == [
@@ -36,7 +38,7 @@ def test_branches_all_notify_and_end():
 def test_branches_are_cancelled_and_awaited_if_the_callback_returns_true():
     slow = Gate()
     ended, on_end = recorder(lambda branch: branch.index == 1)
-    left = run(task_group.run([slow, returning(1)], on_end, FanOutSpan("test"), at_once=2))
+    left = run(task_group.run([slow, returning(1)], on_end, FanOutSpan("test"), concurrency=2))
     assert [one.index for one in ended] == [1]
     assert [(one.index, one.status) for one in left] == [(0, BranchStatus.CANCELLED)]
     assert slow.cancelled
@@ -47,7 +49,7 @@ def test_branches_respect_the_concurrency_limit():
 
     async def main():
         ended, on_end = recorder()
-        running = asyncio.ensure_future(task_group.run(iter(gates), on_end, FanOutSpan("test"), at_once=2))
+        running = asyncio.ensure_future(task_group.run(iter(gates), on_end, FanOutSpan("test"), concurrency=2))
         await turn()
         begun = [gate.begun for gate in gates]
         gates[1].open()
@@ -71,7 +73,7 @@ def test_cancellation_from_outside_cancels_all_branches():
     gates = [Gate(), Gate()]
 
     async def main():
-        running = asyncio.ensure_future(task_group.run(gates, recorder()[1], FanOutSpan("test"), at_once=2))
+        running = asyncio.ensure_future(task_group.run(gates, recorder()[1], FanOutSpan("test"), concurrency=2))
         await turn()
         running.cancel()
         with pytest.raises(asyncio.CancelledError):
@@ -88,7 +90,7 @@ def test_callback_error_ends_the_scope():
         raise LookupError("mine")
 
     with pytest.raises(LookupError, match="mine"):
-        run(task_group.run([slow, returning(1)], on_end, FanOutSpan("test"), at_once=2))
+        run(task_group.run([slow, returning(1)], on_end, FanOutSpan("test"), concurrency=2))
     assert slow.cancelled
 
 
@@ -99,7 +101,7 @@ def test_branch_fails_if_something_it_awaits_is_cancelled():
         await inner
 
     ended, on_end = recorder()
-    run(task_group.run([task, returning(1)], on_end, FanOutSpan("test"), at_once=1))
+    run(task_group.run([task, returning(1)], on_end, FanOutSpan("test"), concurrency=1))
     assert [one.status for one in ended] == [BranchStatus.FAILED, BranchStatus.OK]
     assert isinstance(ended[0].error, RuntimeError)
     assert isinstance(ended[0].error.__cause__, asyncio.CancelledError)
@@ -111,7 +113,7 @@ def test_branch_in_a_pending_callback_counts_as_cancelled():
             await asyncio.Event().wait()
         return True
 
-    (left,) = run(task_group.run([returning(1), returning(2)], on_end, FanOutSpan("test"), at_once=2))
+    (left,) = run(task_group.run([returning(1), returning(2)], on_end, FanOutSpan("test"), concurrency=2))
     assert (left.index, left.status, left.value) == (0, BranchStatus.CANCELLED, None)
 
 
@@ -123,5 +125,5 @@ def test_system_exit_is_not_a_branch_failure():
         raise End
 
     with pytest.raises(BaseExceptionGroup) as raised:
-        run(task_group.run([task], recorder()[1], FanOutSpan("test"), at_once=1))
+        run(task_group.run([task], recorder()[1], FanOutSpan("test"), concurrency=1))
     assert raised.group_contains(End)

@@ -27,12 +27,13 @@ class Commands:
     export: bool
 
     @property
-    def where(self) -> str:
-        """Return the hint to a second terminal, if the program sends to the viewer."""
+    def terminal_hint(self) -> str:
+        """Return the hint to use a second terminal, if the commands start both a program and the viewer that it sends
+        to."""
         return " and a second terminal" if self.viewer and self.export else ""
 
     def lines(self) -> Iterator[Text]:
-        """Yield the commands, one a line. They are not wrapped, so that they can be copied."""
+        """Yield the commands, one per line, without line breaks, so that a user can copy them."""
         otlp = f" --otlp {_COLLECTOR}" if self.viewer and self.export else ""
         commands = [f"{self.program} run --policy agent{otlp} your_app.py"]
         if self.viewer:

@@ -69,7 +69,9 @@ def closing(demo: Demo, commands: Commands, *, plain: bool, with_details: bool) 
             parts += [Text(), *details(demo, box.ASCII if plain else box.ROUNDED)]
     if demo.options.otlp is not None:
         parts.append(Text(f"Telemetry: {demo.telemetry}."))
-    return Group(*parts, Text(f"Next, with a program of yours{commands.where}:", style="bold"), *commands.lines())
+    return Group(
+        *parts, Text(f"Next, with a program of yours{commands.terminal_hint}:", style="bold"), *commands.lines()
+    )
 
 
 def _example(runs: Sequence[DemoRun], style: box.Box) -> Table:

@@ -65,7 +65,7 @@ def _name(target: Sequence[str]) -> str:
 
 
 def _after_flags(arguments: Sequence[str]) -> list[str]:
-    """Return the script or ``-m`` and the module, with what follows; nothing for code on the command line."""
+    """Return the arguments from the script, or from ``-m`` on; none if they contain code (``-c``)."""
     flags = _flags(arguments)
     rest = list(arguments[len(flags) :])
     return [] if rest[:1] == ["-c"] else rest
@@ -124,7 +124,7 @@ def _flags(arguments: Sequence[str]) -> list[str]:
     for argument in remaining:
         if not argument.startswith("-") or argument == "-":
             break
-        flag = argument if argument.startswith("--") else _without_code(argument)
+        flag = argument if argument.startswith("--") else _own_flags(argument)
         flags.extend([flag] * (flag != "-"))
         if flag != argument:
             break
@@ -133,8 +133,9 @@ def _flags(arguments: Sequence[str]) -> list[str]:
     return flags
 
 
-def _without_code(flags: str) -> str:
-    """Return a group of flags such as ``-Im`` up to ``m`` or ``c``, after which the program follows."""
+def _own_flags(flags: str) -> str:
+    """Return the part of a group of flags that is for the interpreter: ``-I`` of ``-Im``, as ``m`` or ``c`` begins the
+    program."""
     for position, letter in enumerate(flags):
         if letter in "WX":  # the rest is its value
             break

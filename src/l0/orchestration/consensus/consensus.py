@@ -96,8 +96,8 @@ class Consensus(ConsensusAliases):
             parse=parse,
         )
         began = perf_counter()
-        with FanOutSpan("consensus") as fan:
-            for cancelled in await task_group.run(work, consensus_run.add, fan, at_once=len(work)):
+        with FanOutSpan("consensus") as fan_span:
+            for cancelled in await task_group.run(work, consensus_run.add, fan_span, concurrency=len(work)):
                 consensus_run.ended.setdefault(cancelled.index, cancelled)
             all_branches = tuple(
                 consensus_run.ended.get(index) or Branch(index=index, status=BranchStatus.CANCELLED)

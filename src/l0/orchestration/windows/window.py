@@ -138,8 +138,8 @@ class Window(WindowAliases):
         if restore is not None and not isinstance(restore, Restore):
             raise PolicyError("process_all.restore", restore, "a Restore, or None")
         jobs = (partial(context_retry.answer, function, chunk, restore) for chunk in self)
-        with ResultHandler.of(options, None) as each:
-            return await collect(jobs, each, at_once=concurrency, kind="windows")
+        with ResultHandler.of(options, None) as result_handler:
+            return await collect(jobs, result_handler, concurrency=concurrency, kind="windows")
 
     async def process_sequential(
         self, function: Callable[[Chunk, Any], Any], **options: Unpack[RunOptions]
@@ -156,8 +156,8 @@ class Window(WindowAliases):
             latest = await tasks.answer(partial(function, chunk, latest))
             return latest
 
-        with ResultHandler.of({**options, "fail_fast": True}, None) as each:
-            return await collect((partial(job, chunk) for chunk in self), each, at_once=1, kind="windows")
+        with ResultHandler.of({**options, "fail_fast": True}, None) as result_handler:
+            return await collect((partial(job, chunk) for chunk in self), result_handler, concurrency=1, kind="windows")
 
 
 def _chunk(

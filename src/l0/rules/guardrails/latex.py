@@ -25,8 +25,8 @@ _TOKEN = re.compile(
     r"|([{}])"
 )
 _CODE = re.compile(r"(?<!`)(`++)[^`]++\1")
-_CLOSES = {"]": r"\[", ")": r"\("}
-_PAIR = {r"\[": r"\]", r"\(": r"\)", "$$": "$$"}
+_OPENER_OF = {"]": r"\[", ")": r"\("}
+_CLOSER_OF = {r"\[": r"\]", r"\(": r"\)", "$$": "$$"}
 _FENCE = re.compile(r"[ \t>]*```+[ \t]*(\w*)")
 _CHECKED_LANGUAGES = {None, "latex", "tex", "math"}
 """Fence languages whose content is checked as LaTeX; ``None``: outside fences."""
@@ -137,8 +137,8 @@ class LatexCheck:
             return self._end(environment, at)
         elif dollars:
             return self._close("$$", at) if inside and inside.opener == "$$" else self._open("$$", at)
-        elif bracket in _CLOSES:
-            return self._close(_CLOSES[bracket], at)
+        elif bracket in _OPENER_OF:
+            return self._close(_OPENER_OF[bracket], at)
         elif bracket:
             return self._open("\\" + bracket, at)
         elif inside and side:
@@ -161,8 +161,8 @@ class LatexCheck:
     def _close(self, opener: str, at: int) -> Violation | None:
         if not self._stack or self._stack[-1].opener != opener:
             if self._stack:
-                return self._violation(f"{_description(self._stack[-1])} is not closed before {_PAIR[opener]}", at)
-            return self._violation(f"{_PAIR[opener]} closes nothing", at)
+                return self._violation(f"{_description(self._stack[-1])} is not closed before {_CLOSER_OF[opener]}", at)
+            return self._violation(f"{_CLOSER_OF[opener]} closes nothing", at)
         return self._check_closed(self._stack.pop())
 
     def _end(self, environment: str, at: int) -> Violation | None:

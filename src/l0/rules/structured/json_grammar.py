@@ -41,7 +41,7 @@ _Moves = dict[str, int]
 
 def _table() -> tuple[list[_Moves], dict[int, str]]:
     """Return the moves of every state, and the error of each state that has no matching move."""
-    why = dict(_EXPECTED)
+    errors = dict(_EXPECTED)
     value: _Moves = {'"': STRING, "{": OPEN, "[": OPEN, "-": MINUS, "0": ZERO, **dict.fromkeys("123456789", DIGITS)}
     after: _Moves = {**dict.fromkeys(_BLANK, AFTER), ",": COMMA, "}": CLOSE, "]": CLOSE}
     exponent: _Moves = {"e": EXPONENT, "E": EXPONENT}
@@ -62,7 +62,7 @@ def _table() -> tuple[list[_Moves], dict[int, str]]:
         first = len(moves)
         moves[escape]["u"] = first
         moves.extend(dict.fromkeys(_HEX, state) for state in (first + 1, first + 2, first + 3, text))
-        why.update(dict.fromkeys((escape, *range(first, first + 4)), "an invalid escape"))
+        errors.update(dict.fromkeys((escape, *range(first, first + 4)), "an invalid escape"))
     moves[MINUS] = {"0": ZERO, **dict.fromkeys("123456789", DIGITS)}
     moves[ZERO] = {**after, **exponent, ".": POINT}
     moves[DIGITS] = moves[ZERO]
@@ -71,10 +71,10 @@ def _table() -> tuple[list[_Moves], dict[int, str]]:
     moves[EXPONENT] = {**digits, "+": SIGN, "-": SIGN}
     moves[SIGN] = digits
     moves[POWER] = after
-    why.update(dict.fromkeys(range(MINUS, POWER + 1), "a malformed number"))
+    errors.update(dict.fromkeys(range(MINUS, POWER + 1), "a malformed number"))
     for state in range(POWER + 1, len(moves)):
-        why.setdefault(state, "an invalid literal")
-    return moves, why
+        errors.setdefault(state, "an invalid literal")
+    return moves, errors
 
 
 def _chain(moves: list[_Moves], start: _Moves, word: str, target: int) -> None:
@@ -87,7 +87,7 @@ def _chain(moves: list[_Moves], start: _Moves, word: str, target: int) -> None:
     before[word[-1]] = target
 
 
-MOVES, WHY = _table()
+MOVES, ERRORS = _table()
 
 _blanks = re.compile(r"[ \t\n\r]*+").match
 _characters = re.compile(r'[^"\\\x00-\x1f]*+').match

@@ -34,7 +34,7 @@ _JSON_FENCES = frozenset({"json", "jsonl", "ndjson"})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Flaw:
-    """Broken or incomplete JSON. ``at``: number of characters of the answer before the place."""
+    """Broken or incomplete JSON. ``at``: number of characters of the answer before the error."""
 
     reason: str
     at: int
@@ -68,7 +68,7 @@ class JsonLocator:
         "_outer_mode",
         "_lead",
         "_mode",
-        "_read",
+        "_offset",
         "_start",
         "_ticks",
     )
@@ -85,7 +85,7 @@ class JsonLocator:
         self._ticks = 0  # number of ticks that opened the inline code
         self._before = ""  # the last characters before the current text
         self._carry = ""  # the end of the previous text, which is still undecided
-        self._read = 0  # number of characters before the current text
+        self._offset = 0  # number of characters of the answer before the current text
         self._flaw: Flaw | None = None
 
     def feed(self, text: str) -> Flaw | None:
@@ -97,7 +97,7 @@ class JsonLocator:
             and self._has_content
             and not ("{" in text or "[" in text or "`" in text or "~" in text or self._carry)
         ):
-            self._read += len(text)  # as `_advance`, without a call
+            self._offset += len(text)  # as `_advance`, without a call
             self._before = (self._before + text)[-_REACH:]
             return None
         if self._carry:
@@ -111,7 +111,7 @@ class JsonLocator:
         return self._flaw
 
     def _advance(self, text: str) -> None:
-        self._read += len(text)
+        self._offset += len(text)
         self._before = text[-_REACH:] if len(text) >= _REACH else (self._before + text)[-_REACH:]
 
     def finish(self) -> Flaw | None:
@@ -123,12 +123,13 @@ class JsonLocator:
         match self._candidate.finish():
             case CandidateVerdict.OPEN:
                 self._notify(None)
-                return Flaw(reason=UNTERMINATED, at=self._read + len(self._carry))
+                return Flaw(reason=UNTERMINATED, at=self._offset + len(self._carry))
             case CandidateVerdict.WHOLE:
-                self._notify(self._read)
+                self._notify(self._offset)
         return None
 
-    # Modes: each one reads some of the text and returns its new place, or keeps the rest for the next call.
+    # Modes: each method reads some of the text from `at` on, and returns the place where the next one goes on. If it
+    # needs more text to decide, it keeps the rest for the next call (`_wait`).
 
     def _prose(self, text: str, at: int) -> int:
         found = _mark(text, at)
@@ -221,7 +222,7 @@ class JsonLocator:
 
     def _start_candidate(self, candidate: JsonCandidate, at: int) -> None:
         self._candidate = candidate
-        self._start = self._read + at
+        self._start = self._offset + at
         self._mode = JsonLocator._value
 
     def _value(self, text: str, at: int) -> int:
@@ -232,7 +233,7 @@ class JsonLocator:
         if verdict is CandidateVerdict.OPEN:
             return at
         if verdict is CandidateVerdict.WHOLE:
-            self._notify(self._read + at)
+            self._notify(self._offset + at)
             self._mode = JsonLocator._after
         elif verdict is CandidateVerdict.PROSE:
             self._mode = JsonLocator._prose if self._outer_mode is JsonLocator._prose else JsonLocator._code
@@ -255,7 +256,7 @@ class JsonLocator:
 
     def _broken_flaw(self, at: int) -> Flaw:
         self._notify(None)
-        return Flaw(reason=self._candidate.reason, at=self._read + at)
+        return Flaw(reason=self._candidate.reason, at=self._offset + at)
 
     def _after(self, text: str, at: int) -> int:
         """Check the text after a value: a closing bracket there is unmatched."""
@@ -263,7 +264,7 @@ class JsonLocator:
         if found is None:
             return len(text)
         if text[found.start()] in "]}":
-            self._flaw = Flaw(reason="a closing bracket that does not match", at=self._read + found.start())
+            self._flaw = Flaw(reason="a closing bracket that does not match", at=self._offset + found.start())
         self._mode = self._outer_mode
         return at
 

@@ -16,6 +16,7 @@ from .json_grammar import (
     COMMA,
     DIGITS,
     END,
+    ERRORS,
     FRACTION,
     ITEM,
     KEY,
@@ -29,7 +30,6 @@ from .json_grammar import (
     STRING,
     STRING_ESCAPE,
     VALUE,
-    WHY,
     ZERO,
 )
 
@@ -94,7 +94,7 @@ class JsonScanner:
     @property
     def in_escape(self) -> bool:
         """Return True after a backslash until its escape is complete."""
-        return WHY.get(self._state) == WHY[STRING_ESCAPE]
+        return ERRORS.get(self._state) == ERRORS[STRING_ESCAPE]  # all states within an escape share this error
 
     def feed(self, text: str, start: int = 0) -> int:
         """Scan new text from ``start`` on; costs O(len(text) - start).
@@ -136,9 +136,9 @@ class JsonScanner:
         return at
 
     def _stopped(self, state: int, move: int) -> int:
-        """Set the error unless the character follows a value that may be followed. Return the new state."""
+        """Set the error, unless the value has ended and other text may follow it. Return the new state."""
         if move != BREAK and not self._open:  # a number at the top level ends at a comma or a bracket
             state = END
         if self._alone or state != END:
-            self.reason = WHY[CLOSE] if move == CLOSE and self._open else WHY[state]
+            self.reason = ERRORS[CLOSE] if move == CLOSE and self._open else ERRORS[state]
         return state

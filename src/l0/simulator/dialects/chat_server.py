@@ -44,7 +44,7 @@ def read_request(body: Mapping[str, Any]) -> SimulatedRequest:
         choices=whole_number(body, "n", 1, CHOICES),
         usage=bool((body.get("stream_options") or {}).get("include_usage")),
         schema=_schema(body.get("response_format")),
-        forced=forced(body.get("tools"), body.get("tool_choice")),
+        forced_tool=forced_tool(body.get("tools"), body.get("tool_choice")),
         # OpenAI's models ignore a final assistant message. DeepSeek and Mistral continue it if it has the flag.
         prefix=prefilled(body["messages"], "prefix") or instructed(body["messages"]),
         conversations=conversations(body["messages"]),
@@ -54,7 +54,7 @@ def read_request(body: Mapping[str, Any]) -> SimulatedRequest:
     )
 
 
-def forced(tools: Any, choice: Any) -> SimulatedToolCall | None:
+def forced_tool(tools: Any, choice: Any) -> SimulatedToolCall | None:
     """Return the tool call that `tool_choice` requires, with arguments that match the tool's schema."""
     if choice == "required":
         name = ""

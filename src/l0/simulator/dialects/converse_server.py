@@ -39,7 +39,7 @@ def read_request(body: Mapping[str, Any]) -> SimulatedRequest:
         model=str(body["model"]),
         stream=bool(body.get("stream")),
         prompt="\n".join(filter(None, (system, text_in(messages)))),
-        forced=_forced(body.get("toolConfig") or {}),
+        forced_tool=_forced_tool(body.get("toolConfig") or {}),
         prefix=prefilled(messages) or instructed(messages),
         conversations=conversations(messages, system),
         max_tokens=token_limit(settings, "maxTokens"),
@@ -58,7 +58,7 @@ def _part(part: Mapping[str, Any]) -> Json:
     return {"type": "text", "text": part.get("text") or ""}
 
 
-def _forced(tools: Mapping[str, Any]) -> SimulatedToolCall | None:
+def _forced_tool(tools: Mapping[str, Any]) -> SimulatedToolCall | None:
     choice = tools.get("toolChoice") or {}
     if "any" not in choice and "tool" not in choice:
         return None

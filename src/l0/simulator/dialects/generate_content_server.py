@@ -68,7 +68,9 @@ def read_request(body: Mapping[str, Any]) -> SimulatedRequest:
         prompt="\n".join(filter(None, (system, text_in(messages)))),
         choices=whole_number(settings, "candidateCount", 1, _CANDIDATES),
         schema=_schema(settings),
-        forced=_forced(body.get("tools") or [], (body.get("toolConfig") or {}).get("functionCallingConfig") or {}),
+        forced_tool=_forced_tool(
+            body.get("tools") or [], (body.get("toolConfig") or {}).get("functionCallingConfig") or {}
+        ),
         prefix=prefilled(messages) or instructed(messages),
         conversations=conversations(messages, system),
         max_tokens=token_limit(settings, "maxOutputTokens"),
@@ -103,7 +105,7 @@ def _lower_types(schema: Any) -> Any:
     return lower | {"type": lower["type"].lower()} if isinstance(lower.get("type"), str) else lower
 
 
-def _forced(tools: list[Json], calling: Mapping[str, Any]) -> SimulatedToolCall | None:
+def _forced_tool(tools: list[Json], calling: Mapping[str, Any]) -> SimulatedToolCall | None:
     if calling.get("mode") != "ANY":
         return None
     allowed = calling.get("allowedFunctionNames")

@@ -54,7 +54,7 @@ def read_request(body: Mapping[str, Any]) -> SimulatedRequest:
         stream=bool(body.get("stream")),
         prompt="\n".join(filter(None, (text_in(body.get("system")), text_in(body["messages"])))),
         schema=_schema(body),
-        forced=_forced(body.get("tools") or [], body.get("tool_choice")),
+        forced_tool=_forced_tool(body.get("tools") or [], body.get("tool_choice")),
         prefix=_prefilled(body) or instructed(body["messages"]),
         conversations=conversations(body["messages"], body.get("system")),
         max_tokens=token_limit(body, "max_tokens"),
@@ -86,7 +86,7 @@ def _schema(body: Mapping[str, Any]) -> str | None:
     return dumps(example(response_format["schema"])) if response_format.get("schema") else None
 
 
-def _forced(tools: list[Json], choice: Any) -> SimulatedToolCall | None:
+def _forced_tool(tools: list[Json], choice: Any) -> SimulatedToolCall | None:
     if not isinstance(choice, Mapping) or choice.get("type") not in ("any", "tool"):
         return None
     for tool in tools:

@@ -11,7 +11,7 @@ from ..media import picture
 from ..schema_example import example
 from ..sse_writer import PLACEHOLDER, block, dumps, quoted, template
 from . import openai_server
-from .chat_server import forced
+from .chat_server import forced_tool
 from .server_dialect import (
     AnswerIdentity,
     Dialect,
@@ -45,7 +45,7 @@ def read_request(body: Mapping[str, Any]) -> SimulatedRequest:
         stream=bool(body.get("stream")),
         prompt="\n".join(filter(None, (text_in(body.get("instructions")), text_in(body.get("input"))))),
         schema=dumps(example(response_format["schema"])) if response_format.get("schema") else None,
-        forced=None if draws else forced(body.get("tools"), body.get("tool_choice")),
+        forced_tool=None if draws else forced_tool(body.get("tools"), body.get("tool_choice")),
         store=body.get("store") is not False,
         background=bool(body.get("background")),
         conversations=conversations(body.get("input"), body.get("instructions")),

@@ -43,7 +43,7 @@ class InvalidRequestError(Exception):
 class SimulatedRequest:
     """An inference request, independent of its dialect.
 
-    `forced`: the tool call that the request requires. `prefix`: the beginning of an answer that the request wants
+    `forced_tool`: the tool call that the request requires. `prefix`: the beginning of an answer that the request wants
     continued. `conversations`: its conversation, and for a request to continue a broken answer that before it.
     `previous`: the stored response that it continues. `max_tokens`: the limit for each choice.
     `logprobs`: the number of alternatives per token; None if no log probabilities are requested. `audio`: the answer is
@@ -56,7 +56,7 @@ class SimulatedRequest:
     choices: int = 1
     usage: bool = True
     schema: str | None = None
-    forced: SimulatedToolCall | None = None
+    forced_tool: SimulatedToolCall | None = None
     store: bool = True
     background: bool = False
     prefix: str = ""
