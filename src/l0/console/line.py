@@ -39,7 +39,7 @@ class Line:
             return
         text, start, prefix = self.text, 0, ""
         while True:
-            end = _fitting(text, start, max(width - columns(prefix), 1))
+            end = _row_end(text, start, max(width - columns(prefix), 1))
             yield ((prefix, "dim"), *self._between(start, len(text[:end].rstrip())))
             start = end + len(text[end:]) - len(text[end:].lstrip(" "))
             if start >= len(text):
@@ -73,7 +73,7 @@ def _columns_of(character: str) -> int:
     return 2 if east_asian_width(character) in "WF" else 1
 
 
-def _fitting(text: str, start: int, room: int) -> int:
+def _row_end(text: str, start: int, room: int) -> int:
     """Return the end of the row that begins at ``start``: at a space, or in a word that is longer than ``room``."""
     taken = 0
     for at in range(start, len(text)):

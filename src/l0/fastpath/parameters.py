@@ -27,7 +27,7 @@ _SCALARS = frozenset({str, int, float, bool, type(None)})
 _log = logging.getLogger("l0")
 
 
-class ForeignError(Exception):
+class UnsupportedDataError(Exception):
     """The data is not plain, or its type is not supported. The SDK must transform it."""
 
 
@@ -63,7 +63,7 @@ class Parameters:
         try:
             known = self._nodes.get((id(type_),))
             result = (self._node((type_,)) if known is None else known[1])(data)
-        except (ForeignError, RecursionError):
+        except (UnsupportedDataError, RecursionError):
             return UNKNOWN
         return result if self._compiled == before else self._compare(result, data, type_)
 
@@ -72,7 +72,7 @@ class Parameters:
         wrong = difference(result, self._original(data, type_))
         if not wrong:
             return result
-        self._nodes[id(type_),] = ((type_,), _foreign)
+        self._nodes[id(type_),] = ((type_,), _left_to_sdk)
         self.switched_off[str(type_)] = wrong
         _log.warning("l0 leaves the parameters of %s to the SDK: %s", type_, wrong)
         return UNKNOWN
@@ -84,7 +84,7 @@ class Parameters:
         known = self._nodes.get(key)
         if known is None:
             if len(self._nodes) >= MAX_TYPES:
-                return _foreign
+                return _left_to_sdk
             self._count_compiled()
             # The types are kept alive, so that their ids are not reused.
             known = self._nodes[key] = (types, self._compile(types))
@@ -96,7 +96,7 @@ class Parameters:
             for one in types:
                 self._add(one, shape)
         except Exception:  # an unknown type, which the SDK may refuse as well
-            return _foreign
+            return _left_to_sdk
         items = self._node(shape.items) if shape.items else None
         children = _Children(shape, self._node, self._count_compiled)
         return _function(shape, children, items, self._omitted, self._dump)
@@ -105,13 +105,13 @@ class Parameters:
         self._compiled += 1
 
     def _add(self, type_: Any, shape: _Shape) -> None:
-        """Add the rules of one type to a shape. Raises `ForeignError` for a type that is not supported."""
+        """Add the rules of one type to a shape. Raises `UnsupportedDataError` for a type that is not supported."""
         sdk = self._sdk
         bare = sdk.strip_annotated_type(type_)
         if sdk.is_typeddict(bare):
             hints = sdk.get_type_hints(bare, include_extras=True)
             if any(sdk._maybe_transform_key(name, hint) != name for name, hint in hints.items()):
-                raise ForeignError
+                raise UnsupportedDataError
             shape.drops = True
             for name, hint in hints.items():
                 shape.fields[name] = (*shape.fields.get(name, ()), hint)
@@ -127,9 +127,9 @@ class Parameters:
                 self._add(member, shape)
 
     def _dump(self, value: Any) -> Any:
-        """Dump a pydantic model through the SDK. Raises `ForeignError` for any other object."""
+        """Dump a pydantic model through the SDK. Raises `UnsupportedDataError` for any other object."""
         if not isinstance(value, self._model):
-            raise ForeignError
+            raise UnsupportedDataError
         return self._original(value, object)
 
     def _probe(self, types: Any) -> str:
@@ -165,10 +165,10 @@ class _Shape:
 class _Children(dict[Any, Transform]):
     """Transformations by key of a dict. They are compiled on first use, since types may refer to themselves."""
 
-    def __init__(self, shape: _Shape, node: Callable[[Types], Transform], grew: Callable[[], None]) -> None:
+    def __init__(self, shape: _Shape, node: Callable[[Types], Transform], count_compiled: Callable[[], None]) -> None:
         self._shape = shape
         self._node = node
-        self._grew = grew
+        self._count_compiled = count_compiled
 
     def __missing__(self, key: Any) -> Transform:
         declared = self._shape.fields.get(key, ())
@@ -178,7 +178,7 @@ class _Children(dict[Any, Transform]):
         found = self._node(types)
         if declared:  # an undeclared key may be any text of the user's, so it is not stored
             self[key] = found
-            self._grew()
+            self._count_compiled()
         return found
 
 
@@ -208,7 +208,7 @@ def _function(
         if kind is list:
             return value if items is None else list(map(items, value))
         if iterates:
-            raise ForeignError
+            raise UnsupportedDataError
         return dump(value)
 
     return transform
@@ -218,8 +218,8 @@ def _as_is(value: Any) -> Any:
     return value
 
 
-def _foreign(value: Any) -> Any:  # noqa: ARG001 - same signature as the other transformations
-    raise ForeignError
+def _left_to_sdk(value: Any) -> Any:  # noqa: ARG001 - same signature as the other transformations
+    raise UnsupportedDataError
 
 
 class _Part(TypedDict, total=False):

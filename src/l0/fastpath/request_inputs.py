@@ -20,19 +20,19 @@ class UntraceableError(Exception):
 class RequestInputs:
     """The attributes of one object, as they were when a request was built.
 
-    ``checked``: names of attributes that are compared in another way. ``packages``: the packages whose code is trusted
-    to depend on nothing else. Raises `UntraceableError` for any other code, and for values whose changes cannot be
+    ``excluded``: names of attributes that the caller compares itself. ``packages``: packages whose code depends on
+    nothing but these attributes. Raises `UntraceableError` for any other code, and for values whose changes cannot be
     seen.
     """
 
-    def __init__(self, recorder: AttributeRecorder, checked: frozenset[str], packages: frozenset[str]) -> None:
+    def __init__(self, recorder: AttributeRecorder, excluded: frozenset[str], packages: frozenset[str]) -> None:
         target = recorder.target
         self._kind = type(target)
         self._inherited = recorder.inherited
         self._attributes = [getattr(self._kind, name) for name in self._inherited]
         if not recorder.homes() <= packages or not self._same_class():
             raise UntraceableError
-        self._names = tuple(name for name in recorder.held if name not in checked)
+        self._names = tuple(name for name in recorder.held if name not in excluded)
         self._values = [vars(target)[name] for name in self._names]
         readers = [(value, content_reader(value)) for value in self._values]
         self._contents = [(value, read, read(value)) for value, read in readers if read is not None]
@@ -65,9 +65,9 @@ def content_reader(value: Any) -> Callable[[Any], Any] | None:
     if kind is dict and all(type(each) is str or is_absent(each) for each in value.values()):
         return _items
     if is_timeout(value):
-        return phases
+        return timeout_parts
     if kind.__name__ == "Headers":
-        return _lines
+        return _header_lines
     raise UntraceableError
 
 
@@ -81,8 +81,8 @@ def is_timeout(value: object) -> bool:
     return type(value).__name__ == "Timeout"
 
 
-def phases(timeout: Any) -> tuple[tuple[type, float | None], ...]:
-    """Return the seconds of a transport's timeout, with their types: 1 and 1.0 give different headers."""
+def timeout_parts(timeout: Any) -> tuple[tuple[type, float | None], ...]:
+    """Return the seconds of each part of a transport's timeout, with their types: 1 and 1.0 give different headers."""
     return tuple([(type(seconds), seconds) for seconds in (timeout.connect, timeout.read, timeout.write, timeout.pool)])
 
 
@@ -90,5 +90,5 @@ def _items(value: Any) -> list[Any]:
     return list(value.items())
 
 
-def _lines(value: Any) -> tuple[Any, Any]:
+def _header_lines(value: Any) -> tuple[Any, Any]:
     return list(value._list), value._encoding

@@ -1,8 +1,8 @@
 """Request options: the same as those that the SDK constructs, from defaults that are known.
 
 For each call the SDK copies the default of every option that is not given with `copy.deepcopy`, and looks for an alias
-of every field: 60 to 80 us of CPU. This module copies the defaults at once. The first options of each kind, by the
-names of those that are given, are compared with the SDK's own.
+of every field: 60 to 80 us of CPU. This module copies the defaults at once. Options are of one kind if the same ones
+are given; the first options of each kind are compared with the SDK's own.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ class RequestOptions:
         """Return the same options as ``construct(**values)``."""
         names = tuple(values)
         if self.switched_off is None and names in self._proven:
-            return self._made(values)
+            return self._build(values)
         theirs = self._construct(**values)
         ours = self.unsupported is None and self.switched_off is None
         known = ours and self._required <= values.keys() <= self._defaults.keys()
@@ -75,15 +75,15 @@ class RequestOptions:
         _log.warning("l0 leaves the options of requests to the SDK: %s", found)
 
     def _difference(self, values: Mapping[str, Any], theirs: Any) -> str | None:
-        ours = self._made(values)
-        held, own = vars(ours), vars(theirs)
-        copied = difference(identity_map(held, values), identity_map(own, values))
-        for name in held.keys() & own.keys():
-            if is_absent(own[name]) and type(held[name]) is type(own[name]):
-                held[name] = own[name]  # such a marker equals only itself
+        ours = self._build(values)
+        our_values, their_values = vars(ours), vars(theirs)
+        copied = difference(identity_map(our_values, values), identity_map(their_values, values))
+        for name in our_values.keys() & their_values.keys():
+            if is_absent(their_values[name]) and type(our_values[name]) is type(their_values[name]):
+                our_values[name] = their_values[name]  # such a marker equals only itself
         return copied or difference(ours, theirs)
 
-    def _made(self, values: Mapping[str, Any]) -> Any:
+    def _build(self, values: Mapping[str, Any]) -> Any:
         held = self._defaults.copy()
         for name in self._dicts:
             held[name] = held[name].copy()

@@ -20,7 +20,7 @@ from weakref import WeakKeyDictionary
 from l0.model.errors import raised
 
 from .attribute_recorder import AttributeRecorder, home
-from .request_inputs import RequestInputs, UntraceableError, is_absent, is_timeout, phases
+from .request_inputs import RequestInputs, UntraceableError, is_absent, is_timeout, timeout_parts
 from .request_template import RequestTemplate
 
 Templates = dict[tuple[Any, ...], RequestTemplate | None]
@@ -203,5 +203,5 @@ def _frozen(value: Any) -> Any:
     if is_absent(value):
         return kind
     if is_timeout(value):
-        return phases(value)
+        return timeout_parts(value)
     raise UntraceableError

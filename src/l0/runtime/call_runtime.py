@@ -371,7 +371,7 @@ class CallRuntime:
         if self._holding:
             return self._hold(items, reader, at)
         if self._buffer.lags:
-            items = self._buffer.after(items, reader, *self._seen(reader))
+            items = self._buffer.add_after_commit(items, reader, *self._seen(reader))
         if stats is not None and items:
             stats.chunks += len(items)
             stats.last = at
@@ -407,14 +407,14 @@ class CallRuntime:
 
     def _hold(self, items: list[Any], reader: Reader, at: float) -> list[Any]:
         """Hold frames back before the commit point, so that the user never sees a restart."""
-        due = self._buffer.before(items, reader, *self._seen(reader))
+        due = self._buffer.add_before_commit(items, reader, *self._seen(reader))
         if due:
             at = at or perf_counter()
             if not self.unseen:
                 self._step(Released(at))
             self._holding = False
             if self.observers.observed:
-                self.observers.delivered(due, at, self._buffer.seconds(at))
+                self.observers.delivered(due, at, self._buffer.held_s(at))
         return due
 
     def _seen(self, reader: Reader) -> tuple[int, int]:
@@ -615,7 +615,7 @@ class CallRuntime:
             self._record_delivery(items)
             metadata = self.metadata if self.observers.observed else None
             if self.observers.observed:
-                self.observers.delivered(items, at, self._buffer.seconds(at))
+                self.observers.delivered(items, at, self._buffer.held_s(at))
             if isinstance(command, Finish) and items:
                 self.complete = command, at, metadata
             else:

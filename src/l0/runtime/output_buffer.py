@@ -43,33 +43,33 @@ class OutputBuffer:
         """Hold frames; other code decides whether they are delivered."""
         self._frames += items
 
-    def before(self, items: list[Any], reader: Reader, at: int, safe: int) -> list[Any]:
-        """Hold new frames before the commit point, and return those that are due. The first due frames *are* that
+    def add_before_commit(self, items: list[Any], reader: Reader, at: int, checked: int) -> list[Any]:
+        """Hold new frames before the commit point, and return those that are due, if any: then this is the commit
         point.
 
-        ``at``, ``safe``: as for `after`.
+        ``at``, ``checked``: as for `add_after_commit`.
         """
         if items and self._since == inf:
             self._since = perf_counter()
         if self.lags:
-            return self.after(items, reader, at, safe)
+            return self.add_after_commit(items, reader, at, checked)
         self._frames += items
         hold = self._hold
         if not self._frames or hold.until == "message":
             return []
-        if reader.content or reader.accepted or len(self._frames) >= hold.frames or self._long(hold.seconds):
+        if reader.content or reader.accepted or len(self._frames) >= hold.frames or self._held_for(hold.seconds):
             return self.flush()
         return []
 
-    def after(self, items: list[Any], reader: Reader, at: int, safe: int) -> list[Any]:
-        """Hold new frames, and return the text that the window has moved past. ``items`` end after ``at`` characters,
-        of which the rules have checked ``safe``.
+    def add_after_commit(self, items: list[Any], reader: Reader, at: int, checked: int) -> list[Any]:
+        """Hold new frames, and return the frames that the window has moved past.
 
-        Content other than text (reasoning, a tool call) only waits for the text before it.
+        ``at``: characters of the answer up to the end of ``items``. ``checked``: how many of them the rules have
+        checked. Content other than text (reasoning, a tool call) only waits for the text before it.
         """
         self._behind.append((at, items))
         due: list[Any] = []
-        while self._behind and (self._behind[0][0] + self._window <= safe or (not at and reader.content)):
+        while self._behind and (self._behind[0][0] + self._window <= checked or (not at and reader.content)):
             self.released, passed = self._behind.popleft()
             due += passed
         return due
@@ -81,9 +81,9 @@ class OutputBuffer:
         self._frames = []
         return frames
 
-    def seconds(self, at: float) -> float:
+    def held_s(self, at: float) -> float:
         """Return the seconds for which the first frame has been held."""
         return max(0.0, at - self._since) if self._since < inf else 0.0
 
-    def _long(self, seconds: float) -> bool:
+    def _held_for(self, seconds: float) -> bool:
         return perf_counter() - self._since >= seconds

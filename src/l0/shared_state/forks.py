@@ -36,9 +36,10 @@ def renew_in_child(holder: Renewable) -> None:
 class ForkGate:
     """Keeps forks out of its ``with`` blocks.
 
-    For libraries with locks of the whole process: a child that is forked while another thread is in SQLite may wait for
-    its memory lock forever. A fork waits for the blocks of other threads, and a new block for the fork, each for at
-    most `LONGEST_WAIT_S`. There is no lock that a third thread could hold: lists and their tests are atomic.
+    Some libraries have locks for the whole process: if a process forks while another thread is in SQLite, the child may
+    wait for SQLite's memory lock forever. A fork waits for the blocks of other threads, and a new block waits for the
+    fork, each for at most `LONGEST_WAIT_S`. The gate itself has no lock, which a third thread could hold during a fork:
+    to change a list, or to test it, is atomic.
     """
 
     LONGEST_WAIT_S = 1.0
@@ -54,7 +55,7 @@ class ForkGate:
     def __enter__(self) -> None:
         own = threading.get_ident()
         nested = own in self._inside
-        self._inside.append(own)  # before the test: a fork that begins now sees either this, or is seen
+        self._inside.append(own)  # before the test: either a fork that begins now sees this, or the test sees the fork
         give_up_at = monotonic() + self.LONGEST_WAIT_S
         while self.forking and not nested and monotonic() < give_up_at:
             self._inside.remove(own)

@@ -2,10 +2,11 @@
 
 In the transport, each piece of a body passes through seven generators, a general HTTP parser and a separate timeout.
 Here it passes through `PlainChunkParser` or `UnframedBody` only. The transport still handles everything rare. Its
-parser does not see what is read here, and is then advanced as if that had never been sent. From there (the last chunk,
-the end of the body or of the connection, a protocol error) the transport reads as usual; an exception of a read here is
-raised again inside the transport. So the transport's own code decides about errors, closing and reuse of the
-connection. If a body is abandoned, the parser has not seen its end, and the transport closes the connection.
+parser does not see what is read here; afterwards, this module advances the parser as if these bytes had never been
+sent. From there (the last chunk, the end of the body or of the connection, a protocol error) the transport reads as
+usual. If a read here raises an exception, the transport's next read raises it again. So the transport's own code
+decides about errors, closing and reuse of the connection. If the caller abandons a body, the parser has not seen its
+end, and the transport closes the connection.
 
 This code relies on private names of httpx and httpcore. If anything differs from what it expects, the body is read as
 usual: for HTTP/2, proxies, other transports and streams, bodies that have been read in part, objects with a method of
@@ -59,8 +60,8 @@ _LONGEST_TIMEOUT_S = 1e9
 class _LastRead:
     """A replacement of a socket that repeats the outcome of its last read, so that the transport acts on it.
 
-    ``network`` has the socket in ``attribute``, and has it again after that: it asks the socket whether it is readable.
-    ``error``: ``None`` for the end of the connection.
+    It replaces the socket in the ``attribute`` of ``network`` for one read, and then puts the socket back, since
+    ``network`` asks the socket whether it is readable. ``error``: ``None`` for the end of the connection.
     """
 
     def __init__(self, network: Any, attribute: str, error: BaseException | None) -> None:
@@ -138,7 +139,7 @@ class DirectConnection:
         """Return a context of the function that reads an async socket."""
         return nullcontext(self.socket.receive_some) if self.by_trio else keep_reading(self.socket)
 
-    def overdue(self) -> Exception:
+    def timeout_error(self) -> Exception:
         """Return the exception of an async read that takes longer than the transport's timeout."""
         if not self.by_trio:
             return TimeoutError()
@@ -153,11 +154,12 @@ class DirectConnection:
     def retire_if_more_waits(self) -> None:
         """Show the pool that more than the body has arrived, so that it does not use the connection again.
 
-        It asks whether an idle connection is readable. These bytes have been read already.
+        The pool closes an idle connection that is readable. It cannot see bytes that have been read already, so the
+        connection must say that it is readable.
         """
         if holds_unread(self.socket):
-            known = self._network.get_extra_info
-            self._network.get_extra_info = lambda info: info == "is_readable" or known(info)
+            original = self._network.get_extra_info
+            self._network.get_extra_info = lambda info: info == "is_readable" or original(info)
 
     def return_to_transport(self) -> None:
         """Advance the parser past the bytes that were read here."""
@@ -219,7 +221,7 @@ async def aread_body(connection: DirectConnection) -> AsyncGenerator[bytes, None
                 try:
                     raw = await read()
                 except Expired:
-                    connection.end(connection.overdue())
+                    connection.end(connection.timeout_error())
                     break
                 except BaseException as error:
                     connection.end(error)
@@ -259,8 +261,9 @@ def connection_of(stream: Any) -> DirectConnection | None:
     timeout_s = found.read_timeout_s
     if timeout_s is not None and not 0 < timeout_s <= _LONGEST_TIMEOUT_S:
         return None
-    own = [name for one, name in found.bypassed if name in vars(one)]  # a generator for `any` takes a call for each
-    return None if own else found
+    # Not `any`: a generator takes a call for each.
+    overridden = [name for one, name in found.bypassed if name in vars(one)]
+    return None if overridden else found
 
 
 def _layers(stream: Any, expected: tuple[tuple[str, str, str], ...]) -> list[Any] | None:

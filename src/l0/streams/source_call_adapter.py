@@ -25,7 +25,7 @@ Factory = Callable[..., Any]
 
 class SourceCallAdapter:
     """The `CallAdapter` of one call. ``sources``: the factories of the primary and the fallbacks. ``classify``: the
-    user's function that classifies exceptions. ``adapter``: for the items of all sources; ``None``: by the first."""
+    user's function that classifies exceptions. ``adapter``: for the items of all sources; ``None``: L0 chooses one."""
 
     def __init__(
         self,
@@ -51,7 +51,7 @@ class SourceCallAdapter:
     def options(self, attempt: AttemptSpec, headers: Mapping[str, str]) -> AttemptSpec:  # noqa: ARG002 - a source takes no headers
         """Return the attempt itself as its options, and queue the callbacks that it causes."""
         self.state.attempts = attempt.number
-        self.state.leg, before = attempt.leg, self.state.leg
+        self.state.leg, previous_leg = attempt.leg, self.state.leg
         self.call_observer.begin()
         past = self.state.failures
         failure = past[-1] if past else None
@@ -61,7 +61,7 @@ class SourceCallAdapter:
         if attempt.resume is not None:
             self.state.restarts += attempt.resume == "restart"
             self.callbacks.note("on_resume", started)
-        elif attempt.leg != before:
+        elif attempt.leg != previous_leg:
             self.callbacks.note("on_fallback", started)
         else:
             self.callbacks.note("on_retry" if attempt.number > 1 else "on_start", started)

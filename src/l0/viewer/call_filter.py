@@ -40,9 +40,9 @@ def call_filter(parameters: Mapping[str, Sequence[str]]) -> CallFilter:
             found = found.also(f"{column} IN ({', '.join('?' * len(wanted))})", *wanted)
     if causes := _values(parameters, "cause"):
         found = found.also(f"({' OR '.join([_CAUSE] * len(causes))})", *causes)
-    if (since := moment(parameters, "since")) is not None:
+    if (since := unix_ms(parameters, "since")) is not None:
         found = found.also("start >= ?", since)
-    if (until := moment(parameters, "until")) is not None:
+    if (until := unix_ms(parameters, "until")) is not None:
         found = found.also("start < ?", until)
     if (least := _duration(parameters)) is not None:
         found = found.also("duration >= ?", least)
@@ -66,8 +66,8 @@ class CallOrder:
         return f"{self.column} {direction}, id {direction}"
 
     @property
-    def later(self) -> str:
-        """Return the condition of the calls that follow a value and a row."""
+    def after_cursor(self) -> str:
+        """Return the SQL condition of the calls after a cursor, with its value and its row as parameters."""
         return f"({self.column}, id) {'<' if self.descending else '>'} (?, ?)"
 
 
@@ -88,7 +88,7 @@ def _duration(parameters: Mapping[str, Sequence[str]]) -> float | None:
     return _number(parameters, "min_duration", "a duration in milliseconds")
 
 
-def moment(parameters: Mapping[str, Sequence[str]], name: str) -> float | None:
+def unix_ms(parameters: Mapping[str, Sequence[str]], name: str) -> float | None:
     """Return a time in Unix milliseconds; ``None`` if it is not given. Raises `QueryError`."""
     return _number(parameters, name, "a time in Unix milliseconds")
 
@@ -117,21 +117,24 @@ def limit(parameters: Mapping[str, Sequence[str]]) -> int:
 
 
 def cursor(parameters: Mapping[str, Sequence[str]]) -> tuple[float, int] | None:
-    """Return the value of the order and the row of the last call of the page before. Raises `QueryError`."""
+    """Return where the page before ended: the value of the sort column and the row of its last call.
+
+    Raises `QueryError`.
+    """
     text = _last(parameters, "cursor")
     if text is None:
         return None
-    start, _, row = text.partition("_")
+    value, _, row = text.partition("_")
     try:
-        found = float(start), int(row[:18])
+        found = float(value), int(row[:18])
     except ValueError:
-        raise QueryError(f"cursor: got {text[:100]!r}, allowed: the next of an earlier page") from None
+        raise QueryError(f"cursor: got {text[:100]!r}, allowed: the `next` of an earlier page") from None
     return found
 
 
-def cursor_text(start: float, row: int) -> str:
-    """Return the cursor after a call."""
-    return f"{start!r}_{row}"
+def cursor_text(value: float, row: int) -> str:
+    """Return the cursor after a call, from its value in the sort column and its row."""
+    return f"{value!r}_{row}"
 
 
 def _values(parameters: Mapping[str, Sequence[str]], name: str) -> list[str]:

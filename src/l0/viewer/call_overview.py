@@ -16,7 +16,7 @@ from l0.model.call import Outcome
 from l0.telemetry import names
 
 from .api_contract import BudgetState, CauseCount, Overview, OverviewRow, Series
-from .call_filter import CallFilter, call_filter, moment
+from .call_filter import CallFilter, call_filter, unix_ms
 
 MAX_ROWS = 200
 MAX_INTERVALS = 120
@@ -67,7 +67,7 @@ class _Sums:
 def overview(connection: sqlite3.Connection, parameters: Mapping[str, Sequence[str]]) -> Overview:
     """Return the summary of the calls that match. Raises `QueryError`."""
     matching = call_filter(parameters)
-    spread = _Spread(connection, matching, moment(parameters, "since"), moment(parameters, "until"))
+    spread = _Spread(connection, matching, unix_ms(parameters, "since"), unix_ms(parameters, "until"))
     totals, causes = _Sums(), Counter[str]()
     groups: defaultdict[_Key, _Sums] = defaultdict(_Sums)
     for provider, model, outcome, failures, *sums in connection.execute(

@@ -25,7 +25,7 @@ def calls_page(connection: sqlite3.Connection, parameters: Mapping[str, Sequence
         matching = matching.also("first_token IS NOT NULL")
     wanted, after = limit(parameters), cursor(parameters)
     (total,) = connection.execute(f"SELECT count(*) FROM calls WHERE {matching.condition}", matching.values).fetchone()
-    page = matching if after is None else matching.also(order.later, *after)
+    page = matching if after is None else matching.also(order.after_cursor, *after)
     rows = connection.execute(
         f"SELECT id, {COLUMNS} FROM calls WHERE {page.condition} ORDER BY {order.sql} LIMIT ?",
         (*page.values, wanted + 1),

@@ -10,11 +10,11 @@ from collections.abc import AsyncIterator, Sequence
 from .api_contract import ListedCall, LiveMessage
 
 MAX_CALLS = 200
-"""Calls of one message: a page that is behind gets the newest."""
+"""Maximum number of calls in one message. A page that lags behind gets the newest ones."""
 MAX_FEEDS = 32
 INTERVAL_SECONDS = 0.25
 _SILENCE_SECONDS = 15.0
-"""A comment is sent after this time without a call, so that a connection that is gone is noticed."""
+"""Time without a call after which the server sends a comment, so that it notices a lost connection."""
 
 
 class LiveCalls:

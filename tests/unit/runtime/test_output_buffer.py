@@ -21,8 +21,8 @@ def feed(kept: OutputBuffer, reader: FakeReader, items: list[Any], *, committed:
     for item in items:
         reader.observe_object(item)
     if not committed:
-        return kept.before(items, reader, reader.chars, reader.chars)
-    return kept.after(items, reader, reader.chars, reader.chars) if kept.lags else items
+        return kept.add_before_commit(items, reader, reader.chars, reader.chars)
+    return kept.add_after_commit(items, reader, reader.chars, reader.chars) if kept.lags else items
 
 
 def through(hold: Hold, given: list[list[Any]]) -> tuple[list[list[Any]], list[Any]]:
@@ -85,16 +85,16 @@ def test_frames_are_kept_for_so_long_only(monkeypatch):
     clock = {"now": 5.0}
     monkeypatch.setattr(output_buffer, "perf_counter", lambda: clock["now"])
     kept, reader = OutputBuffer(Hold(seconds=2.0), 256), FakeReader()
-    assert kept.before([FRAME], reader, 0, 0) == []
+    assert kept.add_before_commit([FRAME], reader, 0, 0) == []
     clock["now"] += 2.1
-    assert kept.before([], reader, 0, 0) == [FRAME]
+    assert kept.add_before_commit([], reader, 0, 0) == [FRAME]
 
 
 @pytest.mark.parametrize("mode", ["first_content", "verified", "message"])
 def test_a_restart_forgets_everything(mode):
     kept = OutputBuffer(Hold(until=mode), 256)
-    kept.before([FRAME], FakeReader(), 0, 0)
+    kept.add_before_commit([FRAME], FakeReader(), 0, 0)
     kept.keep([FRAME])
     kept.restart()
     assert kept.flush() == []
-    assert kept.seconds(7.0) == 0.0
+    assert kept.held_s(7.0) == 0.0

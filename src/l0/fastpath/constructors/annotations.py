@@ -30,7 +30,7 @@ def is_plain_class(annotation: object, base: type) -> bool:
     return get_origin(annotation) is None and isinstance(annotation, type) and issubclass(annotation, base)
 
 
-def anything(annotation: object) -> bool:
+def is_anything(annotation: object) -> bool:
     """Return True if every value is accepted unchanged."""
     return annotation is object or annotation is Any
 

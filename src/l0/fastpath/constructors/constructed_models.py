@@ -10,7 +10,7 @@ from typing import Any, Literal, Protocol, get_args, get_origin
 from .annotations import (
     PLAIN_SCALARS,
     Unsupported,
-    anything,
+    is_anything,
     is_plain_class,
     is_union,
     members,
@@ -80,7 +80,7 @@ class Constructed:
             Unsupported: only the SDK knows how to build this annotation.
         """
         bare = self._sdk.unwrap_once(annotation)
-        if bare in PLAIN_SCALARS or anything(bare) or get_origin(bare) is Literal:
+        if bare in PLAIN_SCALARS or is_anything(bare) or get_origin(bare) is Literal:
             return var  # the SDK passes every value through unchanged
         if bare is float:
             integer = f"float({var}) if type({var}) is int and {-EXACT_FLOATS} <= {var} <= {EXACT_FLOATS}"

@@ -1,4 +1,4 @@
-"""Generate code that builds copies of an SDK object in which some values are others."""
+"""Generate code that copies an SDK object and replaces some of its values."""
 
 from collections.abc import Callable
 from typing import Any
@@ -7,19 +7,20 @@ from .annotations import Unsupported
 from .sdk_builder import SdkBuilder
 
 _CONSTANTS = (str, int, float)
-_FEW = 3
-"""A dict with more constant values is copied, which is faster than to make it anew."""
+_MAX_CONSTANTS = 3
+"""Maximum number of constant values of a dict that is written out in the code. To copy a dict with more is faster."""
 
 
 class ObjectCopy:
     """The statements that build a copy of one object.
 
-    ``variables`` maps values that vary to the names of the variables that replace them, each of which occurs once.
-    ``statements`` build the models, the innermost first, and ``expression`` is the whole copy. ``constants`` are the
-    values of the names ``k0``, ``k1``, ... So two objects of the same shape have the same source text.
+    ``variables`` maps each value to replace to the name of the variable that replaces it. ``statements`` build the
+    models, the innermost first, and ``expression`` is the whole copy. ``constants`` are the values of the names ``k0``,
+    ``k1``, ..., so that two objects of the same shape have the same source text.
 
     Raises:
-        Unsupported: the object holds values that are not shared, or a value that varies occurs not exactly once.
+        Unsupported: the object holds values that copies cannot share, or a value to replace does not occur exactly
+            once.
     """
 
     def __init__(self, sample: object, variables: dict[str | int, str], sdk: SdkBuilder) -> None:
@@ -31,7 +32,7 @@ class ObjectCopy:
         self._names = 0
         self.expression = self._copy(sample)
         if self._variables:
-            raise Unsupported("a value that varies does not reach the object")
+            raise Unsupported("a value to replace is not in the object")
 
     def bind(self, value: object) -> str:
         """Return a name for a value."""
@@ -54,9 +55,9 @@ class ObjectCopy:
 
     def _dict(self, value: dict[Any, Any]) -> str:
         if not all(type(key) is str for key in value):
-            raise Unsupported("a key that is no text")
+            raise Unsupported("a key that is not a string")
         constant = {key for key, each in value.items() if self._is_constant(each)}
-        if len(constant) <= _FEW:
+        if len(constant) <= _MAX_CONSTANTS:
             return f"{{{', '.join(f'{self._key(key)}: {self._copy(each)}' for key, each in value.items())}}}"
         fresh = {key: self._copy(each) for key, each in value.items() if key not in constant}
         made = self._name()

@@ -1,4 +1,5 @@
-"""Collect what the SDK builds objects with: compiled constructors imitate it, and are checked against it."""
+"""Collect the functions and classes with which an SDK builds objects. Compiled constructors imitate them, and are
+checked against them."""
 
 import inspect
 from collections.abc import Callable

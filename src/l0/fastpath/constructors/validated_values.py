@@ -1,10 +1,12 @@
-"""Generate code for values below a union, which the SDK validates with pydantic.
+"""Generate code for values inside a union, which the SDK validates with pydantic.
 
-Pydantic converts values that do not match ("1" to 1), and then selects the member of the union that matches best. This
-is left to pydantic. Compiled code accepts only data whose types match the annotation exactly, at all levels: validation
-then converts nothing, and at most one member of a union matches. Any other data raises `Unmatched`. If a required key
-is missing, that is `Rejected`: there is nothing to convert, so pydantic need not be asked. No other member of a union
-accepts such data, because none accepts an object with the same discriminating value.
+Pydantic converts values that do not match ("1" to 1), and then selects the member of the union that matches best. The
+compiled code does neither: it accepts only data whose types match the annotation exactly, at all levels, so that
+validation would convert nothing, and at most one member of a union matches. It raises `Unmatched` for any other data,
+which is then left to pydantic.
+
+If a required key is missing, the code raises `Rejected`: there is nothing to convert, so pydantic need not be asked. No
+other member of a union accepts such data, because none accepts an object with the same discriminating value.
 """
 
 from collections.abc import Callable, Mapping
@@ -13,8 +15,8 @@ from typing import Any, get_args, get_origin
 from .annotations import (
     PLAIN_SCALARS,
     Unsupported,
-    anything,
     discriminator,
+    is_anything,
     is_plain_class,
     is_union,
     members,
@@ -57,7 +59,7 @@ class Validated:
         metadata += found
         if not self._sdk.is_ignored_by_pydantic(metadata):
             raise Unsupported(f"metadata {metadata}")
-        if anything(bare):
+        if is_anything(bare):
             return var
         condition = self.unchanged(var, bare)
         if condition is not None:

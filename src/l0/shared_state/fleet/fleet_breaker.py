@@ -2,7 +2,8 @@
 
 Calls follow the copy. It counts the outcomes of all processes, and takes over every change of state. Only a probe needs
 a decision of the whole fleet: Redis leases it to one process, which keeps the lease while the probe runs. If Redis does
-not answer in time the call is refused, and the next one uses the answer. If Redis is away the local rules decide.
+not answer in time, the breaker refuses the call, and the next call uses the answer. If Redis is away, each process
+decides alone.
 """
 
 from __future__ import annotations
@@ -83,19 +84,19 @@ class FleetBreaker(Breaker):
         fleet.add(self)
 
     def renew(self) -> None:
-        """Close in a forked child, which has no call in progress and no probe."""
+        """Start over with a closed breaker in a forked child, which has no call in progress and no probe."""
         super().renew()
         self._request: FleetRequest | None = None
         """The latest request for the probe."""
         self._granted_until = -inf
         """The time until which a call may use the probe that Redis has granted."""
         self._asked_at: float | None = None
-        """The time since which Redis has not said in time who makes the next probe."""
+        """The time at which this process first asked who makes the next probe; ``None`` once Redis has answered."""
         self._probed_elsewhere = False
         self._signal = self._sent_signal = ""
-        """The last change of state that Redis does not know yet."""
+        """The last change of state that Redis does not know yet, and the one that is on its way to Redis."""
         self._unsent = self._sent = (0, 0)
-        """The failures and the calls of this process that Redis does not know yet."""
+        """The failures and the calls of this process that Redis does not know yet, and those on their way to Redis."""
         self._totals: tuple[int, int] | None = None
         """The failures and the calls of the fleet, as Redis counted them last."""
 
@@ -188,7 +189,7 @@ class FleetBreaker(Breaker):
         sent, self._sent = self._sent, (0, 0)
         self._unsent = self._unsent[0] - sent[0], self._unsent[1] - sent[1]
         if self._totals is not None and self._own is not None:
-            failures, calls = others(self._totals, sent, totals)
+            failures, calls = counts_of_others(self._totals, sent, totals)
             if calls:
                 self._own.add(failures, calls)
         self._totals = totals
@@ -198,7 +199,7 @@ class FleetBreaker(Breaker):
             self._state, self._since = BreakerState(state), since
 
 
-def others(before: tuple[int, int], own: tuple[int, int], after: tuple[int, int]) -> tuple[int, int]:
-    """Return the failures and the calls of other processes between two totals. 0 if Redis has begun to count anew."""
+def counts_of_others(before: tuple[int, int], own: tuple[int, int], after: tuple[int, int]) -> tuple[int, int]:
+    """Return the failures and the calls of other processes between two totals; 0 if Redis has lost its counts since."""
     failures, calls = after[0] - before[0] - own[0], after[1] - before[1] - own[1]
     return (failures, calls) if calls >= failures >= 0 else (0, 0)

@@ -14,7 +14,7 @@ from l0.slo.burn import Count
 from l0.slo.rolling_windows import Windows
 
 from ..keyed import Target
-from .fleet_breaker import others
+from .fleet_breaker import counts_of_others
 from .redis_keys import redis_key
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ class FleetWindows(Windows):
         if self._totals is not None:
             own = self._sent.bad - self._told.bad, self._sent.total - self._told.total
             before = self._totals.bad, self._totals.total
-            self._others.add_all(at, Count(*others(before, own, (totals.bad, totals.total))))
+            self._others.add_all(at, Count(*counts_of_others(before, own, (totals.bad, totals.total))))
         self._told, self._totals = self._sent, totals
 
 

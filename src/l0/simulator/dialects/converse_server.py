@@ -113,8 +113,8 @@ def complete_response(answer: Answer, request: SimulatedRequest, identity: Answe
     if answer.text or answer.tokens or answer.refusal:
         content.append({"text": answer.text_of(0) or answer.refusal})
     for number, call in enumerate(answer.tool_calls):
-        held = {"toolUseId": _tool_id(identity, number), "name": call.name, "input": call.parsed_arguments()}
-        content.append({"toolUse": held})
+        tool_use = {"toolUseId": _tool_id(identity, number), "name": call.name, "input": call.parsed_arguments()}
+        content.append({"toolUse": tool_use})
     return {
         "output": {"message": {"role": "assistant", "content": content}},
         "stopReason": stop_reason(answer),
@@ -137,14 +137,14 @@ def _tool_id(identity: AnswerIdentity, number: int) -> str:
 
 
 def _usage(answer: Answer, request: SimulatedRequest) -> Json:
-    given, output = prompt_tokens(request), answer.output_tokens()
-    return {"inputTokens": given, "outputTokens": output, "totalTokens": given + output}
+    prompt, output = prompt_tokens(request), answer.output_tokens()
+    return {"inputTokens": prompt, "outputTokens": output, "totalTokens": prompt + output}
 
 
 def in_band(error_spec: ErrorSpec, _number: int, _identity: AnswerIdentity) -> bytes:
     """Return an exception inside a stream, by default that the service is unavailable.
 
-    The service spells its types otherwise there: with a small letter.
+    Inside a stream, the service writes its types with a small first letter.
     """
     kind = error_spec.code or ""
     kind = kind if kind in ERRORS.values() else ERRORS[503]

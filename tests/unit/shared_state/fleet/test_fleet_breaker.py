@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from makers import Clock
 
 from l0.shared_state.breaker import COOLDOWN, SAMPLES, Breaker, BreakerPermit, BreakerState
-from l0.shared_state.fleet.fleet_breaker import LEASE_S, FleetBreaker, others
+from l0.shared_state.fleet.fleet_breaker import LEASE_S, FleetBreaker, counts_of_others
 
 TARGET = ("openai", "gpt-4o")
 
@@ -176,4 +176,4 @@ def test_change_that_redis_does_not_know_is_not_overwritten() -> None:
 def test_outcomes_of_others(
     before: tuple[int, int], own: tuple[int, int], after: tuple[int, int], expected: tuple[int, int]
 ) -> None:
-    assert others(before, own, after) == expected
+    assert counts_of_others(before, own, after) == expected
