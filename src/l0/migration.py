@@ -2,6 +2,8 @@
 
 This file holds all of its names: aliases if something here means the same, and advice for the others. Aliases are thin,
 and the documentation does not use them. The table of `docs/migration.md` is made from this file.
+
+In this file, "its" and "there" mean L0 for Python, and "here" means this library.
 """
 
 from __future__ import annotations
@@ -68,7 +70,7 @@ ALIASES: Final[Mapping[str, str]] = {
     "pattern_rule": _RULES + "pattern_rule",
 }
 """Its public names with their homes here: a module and an attribute, called if it ends in ``()``. Only names with which
-a program goes on working: an alias that is only similar would hide the difference."""
+a program keeps working: an alias that is only similar would hide the difference."""
 
 
 def _each(names: str, advice: str) -> dict[str, str]:

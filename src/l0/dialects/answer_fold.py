@@ -39,7 +39,7 @@ class AnswerFold:
         self._choices: set[int] = set()
         self._reasons: dict[int, str] = {}
         self.complete_choices: set[int] = set()
-        self.last_words: set[int] = set()
+        self.ended_last: set[int] = set()
         """The complete choices whose finish reason came alone, and after all content."""
         self.ended = self.breaks_off = False
         self.open_calls: dict[Any, ToolCallDelta] = {}
@@ -60,7 +60,7 @@ class AnswerFold:
                 self._extra.update(delta.extra)
             case deltas.ToolCallDelta():
                 self._choices.add(delta.choice)
-                self.last_words.clear()
+                self.ended_last.clear()
                 self._call(delta)
             case deltas.ToolArgumentsDelta(place=place, arguments=arguments):
                 if (call := self.open_calls.get(place)) is not None:
@@ -77,8 +77,8 @@ class AnswerFold:
                 pass
             case _:
                 self._choices.add(delta.choice)
-                if self.last_words:
-                    self.last_words.clear()
+                if self.ended_last:
+                    self.ended_last.clear()
 
     def _call(self, delta: ToolCallDelta) -> None:
         place = delta.place if self._places is None else self._places.of(delta)
@@ -115,7 +115,7 @@ class AnswerFold:
         if not delta.ends:
             return
         self.complete_choices.add(delta.choice)
-        (self.last_words.add if delta.alone else self.last_words.discard)(delta.choice)
+        (self.ended_last.add if delta.alone else self.ended_last.discard)(delta.choice)
         places = [place for place, call in self.open_calls.items() if call.choice == delta.choice]
         ended = [self.open_calls.pop(place) for place in places]
         self.calls += ended
@@ -124,7 +124,7 @@ class AnswerFold:
 
     def certainly_complete(self) -> bool:
         """Return True if the answer is complete although the connection broke: nothing can follow what came."""
-        return self.ended or (bool(self._choices) and self._choices == self.last_words)
+        return self.ended or (bool(self._choices) and self._choices == self.ended_last)
 
     def complete(self) -> bool:
         """Return True if the terminal event came, or every choice that has started has its finish reason."""
@@ -136,9 +136,9 @@ class AnswerFold:
         ``has_other_content``: as in `ResponseMetadata`.
         """
         reasons = tuple(self._reasons.get(choice, "error") for choice in sorted(self._choices))
-        named, model = self._response_id or None, self._model or None
+        response_id, model = self._response_id or None, self._model or None
         return metadata_of(
-            self._dialect, named, model, self._counts, reasons, self._extra, has_other_content=has_other_content
+            self._dialect, response_id, model, self._counts, reasons, self._extra, has_other_content=has_other_content
         )
 
 

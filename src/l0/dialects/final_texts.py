@@ -16,7 +16,7 @@ class Agreement(Enum):
 
     SAME = "same"
     NEARLY = "nearly"
-    """The same but for white space or another place, or not stated."""
+    """The same except for white space or its place; or the final text is empty."""
     ALONE = "alone"
     """No delta of any place came: the final text is the only one."""
     DIFFERENT = "different"
@@ -30,7 +30,7 @@ class FinalTexts:
         self._stated: dict[Hashable, str] = {}
 
     def compare(self, place: Hashable, final: object) -> Agreement:
-        """Compare a final text with the deltas of its place. A text without any deltas takes their place."""
+        """Compare a final text with the deltas of its place. If no delta came, keep it for the texts to come."""
         if type(final) is not str or not final:
             return Agreement.NEARLY if place in self.fragments else Agreement.SAME
         fragments = self.fragments.get(place)

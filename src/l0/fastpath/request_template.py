@@ -9,7 +9,7 @@ from .comparison import difference
 from .request_inputs import RequestInputs, UntraceableError
 
 _LENGTH, _COOKIE = b"content-length", b"cookie"
-_MEANT = frozenset({b"content-type", b"transfer-encoding", _LENGTH, _COOKIE})
+_SIGNIFICANT = frozenset({b"content-type", b"transfer-encoding", _LENGTH, _COOKIE})
 """Headers on whose values the rest of a request depends."""
 _PARTS = ["method", "url", "headers", "extensions", "stream", "_content"]
 """The attributes of a transport's request, in their order."""
@@ -26,12 +26,12 @@ class RequestTemplate:
     """
 
     __slots__ = (
-        "_body",
+        "_body_hash",
         "_encoding",
         "_http_inputs",
         "_inputs",
         "_kinds",
-        "_length",
+        "_length_name",
         "_lines",
         "_method",
         "_places",
@@ -50,7 +50,7 @@ class RequestTemplate:
         http_inputs: RequestInputs,
     ) -> None:
         headers, stream = request.headers, request.stream
-        *lines, (self._length, lower, length) = headers._list
+        *lines, (self._length_name, lower, length) = headers._list
         if lines and lines[-1][1] == _COOKIE:
             lines.pop()  # set anew for each request, from the cookies of the client
         known = lower == _LENGTH and length == b"%d" % len(body) and _COOKIE not in [name for _, name, _ in lines]
@@ -65,11 +65,11 @@ class RequestTemplate:
         self._timeout = dict(request.extensions[_TIMEOUT])
         self._inputs = inputs
         self._http_inputs = http_inputs
-        self._body: int | None = hash(body)
-        """The hash of the only body for which the template is proven; ``None`` if that is any."""
+        self._body_hash: int | None = hash(body)
+        """The hash of the only body for which the template is proven; ``None`` once it is proven for all bodies."""
         self._places = [_place(lines, name, value) for name, value in propagated.items()]
         self._propagated: Sequence[bytes] | None = list(propagated.values())
-        """The only values of propagated headers for which it is proven; ``None`` if these are any."""
+        """The only values of propagated headers for which it is proven; ``None`` once it is proven for all values."""
         self._proven = False
 
     def current(self, client: Any, http: Any) -> bool:
@@ -80,16 +80,17 @@ class RequestTemplate:
         """Return True if a request with such a body, and such values, was the same as the SDK's own."""
         if not self._proven or (self._propagated is not None and self._propagated != propagated):
             return False
-        return self._body is None or self._body == hash(body)
+        return self._body_hash is None or self._body_hash == hash(body)
 
-    def difference(self, body: bytes, propagated: Sequence[bytes], cookies: Any, request: Any) -> str | None:
-        """Return the first difference from the SDK's own request; ``None`` if there is none, which proves it."""
+    def prove(self, body: bytes, propagated: Sequence[bytes], cookies: Any, request: Any) -> str | None:
+        """Compare a request of the template with the SDK's own ``request``. Return the first difference; ``None`` if
+        there is none, which proves the template."""
         made = self.request(body, propagated, cookies)
         wrong = difference(_parts(made), _parts(request))
         if wrong is None:
             self._proven = True
-            if self._body != hash(body):
-                self._body = None
+            if self._body_hash != hash(body):
+                self._body_hash = None
             if self._propagated != propagated:
                 self._propagated = None
         return wrong
@@ -112,8 +113,8 @@ class RequestTemplate:
         }
         if cookies:
             cookies.set_cookie_header(request)
-            headers.__dict__["_encoding"] = self._encoding  # which reading the headers has found out
-        lines.append((self._length, _LENGTH, b"%d" % len(body)))
+            headers.__dict__["_encoding"] = self._encoding  # reading the headers has set another
+        lines.append((self._length_name, _LENGTH, b"%d" % len(body)))
         return request
 
 
@@ -121,7 +122,7 @@ def _place(lines: Sequence[tuple[bytes, bytes, bytes]], name: str, value: bytes)
     """Return the index of a header in the lines of a request, and its name as it is sent and in lower case."""
     lower = name.lower().encode()
     places = [index for index, line in enumerate(lines) if line[1] == lower]
-    if len(places) != 1 or lines[places[0]][2] != value or lower in _MEANT:
+    if len(places) != 1 or lines[places[0]][2] != value or lower in _SIGNIFICANT:
         raise UntraceableError
     return places[0], lines[places[0]][0], lower
 

@@ -101,7 +101,7 @@ class RequestTemplates:
         if found.template.proven_for(body, values):
             return found.template.request(body, values, cookies)
         request = build(options, retries_taken=retries_taken)
-        wrong = found.template.difference(body, values, cookies, request)
+        wrong = found.template.prove(body, values, cookies, request)
         if wrong is not None:
             found.templates[found.key] = None
             self.switched_off[str(options.url)] = wrong

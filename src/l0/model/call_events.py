@@ -27,8 +27,8 @@ class AttemptEnded:
 
     ``action``: the decision after a failure: ``"retry"`` or ``"resume"`` (``wait_s`` seconds later), ``"fallback"``
     (to the next fallback) or ``"raise"``; ``None`` without a failure, and for requests that ran in parallel.
-    ``stop_reason``: the reason why the same model and client is not asked again, with its limit; empty if it is, or if
-    the failure explains itself. ``budget_refused``: the retry budget is used up, which is that reason.
+    ``stop_reason``: the reason, with its limit, why L0 does not ask the same model and client again; empty if it does,
+    or if the failure explains itself. ``budget_refused``: the reason is that the retry budget is used up.
     """
 
     number: int
@@ -139,7 +139,7 @@ class StreamStats:
     and count, smallest first; sizes are accurate to 10 %. ``jitter``: the standard deviation of the gaps.
     ``smoothness``: 100 * (1 - ``jitter`` / their mean), at least 0; 100 means that all gaps are equal.
 
-    ``held_s``: time for which objects were held back: the first, or the last if rules check text before its release.
+    ``held_s``: time for which L0 held back the first object; if rules check text before its release, the last object.
     ``timeline``: the content deltas in each ``timeline_bucket`` seconds from the start of the call; empty unless it was
     asked for.
     """

@@ -1,7 +1,7 @@
 """Read durations: a number in the unit of its field, or a `datetime.timedelta`, which brings its own unit.
 
-The guide's units differ: `Timeout` counts milliseconds, `Retry` seconds. A number that makes sense only in the other
-unit is accepted, because it may be meant, and warned of at the caller's line.
+The guide's units differ: `Timeout` counts milliseconds, `Retry` seconds. If a number makes sense only in the other
+unit, L0 uses it unchanged, because it may be intended, and warns at the caller's line.
 """
 
 from __future__ import annotations

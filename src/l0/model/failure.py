@@ -266,7 +266,7 @@ class Failure:
 
     @property
     def _raised(self) -> str:
-        """The name of the exception's class. Of a recorded failure there is nothing else."""
+        """The name of the exception's class. A recorded failure has nothing but this name."""
         return type(self.error).__qualname__ if isinstance(self.error, BaseException) else str(self.error)
 
     def _names_code(self, code: str) -> bool:

@@ -131,7 +131,7 @@ class Reader(Protocol):
 class WireReader(Reader, Protocol):
     """Reads one attempt's events in a provider's dialect, and builds the SDK's objects from them.
 
-    Hot path: `read_event` runs once per event. No method raises, but `varying_fields` for an event of an odd shape.
+    Hot path: `read_event` runs once per event. Only `varying_fields` may raise, for an event of an odd shape.
     """
 
     events: int

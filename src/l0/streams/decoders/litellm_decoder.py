@@ -25,7 +25,7 @@ class LitellmDecoder(DeltaDecoder):
 
     def certainly_complete(self) -> bool:
         """Return True if the finish reason of the first choice came last."""
-        return 0 in self.fold.last_words
+        return 0 in self.fold.ended_last
 
 
 def layers(source: Any) -> Iterator[Any]:
