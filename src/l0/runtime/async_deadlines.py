@@ -103,26 +103,27 @@ class AsyncioReads:
                     self._steps += 1
                     waits_for = self._step(sent)
         except BaseException as error:  # a transport may raise our cancellation as its own error
-            if self._fired and self._ours():
+            if self._fired and self._uncancel():
                 raise Expired from error
             raise
         finally:
             self._deadline = inf
         if self._fired:
-            yield from self._spared()
+            yield from self._absorb_cancellation()
         return self._raw
 
-    def _spared(self) -> Generator[Any, Any, None]:
+    def _absorb_cancellation(self) -> Generator[Any, Any, None]:
         """Take back the cancellation that is on its way, because the data arrived in the same turn."""
         self._fired = False
         try:
             yield
         except asyncio.CancelledError:
-            if not self._ours():
+            if not self._uncancel():
                 raise
 
-    def _ours(self) -> bool:
-        """Take back our cancellation of the task. Return True if nobody else has cancelled it since the read began."""
+    def _uncancel(self) -> bool:
+        """Take back our own cancellation of the task. Return True if nobody else has cancelled it since the read
+        began."""
         return self._task is not None and self._task.uncancel() <= self._cancelling
 
     def _schedule(self, deadline: float, now: float) -> None:
@@ -137,25 +138,25 @@ class AsyncioReads:
         """Act on a timer: check a deadline that has passed, or sleep on if the deadline has moved."""
         now = perf_counter()
         if self._deadline <= now:
-            self._doubt(TURNS, self._steps, now + _GRACE)
+            self._give_turns(TURNS, self._steps, now + _GRACE)
         else:
-            self._resume(now)
+            self._rearm(now)
 
-    def _doubt(self, turns: int, steps: int, until: float) -> None:
+    def _give_turns(self, turns: int, steps: int, until: float) -> None:
         """Let the loop read for some turns, then cancel the read if it made no progress."""
         now = perf_counter()
         if self._deadline > now:
-            self._resume(now)
+            self._rearm(now)
         elif turns and now < until:
             turns = turns - 1 if steps == self._steps else TURNS
-            self._handle = self._loop.call_soon(self._doubt, turns, self._steps, until)
+            self._handle = self._loop.call_soon(self._give_turns, turns, self._steps, until)
         else:
             self._handle, self._when = None, inf
             self._fired = True
             if self._task is not None:
                 self._task.cancel()
 
-    def _resume(self, now: float) -> None:
+    def _rearm(self, now: float) -> None:
         self._handle, self._when = None, inf
         if self._deadline < inf:
             self._schedule(self._deadline, now)
@@ -171,15 +172,15 @@ class TrioReads:
     """Reads that cancel a scope around them. A separate task keeps the time, because trio cancels a scope whose
     deadline has passed before the task inside can read what has arrived."""
 
-    __slots__ = ("_advance", "_deadlines", "_deadline", "_life", "_nap", "_scope")
+    __slots__ = ("_advance", "_deadlines", "_deadline", "_keeper_scope", "_sleep_scope", "_scope")
 
     def __init__(self, advance: Advance, deadlines: Deadlines) -> None:
         self._advance = advance
         self._deadlines = deadlines
         self._deadline = inf
         self._scope: Any = None
-        self._life: Any = None
-        self._nap: Any = None
+        self._keeper_scope: Any = None
+        self._sleep_scope: Any = None
 
     async def read(self) -> Any:
         """Return the next raw read, as `AsyncioReads.read`."""
@@ -201,19 +202,19 @@ class TrioReads:
     def _wake_at(self, time: float) -> None:
         import trio
 
-        if self._life is None:
-            self._life = trio.CancelScope()
-            self._nap = trio.CancelScope(deadline=time)
+        if self._keeper_scope is None:
+            self._keeper_scope = trio.CancelScope()
+            self._sleep_scope = trio.CancelScope(deadline=time)
             trio.lowlevel.spawn_system_task(self._keep_time)
-        elif time < self._nap.deadline:
-            self._nap.deadline = time
+        elif time < self._sleep_scope.deadline:
+            self._sleep_scope.deadline = time
 
     async def _keep_time(self) -> None:
         import trio
 
-        with self._life:
+        with self._keeper_scope:
             while True:
-                with self._nap:
+                with self._sleep_scope:
                     await trio.sleep_forever()
                 scope = self._scope
                 for _ in range(TURNS if self._deadline <= perf_counter() else 0):
@@ -222,12 +223,12 @@ class TrioReads:
                 if scope is not None and scope is self._scope and left <= 0:
                     scope.cancel()
                     left = inf
-                self._nap = trio.CancelScope(deadline=trio.current_time() + left)
+                self._sleep_scope = trio.CancelScope(deadline=trio.current_time() + left)
 
     def close(self) -> None:
         """Stop the task that keeps the time. No reads follow."""
-        if self._life is not None:
-            self._life.cancel()
+        if self._keeper_scope is not None:
+            self._keeper_scope.cancel()
 
 
 def _call(method: WeakMethod[Callable[[], None]]) -> None:

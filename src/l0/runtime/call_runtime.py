@@ -40,7 +40,7 @@ from .call_ending import CallEnding
 from .connection_use import ConnectionUse
 from .deadlines import CallDeadlines
 from .exception_classifier import drop_tracebacks
-from .finalizers import LATER, interrupted, soon, stop
+from .finalizers import LATER, call_when_safe, interrupted, stop
 from .observer_notifier import QUIET, ObserverNotifier, read_metadata
 from .output_buffer import OutputBuffer
 from .rule_runner import hold_of, rule_runner_for
@@ -102,7 +102,7 @@ class CallRuntime:
         self, call: Call, call_adapter: CallAdapter, call_observers: Sequence[CallObserver], shared_state: SharedState
     ) -> None:
         if LATER.waiting:
-            LATER.help()
+            LATER.make_progress()
         began = perf_counter()
         self.call = call
         self.call_adapter = call_adapter
@@ -769,7 +769,7 @@ class CallRuntime:
             return
         self.record_end(outcome, command.failure if isinstance(command, Raise) else None, at)
         if self.observers.observed or not quiet:
-            soon(self.report_end, command, at, metadata, text or self.text, calls or self.calls)
+            call_when_safe(self.report_end, command, at, metadata, text or self.text, calls or self.calls)
 
     def record_end(self, outcome: Outcome, failure: Failure | None, at: float) -> None:
         """Record the end of the call, if calls are recorded."""

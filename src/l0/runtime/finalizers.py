@@ -54,7 +54,7 @@ Work = Callable[[], object]
 
 _LINGER = 0.25
 """Seconds that the thread waits for more work."""
-_HOLDERS = (
+_LOCK_HOLDERS = (
     f"{shared_state.__name__}.",
     "l0.runtime.watchdog",
     "l0.console",
@@ -87,7 +87,7 @@ class Later:
         self._wake.set()
         self._start()
 
-    def help(self) -> None:
+    def make_progress(self) -> None:
         """Start a thread for waiting work at the beginning of a call, or do the work here."""
         if not self._start() and self._working.acquire(blocking=False):
             try:
@@ -176,13 +176,13 @@ def interrupted() -> bool:
     collector can do that."""
     frame = sys._getframe(1)
     while frame is not None:
-        if str(frame.f_globals.get("__name__", "")).startswith(_HOLDERS):
+        if str(frame.f_globals.get("__name__", "")).startswith(_LOCK_HOLDERS):
             return True
         frame = frame.f_back  # type: ignore[assignment]  # None at the end
     return False
 
 
-def soon(do: Callable[..., object], *arguments: Any) -> None:
+def call_when_safe(do: Callable[..., object], *arguments: Any) -> None:
     """Call ``do`` at once; later if the current code has `interrupted` a function that may hold a lock."""
     if interrupted():
         LATER.put(partial(do, *arguments))
@@ -231,9 +231,8 @@ def _report(
     *,
     waiting: bool,
 ) -> None:
-    runtime.attempt_ended(
-        failure, at, abandoned=failure is None
-    )  # does nothing if the attempt has ended, because it has in a backoff
+    # Does nothing if no attempt is in progress, as during a backoff.
+    runtime.attempt_ended(failure, at, abandoned=failure is None)
     if runtime.shadow is not None and not waiting:
         runtime.shadow.abandoned()
     runtime.report_end(command, at, *answer)

@@ -29,7 +29,7 @@ from .call_runtime import CallRuntime
 from .waiting_calls import WAITING
 
 _log = logging.getLogger("l0")
-_AGAIN, _GRACE = 0.02, 0.5
+_SHORTEST_GRACE, _LONGEST_GRACE = 0.02, 0.5
 """Seconds after the limit in which contenders may hand in data that has arrived, at least and at most."""
 _CLOSING = 1.0
 """Seconds that the connection of a loser may take to close."""
@@ -90,16 +90,16 @@ class AsyncHedgeSender(AsyncSender, Protocol):
 
 
 class Contender:
-    """One attempt in a race. ``at``: the time at which it brought content."""
+    """One attempt in a race. ``content_at``: the time at which it brought content."""
 
-    __slots__ = ("abandoned", "answer", "at", "command", "discarded", "error", "opened", "over", "started")
+    __slots__ = ("abandoned", "answer", "command", "content_at", "discarded", "error", "opened", "over", "started")
 
     def __init__(self, command: AttemptSpec) -> None:
         self.command = command
         self.started = perf_counter()
         self.answer: Any = None
         self.error: BaseException | None = None
-        self.at: float | None = None
+        self.content_at: float | None = None
         self.opened = self.over = self.abandoned = self.discarded = False
 
 
@@ -115,10 +115,10 @@ class HedgeRace:
 
     def join(self) -> Contender | None:
         """Return the hedge that runs from now on beside the slow first attempt; ``None`` if there is none."""
-        standing = self.contenders[0].command
+        first = self.contenders[0].command
         command = self.runtime.machine.step(Slow(perf_counter()))
         assert isinstance(command, AttemptSpec)
-        if command.number == standing.number:
+        if command.number == first.number:
             return None
         self.contenders.append(Contender(command))
         return self.contenders[-1]
@@ -126,16 +126,16 @@ class HedgeRace:
     @property
     def winner(self) -> Contender | None:
         """The first contender that brought content. After all have ended, one that has an answer at all."""
-        timed = [one for one in self.contenders if one.at is not None]
+        timed = [one for one in self.contenders if one.content_at is not None]
         if timed:
-            return min(timed, key=lambda one: one.at or inf)
+            return min(timed, key=lambda one: one.content_at or inf)
         answered = [one for one in self.contenders if one.error is None]
         return answered[0] if self._ended and answered else None
 
     @property
     def over(self) -> bool:
         """True if there is nothing left to wait for, with or without a winner."""
-        return self._ended or any(one.at is not None for one in self.contenders) or self.runtime.ending.stopped
+        return self._ended or any(one.content_at is not None for one in self.contenders) or self.runtime.ending.stopped
 
     @property
     def _ended(self) -> bool:
@@ -154,14 +154,14 @@ class HedgeRace:
         for one in self.contenders:
             one.abandoned = True
 
-    def call_off(self) -> None:
+    def finish(self) -> None:
         """End the race. Errors of the losers from now on are caused by L0 itself."""
         self._served = self.winner
         for one in self.contenders:
             one.abandoned = one is not self._served
 
     def result(self) -> Command | None:
-        """Return the command after a race without a winner; ``None`` if an answer has won. Call it after `call_off`."""
+        """Return the command after a race without a winner; ``None`` if an answer has won. Call it after `finish`."""
         runtime, winner, first = self.runtime, self._served, self.contenders[0]
         served = winner if winner is not None else first
         for one in self.contenders:
@@ -181,8 +181,8 @@ class HedgeRace:
         runtime = self.runtime
         runtime.hedged = one.command.hedge
         runtime.number, runtime.started = one.command.number, one.started
-        if one.at is not None:
-            runtime.admission.first_content(one.at - one.started)
+        if one.content_at is not None:
+            runtime.admission.first_content(one.content_at - one.started)
 
     def _lost(self, one: Contender) -> None:
         runtime, at = self.runtime, perf_counter()
@@ -203,39 +203,39 @@ def race(runtime: CallRuntime, command: AttemptSpec, sender: HedgeSender, after:
         with ExitStack() as context:
             answer = sender.send(runtime.sending(command, context))
         return sender.attach(answer)
-    course = HedgeRace(runtime, Contender(command))
+    hedge_race = HedgeRace(runtime, Contender(command))
     limit = runtime.first_limit
-    began = course.contenders[0].started
+    began = hedge_race.contenders[0].started
     try:
-        send_first(course.contenders[0])
+        send_first(hedge_race.contenders[0])
         with WAITING.wake_by(runtime.ending, threads.wake):
-            if not course.over and not threads.wait_for_report(min(after, limit)) and after < limit:
-                _start_hedge(course, threads)
-            while not course.over and threads.wait_for_report(limit - (perf_counter() - began)):
+            if not hedge_race.over and not threads.wait_for_report(min(after, limit)) and after < limit:
+                _start_hedge(hedge_race, threads)
+            while not hedge_race.over and threads.wait_for_report(limit - (perf_counter() - began)):
                 pass
-            if not course.over:  # this thread, and the contenders, may have been held up
-                threads.wait_for_report(min(max(perf_counter() - began - limit, _AGAIN), _GRACE))
-        course.halt_if_stopped(sender)
+            if not hedge_race.over:  # this thread, and the contenders, may have been held up
+                threads.wait_for_report(min(max(perf_counter() - began - limit, _SHORTEST_GRACE), _LONGEST_GRACE))
+        hedge_race.halt_if_stopped(sender)
         with threads.lock:
-            course.call_off()
-            following = course.result()
+            hedge_race.finish()
+            following = hedge_race.result()
     except BaseException:
         with threads.lock:
-            course.abandon()
+            hedge_race.abandon()
         raise
     finally:
-        for one in course.contenders:
+        for one in hedge_race.contenders:
             threads.clear_away(one)
-    return sender.attach(course.answer) if following is None else following
+    return sender.attach(hedge_race.answer) if following is None else following
 
 
-def _start_hedge(course: HedgeRace, threads: _Threads) -> None:
-    send = threads.ready(course.contenders[0].command.number + 1)
+def _start_hedge(hedge_race: HedgeRace, threads: _Threads) -> None:
+    send = threads.ready(hedge_race.contenders[0].command.number + 1)
     if send is None:
         return
     hedge = None
     try:
-        hedge = course.join()
+        hedge = hedge_race.join()
     finally:
         send(hedge)
 
@@ -264,7 +264,7 @@ class _Threads:
         return gate.put
 
     def _enter(self, gate: SimpleQueue[Contender | None]) -> None:
-        if self._ran(gate.get()):
+        if self._run(gate.get()):
             # Here, where this thread no longer keeps the answer: its user may drop it at once.
             self._report.set()
 
@@ -275,21 +275,21 @@ class _Threads:
     def clear_away(self, one: Contender) -> None:
         """End the reading of an abandoned contender. Before its headers it cannot be reached; it then closes itself."""
         with self.lock:
-            mine = one.abandoned and one.opened and not one.discarded
-            reading = mine and not one.over
-            one.discarded = one.discarded or (mine and one.over)
+            must_close = one.abandoned and one.opened and not one.discarded
+            reading = must_close and not one.over
+            one.discarded = one.discarded or (must_close and one.over)
         if reading:
             _quietly(self._sender.abort, one.answer)
-        elif mine:
+        elif must_close:
             _quietly(self._sender.discard, one.answer)
 
-    def _ran(self, one: Contender | None) -> bool:
+    def _run(self, one: Contender | None) -> bool:
         """Run a contender up to its content or its end. Return False if it was cancelled before it started."""
         if one is None:
             return False
         try:
             if self._open(one) and self._sender.read_until_content(one.answer, one.command.number):
-                one.at = perf_counter()
+                one.content_at = perf_counter()
         except BaseException as error:
             if not one.abandoned:  # L0 itself causes the errors of an abandoned contender
                 one.error = error
@@ -326,7 +326,7 @@ async def arace(runtime: CallRuntime, command: AttemptSpec, sender: AsyncHedgeSe
     """Run `race` in one task group, which ends with it."""
     import anyio  # both SDKs bring it
 
-    course = HedgeRace(runtime, Contender(command))
+    hedge_race = HedgeRace(runtime, Contender(command))
     limit = runtime.first_limit
     progress = anyio.Event()
 
@@ -337,7 +337,7 @@ async def arace(runtime: CallRuntime, command: AttemptSpec, sender: AsyncHedgeSe
                 one.answer = await sender.send(runtime.sending(one.command, context))
             one.opened = True
             if await sender.read_until_content(one.answer, one.command.number):
-                one.at = perf_counter()
+                one.content_at = perf_counter()
         except Exception as error:
             if not one.abandoned:  # a transport may raise our cancellation as its own error
                 one.error = error
@@ -352,38 +352,38 @@ async def arace(runtime: CallRuntime, command: AttemptSpec, sender: AsyncHedgeSe
             return True
         return False
 
-    began = course.contenders[0].started
+    began = hedge_race.contenders[0].started
     try:
         with until_closed(runtime.ending):
             async with anyio.create_task_group() as group:
-                group.start_soon(run, course.contenders[0])
+                group.start_soon(run, hedge_race.contenders[0])
                 slow = not await wait_for_report(min(after, limit)) and after < limit
-                hedge = course.join() if slow else None
+                hedge = hedge_race.join() if slow else None
                 if hedge is not None:
                     group.start_soon(run, hedge)
-                while not course.over and await wait_for_report(limit - (perf_counter() - began)):
+                while not hedge_race.over and await wait_for_report(limit - (perf_counter() - began)):
                     pass
-                await _let_read(course)
-                course.call_off()
+                await _let_read(hedge_race)
+                hedge_race.finish()
                 group.cancel_scope.cancel()
-        course.halt_if_stopped(sender)
-        following = course.result()
+        hedge_race.halt_if_stopped(sender)
+        following = hedge_race.result()
     except BaseException:
-        course.abandon()
+        hedge_race.abandon()
         raise
     finally:
-        for one in course.contenders:
+        for one in hedge_race.contenders:
             if one.abandoned and one.opened:
                 await _aquietly(sender.discard, one.answer)
-    return sender.attach(course.answer) if following is None else following
+    return sender.attach(hedge_race.answer) if following is None else following
 
 
-async def _let_read(course: HedgeRace) -> None:
+async def _let_read(hedge_race: HedgeRace) -> None:
     """Give the event loop time to read what has arrived, because it may have been held up."""
     import anyio
 
     for _ in range(TURNS):
-        if course.over:
+        if hedge_race.over:
             return
         await anyio.lowlevel.checkpoint()
 

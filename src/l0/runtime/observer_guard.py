@@ -11,7 +11,7 @@ from l0.model.ports import CallObserver
 from l0.telemetry.call_log import CALL_LOG
 from l0.telemetry.log_lines import LogLine
 
-from .finalizers import soon
+from .finalizers import call_when_safe
 
 
 def report_observer_failure(observer: object, method: str) -> None:
@@ -22,7 +22,7 @@ def report_observer_failure(observer: object, method: str) -> None:
     name = type(observer).__qualname__
     text = f"{name}.{method} failed and is ignored: {raised()}"
     fields = {"l0_event": "observer_failed", "l0_cause": name}
-    soon(CALL_LOG.write, LogLine(level=WARNING, text=text, fields=fields))
+    call_when_safe(CALL_LOG.write, LogLine(level=WARNING, text=text, fields=fields))
 
 
 def enter_observer(observer: CallObserver, stack: ExitStack) -> None:

@@ -29,7 +29,7 @@ from l0.model.tolerant_reading import log_unread
 from l0.telemetry.call_log import CALL_LOG
 from l0.telemetry.log_lines import CallLines, LogLine
 
-from .finalizers import soon
+from .finalizers import call_when_safe
 from .observer_guard import enter_observer, report_observer_failure
 from .propagated_headers import PropagatedHeaders
 from .stream_stats import StreamStatsRecorder, TimelineRecorder
@@ -191,7 +191,7 @@ class ObserverNotifier:
             self._lines = CallLines(self._call, self._began)
         line = self._lines.line(event)
         if line is not None and CALL_LOG.is_enabled_for(line.level):
-            soon(self._write, line)
+            call_when_safe(self._write, line)
 
     def _write(self, line: LogLine) -> None:
         """Write a log line in the call's trace context."""

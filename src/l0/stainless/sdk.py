@@ -32,8 +32,8 @@ _PROBED_EVENTS = (
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Loop:
-    """The behaviour of the SDK's own ``__stream__``.
+class StreamLoop:
+    """The behaviour of the SDK's own ``__stream__``, the loop that makes objects of events.
 
     ``plain``: it yields events without a name. ``names``: the named events that it yields unchanged, or ``None`` for
     all. ``wraps``: the named events that it wraps as ``{"data": ..., "event": ...}``. ``typed``: it adds a missing
@@ -55,7 +55,7 @@ def _transport_of(response: type, transports: tuple[ModuleType, ...]) -> ModuleT
 
 
 class Sdk:
-    """The modules and classes of one imported SDK. ``name``: its import name. ``root``: the first part of that."""
+    """The modules and classes of one imported SDK. ``name``: its import name. ``root``: the first part of ``name``."""
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -119,7 +119,7 @@ class Sdk:
         return kind if own and "strip_not_given" in known else None
 
     @cached_property
-    def loop(self) -> Loop | None:
+    def loop(self) -> StreamLoop | None:
         """Return the behaviour of the SDK's loop; ``None`` if the loop is not the SDK's own, or is not understood."""
         for name in ("Stream", "AsyncStream"):
             function = getattr(self.streaming, name).__dict__["__stream__"]
@@ -130,7 +130,7 @@ class Sdk:
         except Exception:  # any unexpected behaviour: treat the loop as unknown
             return None
 
-    def _probe(self) -> Loop | None:
+    def _probe(self) -> StreamLoop | None:
         names: set[bytes] = set()
         wraps: set[bytes] = set()
         typed = False
@@ -145,7 +145,7 @@ class Sdk:
             elif yielded:
                 return None
         every = names | wraps >= set(_PROBED_EVENTS)
-        return Loop(
+        return StreamLoop(
             plain=plain, names=None if every else frozenset(names), wraps=frozenset(wraps), typed=typed,
             leaks=self._leaks(), status_errors=self._raises_status_errors(),
         )  # fmt: skip

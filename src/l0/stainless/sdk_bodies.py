@@ -18,13 +18,13 @@ from l0.runtime.connection_use import ConnectionUse
 from l0.runtime.watchdog import ReadDeadline
 from l0.wire.request_id import request_id_of
 
-from .sdk import Loop
+from .sdk import StreamLoop
 from .sdk_responses import adopt, areads, part_with, prove_reads, read_deadline, reads, share_reads, tap
 from .stainless_call_adapter import ReaderContext, StainlessCallAdapter
 
 _DRAIN = 0.1
 """Seconds to wait for the end of a finished answer's body, so that its connection can be reused."""
-_AS_SDK = Loop(plain=True, names=None, wraps=frozenset(), typed=False, leaks=True)
+_AS_SDK = StreamLoop(plain=True, names=None, wraps=frozenset(), typed=False, leaks=True)
 
 
 class _SdkBody:

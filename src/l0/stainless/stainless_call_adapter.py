@@ -32,7 +32,7 @@ from l0.wire.retry_after import requested_wait, server_wait
 from .addresses import address_of
 from .interruptions import interruption, read_of_closed, request_of_closed
 from .request_content import CAST_HEADER, RAW_HEADER, keep_content
-from .sdk import Loop, Sdk
+from .sdk import Sdk, StreamLoop
 from .unkept_limit import UnkeptLimit
 
 _COUNT_HEADER = "x-stainless-retry-count"
@@ -51,7 +51,7 @@ class ReaderContext:
     """The inputs from which a provider creates the reader of one attempt."""
 
     inference: InferenceRequest
-    loop: Loop
+    loop: StreamLoop
     build: Build
     response: Any
     request: Any

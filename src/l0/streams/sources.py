@@ -33,14 +33,14 @@ def iterator(source: Any) -> Iterator[Any]:
 def async_iterator(source: Any) -> AsyncIterator[Any]:
     """Return the items of a source, in async code. Raises `UnknownStreamError`."""
     if is_async(source):
-        found: AsyncIterator[Any] = (
+        own: AsyncIterator[Any] = (
             litellm_decoder.ProviderItems(source) if litellm_decoder.is_wrapped(source) else source.__aiter__()
         )
-        return found
+        return own
     items = iterator(source)
-    below = response(source)
-    waits = hasattr(below, "extensions") or (litellm_decoder.is_wrapped(source) and isinstance(source, Iterator))
-    return _in_thread(items, below) if waits else _inline(items)
+    found = response(source)
+    may_block = hasattr(found, "extensions") or (litellm_decoder.is_wrapped(source) and isinstance(source, Iterator))
+    return _in_thread(items, found) if may_block else _inline(items)
 
 
 def is_async(source: Any) -> bool:
@@ -61,14 +61,14 @@ async def _inline(items: Iterator[Any]) -> AsyncIterator[Any]:
         yield item
 
 
-async def _in_thread(items: Iterator[Any], below: Any) -> AsyncIterator[Any]:
+async def _in_thread(items: Iterator[Any], read_from: Any) -> AsyncIterator[Any]:
     """Yield the items of a sync SDK's stream, read on a thread, because waiting for the network would block the event
-    loop."""
+    loop. ``read_from``: the transport's response; ``None`` if it is not known."""
     try:
         while (item := await _next(items)) is not _END:
             yield item
     except asyncio.CancelledError:
-        blocked = read_deadline(below) if below is not None else None
+        blocked = read_deadline(read_from) if read_from is not None else None
         if blocked is not None:  # else the thread would keep waiting
             blocked.fire()
         raise

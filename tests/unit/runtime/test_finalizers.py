@@ -44,7 +44,7 @@ def test_without_threads_the_next_call_does_it(refused):
     later, done = Later(), []
     later.put(lambda: done.append(1))
     assert done == []
-    later.help()
+    later.make_progress()
     assert done == [1]
     assert not later.waiting
 
@@ -62,7 +62,7 @@ def test_nobody_waits_longer_than_they_want():
     later.put(lambda: (began.set(), goes_on.wait()))
     assert began.wait(120)
     assert not later.finish(0.01)
-    later.help()  # a call waits for nothing
+    later.make_progress()  # a call waits for nothing
     goes_on.set()
     assert later.finish(120)
 

@@ -6,7 +6,7 @@ import anthropic
 import openai
 import pytest
 
-from l0.stainless.sdk import Loop, Sdk
+from l0.stainless.sdk import Sdk, StreamLoop
 
 NAMED = frozenset(
     {
@@ -15,10 +15,12 @@ NAMED = frozenset(
     }
 )
 EXPECTED = {
-    "openai 3.": Loop(plain=True, names=None, wraps=frozenset(), typed=False, leaks=False),
-    "openai 1.": Loop(plain=True, names=None, wraps=NAMED | {b"response.probe", b"probe"}, typed=False, leaks=True),
-    "anthropic 2.": Loop(plain=False, names=None, wraps=frozenset(), typed=False, leaks=True, status_errors=True),
-    "anthropic 0.": Loop(plain=False, names=NAMED, wraps=frozenset(), typed=True, leaks=True, status_errors=True),
+    "openai 3.": StreamLoop(plain=True, names=None, wraps=frozenset(), typed=False, leaks=False),
+    "openai 1.": StreamLoop(
+        plain=True, names=None, wraps=NAMED | {b"response.probe", b"probe"}, typed=False, leaks=True
+    ),
+    "anthropic 2.": StreamLoop(plain=False, names=None, wraps=frozenset(), typed=False, leaks=True, status_errors=True),
+    "anthropic 0.": StreamLoop(plain=False, names=NAMED, wraps=frozenset(), typed=True, leaks=True, status_errors=True),
 }
 
 
