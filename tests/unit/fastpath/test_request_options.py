@@ -57,7 +57,7 @@ def test_options_are_those_of_the_sdk(sdk):
     options, construct = compiled(sdk), construct_of(sdk)
     for values in given(sdk):
         options.constructed(values)
-        ours, theirs = options._made(values), construct(**values)
+        ours, theirs = options._build(values), construct(**values)
         assert tuple(values) in options._proven
         assert identity_map(vars(ours), values) == identity_map(vars(theirs), values)
         for name, value in vars(theirs).items():
