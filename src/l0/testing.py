@@ -75,5 +75,5 @@ def replay(
 
 
 def _names(given: Iterable[str]) -> tuple[str, ...]:
-    # A single string stays one, for the configuration to refuse it: its letters would be names.
+    # The configuration rejects a single string. A tuple of it would make each letter a name.
     return given if isinstance(given, str) else tuple(given)  # type: ignore[return-value]

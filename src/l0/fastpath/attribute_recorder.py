@@ -49,19 +49,20 @@ class AttributeRecorder:
         """The names of attributes that its class holds, except for special methods."""
         return tuple(name for name in self._names if name not in vars(self.target) and not name.startswith("__"))
 
-    def homes(self) -> set[str]:
+    def code_packages(self) -> set[str]:
         """Return the packages of the classes that hold the inherited attributes, and of their functions."""
-        homes = set()
+        packages = set()
         for name in self.inherited:
             owner = next((one for one in type(self.target).__mro__ if name in vars(one)), None)
-            homes |= {""} if owner is None else {_package(owner.__module__), home(vars(owner)[name])}
-        return homes
+            packages |= {""} if owner is None else {_package(owner.__module__), code_package(vars(owner)[name])}
+        return packages
 
 
-def home(attribute: Any) -> str:
+def code_package(attribute: Any) -> str:
     """Return the package of the code of a class's attribute; an empty string if it is unknown.
 
-    `functools.wraps` and wrapt show the module of the function that they wrap; the globals of a function are its own.
+    The globals of a function say where its code is. Its ``__module__`` does not: `functools.wraps` and wrapt copy that
+    of the function that they wrap.
     """
     if isinstance(attribute, property):
         attribute = attribute.fget

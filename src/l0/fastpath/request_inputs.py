@@ -30,7 +30,7 @@ class RequestInputs:
         self._kind = type(target)
         self._inherited = recorder.inherited
         self._attributes = [getattr(self._kind, name) for name in self._inherited]
-        if not recorder.homes() <= packages or not self._same_class():
+        if not recorder.code_packages() <= packages or not self._same_class():
             raise UntraceableError
         self._names = tuple(name for name in recorder.held if name not in excluded)
         self._values = [vars(target)[name] for name in self._names]

@@ -19,7 +19,7 @@ from weakref import WeakKeyDictionary
 
 from l0.model.errors import raised
 
-from .attribute_recorder import AttributeRecorder, home
+from .attribute_recorder import AttributeRecorder, code_package
 from .request_inputs import RequestInputs, UntraceableError, is_absent, is_timeout, timeout_parts
 from .request_template import RequestTemplate
 
@@ -153,7 +153,7 @@ class RequestTemplates:
         """Make a template of the request that the SDK builds, and return the request."""
         found.templates[found.key] = None
         try:
-            if home(build.__func__) != self._sdk:
+            if code_package(build.__func__) != self._sdk:
                 raise UntraceableError
             recorded_http = AttributeRecorder(getattr(client, _HTTP), {})
             recorded = AttributeRecorder(client, {_HTTP: recorded_http.stand_in})

@@ -30,10 +30,10 @@ Dumps = Callable[[Any], bytes]
 class RayTasks:
     """Worker processes on a Ray cluster that run tasks. Each worker runs many tasks concurrently.
 
-    ``async with RayTasks() as on_ray``: ``on_ray(task)`` is a task that runs in a worker, and may be used wherever a
-    task may: in `parallel`, a race, a consensus or a pool; so may a function of a window or of an item. Answers, errors
-    and usage are those of the same task here, and a task that is cancelled is cancelled in its worker. When the block
-    ends, the workers end, and export what they have to export.
+    ``async with RayTasks() as on_ray``: ``on_ray(task)`` is a task that runs in a worker. Use it wherever a task can be
+    used: in `parallel`, a race, a consensus or a pool. ``on_ray(function)`` does the same for a function of a window or
+    of an item. Answers, errors and usage are those of the same task in this process. If a task is cancelled, its worker
+    cancels it as well. When the block ends, the workers export their telemetry and end.
 
     ``workers``: the number of processes; ``None``: one for each CPU of the cluster. ``setup``: the function that each
     worker calls first, `instrument` by default. A task follows the policy that the program has set in code, if any,
@@ -155,7 +155,7 @@ class _Worker:
         finally:
             self.tasks -= 1
             if future.done() and future.exception() is None:
-                _count(future.result().usage)
+                _add_usage(future.result().usage)
         answer: _RayAnswer = future.result()
         return answer
 
@@ -211,7 +211,7 @@ def _check_answer(value: object, dumps: Dumps) -> None:
         raise TypeError(f"the answer, of type {kind}, cannot be sent to another process: {error}") from error
 
 
-def _count(usage: Usage) -> None:
+def _add_usage(usage: Usage) -> None:
     """Add usage to that of the tasks that are running here."""
     for observer in block_observers():
         if isinstance(observer, UsageObserver):

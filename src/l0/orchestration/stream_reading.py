@@ -48,14 +48,14 @@ async def read(stream: Any) -> str:
             return await read(entered)
     if isinstance(stream, Stream):
         return await _read_l0_stream(stream)
-    _hold(stream)
+    _hold_answer(stream)
     try:
         return await _text(sources.async_iterator(stream))
     finally:
         await _close(stream)
 
 
-def _hold(stream: Any) -> None:
+def _hold_answer(stream: Any) -> None:
     """Let the engine of a patched SDK retry the answer at any point: nobody sees a part of it."""
     response = sources.response(stream) or getattr(stream, "_response", None)  # of openai's helpers
     runtime = runtime_of(response) if response is not None else None

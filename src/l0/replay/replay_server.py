@@ -39,7 +39,7 @@ class ReplayOptions:
         if not 0 < self.speed <= inf:
             raise ValueError(f"speed: {self.speed!r} given, allowed is a number above 0, or inf")
         if self.match not in get_args(Match):
-            raise ValueError(f"match: {self.match!r} given, allowed are {', '.join(get_args(Match))}")
+            raise ValueError(f"match: got {self.match!r}, allowed: {', '.join(get_args(Match))}")
 
 
 class ReplayServer(Simulator):

@@ -104,14 +104,14 @@ class Fault:
         pairs = tuple((name.lower(), str(value)) for name, value in (headers or {}).items())
         for name, given in pairs:
             if not _HEADER_NAME.fullmatch(name) or not _HEADER_VALUE.fullmatch(given):
-                raise ValueError(f"headers: {name!r} given, allowed are a name and a line of latin-1")
+                raise ValueError(f"headers: got {name!r}, allowed: a name and a line of latin-1")
         return _one("status", value=str(status), headers=pairs, body=raw)
 
     @staticmethod
     def refuse(how: Literal["fin", "rst"] = "fin") -> "Fault":
         """End the connection before any header."""
         if how not in ("fin", "rst"):
-            raise ValueError(f"how: {how!r} given, allowed are fin, rst")
+            raise ValueError(f"how: got {how!r}, allowed: fin, rst")
         return _one("refuse", value=how)
 
     @staticmethod
@@ -288,7 +288,7 @@ class Fault:
     def framing(style: Framing) -> "Fault":
         """End lines with LF, CR or CRLF."""
         if style not in ("lf", "cr", "crlf"):
-            raise ValueError(f"style: {style!r} given, allowed are lf, cr, crlf")
+            raise ValueError(f"style: got {style!r}, allowed: lf, cr, crlf")
         return _one("framing", value=style)
 
     @staticmethod

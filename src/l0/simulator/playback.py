@@ -32,7 +32,7 @@ class RecordedBody:
 
     def __post_init__(self) -> None:
         if not (self.chunks in ("event", "one", "byte") or (isinstance(self.chunks, int) and self.chunks > 0)):
-            raise ValueError(f"chunks: {self.chunks!r} given, allowed are 'event', 'one', 'byte', a number of bytes")
+            raise ValueError(f"chunks: got {self.chunks!r}, allowed: 'event', 'one', 'byte', a number of bytes")
 
     @property
     def chunk_size(self) -> int | None:

@@ -171,7 +171,7 @@ class CallDetail(CallFields):
     usual_gap_p95: float | None
     """The median of ``gap_p95`` over the calls of this provider and model; ``None`` if there are too few."""
     policy_field: str | None
-    """The field of the policy that decided so."""
+    """The field of the policy that decided to stop."""
     attributes: Json
     resource: Json
     events: list[EventOfSpan]
@@ -245,8 +245,8 @@ class DeliveredItems(TypedDict):
 
 
 class TokenFlow(TypedDict):
-    """The answer in time: reads and deliveries, at most 5,000 of each. ``joined``: the number of consecutive ones that
-    stand for one here, as there are more. ``cut``: the text ends at 500,000 characters."""
+    """The answer in time: reads and deliveries, at most 5,000 of each. ``joined``: if there are more, the number of
+    consecutive reads or deliveries that each entry stands for. ``cut``: the text ends at 500,000 characters."""
 
     reads: list[ArrivedRead]
     deliveries: list[DeliveredItems]

@@ -150,7 +150,7 @@ def test_open_quote_in_a_prompt_is_refused_not_ignored() -> None:
         ),
         ("cut at_event=two", "cut: at_event: 'two' given, allowed is a whole number"),
         ("cut at_event=-1", "at_event: -1 given, allowed is 0 or more"),
-        ("framing tabs", "style: 'tabs' given, allowed are lf, cr, crlf"),
+        ("framing tabs", "style: got 'tabs', allowed: lf, cr, crlf"),
         ("status 99", "status: 99 given, allowed is 100 to 599"),
         ("tokens 1000001", "tokens: 1000001 given, allowed is 0 to 1,000,000"),
         ("bom 1", "bom: '1' is one value too many; allowed is bom [rate=X] [times=N]"),

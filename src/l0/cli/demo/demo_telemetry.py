@@ -12,8 +12,8 @@ from l0.telemetry.listeners import is_apis_own
 
 from ..inputs import InputError
 
-_PATIENCE = 2.0
-"""Timeout of the connection to a collector, in seconds."""
+_TIMEOUT_S = 2.0
+"""Timeout of the connection to a collector."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,7 +57,7 @@ def destination(url: str | None) -> Destination:
             f"--otlp: got {url!r}, allowed: the URL of an OTLP/HTTP collector, such as http://localhost:4318"
         )
     try:
-        socket.create_connection((host, port), _PATIENCE).close()
+        socket.create_connection((host, port), _TIMEOUT_S).close()
     except OSError as error:
         return Destination(warning=f"no collector listens at {url} ({error.strerror or error})")
     return Destination(url=url)
