@@ -170,8 +170,8 @@ def test_figures_of_the_readme_are_those_of_the_image() -> None:
     assert [sum(row[:3]) for row in figures] == [600] * 3
     (silent, errors, bare_whole, bare_requests), (_, default_errors, *_), (*_, agent_whole, agent_requests) = figures
     readme = re.sub(r"\s+", " ", (ROOT / "README.md").read_text(encoding="utf-8"))
-    assert f"{silent} broken answers without an error, and {errors} errors" in readme
-    assert f"no broken answers and {default_errors} errors" in readme
+    assert f"{errors} calls raise an error, and {silent} deliver a broken answer without one" in readme
+    assert f"After `l0.instrument()`, {default_errors} calls raise an error" in readme
     assert f"all {agent_whole} answers are complete" in readme
     assert f"| {silent} | 0 |" in readme
     assert f"| {bare_whole} | {agent_whole} |" in readme
