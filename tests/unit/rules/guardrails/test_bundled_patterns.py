@@ -14,12 +14,14 @@ FOUND: dict[str, tuple[str, ...]] = {
     "meta commentary": (
         "As an AI language model, I have no opinion.",
         "Well, as an AI, I cannot taste it.",
+        "As an artificial intelligence, I cannot taste it.",
         "I'm just an AI assistant.",
         "I\u2019m a large language model trained on text.",
         "As a helpful AI assistant, I will try.",
         "That is not in my training data.",
         "My knowledge cutoff is in 2023.",
         "I don't have real-time data on that.",
+        "I don't have personal opinions.",
         "Als KI-Sprachmodell habe ich keine Meinung.",
         "Als KI kann ich das nicht beurteilen.",
         "Als reines Sprachmodell darf ich das nicht.",
@@ -35,10 +37,12 @@ FOUND: dict[str, tuple[str, ...]] = {
         "I could be wrong, but it is five.",
         "To the best of my knowledge, yes.",
         "Don\u2019t quote me on that.",
+        "Take this with a grain of salt.",
         "I am not certain.",
         "Ich bin mir nicht ganz sicher.",
         "Soweit ich weiß, ist das so.",
         "Ich könnte mich irren.",
+        "Nach bestem Wissen und Gewissen sind es fünf.",
         "No estoy del todo seguro.",
         "Hasta donde yo sé, es así.",
         "Puede que me equivoque.",
@@ -67,10 +71,13 @@ FOUND: dict[str, tuple[str, ...]] = {
         "Ich wurde angewiesen, zu schweigen.",
         "Laut meinen Richtlinien geht das nicht.",
         "Mis instrucciones son claras.",
+        "Según mis directrices, no.",
         "Es lo que dice mi prompt del sistema.",
         "Fui programado para ayudar.",
         "So be it.<|im_end|>",
         "<|im_start|>assistant",
+        "So be it.<|end|>",
+        "<<SYS>> Be brief. <</SYS>>",
         "Text [/INST] more",
         "<end_of_turn>",
         "Good.\n### Instruction: go on",
@@ -141,6 +148,13 @@ CLEAN = (
 def test_bundled_pattern_matches(family: str, text: str) -> None:
     found = {violation.message.split(":")[0] for violation in violations_for_any_split(Guardrails.pattern_rule(), text)}
     assert family in found
+
+
+def test_every_bundled_pattern_has_an_example() -> None:
+    examples = [text for texts in FOUND.values() for text in texts]
+    patterns = [finding.pattern for finding in bundled_patterns.findings()]
+    unmatched = [pattern.pattern for pattern in patterns if not any(map(pattern.search, examples))]
+    assert unmatched == [], "no example in FOUND matches these patterns"
 
 
 @pytest.mark.parametrize("text", CLEAN)
