@@ -260,6 +260,23 @@ def test_delay_without_policy_is_the_sdk_backoff():
     assert asked == [(1, first), (2, second)]
 
 
+def test_sdk_backoff_counts_the_retries_of_a_leg():
+    asked = []
+
+    def backoff(number: int, _failure: object) -> float:
+        asked.append(number)
+        return 0.0
+
+    call = make_call(policy=Policy(fallback=[Fallback(model="other")]))
+    machine = Machine(call, lambda: 0.5, backoff)
+    machine.step(Begin(0.0))
+    for _ in range(4):
+        machine.step(Failed(make_failure(Cause.OVERLOADED), 1.0))
+        spec = machine.step(Waited(1.0))
+    assert spec == AttemptSpec(number=5, leg=1)
+    assert asked == [1, 2, 1]
+
+
 # What the shared health allows
 
 
@@ -313,6 +330,17 @@ def test_breakers_are_checked_leg_by_leg():
     assert guard.asked == [0, 1, 2]
 
 
+def test_skipped_leg_takes_no_retry_from_the_next():
+    policy = Policy(retry=Retry(base_delay=0, max_retries=1), fallback=LEGS.fallback)
+    machine = make_machine(make_call(policy=policy), guard=FakeGuard(shut=(0,)))
+    assert machine.step(Begin(0.0)) == AttemptSpec(number=1, leg=1)
+    legs = []
+    for _ in range(2):
+        machine.step(Failed(make_failure(), 0.1))
+        legs.append(machine.step(Waited(0.1)).leg)
+    assert legs == [1, 2]
+
+
 def test_exhausted_retry_budget_falls_back_or_raises():
     failure = make_failure()
     machine = make_machine(make_call(policy=LEGS), guard=FakeGuard(retries=1))
@@ -337,6 +365,20 @@ def test_slow_attempt_is_hedged_once_per_call():
     assert machine.step(Slow(0.5)) == AttemptSpec(number=2, hedge=True)
     assert machine.step(Slow(0.9)) == AttemptSpec(number=2)
     assert (machine.attempts, machine.hedged, machine.state) == (2, True, CallState.OPENING)
+
+
+def test_hedge_is_sent_to_the_leg_of_the_slow_attempt():
+    machine = make_machine(make_call(policy=LEGS), guard=FakeGuard(shut=(0,)))
+    machine.step(Begin(0.0))
+    assert machine.step(Slow(1.0)) == AttemptSpec(number=2, leg=1, hedge=True)
+
+
+def test_retry_that_is_not_hedged_keeps_its_spec():
+    policy = Policy(retry=Retry(base_delay=1.0, strategy="fixed"))
+    machine = make_machine(make_call(policy=policy), guard=FakeGuard(retries=1))
+    machine.step(Begin(0.0))
+    machine.step(Failed(make_failure(), 0.1))
+    assert machine.step(Waited(1.1)) == machine.step(Slow(2.0)) == AttemptSpec(number=2, waited_s=1.0)
 
 
 @pytest.mark.parametrize("hedge", [True, False])
@@ -466,10 +508,10 @@ def test_an_async_veto_falls_back_or_raises():
     fallen = machine.step(Waited(0.1, vetoed=True))
     assert (fallen, fallen.stop) == (Wait(0.0), Stop(StopReason.VETOED))
     assert machine.step(Waited(0.1)) == AttemptSpec(number=2, leg=1)
-    machine.step(Failed(make_failure(), 0.2))
+    last = make_failure(Cause.OVERLOADED)
+    machine.step(Failed(last, 0.2))
     raised = machine.step(Waited(0.2, vetoed=True))
-    assert isinstance(raised, Raise)
-    assert raised.stop == Stop(StopReason.VETOED)
+    assert (raised, raised.stop) == (Raise(last), Stop(StopReason.VETOED))
 
 
 def test_an_async_veto_of_a_resumed_answer_raises():

@@ -19,6 +19,7 @@ from l0.engine.retry import (
     repeatable,
     retry_decision,
 )
+from l0.engine.stop_reasons import Stop, StopReason
 from l0.model.call import RetrySafety
 from l0.model.failure import CATEGORIES, RETRY_REASONS, Category, Cause
 from l0.model.policy import BackoffStrategy, Policy, Retry, RetryableErrorType, Timeout
@@ -109,6 +110,25 @@ def test_verdicts(cause, phase, policy, history, expected):
 @pytest.mark.parametrize("cause", Cause)
 def test_max_retries_of_zero_means_none_without_a_policy(cause, phase):
     assert verdict(cause, phase, call={"max_retries": 0, "default_retries": 2}) is NEVER
+
+
+@pytest.mark.parametrize(
+    ("phase", "policy", "reason"),
+    [
+        (HOLDING, None, StopReason.ACCEPTED),
+        (RELAYING, None, StopReason.DELIVERED),
+        (RELAYING, RESUMING, StopReason.NOT_RESUMABLE),
+    ],
+)
+def test_reason_why_a_request_is_not_repeatable(phase, policy, reason):
+    call = make_call(policy=policy or Policy(), retry_safety=RetrySafety.UNTIL_ACCEPTED)
+    decision = retry_decision(call, make_failure(NETWORK), AttemptProgress(phase), (), lambda: 0.5)
+    assert decision == Stop(reason)
+
+
+def test_policy_without_should_retry_logs_nothing(caplog):
+    assert verdict(NETWORK, OPENING, WITH) == AT_ONCE
+    assert caplog.messages == []
 
 
 ASKING = {"retry": WITH, "resume": RESUMING, "hold": Policy(hold="message"), "structured": Policy(structured=True)}
