@@ -67,6 +67,12 @@ def test_resume_policy_resumes_a_broken_answer():
     assert machine.resume_points == [ResumePoint(strategy="exact", at=7, attempt=2)]
 
 
+def test_retry_before_the_commit_point_drops_what_had_arrived():
+    broken = Failed(make_failure(), 0.2, resume_state=ResumeState(text="7 chars"))
+    machine, commands = run([Begin(0.0), Opened(0.1), broken], make_call(policy=Policy(retry=Retry(base_delay=0))))
+    assert (commands[-1], machine.resume_state) == (Wait(0.0), None)
+
+
 def test_answer_with_more_than_text_is_not_resumed():
     policy = Policy(retry=Retry(base_delay=0), resume="exact")
     broken = Failed(make_failure(), 0.3)
