@@ -6,11 +6,13 @@ import gc
 import os
 import select
 import signal
+import socket
 import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
+from random import SystemRandom
 from types import FrameType
 from typing import Any, TypeVar
 
@@ -32,6 +34,16 @@ class Clock:
 
     def __call__(self) -> float:
         return self.now
+
+
+def free_port() -> int:
+    """Return a free port for a server that a test starts later. No system gives ports of this range to connections: one
+    that another test opens meanwhile cannot take it."""
+    while True:
+        port = SystemRandom().randrange(20_000, 32_000)
+        with suppress(OSError):
+            socket.create_server(("127.0.0.1", port)).close()
+            return port
 
 
 def make_call(**changes: Any) -> Call:

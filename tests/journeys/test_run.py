@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from makers import free_port
 
 from l0.model.call import Outcome
 from l0.recording.recording import Recording
@@ -106,8 +107,7 @@ def test_program_without_l0_run_fails(sim: Simulator) -> None:
 
 @contextmanager
 def served(arguments: list[str], sim: Simulator) -> Iterator[str]:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    port = free_port()
     server = subprocess.Popen(
         [*RUN, *(part.format(port=port) for part in arguments)],
         cwd=HERE,

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from makers import free_port
 from test_run import PROGRAMS, SCRIPTS, run
 from viewer_client import HANGS, ViewerClient, running_viewer
 
@@ -32,11 +33,6 @@ def _one_cut(sim: Simulator) -> None:
 def viewer(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ViewerClient]:
     with running_viewer(tmp_path_factory.mktemp("viewer") / "view.db") as running:
         yield running
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        return int(taken.getsockname()[1])
 
 
 def end(viewer: ViewerClient, process: int) -> None:

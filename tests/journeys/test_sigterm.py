@@ -5,7 +5,6 @@ uvicorn's command line imports the application while its own signal handlers are
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -15,6 +14,7 @@ import urllib.request
 from pathlib import Path
 
 import pytest
+from makers import free_port
 
 from l0.shared_state.slo_storage import Storage
 from l0.simulator.faults import Fault
@@ -63,8 +63,7 @@ def stored(path: Path) -> int:
 @pytest.mark.skipif(sys.platform == "win32", reason="needs SIGTERM")
 @pytest.mark.parametrize("name", SERVERS)
 def test_slo_events_of_a_request_that_ends_after_sigterm_are_stored(sim: Simulator, tmp_path: Path, name: str) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    port = free_port()
     path = tmp_path / "slo.db"
     url = f"http://127.0.0.1:{port}/"
     server = subprocess.Popen(
