@@ -18,7 +18,7 @@ class CerebrasInstrumentor(OpenAiApiInstrumentor):
 
     sdk_name = "cerebras.cloud.sdk"
     distribution = "cerebras-cloud-sdk"
-    supported = ">= 1.30, < 2"
+    supported = ">= 1.35, < 2"
     provider_name = "cerebras"
     paths = ("/v1/chat/completions", "/v1/completions")
     host = "api.cerebras.ai"
@@ -30,7 +30,11 @@ class TogetherInstrumentor(OpenAiApiInstrumentor):
     sdk_name = "together"
     supported = ">= 2, < 4"
     provider_name = "together_ai"
-    paths = ("/v1/chat/completions", "/v1/completions", "/v1/embeddings")
+    # Older versions state the first part of the path in their base URL.
+    paths = (
+        "/v1/chat/completions", "/v1/completions", "/v1/embeddings",
+        "/chat/completions", "/completions", "/embeddings",
+    )  # fmt: skip
     host = "api.together.ai"
 
 
@@ -42,7 +46,7 @@ class FireworksInstrumentor(OpenAiApiInstrumentor):
 
     sdk_name = "fireworks"
     distribution = "fireworks-ai"
-    supported = ">= 1, < 2"
+    supported = ">= 1.2, < 2"
     provider_name = "fireworks_ai"
     # The SDK uses whole URLs unless the base URL is changed.
     paths = (
