@@ -8,10 +8,10 @@ endif
 
 BIN := .venv/bin
 
-.PHONY: help demo test test-sdk test-matrix test-peers test-frameworks test-former test-migration test-hosts test-ray test-fleet test-providers test-viewer suites test-backends faults fuzz soak lint format docs types contracts package bench bench-packages bench-viewer example-fleet setup clean
+.PHONY: help demo test test-sdk test-matrix test-peers test-frameworks test-former test-migration test-hosts test-ray test-fleet test-providers test-provider-suites test-viewer suites test-backends faults fuzz soak lint format docs types contracts package bench bench-packages bench-viewer example-fleet setup clean
 
 help: ## list these commands
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-15s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-20s %s\n", $$1, $$2 }' Makefile
 
 demo: ## see streams break, and what L0 makes of it: no key, no network
 	@test -n "$(PYTHON)" || { echo "No Python 3.11 or newer found: say which with PYTHON=..." >&2; exit 1; }
@@ -75,8 +75,10 @@ test-fleet: ## eight processes that share budgets and breakers through a real Re
 # litellm leaves clients behind, which close their sockets when they are collected, at any time.
 test-providers: LITELLM_WARNINGS := -W ignore::ResourceWarning -W ignore::pytest.PytestUnraisableExceptionWarning
 test-providers: ## SDKs of other providers against the simulator, each environment with a line of its own
-	@"$(PYTHON)" scripts/environment.py .venv-providers/stainless '[openai,anthropic,test]' groq cerebras-cloud-sdk together fireworks-ai sambanova
+	@"$(PYTHON)" scripts/environment.py .venv-providers/stainless '[openai,anthropic,test]' groq cerebras-cloud-sdk together fireworks-ai sambanova ollama
 	@.venv-providers/stainless/bin/python -m pytest -n0 tests/providers
+	@"$(PYTHON)" scripts/environment.py .venv-providers/stainless-oldest '[openai,anthropic,test]' groq==0.13.0 cerebras-cloud-sdk==1.35.0 together==2.0.0 fireworks-ai==1.2.0
+	@.venv-providers/stainless-oldest/bin/python -m pytest -n0 tests/providers
 	@"$(PYTHON)" scripts/environment.py .venv-providers/google-genai '[openai,anthropic,test]' google-genai aiohttp
 	@.venv-providers/google-genai/bin/python -m pytest -n0 tests/google_genai
 	@"$(PYTHON)" scripts/environment.py .venv-providers/bedrock '[openai,anthropic,bedrock,test]'
@@ -85,6 +87,10 @@ test-providers: ## SDKs of other providers against the simulator, each environme
 	@.venv-providers/litellm/bin/python -m pytest -n0 $(LITELLM_WARNINGS) tests/litellm_handlers
 	@"$(PYTHON)" scripts/environment.py .venv-providers/litellm-older '[openai,anthropic,test]' 'litellm[proxy]==1.100.0' 'openai<3'
 	@.venv-providers/litellm-older/bin/python -m pytest -n0 $(LITELLM_WARNINGS) tests/litellm_handlers
+
+test-provider-suites: ## the own test suites of other providers' SDKs, bare and under l0, and compare (SDKS=groq for one)
+	@"$(PYTHON)" scripts/environment.py .venv-providers/suites groq cerebras-cloud-sdk together fireworks-ai -r tests/journeys/sdk_suites/requirements.txt
+	@.venv-providers/suites/bin/python tests/journeys/sdk_suites/compare_suites.py --workers 2 $(SDKS)
 
 test-backends: setup ## real Collector, Jaeger and Prometheus, read back; gets them first where this machine can
 	@$(BIN)/python tests/backends/install.py

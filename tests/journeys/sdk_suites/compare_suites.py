@@ -1,6 +1,6 @@
 """Run the SDKs' own test suites bare and under `l0.instrument()`, and compare.
 
-    python tests/journeys/sdk_suites/compare_suites.py [--quick] [--workers N] [openai] [anthropic]
+    python tests/journeys/sdk_suites/compare_suites.py [--quick] [--workers N] [SDK ...]
 
 What passes bare must pass instrumented, but for the tests in `differences.toml`. Uses the SDKs of the interpreter that
 runs it, which needs `requirements.txt`. Status 0: the list says exactly what happened; 1: it does not; 2: the sources
@@ -10,7 +10,7 @@ of an SDK cannot be had.
 import argparse
 import sys
 from collections.abc import Sequence
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 
 from differences import Verdict, compare, read
 from sdists import UnavailableError, unpacked
@@ -44,6 +44,15 @@ def _again(runner: Runner, tests: Sequence[str], bare: Outcomes, instrumented: O
     )
 
 
+def is_installed(sdk: str) -> bool:
+    """Return True if this interpreter has the SDK."""
+    try:
+        version(sdk)
+    except PackageNotFoundError:
+        return False
+    return True
+
+
 def report(sdk: str, verdict: Verdict) -> None:
     """Say what was found."""
     print(
@@ -61,7 +70,7 @@ def report(sdk: str, verdict: Verdict) -> None:
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command line; returns the exit status."""
     parser = argparse.ArgumentParser(description="Compare the SDKs' own tests, bare and under l0.instrument().")
-    parser.add_argument("sdks", nargs="*", metavar="SDK", help=f"of {', '.join(SUITES)}; all without")
+    parser.add_argument("sdks", nargs="*", metavar="SDK", help=f"of {', '.join(SUITES)}; by default all installed ones")
     parser.add_argument("--quick", action="store_true", help="only the parts that `make test` runs")
     parser.add_argument("--workers", type=int, default=0, help="processes beside each other; 0: none")
     given = parser.parse_args(arguments)
@@ -69,7 +78,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if unknown:
         parser.error(f"SDK: {unknown[0]!r} is not one of {', '.join(SUITES)}")
     good = True
-    for sdk in given.sdks or SUITES:
+    for sdk in given.sdks or (sdk for sdk in SUITES if is_installed(sdk)):
         try:
             verdict = check(sdk, quick=given.quick, workers=given.workers)
         except UnavailableError as error:

@@ -17,7 +17,8 @@ class UnavailableError(Exception):
 
 def unpacked(sdk: str, version: str, cache: Path = CACHE) -> Path:
     """The folder of the sources of one SDK version, from the cache or through pip. Raises `UnavailableError`."""
-    folder = cache / f"{sdk}-{version}"
+    name = f"{sdk.replace('-', '_')}-{version}"
+    folder = cache / name
     if (folder / "tests").is_dir():
         return folder
     cache.mkdir(parents=True, exist_ok=True)
@@ -25,7 +26,7 @@ def unpacked(sdk: str, version: str, cache: Path = CACHE) -> Path:
         archive = _download(sdk, version, Path(scratch))
         with tarfile.open(archive) as tar:
             tar.extractall(scratch, filter="data")
-        fresh = Path(scratch) / f"{sdk}-{version}"
+        fresh = Path(scratch) / name
         if not (fresh / "tests").is_dir():
             raise UnavailableError(f"the source distribution of {sdk} {version} holds no tests")
         # The tests are to meet the installed SDK, and nothing of the SDK's own build.

@@ -1,18 +1,19 @@
 """A pytest plugin for the SDKs' own suites: notes how each test ended, and instruments them if told to.
 
 ``SDK_SUITE_RESULTS``: the file for the outcomes, as ``{"node id": "passed" | "failed" | "skipped"}``.
-``SDK_SUITE_INSTRUMENT``: the SDK to instrument; unset for a bare run, in which l0 is not even imported.
+``SDK_SUITE_PATCHED``: a function that l0 must have patched; unset for a bare run, in which l0 is not even imported.
 """
 
 import json
 import os
 import sys
+from operator import attrgetter
 from pathlib import Path
 
 import pytest
 
 _RANKS = ("skipped", "passed", "failed")
-_SDK = os.environ.get("SDK_SUITE_INSTRUMENT")
+_PATCHED = os.environ.get("SDK_SUITE_PATCHED")
 
 
 class Outcomes:
@@ -43,9 +44,9 @@ class Instrumented:
 
     def pytest_collection_finish(self) -> None:
         """The SDK is imported by now: without our patches the comparison would prove nothing."""
-        base = sys.modules.get(f"{_SDK}._base_client")
-        if base is not None and not hasattr(base.SyncAPIClient.__dict__["request"], "__wrapped__"):
-            pytest.exit(f"l0 did not instrument {_SDK}", returncode=3)
+        module, _, function = (_PATCHED or "").partition(":")
+        if module in sys.modules and not hasattr(attrgetter(function)(sys.modules[module]), "__wrapped__"):
+            pytest.exit(f"l0 did not patch {_PATCHED}", returncode=3)
 
     def pytest_runtest_setup(self) -> None:
         """Forget which origins have ended a stream properly."""
@@ -60,7 +61,7 @@ def pytest_configure(config: pytest.Config) -> None:
     path = os.environ.get("SDK_SUITE_RESULTS")
     if path and not hasattr(config, "workerinput"):
         config.pluginmanager.register(Outcomes(Path(path)))
-    if _SDK:
+    if _PATCHED:
         import l0
 
         l0.instrument()
@@ -69,7 +70,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def pytest_unconfigure() -> None:
     """Restore the SDK."""
-    if _SDK:
+    if _PATCHED:
         import l0
 
         l0.uninstrument()

@@ -13,7 +13,10 @@ from pathlib import Path
 Outcomes = Mapping[str, str]
 """Node id to ``passed``, ``failed`` or ``skipped``."""
 
-_FOREIGN = ("OPENAI_", "ANTHROPIC_", "AWS_", "AZURE_", "OTEL_", "L0_", "PYTEST_", "CI")
+_FOREIGN = (
+    *("OPENAI_", "ANTHROPIC_", "AWS_", "AZURE_", "OTEL_", "L0_", "PYTEST_", "CI"),
+    *("GROQ_", "CEREBRAS_", "TOGETHER_", "FIREWORKS_"),
+)
 _SECONDS_PER_TEST = 60
 _PASSED_OR_FAILED = (0, 1)
 _CORE = (
@@ -31,17 +34,31 @@ _CORE = (
 class Suite:
     """Parts of one SDK's suite; those that a version does not have yet are passed over.
 
-    ``quick``: what `make test` runs. ``more``: what a full run adds to it.
-    ``without``: tests that serve no purpose here, by the part of the id that they share.
+    ``patched``: a function that l0 patches, as ``module:class.function``. ``quick``: what `make test` runs. ``more``:
+    what a full run adds to it. ``without``: tests that serve no purpose here, by the part of the id that they share.
     """
 
-    quick: Sequence[str]
+    patched: str
+    quick: Sequence[str] = ()
     more: Sequence[str]
     without: Sequence[str] = ()
 
 
+def _stainless(package: str) -> Suite:
+    """Return what can run of a suite that Stainless generates: tests/api_resources need a server of its own."""
+    return Suite(
+        patched=f"{package}._base_client:SyncAPIClient.request",
+        more=(
+            *("tests/test_client.py", "tests/test_streaming.py", "tests/test_response.py", "tests/test_models.py"),
+            *("tests/test_required_args.py", "tests/test_transform.py", "tests/test_files.py", "tests/test_qs.py"),
+            *("tests/test_extract_files.py", "tests/test_utils", "tests/test_downstream_compat_unit.py"),
+        ),
+    )
+
+
 SUITES = {
     "openai": Suite(
+        patched="openai._base_client:SyncAPIClient.request",
         quick=("tests/test_streaming.py", "tests/lib/chat", "tests/lib/responses/test_responses.py"),
         more=(
             *_CORE,
@@ -68,6 +85,7 @@ SUITES = {
         without=("websocket",),  # their websockets' own library; no request of the kind that l0 sees
     ),
     "anthropic": Suite(
+        patched="anthropic._base_client:SyncAPIClient.request",
         quick=("tests/test_streaming.py", "tests/lib/streaming", "tests/lib/_parse"),
         more=(
             *_CORE,
@@ -92,6 +110,10 @@ SUITES = {
         # tests/test_open_telemetry.py and tests/lib/tools/test_open_telemetry.py are left out: they look for the SDK's
         # own span and what it says, and under l0 it makes room for ours. tests/journeys/test_spans.py holds that.
     ),
+    "groq": _stainless("groq"),
+    "cerebras-cloud-sdk": _stainless("cerebras.cloud.sdk"),
+    "together": _stainless("together"),
+    "fireworks-ai": _stainless("fireworks"),
 }
 
 
@@ -155,4 +177,4 @@ class Runner:
         """The user's settings for these SDKs must not change a result."""
         kept = {name: value for name, value in os.environ.items() if not name.startswith(_FOREIGN)}
         kept |= {"PYTHONPATH": str(Path(__file__).parent), "SDK_SUITE_RESULTS": str(results)}
-        return kept | ({"SDK_SUITE_INSTRUMENT": self.sdk} if instrumented else {})
+        return kept | ({"SDK_SUITE_PATCHED": SUITES[self.sdk].patched} if instrumented else {})
