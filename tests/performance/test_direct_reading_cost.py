@@ -10,6 +10,8 @@ from l0.stainless.direct_scripts import Script
 SHORT, LONG = 50, 150
 # Python functions that one read calls: the generator goes on, the socket in memory is read, the chunk is parsed.
 LIMIT = 3
+# Functions that are called for the start and the end of a body: most are h11's.
+ENDS = 45
 
 
 def calls(chunks: int, *, direct: bool) -> int:
@@ -35,6 +37,10 @@ def per_read(*, direct: bool) -> float:
 
 def test_a_direct_read_makes_three_calls() -> None:
     assert int(per_read(direct=True)) <= LIMIT
+
+
+def test_the_end_of_a_body_is_not_read_through_the_transport() -> None:
+    assert calls(SHORT, direct=True) - SHORT * LIMIT <= ENDS
 
 
 def test_the_transport_makes_many_times_as_many() -> None:

@@ -12,6 +12,8 @@ import re
 # The CRLF after a payload is parsed as part of the next chunk's head, so the payload can be returned before it arrives.
 _head = re.compile(rb"\r\n([0-9A-Fa-f]{1,8})\r\n").match
 _partial_head = re.compile(rb"\r?|\r\n[0-9A-Fa-f]{0,8}\r?").fullmatch
+LAST_CHUNK = b"0\r\n\r\n"
+_LAST = b"\r\n" + LAST_CHUNK
 
 
 class PlainChunkParser:
@@ -51,6 +53,11 @@ class PlainChunkParser:
         self._left, self._unparsed = left, raw[at:]
         self.stopped = not _partial_head(self._unparsed)
         return parts
+
+    @property
+    def complete(self) -> bool:
+        """True if the input ended with the last chunk, without trailers, and nothing came after it."""
+        return self._unparsed == _LAST and not self._left
 
     def handover_bytes(self) -> bytes:
         """Return the bytes to feed to a complete HTTP parser first, so that it continues where this one stopped.

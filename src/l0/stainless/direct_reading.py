@@ -23,7 +23,7 @@ from functools import partial
 from math import inf
 from typing import Any
 
-from l0.fastpath.chunked_body import PlainChunkParser
+from l0.fastpath.chunked_body import LAST_CHUNK, PlainChunkParser
 from l0.fastpath.unframed_body import UnframedBody
 from l0.runtime.async_deadlines import deadline_reads
 from l0.runtime.watchdog import Expired
@@ -161,17 +161,21 @@ class DirectConnection:
             original = self._network.get_extra_info
             self._network.get_extra_info = lambda info: info == "is_readable" or original(info)
 
-    def return_to_transport(self) -> None:
-        """Advance the parser past the bytes that were read here."""
+    def return_to_transport(self) -> bool:
+        """Advance the parser past the bytes that were read here. Return True if that was the end of the body: the
+        transport has nothing left to read."""
         body = self.body
         if isinstance(body, PlainChunkParser):
-            self.parser.receive_data(body.handover_bytes())
-            self.parser.next_event()  # consumes the one byte that `handover_bytes` substitutes for the chunks
-            return
+            complete = body.complete
+            # The parser has seen no chunk, so it takes the last one for the whole body.
+            self.parser.receive_data(LAST_CHUNK if complete else body.handover_bytes())
+            self.parser.next_event()  # consumes the last chunk, or the one byte that `handover_bytes` substitutes
+            return complete
         if body.left is not None:
             self.parser._reader._remaining = body.left
         if body.rest:  # empty data would be the end of the connection
             self.parser.receive_data(body.rest)
+        return False
 
 
 class _ReadTimeout:
@@ -202,7 +206,8 @@ def read_body(connection: DirectConnection) -> Iterator[bytes]:
                 connection.end(None)
                 break
             yield from body.feed(raw)
-    connection.return_to_transport()
+    if connection.return_to_transport():
+        return
     # `yield from` would close the stream as well, which fails while the garbage collector closes it elsewhere.
     for part in connection.stream:  # noqa: UP028
         yield part
@@ -233,9 +238,9 @@ async def aread_body(connection: DirectConnection) -> AsyncGenerator[bytes, None
                     yield part
         finally:
             reads.close()
-    connection.return_to_transport()
-    async for part in connection.stream:
-        yield part
+    if not connection.return_to_transport():
+        async for part in connection.stream:
+            yield part
     connection.retire_if_more_waits()
 
 

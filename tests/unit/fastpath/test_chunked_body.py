@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from l0.fastpath.chunked_body import PlainChunkParser
+from l0.fastpath.chunked_body import LAST_CHUNK, PlainChunkParser
 
 HEADERS = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n"
 PIECES = st.one_of(
@@ -58,6 +58,9 @@ def past(parser: h11.Connection, reads: Iterator[bytes]) -> tuple[bytes, str]:
         if chunks.stopped or not raw:
             break
     ended = not raw
+    if chunks.complete:
+        parser.receive_data(LAST_CHUNK)
+        return payload, read(parser, reads)[1]
     parser.receive_data(chunks.handover_bytes())
     assert parser.next_event().data == b"x"
     rest, end = read(parser, iter((b"",)) if ended else reads)
@@ -110,6 +113,25 @@ def test_chunks_stop_at_data_that_is_not_plain(body, payload, stopped):
     chunks = PlainChunkParser()
     assert b"".join(chunks.feed(body)) == payload
     assert chunks.stopped is stopped
+
+
+@pytest.mark.parametrize(
+    ("body", "complete"),
+    [
+        (b"3\r\nabc\r\n0\r\n\r\n", True),
+        (b"0\r\n\r\n", True),
+        (b"3\r\nabc\r\n0\r\n", False),
+        (b"3\r\nabc\r\n0\r\n\r\nHTTP/1.1 ", False),
+        (b"3\r\nabc\r\n0\r\nx-trailer: 1\r\n\r\n", False),
+        (b"7\r\n0\r\n\r\n", False),
+        (b"9\r\nab\r\n0\r\n\r\n", False),
+        (b"", False),
+    ],
+)
+def test_body_is_complete_after_its_last_chunk(body, complete):
+    chunks = PlainChunkParser()
+    chunks.feed(body)
+    assert chunks.complete is complete
 
 
 def test_rest_of_an_incomplete_chunk():

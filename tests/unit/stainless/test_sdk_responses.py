@@ -224,7 +224,7 @@ def handed_back(source):
         size=1,
         early_content=list,
         set_timeout=lambda: False,
-        return_to_transport=lambda: None,
+        return_to_transport=lambda: False,
         stream=source,
     )
     return read_body(connection)
