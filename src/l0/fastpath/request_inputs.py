@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import repeat
 from operator import is_
 from typing import Any
 
@@ -48,8 +49,7 @@ class RequestInputs:
         return held.keys().isdisjoint(self._inherited) and self._same_class()
 
     def _same_class(self) -> bool:
-        kind = self._kind
-        return all(map(is_, [getattr(kind, name) for name in self._inherited], self._attributes))
+        return all(map(is_, map(getattr, repeat(self._kind), self._inherited), self._attributes))
 
 
 def content_reader(value: Any) -> Callable[[Any], Any] | None:

@@ -431,4 +431,5 @@ def _raw_failure(answer: Any) -> Failure | None:
 
 def compiled(sdk: Sdk, cast_to: Any) -> Callable[[Any], Any] | None:
     """Return the compiled constructor of a type; ``None`` if the SDK builds the type in a special way."""
-    return None if cast_to is object or hasattr(cast_to, "build") else sdk.constructors.builder(cast_to)
+    special = cast_to is object or (isinstance(cast_to, type) and hasattr(cast_to, "build"))
+    return None if special else sdk.constructors.builder(cast_to)

@@ -45,6 +45,8 @@ class Constructors:
 
     def __init__(self, models: ModuleType) -> None:
         self._builders: dict[object, ShapeConstructor | None] = {}
+        self._known: dict[int, tuple[object, ShapeConstructor | None]] = {}
+        """Each type and its builder, by the id of the type: the hash of a large union costs more than an event."""
         self._unsupported: dict[str, str] = {}
         self._sdk: SdkBuilder | None = None
         try:
@@ -59,14 +61,20 @@ class Constructors:
         The function takes decoded JSON, shares the same parts with its result as the SDK, and raises only the
         exceptions of the SDK. A second call with the same type is cheap.
         """
+        known = self._known.get(id(type_))
+        if known is not None and known[0] is type_:
+            return known[1]
         # The members are part of the key: equal unions may differ in order, and the SDK's last resort depends on it.
         try:
             key = (type_, get_args(unwrap(type_)[0]))
             if key not in self._builders and len(self._builders) < MAX_TYPES:
                 self._builders[key] = self._make(type_)
-            return self._builders.get(key)
+            found = self._builders.get(key)
         except TypeError:  # not hashable, so not a type that an SDK decodes to
             return None
+        if len(self._known) < MAX_TYPES:
+            self._known[id(type_)] = type_, found
+        return found
 
     @property
     def sdk(self) -> SdkBuilder | None:
