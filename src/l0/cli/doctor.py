@@ -41,7 +41,6 @@ from l0.telemetry.names import DISTRIBUTION
 from l0.telemetry.otlp_request import ENDPOINTS
 
 from .demo.demo_provider import provider
-from .demo.judge import AnswerVerdict, judge
 from .doctor_answers import doctor_answers
 from .doctor_finding import DoctorFinding
 from .library_limits import library_limits
@@ -243,12 +242,7 @@ def _quiet() -> Iterator[None]:
 def _answers(instrumentor: StainlessInstrumentor, sdk: Sdk) -> Iterator[DoctorFinding]:
     """Check one streamed answer per API."""
     with provider(SimulatorConfig()) as simulator, _unrecorded():
-        for result in doctor_answers(instrumentor, sdk, simulator):
-            verdict = judge(result)
-            outcome = verdict.value if result.error is None else f"{verdict.value}: {result.error!r}"
-            yield DoctorFinding(
-                f"one streamed answer, {result.call.api}: {outcome}", verdict is not AnswerVerdict.WHOLE
-            )
+        yield from doctor_answers(instrumentor, sdk, simulator)
 
 
 def _constructors(instrumentor: StainlessInstrumentor) -> Iterator[DoctorFinding]:

@@ -2,24 +2,54 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
+from l0.config import observed_by
 from l0.simulator import corpus
 from l0.stainless.openai_api_instrumentor import OpenAiApiInstrumentor
 from l0.stainless.openai_requests import operations_at
 from l0.stainless.sdk import Sdk
 from l0.stainless.stainless_instrumentor import StainlessInstrumentor
 
-from .demo.demo_provider import ScriptedSimulator
-from .demo.judge import Result
-from .demo.load import Load, available_apis, read
-from .demo.plan import APIS, SDKS, Api, plan, shipped
+from .demo.demo_provider import CALL_ID_HEADER, ScriptedSimulator
+from .demo.failure_causes import FailureCauses
+from .demo.judge import AnswerVerdict, Result, judge
+from .demo.load import Load, available_apis, call_id, read
+from .demo.plan import APIS, SDKS, Api, PlannedCall, plan, shipped
+from .doctor_finding import DoctorFinding
 
 _RUN = "doctor"
 
 
-def doctor_answers(instrumentor: StainlessInstrumentor, sdk: Sdk, simulator: ScriptedSimulator) -> list[Result]:
-    """Return the results of one call per API of this SDK that can stream."""
+class _ClientError(Exception):
+    """A client of the SDK could not be constructed. The message is for the report."""
+
+
+def doctor_answers(
+    instrumentor: StainlessInstrumentor, sdk: Sdk, simulator: ScriptedSimulator
+) -> Iterator[DoctorFinding]:
+    """Make one call per API of this SDK that can stream, and report its answer and whether l0 saw the call."""
+    observer = FailureCauses()
+    try:
+        with observed_by(observer):
+            results = _results(instrumentor, sdk, simulator)
+    except _ClientError as error:
+        yield DoctorFinding(str(error), True)
+        return
+    seen = observer.snapshot()
+    for result in results:
+        verdict = judge(result)
+        outcome = verdict.value if result.error is None else f"{verdict.value}: {result.error!r}"
+        path = _requested_path(simulator, result.call)
+        unseen = path is not None and result.call.number not in seen
+        if unseen:
+            outcome += f", but l0 did not see the call{_reason(instrumentor, path)}"
+        problem = unseen or verdict is not AnswerVerdict.WHOLE
+        yield DoctorFinding(f"one streamed answer, {result.call.api}: {outcome}", problem)
+
+
+def _results(instrumentor: StainlessInstrumentor, sdk: Sdk, simulator: ScriptedSimulator) -> list[Result]:
     answers = shipped(corpus.answers())
     if not isinstance(instrumentor, OpenAiApiInstrumentor):
         own: list[Api] = [api for api in available_apis() if SDKS[api] == sdk.name]
@@ -29,11 +59,36 @@ def doctor_answers(instrumentor: StainlessInstrumentor, sdk: Sdk, simulator: Scr
     apis: list[Api] = [api for api in APIS if api in dialects]
     # Text only, as of the completions API: not every SDK has objects for tool calls in parts.
     calls = plan(len(apis), 0, 0.0, dict.fromkeys(apis, answers["completions"]), apis)
-    with _client_class(sdk)(api_key=_RUN, base_url=simulator.origin) as client:
+    with _client(instrumentor, sdk, simulator.origin) as client:
         return [read(dict.fromkeys(apis, client), call, _RUN) for call in calls]
 
 
-def _client_class(sdk: Sdk) -> Any:
-    """Return the sync client that the package exports. Raises `StopIteration` if it exports none."""
+def _client(instrumentor: OpenAiApiInstrumentor, sdk: Sdk, origin: str) -> Any:
+    """Construct the sync client that the package exports. Raises `_ClientError`."""
     base = sdk.base.SyncAPIClient
-    return next(kind for kind in vars(sdk.package).values() if isinstance(kind, type) and issubclass(kind, base))
+    kinds = (kind for kind in vars(sdk.package).values() if isinstance(kind, type) and issubclass(kind, base))
+    kind = next(kinds, None)
+    if kind is None:
+        raise _ClientError(f"no call was made: {sdk.name} exports no sync client")
+    options = {**instrumentor.client_options, "base_url": origin}
+    try:
+        return kind(**options)
+    except Exception as error:
+        arguments = ", ".join(f"{name}=..." for name in options)
+        raise _ClientError(
+            f"could not construct {kind.__name__}({arguments}): {type(error).__name__}: {error}. "
+            f"Declare the arguments that it needs as client_options of {type(instrumentor).__name__}"
+        ) from error
+
+
+def _requested_path(simulator: ScriptedSimulator, call: PlannedCall) -> str | None:
+    """Return the path of the request of a call; ``None`` if the SDK sent none."""
+    own = call_id(_RUN, call)
+    return next((one.path for one in simulator.requests if one.headers.get(CALL_ID_HEADER) == own), None)
+
+
+def _reason(instrumentor: StainlessInstrumentor, path: str | None) -> str:
+    """Return why l0 did not see a call, if the path of its request tells it."""
+    if not isinstance(instrumentor, OpenAiApiInstrumentor) or path in instrumentor.paths:
+        return ""
+    return f": {path} is not one of the paths of {type(instrumentor).__name__}"

@@ -11,7 +11,8 @@ A provider is one class (docs/providers.md)::
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from .stainless_instrumentor import StainlessInstrumentor
 
@@ -27,12 +28,14 @@ class OpenAiApiInstrumentor(StainlessInstrumentor):
     requests, as its source states them. The end of a path tells its dialect: ``/chat/completions``, ``/completions``,
     ``/responses`` or ``/embeddings``. ``host``: the provider's own host if all of its streams end with ``[DONE]`` or a
     finish reason. A stream of that host without one is a failure from the first call on; other hosts must have sent
-    one before.
+    one before. ``client_options``: the arguments with which `l0 doctor` constructs a client, besides ``base_url``. A
+    key in them need not be valid: the client calls the simulator.
     """
 
     provider_name: ClassVar[str]
     paths: ClassVar[tuple[str, ...]]
     host: ClassVar[str | None] = None
+    client_options: ClassVar[Mapping[str, Any]] = {"api_key": "doctor"}
 
     def provider(self, sdk: Sdk) -> Provider:
         from .openai_provider import DeclaredProvider  # the first call needs it
