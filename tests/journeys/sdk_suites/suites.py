@@ -45,7 +45,7 @@ class Suite:
 
 
 def _stainless(package: str) -> Suite:
-    """Return what can run of a suite that Stainless generates: tests/api_resources need a server of its own."""
+    """Return what can run of a suite that Stainless generates: tests/api_resources need a separate server."""
     return Suite(
         patched=f"{package}._base_client:SyncAPIClient.request",
         more=(
