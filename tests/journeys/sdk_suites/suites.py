@@ -15,7 +15,7 @@ Outcomes = Mapping[str, str]
 
 _FOREIGN = (
     *("OPENAI_", "ANTHROPIC_", "AWS_", "AZURE_", "OTEL_", "L0_", "PYTEST_", "CI"),
-    *("GROQ_", "CEREBRAS_", "TOGETHER_", "FIREWORKS_"),
+    *("GROQ_", "CEREBRAS_", "TOGETHER_", "FIREWORKS_", "BOTO"),
 )
 _SECONDS_PER_TEST = 60
 _PASSED_OR_FAILED = (0, 1)
@@ -114,6 +114,21 @@ SUITES = {
     "cerebras-cloud-sdk": _stainless("cerebras.cloud.sdk"),
     "together": _stainless("together"),
     "fireworks-ai": _stainless("fireworks"),
+    "botocore": Suite(
+        patched="botocore.client:BaseClient._make_api_call",
+        more=(
+            *("tests/unit/retries", "tests/unit/test_client.py", "tests/unit/test_endpoint.py"),
+            *("tests/unit/test_eventstream.py", "tests/unit/test_parsers.py", "tests/unit/test_response.py"),
+            *("tests/unit/test_retryhandler.py", "tests/unit/test_session.py", "tests/unit/test_stub.py"),
+            *(
+                "tests/functional/retries",
+                "tests/functional/test_bedrock_runtime.py",
+                "tests/functional/test_client.py",
+            ),
+            *("tests/functional/test_events.py", "tests/functional/test_history.py", "tests/functional/test_retry.py"),
+            *("tests/functional/test_modeled_exceptions.py", "tests/functional/test_stub.py"),
+        ),
+    ),
 }
 
 
