@@ -44,6 +44,7 @@ USAGE: UsageFields = {
     "input_tokens": ("prompt_tokens",),
     "output_tokens": ("completion_tokens",),
     "cache_read_tokens": ("prompt_tokens_details", "cached_tokens"),
+    "cache_write_tokens": ("prompt_tokens_details", "cache_write_tokens"),
     "reasoning_tokens": ("completion_tokens_details", "reasoning_tokens"),
 }
 

@@ -78,6 +78,7 @@ USAGE: UsageFields = {
     "input_tokens": ("input_tokens",),
     "output_tokens": ("output_tokens",),
     "cache_read_tokens": ("input_tokens_details", "cached_tokens"),
+    "cache_write_tokens": ("input_tokens_details", "cache_write_tokens"),
     "reasoning_tokens": ("output_tokens_details", "reasoning_tokens"),
 }
 

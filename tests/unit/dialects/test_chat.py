@@ -48,7 +48,7 @@ USAGE = {
     "usage": {
         "prompt_tokens": 9,
         "completion_tokens": 4,
-        "prompt_tokens_details": {"cached_tokens": 3},
+        "prompt_tokens_details": {"cached_tokens": 3, "cache_write_tokens": 1},
         "completion_tokens_details": {"reasoning_tokens": 2},
     },
 }
@@ -126,7 +126,7 @@ def test_facts():
     metadata = made.metadata()
     assert (metadata.response_id, metadata.model, metadata.finish_reasons) == ("chatcmpl-1", "gpt-4o", ("stop",))
     assert (metadata.input_tokens, metadata.output_tokens) == (9, 4)
-    assert (metadata.cache_read_tokens, metadata.cache_write_tokens, metadata.reasoning_tokens) == (3, None, 2)
+    assert (metadata.cache_read_tokens, metadata.cache_write_tokens, metadata.reasoning_tokens) == (3, 1, 2)
     assert metadata.extra == {}
 
 

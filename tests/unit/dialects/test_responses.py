@@ -40,7 +40,7 @@ CREATED = response("created")
 USAGE = {
     "input_tokens": 9,
     "output_tokens": 4,
-    "input_tokens_details": {"cached_tokens": 3},
+    "input_tokens_details": {"cached_tokens": 3, "cache_write_tokens": 1},
     "output_tokens_details": {"reasoning_tokens": 2},
 }
 COMPLETED = response("completed", usage=USAGE)
@@ -85,7 +85,7 @@ def test_facts():
     metadata = made.metadata()
     assert (metadata.response_id, metadata.model, metadata.finish_reasons) == ("resp_1", "gpt-5", ("completed",))
     assert (metadata.input_tokens, metadata.output_tokens) == (9, 4)
-    assert (metadata.cache_read_tokens, metadata.reasoning_tokens) == (3, 2)
+    assert (metadata.cache_read_tokens, metadata.cache_write_tokens, metadata.reasoning_tokens) == (3, 1, 2)
     assert metadata.extra == {}
 
 

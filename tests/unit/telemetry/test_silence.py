@@ -28,7 +28,7 @@ OURS = str(Path(l0.__file__).parent)
 ANSWER = Answer(text="The tide comes in twice a day, and the harbour fills slowly, boat by boat, until noon has gone.")
 ASKING = {"observe", "__call__", "<lambda>", "suppressed"}
 """Functions that look for a tracer and a meter. They run once per call."""
-HOLDING = {"_hold", "_long", "before"}
+HOLDING = {"_hold", "_held_for", "add_before_commit"}
 """Functions that hold frames before the first content for at most 2 s, with or without telemetry."""
 LIMITS = {"perf_counter", "perf_counter_ns", "monotonic", "time", "time_ns"}
 

@@ -198,7 +198,7 @@ def complete_response(
     output, reasoning = answer.output_tokens(), count(answer.reasoning)
     usage = {
         "input_tokens": prompt_tokens(request),
-        "input_tokens_details": {"cached_tokens": 0},
+        "input_tokens_details": {"cached_tokens": 0, "cache_write_tokens": 0},
         "output_tokens": output,
         "output_tokens_details": {"reasoning_tokens": reasoning},
         "total_tokens": prompt_tokens(request) + output,
