@@ -52,6 +52,10 @@ class _SocketLoop(VirtualLoop):
 
         self._clock.select = select  # type: ignore[method-assign]
 
+    async def shutdown_default_executor(self, timeout: float | None = None) -> None:  # noqa: ARG002
+        """Wait for the threads however long they take: a timeout would jump to its end at once."""
+        await super().shutdown_default_executor()
+
 
 def run(main: Coroutine[Any, Any, T]) -> T:
     """Run a coroutine in virtual time, which is the time of L0 as well."""

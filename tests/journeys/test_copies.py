@@ -63,8 +63,9 @@ def vendored(tmp_path: Path) -> Path:
     """A folder of packages as they are installed, the SDKs and l0 without their metadata."""
     folder = tmp_path / "vendor"
     folder.mkdir()
-    for root in {sysconfig.get_path("purelib"), sysconfig.get_path("platlib"), *site.getsitepackages()}:
-        for item in Path(root).iterdir():
+    roots = {sysconfig.get_path("purelib"), sysconfig.get_path("platlib"), *site.getsitepackages()}
+    for root in filter(Path.is_dir, map(Path, roots)):
+        for item in root.iterdir():
             place = folder / item.name
             # httpx2 cannot be imported without its own metadata, so that of the rest stays.
             bare = item.name.startswith(("openai-", "anthropic-", "l0_otel-")) or item.suffix in (".pth", ".egg-link")

@@ -8,6 +8,7 @@ import os
 import threading
 from collections import deque
 from collections.abc import Sequence
+from contextlib import suppress
 from random import Random
 from time import monotonic, sleep, time
 from typing import Any
@@ -155,6 +156,14 @@ class FlightRecorder:
                 files.close()
         except Exception:
             self._stop(raised())
+            with FORK_GATE:
+                self._abandon()
+
+    def _abandon(self) -> None:
+        """Close the files of a recording that failed. That may fail for the same reason, and was reported."""
+        if self._files is not None:
+            with suppress(Exception):
+                self._files.abandon()
 
     def _write(self, files: RecordingFiles) -> None:
         waiting = [self._flushed.popleft() for _ in range(len(self._flushed))]  # before the events that they wait for

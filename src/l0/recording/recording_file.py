@@ -26,8 +26,12 @@ class RecordingFile:
         self._rows: dict[str, list[Sequence[Any]]] = {}
         _create(path, meta)
         self._database = _connect(path)
-        self._database.execute("PRAGMA journal_mode=WAL")
-        self._database.execute("PRAGMA synchronous=NORMAL")
+        try:
+            self._database.execute("PRAGMA journal_mode=WAL")
+            self._database.execute("PRAGMA synchronous=NORMAL")
+        except BaseException:
+            self._database.close()
+            raise
 
     def add(self, statement: str, row: Sequence[Any]) -> None:
         """Buffer one row."""

@@ -120,6 +120,11 @@ class RecordingFiles:
             _attempt(partial(rows.write_reads, final=True))
         for file in self._open:
             file.commit()
+        self.abandon()
+
+    def abandon(self) -> None:
+        """Close all files without what waits."""
+        for file in self._open:
             file.close()
         self._open.clear()
 

@@ -22,6 +22,7 @@ class Terminal(io.StringIO):
     [(Terminal, "Summaries", True), (Terminal, None, False), (io.StringIO, "Summaries", False)],
 )
 def test_progress_bar_is_shown_on_a_terminal_only(monkeypatch, stream, title, shown):
+    monkeypatch.setenv("TERM", "xterm")
     monkeypatch.setattr(sys, "stderr", stream())
     run(parallel([returning(1), returning(2)], progress=title))
     assert ("Summaries" in sys.stderr.getvalue()) is shown

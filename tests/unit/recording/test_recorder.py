@@ -176,6 +176,26 @@ def test_a_disk_that_cannot_be_written_is_one_warning_and_ends_the_recording(
     assert [record.levelno for record in caplog.records] == [logging.WARNING]
 
 
+def test_a_recording_that_fails_closes_its_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    opened: list[sqlite3.Connection] = []
+    connect = sqlite3.connect
+
+    def connected(*arguments: Any, **named: Any) -> sqlite3.Connection:
+        opened.append(connect(*arguments, **named))
+        return opened[-1]
+
+    def full(_: object) -> None:
+        raise sqlite3.OperationalError("database or disk is full")
+
+    monkeypatch.setattr(sqlite3, "connect", connected)
+    monkeypatch.setattr(recording_file.RecordingFile, "commit", full)
+    with recorder(tmp_path) as made:
+        record_retried_call(made, READS)
+    for database in opened:
+        with pytest.raises(sqlite3.ProgrammingError, match="closed"):
+            database.execute("SELECT 1")
+
+
 def test_calls_stay_in_order_if_the_wall_clock_is_set_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     times = iter([200.0, 100.0, 300.0])
     monkeypatch.setattr(recorder_module, "time", lambda: next(times))
