@@ -47,6 +47,17 @@ def environment_before(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Map
 
 
 @pytest.fixture(scope="session", autouse=True)
+def _transports_imported_once(environment_before: Mapping[str, str]) -> None:
+    """Import the transports, which the SDKs import with their first client.
+
+    A run of pytest within a test forgets the modules that it was the first to import. Imported again, the transport
+    would raise errors that the SDK no longer knows.
+    """
+    openai.OpenAI(api_key="key").close()
+    anthropic.Anthropic(api_key="key").close()
+
+
+@pytest.fixture(scope="session", autouse=True)
 def _interrupts_end_processes() -> None:
     """Let Ctrl-C end the processes that tests start, which inherit that a run in the background ignores it."""
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:

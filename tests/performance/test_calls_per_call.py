@@ -1,5 +1,7 @@
 """The guard against a call whose start and end become costlier: counted, as the cost of a token is."""
 
+import sys
+
 import pytest
 from calls_per_token import calls_per_call
 
@@ -14,6 +16,8 @@ SHARES = {
     ("responses", False): 0.38,
     ("messages", False): 0.59,
 }
+# Since Python 3.12, a comprehension is no call of its own. The bare SDK makes more of them.
+LATER_PYTHON = 1.15 if sys.version_info >= (3, 12) else 1
 
 
 @pytest.mark.parametrize(("api", "stream"), SHARES)
@@ -24,4 +28,4 @@ def test_a_call_costs_less_than_one_of_the_bare_sdk(api, stream):
         ours = calls_per_call(api, stream=stream)
     finally:
         l0.uninstrument()
-    assert ours <= bare * SHARES[api, stream]
+    assert ours <= bare * SHARES[api, stream] * LATER_PYTHON

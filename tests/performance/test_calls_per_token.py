@@ -29,7 +29,7 @@ LIMITS = {
     ("messages", "async"): 50,
 }
 # Deadlines of reads: one watch that is armed and disarmed, one clock that is asked. In async code they are reads of
-# their own around those with the transport's timeout.
+# their own around those with the transport's timeout. Python 3.14 makes one more call there.
 DEADLINES = {"sync": 1, "async": 14}
 # Of the bare SDK's calls, all code counted, the transport's included. The newest SDKs make 787, 198 and 178 calls for a
 # token in sync code, and 934, 345 and 326 in async code. Without direct reading, the shares are two to three times as

@@ -95,10 +95,14 @@ def _prepare(connection: sqlite3.Connection, path: Path) -> None:
 def connect(path: Path, *, cache_kib: int = 2048) -> sqlite3.Connection:
     """Return a connection that any one thread at a time may use, in WAL mode. ``cache_kib``: memory for pages."""
     connection = sqlite3.connect(path, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False)
-    connection.execute(f"PRAGMA cache_size = -{cache_kib}")
-    # A crash of the machine may lose the last commits, and a crash of the program none.
-    connection.execute("PRAGMA synchronous = NORMAL")
-    connection.execute("PRAGMA journal_size_limit = 16777216")
+    try:
+        connection.execute(f"PRAGMA cache_size = -{cache_kib}")
+        # A crash of the machine may lose the last commits, and a crash of the program none.
+        connection.execute("PRAGMA synchronous = NORMAL")
+        connection.execute("PRAGMA journal_size_limit = 16777216")
+    except BaseException:  # the file is no database, say
+        connection.close()
+        raise
     return connection
 
 

@@ -13,6 +13,9 @@ def install(folder: Path, name: str, *files: str) -> None:
     metadata.mkdir()
     (metadata / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.2\n")
     (metadata / "RECORD").write_text("".join(f"{file},,\n" for file in files))
+    for path in map(folder.joinpath, files):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
 
 
 @pytest.mark.parametrize(
@@ -30,6 +33,7 @@ def test_library_is_reported_if_it_has_the_limit(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, name: str, file: str, text: str
 ) -> None:
     monkeypatch.setattr(sys, "path", [str(tmp_path)])
+    assert list(library_limits()) == []
     install(tmp_path, name, file)
     (found,) = library_limits()
     assert found.text.startswith(f"{name} 1.2: ")
