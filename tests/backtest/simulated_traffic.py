@@ -52,7 +52,7 @@ class _SocketLoop(VirtualLoop):
 
         self._clock.select = select  # type: ignore[method-assign]
 
-    async def shutdown_default_executor(self, timeout: float | None = None) -> None:  # noqa: ARG002
+    async def shutdown_default_executor(self, timeout: float | None = None) -> None:
         """Wait for the threads however long they take: a timeout would jump to its end at once."""
         await super().shutdown_default_executor()
 
