@@ -26,6 +26,10 @@ class _ClientError(Exception):
     """A client of the SDK could not be constructed. The message is for the report."""
 
 
+class _NotSentError(Exception):
+    """A request was not sent. The message is its URL, as the SDK's source states it."""
+
+
 def doctor_answers(
     instrumentor: StainlessInstrumentor, sdk: Sdk, simulator: ScriptedSimulator
 ) -> Iterator[DoctorFinding]:
@@ -39,14 +43,20 @@ def doctor_answers(
         return
     seen = observer.snapshot()
     for result in results:
-        verdict = judge(result)
-        outcome = verdict.value if result.error is None else f"{verdict.value}: {result.error!r}"
         path = _requested_path(simulator, result.call)
         unseen = path is not None and result.call.number not in seen
-        if unseen:
-            outcome += f", but l0 did not see the call{_reason(instrumentor, path)}"
-        problem = unseen or verdict is not AnswerVerdict.WHOLE
-        yield DoctorFinding(f"one streamed answer, {result.call.api}: {outcome}", problem)
+        yield _answer(result, f", but {_unseen(instrumentor, path)}" if unseen else "")
+        if isinstance(instrumentor, OpenAiApiInstrumentor):
+            url = _default_url(instrumentor, sdk, result.call)
+            if url is not None and url not in (path, *instrumentor.paths):
+                yield DoctorFinding(f"{result.call.api} without a base_url: {_unseen(instrumentor, url)}", True)
+
+
+def _answer(result: Result, unseen: str) -> DoctorFinding:
+    verdict = judge(result)
+    outcome = verdict.value if result.error is None else f"{verdict.value}: {result.error!r}"
+    problem = bool(unseen) or verdict is not AnswerVerdict.WHOLE
+    return DoctorFinding(f"one streamed answer, {result.call.api}: {outcome}{unseen}", problem)
 
 
 def _results(instrumentor: StainlessInstrumentor, sdk: Sdk, simulator: ScriptedSimulator) -> list[Result]:
@@ -63,14 +73,18 @@ def _results(instrumentor: StainlessInstrumentor, sdk: Sdk, simulator: ScriptedS
         return [read(dict.fromkeys(apis, client), call, _RUN) for call in calls]
 
 
-def _client(instrumentor: OpenAiApiInstrumentor, sdk: Sdk, origin: str) -> Any:
-    """Construct the sync client that the package exports. Raises `_ClientError`."""
+def _client_class(sdk: Sdk) -> Any:
+    """Return the sync client that the package exports. Raises `_ClientError`."""
     base = sdk.base.SyncAPIClient
-    kinds = (kind for kind in vars(sdk.package).values() if isinstance(kind, type) and issubclass(kind, base))
-    kind = next(kinds, None)
-    if kind is None:
-        raise _ClientError(f"no call was made: {sdk.name} exports no sync client")
-    options = {**instrumentor.client_options, "base_url": origin}
+    for kind in vars(sdk.package).values():
+        if isinstance(kind, type) and issubclass(kind, base):
+            return kind
+    raise _ClientError(f"no call was made: {sdk.name} exports no sync client")
+
+
+def _client(instrumentor: OpenAiApiInstrumentor, sdk: Sdk, origin: str) -> Any:
+    """Construct a client of the simulator. Raises `_ClientError`."""
+    kind, options = _client_class(sdk), {**instrumentor.client_options, "base_url": origin}
     try:
         return kind(**options)
     except Exception as error:
@@ -81,14 +95,33 @@ def _client(instrumentor: OpenAiApiInstrumentor, sdk: Sdk, origin: str) -> Any:
         ) from error
 
 
+def _default_url(instrumentor: OpenAiApiInstrumentor, sdk: Sdk, call: PlannedCall) -> str | None:
+    """Return the URL that the SDK requests for a call if its base URL is not changed; ``None`` if that is unknown.
+
+    Some SDKs then request whole URLs. The request is not sent: its address is the provider's.
+    """
+
+    def request(client: Any, cast_to: Any, options: Any, **_: Any) -> Any:  # noqa: ARG001 - as in the SDK
+        raise _NotSentError(str(options.url))
+
+    try:
+        client = type("_UnsentClient", (_client_class(sdk),), {"request": request})(**instrumentor.client_options)
+    except Exception:  # it needs a base URL
+        return None
+    with client:
+        error = read({call.api: client}, call, _RUN).error
+    return str(error) if isinstance(error, _NotSentError) else None
+
+
 def _requested_path(simulator: ScriptedSimulator, call: PlannedCall) -> str | None:
     """Return the path of the request of a call; ``None`` if the SDK sent none."""
     own = call_id(_RUN, call)
     return next((one.path for one in simulator.requests if one.headers.get(CALL_ID_HEADER) == own), None)
 
 
-def _reason(instrumentor: StainlessInstrumentor, path: str | None) -> str:
-    """Return why l0 did not see a call, if the path of its request tells it."""
-    if not isinstance(instrumentor, OpenAiApiInstrumentor) or path in instrumentor.paths:
-        return ""
-    return f": {path} is not one of the paths of {type(instrumentor).__name__}"
+def _unseen(instrumentor: StainlessInstrumentor, url: str | None) -> str:
+    """Return that l0 does not see a call, and why if the URL tells it."""
+    text = "l0 does not see the call"
+    if not isinstance(instrumentor, OpenAiApiInstrumentor) or url in instrumentor.paths:
+        return text
+    return f"{text}: {url} is not one of the paths of {type(instrumentor).__name__}"

@@ -20,8 +20,14 @@ CONSTRUCTED_WITH_API_KEY = (
     "Declare the arguments that it needs as client_options of DeclaredInstrumentor"
 )
 UNSEEN = (
-    "  ! one streamed answer, chat: whole, but l0 did not see the call: "
+    "  ! one streamed answer, chat: whole, but l0 does not see the call: "
     "/chat/completions is not one of the paths of DeclaredInstrumentor"
+)
+
+WHOLE_URL = "https://inference.example.com/v1/chat/completions"
+UNSEEN_WITHOUT_BASE_URL = (
+    "  ! chat without a base_url: l0 does not see the call: "
+    f"{WHOLE_URL} is not one of the paths of DeclaredInstrumentor"
 )
 
 
@@ -30,6 +36,17 @@ class KeyedClient(openai.OpenAI):
 
     def __init__(self, *, model_access_key: str, base_url: str) -> None:
         super().__init__(api_key=model_access_key, base_url=base_url)
+
+
+class WholeUrlClient(openai.OpenAI):
+    """A client that requests whole URLs unless its base URL is changed."""
+
+    def __init__(self, *, api_key: str, base_url: str | None = None) -> None:
+        super().__init__(api_key=api_key, base_url=base_url)
+        self._prefix = "" if base_url else WHOLE_URL.removesuffix("/chat/completions")
+
+    def post(self, path: str, **options: Any) -> Any:
+        return super().post(f"{self._prefix}{path}", **options)
 
 
 @pytest.fixture
@@ -78,3 +95,20 @@ def test_client_is_constructed_with_the_declared_options(
     monkeypatch.setattr(openai, "Client", KeyedClient)
     lines = report(paths=("/chat/completions",), client_options={"model_access_key": "any"})
     assert "    one streamed answer, chat: whole" in lines
+
+
+def test_whole_url_that_is_not_declared_is_a_problem(
+    monkeypatch: pytest.MonkeyPatch, report: Callable[..., list[str]]
+) -> None:
+    monkeypatch.setattr(openai, "Client", WholeUrlClient)
+    lines = report(paths=("/chat/completions",))
+    assert "    one streamed answer, chat: whole" in lines
+    assert UNSEEN_WITHOUT_BASE_URL in lines
+
+
+def test_whole_url_that_is_declared_is_no_problem(
+    monkeypatch: pytest.MonkeyPatch, report: Callable[..., list[str]]
+) -> None:
+    monkeypatch.setattr(openai, "Client", WholeUrlClient)
+    lines = report(paths=("/chat/completions", WHOLE_URL))
+    assert not any(line.startswith("  !") for line in lines)
