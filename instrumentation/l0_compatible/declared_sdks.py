@@ -30,10 +30,11 @@ class TogetherInstrumentor(OpenAiApiInstrumentor):
     sdk_name = "together"
     supported = ">= 2, < 4"
     provider_name = "together_ai"
-    # Older versions state the first part of the path in their base URL.
+    # Older versions state the first part of the path in their base URL. Newer ones have another host for chats.
     paths = (
         "/v1/chat/completions", "/v1/completions", "/v1/embeddings",
         "/chat/completions", "/completions", "/embeddings",
+        "https://api-inference.together.ai/v1/chat/completions",
     )  # fmt: skip
     host = "api.together.ai"
 
