@@ -16,7 +16,7 @@ SHARES = {
     ("responses", False): 0.38,
     ("messages", False): 0.59,
 }
-# Since Python 3.12, a comprehension is no call of its own. The bare SDK makes more of them.
+# Since Python 3.12, a comprehension is not a separate call. The bare SDK makes more of them.
 LATER_PYTHON = 1.15 if sys.version_info >= (3, 12) else 1
 
 
