@@ -8,7 +8,7 @@ endif
 
 BIN := .venv/bin
 
-.PHONY: help demo test test-sdk test-matrix test-peers test-frameworks test-former test-migration test-hosts test-ray test-fleet test-providers test-provider-suites test-viewer suites test-backends faults fuzz soak lint format docs types contracts package bench bench-packages bench-viewer example-fleet setup clean
+.PHONY: help demo test test-sdk test-matrix test-peers test-frameworks test-former test-migration test-hosts test-ray test-fleet test-providers test-provider-suites test-viewer suites test-backends faults fuzz soak lint format docs types contracts package bench bench-packages bench-providers bench-viewer example-fleet setup clean
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-20s %s\n", $$1, $$2 }' Makefile
@@ -146,6 +146,10 @@ bench-packages: ## measure rules, drift, scanner, engine, explicit API, orchestr
 	@"$(PYTHON)" scripts/environment.py .venv-bench '[bench]'
 	@for room in engine guardrails drift structured orchestration hedging explicit telemetry_cost; do \
 		echo "== $$room"; .venv-bench/bin/python -m benchmarks.$$room || exit; done
+
+bench-providers: ## 200 concurrent streams through the SDKs of other providers, bare and with l0, into docs/providers.md
+	@"$(PYTHON)" scripts/environment.py .venv-providers/bench '[openai,anthropic,bedrock,otlp]' groq cerebras-cloud-sdk together fireworks-ai google-genai aiohttp litellm
+	@.venv-providers/bench/bin/python -m benchmarks.providers
 
 bench-viewer: setup ## l0 view: a minute of 2,000 spans/s, the queries of its page with 100,000 calls, and the size of its extra
 	@$(BIN)/python -m benchmarks.viewer_load
