@@ -24,7 +24,7 @@ pytest.importorskip("rich", reason="the demo needs rich: pip install 'l0-otel[cl
 L0 = Path(sys.executable).parent / "l0"
 CONTROL = re.compile(r"\x1b\[[?\d;]*[A-Za-z]")
 COLOUR = re.compile(r"\x1b\[(?:\d+;)*(?:3\d|4\d|9\d)(?:;\d+)*m")
-LIMIT_S = 60
+LIMIT_S = 180
 
 
 class Terminal:
