@@ -79,7 +79,6 @@ def _bedrock(origin: str) -> Read:
 
 def _litellm(origin: str) -> Read:
     litellm = import_module("litellm")
-    litellm.suppress_debug_info = True
     options = {"model": "groq/m", "api_base": f"{origin}/v1", "api_key": "unused", "stream": True}
 
     async def read(prompt: str) -> int:
