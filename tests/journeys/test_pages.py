@@ -155,23 +155,22 @@ def test_the_figures_are_the_measured_ones():
     cases = json.loads((ROOT / "benchmarks/results/reference.json").read_text())["cases"]
     ratios = {case["name"]: _ratio(case, "l0") for case in cases if "l0" in case["variants"]}
     streams = {name: ratio for name, ratio in ratios.items() if name.endswith("25 x 200")}
-    assert _range(streams, "chat", "responses") == (0.12, 0.16)
-    assert _range(streams, "messages") == (0.39, 0.4)
+    assert _range(streams, "chat", "responses") == (0.13, 0.14)
+    assert _range(streams, "messages") == (0.37, 0.38)
     long_streams = {name: ratio for name, ratio in ratios.items() if name.endswith("1 x 5,000")}
     assert _range(long_streams, "chat", "responses") == (0.06, 0.07)
-    assert _range(long_streams, "messages") == (0.21, 0.22)
+    assert _range(long_streams, "messages") == (0.2, 0.21)
     helpers = {name: ratio for name, ratio in ratios.items() if name.endswith("helper")}
-    assert _range(helpers, "chat", "responses") == (0.37, 0.5)
-    assert _range(helpers, "messages") == (0.66, 0.69)
-    assert [round(ratios[name], 2) for name in ("200 at once x 100", "1,000 at once x 20")] == [0.24, 0.68]
-    whole = [round(ratios[f"chat {flavour} whole"], 2) for flavour in ("sync", "async")]
-    assert whole == [0.89, 0.94]
-    assert max(ratio for name, ratio in ratios.items() if name.startswith("responses") and "whole" in name) <= 1.012
-    assert max(ratio for name, ratio in ratios.items() if name.endswith("whole")) <= 1.2
+    assert _range(helpers, "chat", "responses") == (0.39, 0.51)
+    assert _range(helpers, "messages") == (0.64, 0.65)
+    assert [round(ratios[name], 2) for name in ("200 at once x 100", "1,000 at once x 20")] == [0.23, 0.69]
+    whole = {name: ratio for name, ratio in ratios.items() if name.endswith("whole")}
+    assert _range(whole, "chat", "responses") == (0.84, 0.9)
+    assert _range(whole, "messages") == (1.12, 1.12)
     talks = [ratio for name, ratio in ratios.items() if "50 turns" in name and not name.startswith("messages")]
     assert round(1 / max(talks)) == 7
     added = [_cost(cases, "chat sync, 50 turns", who) - _cost(cases, "chat sync whole", who) for who in ("bare", "l0")]
     assert [round(added[0] / 1e3), round(added[1] / 1e3, 1)] == [8, 0.1]
     wholes = [name for name in ratios if name.endswith("whole")]
     of_opentelemetry = [_cost(cases, name, "l0") - _cost(cases, name, "l0-silent") for name in wholes]
-    assert round(sum(of_opentelemetry) / len(wholes) / 1e3, 2) == 0.32
+    assert round(sum(of_opentelemetry) / len(wholes) / 1e3, 1) == 0.3
