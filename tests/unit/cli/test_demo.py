@@ -15,7 +15,7 @@ import pytest
 from rich.console import Console, RenderableType
 
 import l0
-from l0.cli.demo import demo_calls, demo_command, demo_state, details, screen
+from l0.cli.demo import demo_calls, demo_command, demo_state, details, next_steps, screen
 from l0.cli.demo.demo_provider import provider
 from l0.cli.demo.demo_state import Demo, DemoOptions
 from l0.cli.demo.demo_telemetry import Destination, destination
@@ -199,6 +199,16 @@ def test_demo_exit_code_for_a_broken_answer(
     assert re.search(r"l0\.instrument\(\) +4 +0 +0 ", captured.out)
     assert "wrong: call" in captured.err
     assert "truncated" in captured.err
+
+
+@pytest.mark.parametrize("plain", [True, False])
+def test_demo_commands_are_whole_however_long_the_path(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], plain: bool
+) -> None:
+    program = f"/{'folder/' * 12}l0"
+    monkeypatch.setattr(next_steps, "_program", lambda: program)
+    assert main(["demo", "--calls", "1", "--fault-share", "0", *["--plain"] * plain]) == 0
+    assert re.search(rf"^  {program} run .*your_app\.py$", capsys.readouterr().out, re.MULTILINE)
 
 
 def test_demo_replays_recorded_streams(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -41,7 +41,8 @@ def demo(options: DemoOptions, *, plain: bool = False, details: bool = False, sv
             interrupted = True
         if not plain:
             console.print(screen.opening(prepared, plain=False))
-        console.print(screen.closing(prepared, commands, plain=plain, with_details=details))
+        # Uncropped, so that a command can be copied even if the path in it is longer than a line.
+        console.print(screen.closing(prepared, commands, plain=plain, with_details=details), crop=False)
         if interrupted:
             raise KeyboardInterrupt
     if svg is not None:
