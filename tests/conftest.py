@@ -18,7 +18,7 @@ from installed import needs_chat_helpers, needs_responses, needs_trio
 
 from l0.config import CONFIG
 from l0.simulator.server import Simulator
-from l0.stainless import direct_proof, direct_reading, discovery
+from l0.stainless import direct_proof, direct_reading, direct_verdicts, discovery
 from l0.telemetry.call_log import CALL_LOG
 from l0.testing import simulator
 
@@ -56,6 +56,14 @@ def _transports_imported_once(environment_before: Mapping[str, str]) -> None:
     """
     openai.OpenAI(api_key="key").close()
     anthropic.Anthropic(api_key="key").close()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _proofs_have_time() -> Iterator[None]:
+    """Let async answers wait for the proof of direct reading however slow the machine is: tests rely on its verdict."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(direct_verdicts, "LONGEST_WAIT_S", 120.0)
+        yield
 
 
 @pytest.fixture(scope="session", autouse=True)

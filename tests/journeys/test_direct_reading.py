@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+import threading
 from typing import Any
 
 import anthropic
@@ -13,7 +14,7 @@ from l0.config import CONFIG
 from l0.model.policy_from_environment import read_environment
 from l0.runtime.async_deadlines import AsyncioReads
 from l0.simulator.server import Simulator
-from l0.stainless import direct_bodies, direct_proof
+from l0.stainless import direct_bodies, direct_proof, direct_verdicts
 from l0.stainless.direct_verdicts import Proofs
 
 ASKED: dict[str, Any] = {"messages": [{"role": "user", "content": "[[simulate: tokens 50]]"}], "stream": True}
@@ -86,6 +87,25 @@ def test_a_proof_does_not_use_up_the_time_of_the_first_read(sim, monkeypatch):
     told("chat", "async", sim)
     assert order[:3] == ["read", "proof", "read"]  # the first one is the request
     assert order.count("proof") == 1
+
+
+def test_an_answer_is_read_while_its_proof_still_runs(sim, monkeypatch):
+    bare, _ = told("chat", "async", sim)
+    may_end, ended = threading.Event(), threading.Event()
+
+    async def prove(_: object) -> str:
+        assert may_end.wait(60)
+        ended.set()
+        return ""
+
+    monkeypatch.setattr(direct_bodies, "PROOFS", Proofs())
+    monkeypatch.setattr(direct_bodies, "_PREPARED", set())
+    monkeypatch.setattr(direct_verdicts, "LONGEST_WAIT_S", 0.01)
+    monkeypatch.setattr(direct_proof, "areason_against", prove)
+    l0.instrument(direct=True)
+    assert told("chat", "async", sim) == (bare, 1)
+    may_end.set()
+    assert ended.wait(60)
 
 
 @pytest.mark.parametrize(

@@ -189,13 +189,7 @@ def reasons_by_kind(client: str) -> dict[str, str]:
 
 def _reason(kind: str, client: str) -> str:
     try:
-        transport = Transport.installed(kind, client, client.replace("httpx", "httpcore"))
-        if kind == "sync":
-            return reason_against(transport)
-        if kind == "asyncio":
-            return asyncio.run(areason_against(transport))
-        reason: str = import_module("trio").run(areason_against, transport)
-        return reason
+        return reason_against(Transport.installed(kind, client, client.replace("httpx", "httpcore")))
     except Unproven as finding:
         return str(finding)
     except Exception:
@@ -203,7 +197,19 @@ def _reason(kind: str, client: str) -> str:
 
 
 def reason_against(transport: Transport) -> str:
-    """Return the difference that rules out direct reading for a sync transport; ``""`` if there is none."""
+    """Return the difference that rules out direct reading; ``""`` if there is none.
+
+    The proof of an async transport runs under an event loop of its own, so this thread must run none.
+    """
+    if transport.kind == "sync":
+        return _reason_against_sync(transport)
+    if transport.kind == "asyncio":
+        return asyncio.run(areason_against(transport))
+    reason: str = import_module("trio").run(areason_against, transport)
+    return reason
+
+
+def _reason_against_sync(transport: Transport) -> str:
     for script in SCRIPTS:
         difference = _difference(script, *(_play(_Run(transport, script), direct) for direct in (False, True)))
         if difference:

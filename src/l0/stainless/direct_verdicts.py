@@ -7,14 +7,21 @@ are read as usual until it is restored. A proof that fails in any way forbids di
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+import asyncio
+from collections.abc import Callable, Hashable
+from contextlib import suppress
+from importlib import import_module
+from threading import Thread
 from types import FunctionType
 from typing import Any
 
 from l0.model.errors import raised
-from l0.shared_state.forks import renew_in_child
+from l0.shared_state.forks import FORK_GATE, renew_in_child
 
 from .direct_reading import DirectConnection
+
+LONGEST_WAIT_S = 0.5
+"""How long an async answer waits for the proof of its transport, which takes 0.1 s on an idle machine."""
 
 
 def _key(connection: DirectConnection) -> Hashable:
@@ -56,32 +63,58 @@ class Proofs:
         return None if reason is None else not reason
 
     def prove(self, connection: DirectConnection) -> bool:
-        """Run the proof for a sync connection, unless it runs in another thread. Return True if it holds."""
+        """Run the proof for a sync connection, unless it runs already. Return True if it holds."""
         key, claim = _key(connection), object()
         if self._running.setdefault(key, claim) is claim:
-            try:
-                from .direct_proof import Transport, reason_against  # once per process
-
-                self._reasons[key] = _patched(connection) or reason_against(Transport.of(connection))
-            except Exception:  # no defect may reach the user's call
-                self._reasons[key] = f"the proof failed: {raised()}"
-            finally:  # a proof that a signal or a cancellation interrupts has no verdict, and runs again
-                self._running.pop(key, None)
+            self._run(key, connection)
         return self._reasons.get(key) == ""
 
     async def aprove(self, connection: DirectConnection) -> bool:
-        """As `prove`, for an async connection."""
+        """As `prove`, for an async connection, in a thread with an event loop of its own.
+
+        The proof takes hundreds of turns of a loop, and a turn takes long where hundreds of tasks share it. The answer
+        waits for at most `LONGEST_WAIT_S`. Then it is read as usual, and the proof goes on.
+        """
         key, claim = _key(connection), object()
         if self._running.setdefault(key, claim) is claim:
-            try:
-                from .direct_proof import Transport, areason_against
+            import anyio  # a dependency of both SDKs
 
-                self._reasons[key] = _patched(connection) or await areason_against(Transport.of(connection))
-            except Exception:
-                self._reasons[key] = f"the proof failed: {raised()}"
-            finally:
+            ended, call_soon = anyio.Event(), _call_soon()
+
+            def run() -> None:
+                self._run(key, connection)
+                with suppress(Exception):  # the loop may have ended meanwhile
+                    call_soon(ended.set)
+
+            try:
+                Thread(target=run, name="l0-direct-proof", daemon=True).start()
+            except RuntimeError:  # too many threads: another body may have more luck
                 self._running.pop(key, None)
+                return False
+            with anyio.move_on_after(LONGEST_WAIT_S):
+                await ended.wait()
         return self._reasons.get(key) == ""
+
+    def _run(self, key: Hashable, connection: DirectConnection) -> None:
+        try:
+            with FORK_GATE:  # it imports modules, and a forked child would wait for their locks forever
+                from .direct_proof import Transport, reason_against  # once per process
+
+                self._reasons[key] = _patched(connection) or reason_against(Transport.of(connection))
+        except Exception:  # no defect may reach the user's call
+            self._reasons[key] = f"the proof failed: {raised()}"
+        finally:  # a proof that a signal interrupts has no verdict, and runs again
+            self._running.pop(key, None)
+
+
+def _call_soon() -> Callable[[Callable[[], object]], object]:
+    """Return the function by which other threads schedule a call in the running event loop."""
+    try:
+        return asyncio.get_running_loop().call_soon_threadsafe
+    except RuntimeError:
+        trio: Any = import_module("trio")
+        call_soon: Callable[[Callable[[], object]], object] = trio.lowlevel.current_trio_token().run_sync_soon
+        return call_soon
 
 
 PROOFS = Proofs()

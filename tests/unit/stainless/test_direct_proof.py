@@ -12,7 +12,7 @@ import pytest
 from installed import httpx, needs_trio
 from makers import collected
 
-from l0.stainless import direct_bodies, direct_proof, direct_reading
+from l0.stainless import direct_bodies, direct_proof, direct_reading, direct_verdicts
 from l0.stainless.direct_proof import Transport
 from l0.stainless.direct_scripts import Script, SocketEnding
 from l0.stainless.direct_verdicts import Proofs
@@ -195,18 +195,53 @@ def test_a_child_that_is_forked_during_a_proof_runs_its_own(proofs, monkeypatch)
     assert proofs.prove(connection)
 
 
-def test_a_proof_that_is_cancelled_runs_again(proofs, monkeypatch):
+@pytest.mark.parametrize("backend", ["asyncio", pytest.param("trio", marks=needs_trio)])
+@pytest.mark.parametrize("left_by", ["its limit", "its user"])
+def test_a_proof_goes_on_without_the_answer_that_waited_for_it(proofs, monkeypatch, backend, left_by):
+    may_end, ended = threading.Event(), threading.Event()
+
+    async def slow(_: Transport) -> str:
+        assert may_end.wait(60)
+        return ""
+
+    def run(*arguments: Any) -> None:
+        Proofs._run(proofs, *arguments)
+        ended.set()
+
+    async def main() -> None:
+        run = direct_proof._Run(transport(backend), BODY)
+        stream = run.stream(await run.pool.handle_async_request(run.request()))
+        connection = direct_reading.connection_of(stream)
+        assert connection is not None
+        with anyio.move_on_after(0.01 if left_by == "its user" else None) as scope:
+            assert not await proofs.aprove(connection)
+        assert scope.cancelled_caught == (left_by == "its user")
+        assert not await proofs.aprove(connection)  # it runs: no other answer waits for it
+        assert proofs.verdict(connection) is None
+        may_end.set()
+        assert ended.wait(60)
+        assert proofs.verdict(connection)
+        await stream.aclose()
+
+    monkeypatch.setattr(direct_verdicts, "LONGEST_WAIT_S", 0.01 if left_by == "its limit" else 600)
+    monkeypatch.setattr(direct_proof, "areason_against", slow)
+    monkeypatch.setattr(proofs, "_run", run)
+    anyio.run(main, backend=backend)
+
+
+def test_a_proof_without_a_thread_is_tried_again(proofs, monkeypatch):
+    def refuse(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
     async def main() -> None:
         run = direct_proof._Run(transport("asyncio"), BODY)
         stream = run.stream(await run.pool.handle_async_request(run.request()))
         connection = direct_reading.connection_of(stream)
         assert connection is not None
-        monkeypatch.setattr(direct_proof, "areason_against", lambda _: asyncio.sleep(3600, ""))
-        with anyio.move_on_after(0.01) as scope:
-            await proofs.aprove(connection)
-        assert scope.cancelled_caught
+        with monkeypatch.context() as patch:
+            patch.setattr(threading.Thread, "start", refuse)
+            assert not await proofs.aprove(connection)
         assert proofs.verdict(connection) is None
-        monkeypatch.undo()
         assert await proofs.aprove(connection)
         await stream.aclose()
 
