@@ -14,7 +14,7 @@ import openai
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from installed import needs_chat_helpers, needs_responses, needs_trio
+from installed import needs_chat_helpers, needs_responses, needs_server_tools, needs_trio
 
 from l0.config import CONFIG
 from l0.simulator.server import Simulator
@@ -135,6 +135,7 @@ def taken(monkeypatch: pytest.MonkeyPatch) -> list[bool]:
 NEEDS = (
     ({"responses"}, needs_responses),
     ({"chat", "helper"}, needs_chat_helpers),
+    ({"chat", "server", "tool"}, needs_server_tools),
     ({"trio"}, needs_trio),
 )
 """Words in the name of a case, and what it needs then of the installed SDKs."""

@@ -1,6 +1,7 @@
 """Features of the installed SDKs: the tests run on versions that are years apart."""
 
 from importlib.util import find_spec
+from inspect import signature
 from typing import Any
 
 import anthropic
@@ -23,6 +24,10 @@ needs_trio = pytest.mark.skipif(
 needs_counting = pytest.mark.skipif(
     not hasattr(anthropic.resources.Messages, "count_tokens"),
     reason="count_tokens() stood under beta until anthropic 0.42",
+)
+needs_server_tools = pytest.mark.skipif(
+    "web_search_options" not in signature(openai.resources.chat.Completions.create).parameters,
+    reason="chats got a server tool with openai 1.66",
 )
 needs_chat_helpers = pytest.mark.skipif(
     not hasattr(openai.resources.chat.Completions, "stream"),

@@ -10,7 +10,7 @@ from typing import Any
 import anthropic
 import openai
 import pytest
-from installed import helpers_of
+from installed import helpers_of, needs_responses
 from journeys_kit import (
     CHATTING,
     FAILED,
@@ -184,6 +184,7 @@ TYPED = {
 }
 
 
+@needs_responses
 @sync_and_async
 @pytest.mark.parametrize("fault", TYPED.values(), ids=TYPED)
 def test_typed_events_are_delivered_and_then_raised(spans: Spans, sim: Simulator, fault: Fault, sync: bool) -> None:
@@ -209,6 +210,7 @@ def test_typed_events_are_delivered_and_then_raised(spans: Spans, sim: Simulator
     assert spans.ends == [FAILED]
 
 
+@needs_responses
 @pytest.mark.parametrize("fault", TYPED.values(), ids=TYPED)
 def test_a_user_who_stops_at_a_typed_event_gets_no_exception(spans: Spans, sim: Simulator, fault: Fault) -> None:
     sim.script(played("responses", fault))
@@ -219,6 +221,7 @@ def test_a_user_who_stops_at_a_typed_event_gets_no_exception(spans: Spans, sim: 
     assert spans.ends == [FAILED]
 
 
+@needs_responses
 @sync_and_async
 @pytest.mark.parametrize("fault", TYPED.values(), ids=TYPED)
 def test_a_helper_raises_a_typed_event_for_its_final_response(sim: Simulator, fault: Fault, sync: bool) -> None:

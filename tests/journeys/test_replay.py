@@ -6,12 +6,14 @@ from typing import Any
 
 import openai
 import pytest
+from installed import needs_responses
 from journeys_kit import HELLO, Spans, async_chat_client, chat_client, claude, sync_and_async
 
 import l0
 from l0.simulator.faults import Fault
 from l0.simulator.server import Simulator
 
+pytestmark = needs_responses
 AT_ONCE = l0.Retry(base_delay=0)
 CREATED = Fault.cut(at_event=2)
 """The connection ends after ``response.created``, before any content."""

@@ -8,6 +8,7 @@ from typing import Any
 import anthropic
 import openai
 import pytest
+from installed import needs_responses
 from journeys_kit import (
     CHATTING,
     MESSAGING,
@@ -89,6 +90,7 @@ def test_whole_answer_that_is_none_every_time_is_an_error(
     assert len(sim.requests) == 3
 
 
+@needs_responses
 def test_whole_answer_with_an_effect_is_not_retried(sim: Simulator) -> None:
     l0.instrument(l0.Policy(retry=l0.Retry(base_delay=0)))
     sim.script(Fault.html())

@@ -49,7 +49,8 @@ def given(sdk):
     yield {**post, "headers": Frozen({"x-a": "1", "x-b": absent}), "timeout": openai.Timeout(3.0, connect=1)}
     yield {**post, "headers": {"x-a": sdk._types.Omit()}, "max_retries": 3, "extra_json": {"k": [1]}}
     yield {**post, "params": {"q": absent, "r": 1}, "post_parser": print, "idempotency_key": "k"}
-    yield {"url": "/x", "json_data": None, "method": "get", "follow_redirects": True}
+    if "follow_redirects" in sdk._models.FinalRequestOptions.model_fields:  # not in the oldest
+        yield {"url": "/x", "json_data": None, "method": "get", "follow_redirects": True}
 
 
 @pytest.mark.parametrize("sdk", [openai, anthropic])

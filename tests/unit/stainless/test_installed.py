@@ -4,6 +4,7 @@ import importlib.metadata
 import sys
 import zipfile
 from collections.abc import Callable
+from importlib.machinery import PathFinder
 from importlib.metadata import Distribution, DistributionFinder
 from pathlib import Path
 
@@ -16,6 +17,13 @@ KNOWN = {"l0_ours": "l0_ours:Ours"}
 OWN = {point.name: point.value for point in importlib.metadata.entry_points(group=GROUP) if point.name[:3] == "l0_"}
 OURS = f"[{GROUP}]\nl0_ours = l0_ours:Ours\n"
 THEIRS = f"[{GROUP}]\nhttpx = otel_httpx:Httpx\nl0_theirs = theirs.place:Theirs\n"
+
+
+@pytest.fixture(autouse=True)
+def _one_finder(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Remove the finder of the backport ``importlib_metadata``, which older versions of OpenTelemetry install."""
+    ours = [one for one in sys.meta_path if one is PathFinder or not hasattr(one, "find_distributions")]
+    monkeypatch.setattr(sys, "meta_path", ours)
 
 
 @pytest.fixture

@@ -188,6 +188,11 @@ OLD = {"type": "finished", "answer": {"usage": OLD_USAGE}, "usage": OLD_USAGE}
 class TestServersOlderThanTheSdk:
     """A required key is missing, at any level: pydantic rejects the data, and the SDK fills in what there is."""
 
+    @pytest.fixture(autouse=True)
+    def _selects_the_variant(self) -> None:
+        if not isinstance(by_sdk(Event, OLD), Finished):
+            pytest.skip("an SDK of that age builds another variant of such data: L0 leaves it to the SDK")
+
     @pytest.mark.parametrize(
         "answer",
         [
