@@ -199,7 +199,7 @@ def _reason(kind: str, client: str) -> str:
 def reason_against(transport: Transport) -> str:
     """Return the difference that rules out direct reading; ``""`` if there is none.
 
-    The proof of an async transport runs under an event loop of its own, so this thread must run none.
+    The proof of an async transport starts its own event loop, so this thread must not run one.
     """
     if transport.kind == "sync":
         return _reason_against_sync(transport)

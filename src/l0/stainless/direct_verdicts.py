@@ -21,7 +21,7 @@ from l0.shared_state.forks import FORK_GATE, renew_in_child
 from .direct_reading import DirectConnection
 
 LONGEST_WAIT_S = 0.5
-"""How long an async answer waits for the proof of its transport, which takes 0.1 s on an idle machine."""
+"""The longest wait of an async answer for the proof of its transport, which takes 0.1 s on an idle machine."""
 
 
 def _key(connection: DirectConnection) -> Hashable:
@@ -70,7 +70,7 @@ class Proofs:
         return self._reasons.get(key) == ""
 
     async def aprove(self, connection: DirectConnection) -> bool:
-        """As `prove`, for an async connection, in a thread with an event loop of its own.
+        """As `prove`, for an async connection: the proof runs in its own thread and event loop.
 
         The proof takes hundreds of turns of a loop, and a turn takes long where hundreds of tasks share it. The answer
         waits for at most `LONGEST_WAIT_S`. Then it is read as usual, and the proof goes on.
