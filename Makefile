@@ -88,7 +88,7 @@ test-providers: ## SDKs of other providers against the simulator, each environme
 	@"$(PYTHON)" scripts/environment.py .venv-providers/litellm-older '[openai,anthropic,test]' 'litellm[proxy]==1.100.0' 'openai<3'
 	@.venv-providers/litellm-older/bin/python -m pytest -n0 $(LITELLM_WARNINGS) tests/litellm_handlers
 
-test-provider-suites: ## the own test suites of other providers' SDKs, bare and under l0, and compare (SDKS=groq for one)
+test-provider-suites: ## the test suites that other providers' SDKs bring, bare and under l0, and compare (SDKS=groq for one)
 	@"$(PYTHON)" scripts/environment.py .venv-providers/suites groq cerebras-cloud-sdk together fireworks-ai boto3 -r tests/journeys/sdk_suites/requirements.txt
 	@.venv-providers/suites/bin/python tests/journeys/sdk_suites/compare_suites.py --workers 2 $(SDKS)
 
