@@ -122,6 +122,21 @@ def test_filters_stand_in_the_address(page: Page, filled: ViewerClient, browser:
     assert page.url.endswith("last=1h")
 
 
+def test_a_filter_that_follows_at_once_builds_on_the_one_before(page: Page, filled: ViewerClient) -> None:
+    opened(page, filled, "#/calls?model=gpt-4o")
+    page.evaluate(
+        """() => {
+          [...document.querySelectorAll("button")].find((one) => one.textContent === "Clear").click();
+          const outcome = document.getElementById("filter-outcome");
+          outcome.value = "recovered";
+          outcome.dispatchEvent(new Event("change"));
+        }"""
+    )
+    recovered = filled.get("/api/overview")["totals"]["recovered"]
+    expect(page.locator(".total")).to_have_text(f"{recovered} calls")
+    assert page.url.endswith("#/calls?outcome=recovered")
+
+
 def test_slowest_calls_are_found_by_keyboard_and_shared(page: Page, filled: ViewerClient, browser: Browser) -> None:
     opened(page, filled, "#/calls")
     slowest, second = filled.get("/api/calls", sort="duration", limit=2)["calls"]

@@ -29,7 +29,13 @@ let address = location.hash;
 let empty = false;
 
 function setFilter(filter) {
-  location.hash = route.view === "overview" ? overviewAddress(filter) : callsAddress(filter);
+  goTo(route.view === "overview" ? overviewAddress(filter) : callsAddress(filter));
+}
+
+/** Show another address at once: whatever the user does before the browser reports the change builds on it. */
+function goTo(next) {
+  location.hash = next;
+  follow();
 }
 
 /** Show the address if it changed. The browser may report that later than the next key. */
@@ -146,12 +152,12 @@ keyboard(
     j: () => view?.move?.(1),
     k: () => view?.move?.(-1),
     "/": () => {
-      if (route.view === "call") location.hash = callsAddress(route.filter);
+      if (route.view === "call") goTo(callsAddress(route.filter));
       document.getElementById("filters").hidden = false;
       bar.search.focus();
     },
-    1: () => (location.hash = overviewAddress(route.filter)),
-    2: () => (location.hash = callsAddress(route.filter)),
+    1: () => goTo(overviewAddress(route.filter)),
+    2: () => goTo(callsAddress(route.filter)),
     p: () => pause.click(),
     r: () => view?.replay?.(),
     ".": () => view?.step?.(),
