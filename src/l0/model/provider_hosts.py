@@ -27,6 +27,7 @@ _HOSTS = {
     "openrouter.ai": "openrouter",
     "api.perplexity.ai": "perplexity",
     "api.sambanova.ai": "sambanova",
+    "api-inference.together.ai": "together_ai",
     "api.together.ai": "together_ai",
     "api.together.xyz": "together_ai",
     "api.x.ai": "x_ai",
