@@ -1,7 +1,7 @@
 """One recorded attempt as a timeline, and the deadline that would end it first. Times are seconds since its request.
 
-A limit on gaps ends an attempt at the first gap that is longer. That gap is longer than all before it, so a timeline
-keeps these only: a limit takes one bisection, however many reads there were.
+A limit on gaps ends an attempt at the first gap that is longer than the limit. A timeline therefore keeps only the gaps
+that are longer than all before them, and one bisection finds the gap for any limit.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from l0.model.failure import Cause, Failure
 from l0.model.policy import Hold
 
 _ROUNDING = 1e-6
-"""Seconds. A deadline ended a censored attempt at its limit, but for the rounding of sums of times."""
+"""Tolerance in seconds. If a deadline ended a recorded attempt, the end differs from the limit by rounding errors."""
 
 
 class Gap(NamedTuple):
@@ -36,7 +36,7 @@ class Limits(NamedTuple):
 
 
 class Expiry(NamedTuple):
-    """The end of an attempt by a deadline."""
+    """The end of an attempt by a deadline. ``at``: the time."""
 
     at: float
     cause: Cause
@@ -46,14 +46,15 @@ class Expiry(NamedTuple):
 class AttemptTimeline:
     """The events of one request, and their times.
 
-    ``opened_at``: the headers of a success; ``inf`` if none came. ``early``: reads before the first content, each with
-    the items so far. ``content``: times of the reads that brought content; ``chars``: the characters after each.
-    ``gaps``: between content, and to the end. ``read_gaps``: between any reads. ``accepted_at``: the provider showed an
-    effect. ``complete_at``: from here on the answer is certainly complete. ``ends_at``: its end.
+    ``opened_at``: the headers of a success arrived; ``inf`` if none did. ``early``: the reads before the first content:
+    the time of each, and the number of items so far. ``content``: times of the reads that brought content; ``chars``:
+    the characters after each. ``gaps``: between content, and to the end. ``read_gaps``: between any reads.
+    ``accepted_at``: the provider showed an effect. ``complete_at``: from here on the answer is certainly complete.
+    ``ends_at``: its end.
 
-    ``missing``: why the ended answer is incomplete. ``failure``: how it failed. ``censored``: L0 or the user ended it,
-    so the rest is unknown. An attempt with none of the three brought a complete answer. ``tokens``: input and
-    output, as stated. ``resumable``: the answer can be resumed if it breaks.
+    ``missing``: why the answer is incomplete, although its body ended normally. ``failure``: how it failed.
+    ``censored``: L0 or the user ended it, so the rest is unknown. ``tokens``: input and output, as the provider states
+    them. ``resumable``: the answer can be resumed if it breaks.
     """
 
     ends_at: float
@@ -72,6 +73,11 @@ class AttemptTimeline:
     resumable: bool = False
 
     @property
+    def complete(self) -> bool:
+        """True if the attempt brought a complete answer."""
+        return self.missing is None and self.failure is None and not self.censored
+
+    @property
     def first_content(self) -> float:
         """The time of the first content; ``inf`` if there was none."""
         return self.content[0] if self.content else inf
@@ -82,33 +88,36 @@ class AttemptTimeline:
         return self.content[0] if self.content else self.ends_at
 
     def expiry(self, limits: Limits) -> Expiry | None:
-        """Return the deadline that ends the attempt; ``None`` if it ends, or its recording ends, before any."""
-        found: list[Expiry] = []
+        """Return the deadline that ends the attempt; ``None`` if the attempt or its recording ends before any."""
+        expiries: list[Expiry] = []
         slack = _ROUNDING if self.censored else 0.0
         if self.quiet_until > limits.first - slack:
             opened = self.opened_at <= limits.first
-            found.append(Expiry(limits.first, Cause.FIRST_CONTENT_TIMEOUT if opened else Cause.NO_HEADERS))
+            expiries.append(Expiry(limits.first, Cause.FIRST_CONTENT_TIMEOUT if opened else Cause.NO_HEADERS))
         for gaps, limit, cause in (
             (self.gaps, limits.gap, Cause.STALLED),
             (self.read_gaps, limits.liveness, Cause.DEAD),
         ):
             if limit < inf and gaps and gaps[-1].seconds > limit - slack:
                 longer = gaps[bisect_right(gaps, limit - slack, key=_seconds)]
-                found.append(Expiry(longer.since + limit, cause))
+                expiries.append(Expiry(longer.since + limit, cause))
         if self.ends_at >= limits.total - slack:
-            found.insert(0, Expiry(limits.total, Cause.TOTAL_TIMEOUT))
-        return min(found, key=_time) if found else None
+            expiries.insert(0, Expiry(limits.total, Cause.TOTAL_TIMEOUT))  # of equal times, `min` returns the first
+        return min(expiries, key=_time) if expiries else None
 
     def released_at(self, hold: Hold, window: int) -> float:
-        """Return the time of the first delivery to the user; ``inf`` if nothing is delivered before the end."""
+        """Return the time of the first delivery to the user; ``inf`` if nothing is delivered before the end.
+
+        ``window``: the characters that ``hold="verified"`` holds back.
+        """
         if hold.until == "message":
             return inf
         if hold.until == "verified":
             return self._past_window(window)
         first = min(self.first_content, self.accepted_at)
-        since = next((at for at, items in self.early if items), inf)
+        first_item_at = next((at for at, items in self.early if items), inf)
         for at, items in self.early:
-            if items and (items >= hold.frames or at - since >= hold.seconds):
+            if items and (items >= hold.frames or at - first_item_at >= hold.seconds):
                 return min(at, first)
         return first
 
@@ -116,11 +125,14 @@ class AttemptTimeline:
         """Return the time at which the window has moved past the first content."""
         if not self.content or not self.chars[0]:
             return self.first_content
-        place = next((n for n, chars in enumerate(self.chars) if chars >= self.chars[0] + window), None)
-        return inf if place is None else self.content[place]
+        times = zip(self.content, self.chars, strict=True)
+        return next((at for at, chars in times if chars >= self.chars[0] + window), inf)
 
     def tokens_by(self, at: float) -> int:
-        """Return the tokens used by the time ``at``: those stated by a complete answer; else the pieces that came."""
+        """Return the tokens used by the time ``at``.
+
+        After the end, the numbers that the provider stated. Before, its input tokens and one per read with content.
+        """
         stated = self.tokens or (0, 0)
         if self.opened_at > at:
             return 0
@@ -128,14 +140,14 @@ class AttemptTimeline:
 
 
 def longest_so_far(times: Iterable[float]) -> tuple[Gap, ...]:
-    """Return the gaps between successive times that are longer than all before."""
-    found: list[Gap] = []
+    """Return the gaps between successive times that are longer than all before them."""
+    gaps: list[Gap] = []
     last: float | None = None
     for at in times:
-        if last is not None and at - last > (found[-1].seconds if found else 0.0):
-            found.append(Gap(at - last, last))
+        if last is not None and at - last > (gaps[-1].seconds if gaps else 0.0):
+            gaps.append(Gap(at - last, last))
         last = at
-    return tuple(found)
+    return tuple(gaps)
 
 
 def _seconds(gap: Gap) -> float:

@@ -20,11 +20,13 @@ from .call_result import CallResult, Verdict
 from .timeline_reader import UnreadableAttemptError, timeline_of
 
 _HOUR = 3600.0
+_StreamSource = tuple[str, str, str]
+"""Host, dialect and model of a stream."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OwnAttempt:
-    """A recorded attempt of a call, to be used when a policy makes the same one. ``started``: since the call."""
+    """A recorded attempt of a call, used again if a policy makes the same one. ``started``: seconds since the call."""
 
     leg: int
     hedge: bool
@@ -35,10 +37,10 @@ class OwnAttempt:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrafficCall:
-    """One recorded call. ``number``: its place in the traffic. ``recorded``: what its user got.
+    """One recorded call. ``number``: its index in the traffic. ``recorded``: what its user got.
 
-    ``prompt_bytes``: the size of its first request. ``unknown``: why it cannot be run, if so. ``ends_known``: its
-    source had ended a stream with the terminal event before.
+    ``prompt_bytes``: the size of its first request. ``unknown``: why it cannot be run; empty if it can.
+    ``ends_known``: an earlier stream from the same source was complete, with its terminal event.
     """
 
     number: int
@@ -55,8 +57,8 @@ class TrafficCall:
 class RecordedTraffic:
     """Recorded calls, oldest first, and the pool of their attempts.
 
-    ``path``, ``order``: what was read, and the `Policy.order` by which the answers were judged. ``skipped``: calls of
-    the explicit API. Its requests are recorded as calls of the SDK, which are here.
+    ``path``: the recording. ``order``: the `Policy.order` with which its answers were read. ``skipped``: the number of
+    calls of the explicit API. Their requests are recorded as calls of the SDK as well, and those are included.
     """
 
     def __init__(
@@ -75,21 +77,21 @@ class RecordedTraffic:
 
     @classmethod
     def load(cls, path: str | PathLike[str], order: OrderMode = "evidence") -> Self:
-        """Read a recording. ``order``: as `Policy.order`, by which the answers are judged."""
+        """Read a recording: a file or a folder. ``order``: the `Policy.order` with which the answers are read."""
         calls: list[TrafficCall] = []
-        skipped, enders = 0, set[tuple[str, str, str]]()
+        skipped, ending_sources = 0, set[_StreamSource]()
         with Recording.open(path) as recording:
             for recorded in recording:
                 attempts = recorded.attempts
                 if any(attempt.request for attempt in attempts) or recorded.call.host:
-                    calls.append(_prepared(recorded, attempts, len(calls), order, enders))
+                    calls.append(_prepared(recorded, attempts, len(calls), order, ending_sources))
                 else:
                     skipped += 1
         return cls(calls, path=path, order=order, skipped=skipped)
 
 
 def source_of(call: Call, host: str, model: str, resume: ResumeMode | None, at_unix: float) -> AttemptSource:
-    """Return the source of an attempt."""
+    """Return the source of an attempt that started at ``at_unix``, in seconds since the Unix epoch."""
     return AttemptSource(host, model, call.dialect, call.streaming, resume, int(at_unix // _HOUR))
 
 
@@ -114,20 +116,20 @@ def _prepared(
     attempts: Sequence[RecordedAttempt],
     number: int,
     order: OrderMode,
-    enders: set[tuple[str, str, str]],
+    ending_sources: set[_StreamSource],
 ) -> TrafficCall:
+    """Return a call ready to run. Add the source of its answer to ``ending_sources`` if it was a complete stream."""
     call, first = recorded.call, attempts[0] if attempts else None
-    source = call.origin, call.dialect, call.model
-    ends_known = source in enders
+    ends_known = _stream_source(call, 0) in ending_sources
     unknown = _not_runnable(recorded, attempts)
     own: list[OwnAttempt] = []
     try:
         own = list(_own_attempts(recorded, attempts, order))
     except UnreadableAttemptError as error:
         unknown = unknown or str(error)
-    served = served_timeline(attempts, own)
-    if served is not None and not served.censored and served.missing is None and served.failure is None:
-        enders.add(source)
+    served = served_attempt(attempts, own)
+    if call.streaming and served is not None and served.timeline.complete:
+        ending_sources.add(_stream_source(call, served.leg))
     size = first.request.get("bytes") if first is not None else None
     return TrafficCall(
         number=number,
@@ -142,10 +144,15 @@ def _prepared(
     )
 
 
-def served_timeline(attempts: Sequence[RecordedAttempt], own: Sequence[OwnAttempt]) -> AttemptTimeline | None:
-    """Return the timeline of the attempt whose answer the user got; the loser of a hedge may be the last attempt."""
-    pairs = zip(reversed(attempts), reversed(own), strict=False)  # there are none of a call that cannot be read
-    return next((one.timeline for attempt, one in pairs if attempt.ending != "lost"), None)
+def _stream_source(call: Call, leg: int) -> _StreamSource:
+    host, model = _recorded_target(call, leg)
+    return host, call.dialect, model
+
+
+def served_attempt(attempts: Sequence[RecordedAttempt], own: Sequence[OwnAttempt]) -> OwnAttempt | None:
+    """Return the attempt whose answer the user got. It need not be the last: that may be the loser of a hedge."""
+    pairs = zip(reversed(attempts), reversed(own), strict=False)  # `own` is empty if the call cannot be read
+    return next((own_attempt for attempt, own_attempt in pairs if attempt.ending != "lost"), None)
 
 
 def _base_path(attempt: RecordedAttempt | None) -> str:
@@ -184,13 +191,13 @@ def _resume_modes(recorded: RecordedCall) -> dict[int, ResumeMode]:
     return {spec.number: spec.resume for spec in specs if spec.resume is not None}
 
 
-def _recorded_result(recorded: RecordedCall, served: AttemptTimeline | None, *, requests: int) -> CallResult:
+def _recorded_result(recorded: RecordedCall, served: OwnAttempt | None, *, requests: int) -> CallResult:
     verdict = Verdict.WHOLE
     if recorded.outcome is None or recorded.outcome is Outcome.CANCELLED:
         verdict = Verdict.UNKNOWN
     elif recorded.outcome is Outcome.FAILED:
         verdict = Verdict.FAILED
-    elif served is not None and served.missing is not None:
+    elif served is not None and served.timeline.missing is not None:
         verdict = Verdict.SILENT
     first = None
     with suppress(StopIteration):
