@@ -13,10 +13,10 @@ from l0.model.policy import ResumeMode
 from .attempt_timeline import AttemptTimeline
 
 FEWEST = 5
-"""Comparable attempts of other calls without which nothing is drawn."""
-_OF_THE_REQUEST = frozenset({Cause.BAD_REQUEST, Cause.CONTEXT_LENGTH, Cause.LOCAL, Cause.INTERNAL, Cause.DIVERGED})
-"""Failures that show something about their own request only."""
-_SPAN_BITS = 64
+"""The fewest comparable attempts from which one is drawn. With fewer, the result is unknown."""
+_CAUSES_IN_REQUEST = frozenset({Cause.BAD_REQUEST, Cause.CONTEXT_LENGTH, Cause.LOCAL, Cause.INTERNAL, Cause.DIVERGED})
+"""Causes that lie in the request itself. Such an attempt does not show what would happen to another request."""
+_HASH_BITS = 64
 
 
 class UnknownError(Exception):
@@ -26,7 +26,8 @@ class UnknownError(Exception):
 class AttemptSource(NamedTuple):
     """The properties that make attempts comparable.
 
-    ``host``: of the provider, with its port. ``hour``: since the epoch.
+    ``host``: of the provider, with its port. ``resume``: how the attempt resumes an answer; ``None`` if it starts anew.
+    ``hour``: of its start, in hours since the Unix epoch.
     """
 
     host: str
@@ -44,17 +45,20 @@ class Donor(NamedTuple):
     timeline: AttemptTimeline
 
 
-def uniform(seed: int, *place: object) -> float:
-    """Return a number in [0, 1) that depends only on the seed and the place: the same under every policy."""
-    digest = blake2b(repr((seed, *place)).encode(), digest_size=_SPAN_BITS // 8).digest()
-    return int.from_bytes(digest) / 2.0**_SPAN_BITS
+def uniform(seed: int, *purpose: object) -> float:
+    """Return a number in [0, 1) that depends only on the seed and the purpose.
+
+    The same draw of a call thus has the same luck under every policy, which makes policies comparable.
+    """
+    digest = blake2b(repr((seed, *purpose)).encode(), digest_size=_HASH_BITS // 8).digest()
+    return int.from_bytes(digest) / 2.0**_HASH_BITS
 
 
 class AttemptPool:
     """All recorded attempts, by source.
 
-    An attempt whose recording was cut off before its first content counts for what it shows: it was still quiet by
-    then. If a policy waits longer, the rest is drawn among the attempts that were quiet for longer. That is Efron's
+    An attempt whose recording was cut off before its first content shows only that it brought none until then. If a
+    policy waits longer, the rest is drawn from the attempts that brought no content for longer. That is Efron's
     redistribution to the right, and gives the Kaplan-Meier estimate of the first-content times.
     """
 
@@ -62,26 +66,27 @@ class AttemptPool:
         self._donors: dict[AttemptSource, list[Donor]] = {}
         for source, donor in attempts:
             failure = donor.timeline.failure
-            if failure is None or failure.cause not in _OF_THE_REQUEST:
+            if failure is None or failure.cause not in _CAUSES_IN_REQUEST:
                 self._donors.setdefault(source, []).append(donor)
         for donors in self._donors.values():
             donors.sort(key=_quiet_until)
 
     def draw(self, source: AttemptSource, chance: float, *, call: int, quiet_for: float = -1.0) -> AttemptTimeline:
-        """Return an attempt that was quiet for longer than ``quiet_for`` seconds. ``call``: it is of another one.
+        """Return an attempt that brought no content for longer than ``quiet_for`` seconds.
 
-        ``chance``: uniform in [0, 1). Raises `UnknownError` if there are too few.
+        ``chance``: uniform in [0, 1). ``call``: the number of the call that needs the attempt; attempts of its own are
+        not drawn. Raises `UnknownError` if there are fewer than `FEWEST`, or none of another call.
         """
         donors = self._donors.get(source, ())
         first = bisect_right(donors, quiet_for, key=_quiet_until)
-        others = len(donors) - first
-        if others < FEWEST:
+        number = len(donors) - first
+        if number < FEWEST:
             what = f"attempts without content after {quiet_for:.3g} s" if quiet_for >= 0 else "attempts"
             kind = f"{what} that resume by {source.resume!r}" if source.resume else what
-            raise UnknownError(f"too few {kind} of {source.model} at {source.host} in this hour: {others} of {FEWEST}")
-        place = first + int(chance * others)
-        for step in range(others):
-            donor = donors[first + (place - first + step) % others]
+            raise UnknownError(f"too few {kind} of {source.model} at {source.host} in this hour: {number} of {FEWEST}")
+        drawn = int(chance * number)
+        for step in range(number):
+            donor = donors[first + (drawn + step) % number]
             if donor.call != call:
                 return donor.timeline
         raise UnknownError(f"no attempt of another call of {source.model} at {source.host} in this hour")

@@ -10,7 +10,9 @@ class Verdict(StrEnum):
     """The answer that the user of the call got."""
 
     WHOLE = "whole"
+    """A complete answer."""
     FAILED = "failed"
+    """An exception."""
     SILENT = "silent"
     """An incomplete answer, and no error."""
     UNKNOWN = "unknown"
@@ -19,11 +21,11 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CallResult:
-    """Times are seconds since the call; ``None`` if not reached.
+    """The result of one call. Times are seconds since the call; ``None`` if not reached.
 
-    ``first_token_s``: the first delivery of content. ``requests``: all that were sent. ``extra_tokens``: those of the
-    attempts that did not serve the answer. ``reason``: why it failed, or what is unknown. ``budget_paid``: extra
-    requests that the retry budget paid. ``budget_refused``: it refused one.
+    ``first_token_s``: the first delivery of content. ``total_s``: the end. ``requests``: all that were sent.
+    ``extra_tokens``: those of the attempts that did not serve the answer. ``reason``: why it failed, or what is
+    unknown. ``budget_paid``: extra requests that the retry budget allowed. ``budget_refused``: it refused one.
     """
 
     id: str

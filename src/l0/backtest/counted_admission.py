@@ -1,4 +1,4 @@
-"""Admission control that counts the extra requests that the retry budget paid, and whether it refused one."""
+"""Admission control that counts the extra requests that the retry budget allows, and records a refusal."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from l0.shared_state.shared import SharedState
 
 
 class CountedAdmission(AdmissionControl):
-    """The shared health state, as seen by one simulated call.
+    """The admission control of one simulated call.
 
-    ``budget_paid``: extra requests that the retry budget paid. ``budget_refused``: it refused one.
+    ``budget_paid``: extra requests that the retry budget allowed. ``budget_refused``: it refused one.
     """
 
     __slots__ = ("_has_budget", "budget_paid", "budget_refused")

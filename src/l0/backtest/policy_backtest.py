@@ -24,8 +24,8 @@ QUANTILES = (0.50, 0.95, 0.99)
 class PolicyResult:
     """The results of all calls under one policy, in the order of the calls.
 
-    Shares are of all calls. Times, extra requests and tokens are of the calls that are known; times of whole answers.
-    ``has_budget``: the policy has a retry budget.
+    `share` is of all calls. All other figures are of the calls whose result is known, and times only of those with a
+    complete answer. ``has_budget``: the policy has a retry budget.
     """
 
     name: str
@@ -38,7 +38,7 @@ class PolicyResult:
 
     @property
     def success(self) -> Estimate:
-        """The share of whole answers among the calls that are known."""
+        """The share of complete answers among the calls whose result is known."""
         return share(sum(call.verdict is Verdict.WHOLE for call in self.known), len(self.known))
 
     @cached_property
@@ -49,8 +49,7 @@ class PolicyResult:
     @cached_property
     def first_token_s(self) -> Sequence[Estimate | None]:
         """The quantiles of the time to the first token, in seconds."""
-        found = [call.first_token_s for call in self.known if call.verdict is Verdict.WHOLE]
-        return _quantiles(found)
+        return _quantiles([call.first_token_s for call in self.known if call.verdict is Verdict.WHOLE])
 
     @cached_property
     def total_s(self) -> Sequence[Estimate | None]:
@@ -69,14 +68,15 @@ class PolicyResult:
 
     @property
     def budget_spent(self) -> Estimate | None:
-        """The extra requests that the retry budget paid, as a share of those that the successes of the calls pay for.
+        """The extra requests that the retry budget allowed, as a share of those that the successful calls earned.
 
-        ``None`` without a budget. Above 1 if the five requests that a full budget allows at once matter.
+        ``None`` without a budget. Above 1 in a short recording, because a full budget allows five requests before any
+        are earned.
         """
-        allowed = self.success.value * REFUND / COST
-        if not self.has_budget or not allowed:
+        earned = self.success.value * REFUND / COST
+        if not self.has_budget or not earned:
             return None
-        return Estimate(*(max(value, 0.0) / allowed for value in mean([call.budget_paid for call in self.known])))
+        return Estimate(*(max(value, 0.0) / earned for value in mean([call.budget_paid for call in self.known])))
 
     @property
     def budget_refusals(self) -> Estimate | None:
@@ -89,14 +89,14 @@ class PolicyResult:
         return dict(Counter(call.reason for call in self.calls if call.verdict is Verdict.UNKNOWN).most_common())
 
     def changed(self, base: PolicyResult) -> Sequence[tuple[CallResult, CallResult]]:
-        """Return the calls whose verdict or number of requests differs from ``base``: before, after."""
+        """Return the calls whose verdict or number of requests differs: their results under ``base``, and here."""
         pairs = zip(base.calls, self.calls, strict=True)
-        return [(one, two) for one, two in pairs if (one.verdict, one.requests) != (two.verdict, two.requests)]
+        return [pair for pair in pairs if (pair[0].verdict, pair[0].requests) != (pair[1].verdict, pair[1].requests)]
 
 
-def _quantiles(found: Sequence[float | None]) -> Sequence[Estimate | None]:
-    ordered = sorted(value for value in found if value is not None)
-    return [quantile(ordered, wanted) for wanted in QUANTILES]
+def _quantiles(times_s: Sequence[float | None]) -> Sequence[Estimate | None]:
+    ordered = sorted(time_s for time_s in times_s if time_s is not None)
+    return [quantile(ordered, probability) for probability in QUANTILES]
 
 
 def backtest(
@@ -108,9 +108,9 @@ def backtest(
 ) -> Sequence[PolicyResult]:
     """Return what the users got (``"recorded"``), and what they would have got under each policy.
 
-    ``recording``: a file or a folder, or `RecordedTraffic` that was loaded before. ``seed``: of the draws and of
-    jitter. ``workers``: a number of processes, or `RayWorkers`; the results are the same. Raises `PolicyError` for a
-    policy that cannot be tested, and `RecordingError` if there is no recording.
+    ``recording``: a file or a folder, or `RecordedTraffic` that was loaded before. ``seed``: of the random choice of
+    attempts and of jitter. ``workers``: a number of processes, or `RayWorkers`; the results are the same. Raises
+    `PolicyError` for a policy that cannot be tested, and `RecordingError` if there is no recording.
     """
     for policy in policies.values():
         check_testable(policy)
@@ -118,15 +118,15 @@ def backtest(
     by_order: dict[OrderMode, list[tuple[str, Policy]]] = {}
     for name, policy in policies.items():
         by_order.setdefault(policy.order, []).append((name, policy))
-    found: dict[str, PolicyResult] = {}
+    results: dict[str, PolicyResult] = {}
     recorded: PolicyResult | None = None
     for order, named in by_order.items():
         if order not in loaded:
             path = recording.path if isinstance(recording, RecordedTraffic) else recording
             loaded[order] = _load(path, order)
         recorded = recorded or recorded_result(loaded[order])
-        found.update((one.name, one) for one in results_of(loaded[order], named, seed=seed, workers=workers))
-    return [] if recorded is None else [recorded, *(found[name] for name in policies)]
+        results.update((one.name, one) for one in results_of(loaded[order], named, seed=seed, workers=workers))
+    return [] if recorded is None else [recorded, *(results[name] for name in policies)]
 
 
 def recorded_result(traffic: RecordedTraffic) -> PolicyResult:
@@ -137,7 +137,7 @@ def recorded_result(traffic: RecordedTraffic) -> PolicyResult:
 def results_of(
     traffic: RecordedTraffic, policies: Sequence[tuple[str, Policy]], *, seed: int, workers: int | Workers
 ) -> Sequence[PolicyResult]:
-    """Return the result of each policy, all of which have the `Policy.order` of the traffic."""
+    """Return the result of each policy. All policies must have the `Policy.order` of the traffic."""
     results = run_policies(traffic, [policy for _, policy in policies], seed=seed, workers=workers)
     return [PolicyResult(name, calls, policy.budget) for (name, policy), calls in zip(policies, results, strict=True)]
 

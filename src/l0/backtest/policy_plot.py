@@ -13,11 +13,13 @@ from .policy_backtest import PolicyResult
 _ROW, _HEAD, _FOOT, _MARGIN = 28, 92, 44, 20
 """Heights, and the margin at the sides, in pixels."""
 _LETTER = 7.2
-"""Width of a letter of a label, at most."""
+"""Width of a letter of a label, at most, in pixels."""
 _PANEL, _FIGURES, _BETWEEN = 190, 62, 26
-"""Widths of a panel, of the figures to its right, and of the space before the next one."""
-_TICKS = 4
-_STEPS = (1, 2, 5, 10)
+"""Widths of a panel, of the figures to its right, and of the space before the next panel, in pixels."""
+_MAX_STEPS = 4
+"""Steps into which the ticks of an axis divide the range of its values, at most."""
+_STEP_FACTORS = (1, 2, 5, 10)
+"""A step is one of these times a power of ten."""
 _STYLE = """
 svg { color-scheme: light dark; background: #ffffff; font: 13px system-ui, sans-serif; }
 text { fill: #1f2328; } .muted { fill: #59636e; font-size: 12px; } .title { font-size: 16px; font-weight: 600; }
@@ -33,7 +35,7 @@ text { fill: #1f2328; } .muted { fill: #59636e; font-size: 12px; } .title { font
 
 
 class _Panel(NamedTuple):
-    """One figure of all policies. ``form``: of the numbers. ``most``: the largest possible value."""
+    """One figure of all policies. ``form``: the format of its numbers. ``most``: the largest possible value, if any."""
 
     head: str
     note: str
@@ -50,12 +52,13 @@ class _Scale(NamedTuple):
     last: float
     step: float
 
-    def at(self, value: float) -> float:
+    def x(self, value: float) -> float:
+        """Return the horizontal position of a value, in pixels."""
         return self.left + _PANEL * (value - self.first) / (self.last - self.first)
 
 
-def _percent(one: Estimate) -> Estimate:
-    return Estimate(*(100 * value for value in one))
+def _percent(estimate: Estimate) -> Estimate:
+    return Estimate(*(100 * value for value in estimate))
 
 
 _PANELS = (
@@ -66,7 +69,7 @@ _PANELS = (
 
 
 def plot(results: Sequence[PolicyResult]) -> str:
-    """Return an SVG document. The first result is what the others are compared with; it is marked by a dashed line."""
+    """Return an SVG document. Dashed lines mark the values of the first result, to which the others are compared."""
     labels = _LETTER * max(len(result.name) for result in results)
     panels = len(_PANELS) * (_PANEL + _FIGURES + _BETWEEN) - _BETWEEN
     width, height = round(2 * _MARGIN + labels + _BETWEEN + panels), _HEAD + _ROW * len(results) + _FOOT
@@ -82,43 +85,44 @@ def plot(results: Sequence[PolicyResult]) -> str:
         lines.append(_text(_MARGIN, _middle(row) + 4, result.name, "label"))
     left = _MARGIN + labels + _BETWEEN
     for panel in _PANELS:
-        lines += _drawn(panel, results, left)
+        lines += _panel_lines(panel, results, left)
         left += _PANEL + _FIGURES + _BETWEEN
     return "\n".join([*lines, "</svg>", ""])
 
 
-def _drawn(panel: _Panel, results: Sequence[PolicyResult], left: float) -> Iterator[str]:
-    found = [panel.read(result) for result in results]
-    scale = _scale(left, [one for one in found if one is not None], panel.most)
+def _panel_lines(panel: _Panel, results: Sequence[PolicyResult], left: float) -> Iterator[str]:
+    estimates = [panel.read(result) for result in results]
+    scale = _scale(left, [estimate for estimate in estimates if estimate is not None], panel.most)
     bottom = _HEAD + _ROW * len(results)
     yield _text(left, 58, panel.head, "head")
     yield _text(left, 76, panel.note, "muted")
     for count in range(round((scale.last - scale.first) / scale.step) + 1):
         value = scale.first + count * scale.step
-        yield _line(scale.at(value), _HEAD, scale.at(value), bottom, "grid")
-        yield _text(scale.at(value), bottom + 16, f"{value:.10g}", "muted tick", "middle")
-    if found[0] is not None:
-        yield _line(scale.at(found[0].value), _HEAD, scale.at(found[0].value), bottom, "recorded-at")
-    for row, one in enumerate(found):
-        figure = "unknown" if one is None else f"{one.value:{panel.form}}"
+        yield _line(scale.x(value), _HEAD, scale.x(value), bottom, "grid")
+        yield _text(scale.x(value), bottom + 16, f"{value:.10g}", "muted tick", "middle")
+    if estimates[0] is not None:
+        yield _line(scale.x(estimates[0].value), _HEAD, scale.x(estimates[0].value), bottom, "recorded-at")
+    for row, estimate in enumerate(estimates):
+        figure = "unknown" if estimate is None else f"{estimate.value:{panel.form}}"
         yield f'<g class="{"recorded" if row == 0 else "policy"}">'
-        if one is not None:
-            low, high = (min(max(end, scale.first), scale.last) for end in one[1:])
-            yield _line(scale.at(low), _middle(row), scale.at(high), _middle(row), "interval")
-            yield f'<circle class="value" cx="{scale.at(one.value):.1f}" cy="{_middle(row)}" r="5"/>'
+        if estimate is not None:
+            low, high = (min(max(end, scale.first), scale.last) for end in estimate[1:])
+            yield _line(scale.x(low), _middle(row), scale.x(high), _middle(row), "interval")
+            yield f'<circle class="value" cx="{scale.x(estimate.value):.1f}" cy="{_middle(row)}" r="5"/>'
         yield _text(left + _PANEL + _FIGURES, _middle(row) + 4, figure, "figure", "end")
         yield "</g>"
 
 
-def _scale(left: float, found: Sequence[Estimate], most: float | None) -> _Scale:
+def _scale(left: float, estimates: Sequence[Estimate], most: float | None) -> _Scale:
     """Return an axis with round ends that holds all intervals."""
-    low = max(min((one.low for one in found), default=0.0), 0.0)
-    high = max((one.high for one in found), default=1.0)
+    low = max(min((estimate.low for estimate in estimates), default=0.0), 0.0)
+    high = max((estimate.high for estimate in estimates), default=1.0)
     if most is None:
-        low = 0.0  # lengths can be compared only from zero; shares near 100 % would all look the same
+        low = 0.0  # times and counts are compared from zero; shares near 100 % would all look the same from there
     span = max(high - low, 1e-3)
-    unit = 10.0 ** floor(log10(span / _TICKS))
-    step = next(unit * factor for factor in _STEPS if unit * factor * _TICKS >= span * (1 - 1e-9))
+    unit = 10.0 ** floor(log10(span / _MAX_STEPS))
+    # The 1e-9 keep rounding errors from adding a step.
+    step = next(unit * factor for factor in _STEP_FACTORS if unit * factor * _MAX_STEPS >= span * (1 - 1e-9))
     first, last = step * floor(low / step + 1e-9), step * ceil(high / step - 1e-9)
     return _Scale(left, first, max(last if most is None else min(last, most), first + step), step)
 

@@ -18,11 +18,11 @@ from .simulated_call import SimulatedCall, call_under
 from .virtual_time import VirtualClock, run_alone, run_in_order
 
 _SLICE = 2000
-"""Calls of a job whose calls share no state. A job of this size takes about a fifth of a second."""
+"""The calls in one job, if calls share no state. A job of this size takes about a fifth of a second."""
 
 
 class Job(NamedTuple):
-    """Calls to run under a policy. ``places``: theirs in the traffic. ``seed``: of the draws and of jitter."""
+    """Calls to run under a policy. ``places``: their indices in the traffic. ``seed``: as of `backtest`."""
 
     policy: Policy
     places: Sequence[int]
@@ -37,8 +37,9 @@ def jobs_of(traffic: RecordedTraffic, policy: Policy, seed: int) -> Sequence[Job
         return [Job(policy, places, seed) for places in slices]
     groups: dict[Target | None, list[int]] = {}
     for place, call in enumerate(traffic.calls):
-        alone = None if policy.fallback else target_of(call.call, 0)  # a fallback is the target of other calls as well
-        groups.setdefault(alone, []).append(place)
+        # With a fallback, all calls are in one group: its target may be the primary of other calls.
+        target = None if policy.fallback else target_of(call.call, 0)
+        groups.setdefault(target, []).append(place)
     return [Job(policy, places, seed) for places in groups.values()]
 
 

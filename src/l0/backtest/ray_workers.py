@@ -24,5 +24,5 @@ class RayWorkers:
         with self._cluster.joined() as ray:
             shared = ray.put(traffic)
             run = ray.remote(run_job)
-            found: list[Sequence[CallResult]] = ray.get([run.remote(shared, job) for job in jobs])
-            return found
+            results: list[Sequence[CallResult]] = ray.get([run.remote(shared, job) for job in jobs])
+            return results

@@ -9,9 +9,9 @@ from .intervals import Estimate
 from .policy_backtest import PolicyResult
 from .policy_search import Candidate
 
-_REASONS = 3
-"""Reasons of unknown calls that are shown."""
-_BUDGET = ("budget spent", "refused by budget")
+_MAX_REASONS = 3
+"""Reasons of unknown calls that are shown per policy."""
+_BUDGET_HEADINGS = ("budget spent", "refused by budget")
 
 
 def report(results: Sequence[PolicyResult]) -> str:
@@ -19,20 +19,20 @@ def report(results: Sequence[PolicyResult]) -> str:
     number = len(results[0].calls) if results else 0
     lines = [f"{number:,} recorded calls; 95 % intervals in brackets", "", *_verdicts(results), "", *_figures(results)]
     for result in results[1:]:
-        for reason, count in list(result.unknown_reasons.items())[:_REASONS]:
+        for reason, count in list(result.unknown_reasons.items())[:_MAX_REASONS]:
             lines.append(f"{result.name}: {count:,} unknown: {reason}")
     return "\n".join(lines)
 
 
 def _verdicts(results: Sequence[PolicyResult]) -> Iterator[str]:
     budgets = any(result.has_budget for result in results)
-    rows = [("policy", *Verdict, "extra requests", "extra tokens", *(_BUDGET if budgets else ()))]
+    rows = [("policy", *Verdict, "extra requests", "extra tokens", *(_BUDGET_HEADINGS if budgets else ()))]
     for result in results:
         shares = [_percent(result.share(verdict)) for verdict in Verdict]
         recorded = result is results[0]
-        tokens = "" if recorded else _plain(result.extra_tokens, ".1f")
+        tokens = "" if recorded else _number(result.extra_tokens, ".1f")
         budget = (_percent(result.budget_spent), _percent(result.budget_refusals)) if budgets else ()
-        rows.append((result.name, *shares, _plain(result.extra_requests, ".3f"), tokens, *budget))
+        rows.append((result.name, *shares, _number(result.extra_requests, ".3f"), tokens, *budget))
     return _table(rows)
 
 
@@ -41,13 +41,13 @@ def _figures(results: Sequence[PolicyResult]) -> Iterator[str]:
     head = (*(f"first token {name}" for name in quantiles), *(f"total {name}" for name in quantiles))
     rows = [("policy (s)", *head)]
     rows += [
-        (result.name, *(_plain(one, ".3g") for one in (*result.first_token_s, *result.total_s))) for result in results
+        (result.name, *(_number(one, ".3g") for one in (*result.first_token_s, *result.total_s))) for result in results
     ]
     return _table(rows)
 
 
 def changes(base: PolicyResult, result: PolicyResult) -> str:
-    """Return a line for each call whose verdict or number of requests changes."""
+    """Return a line for each call whose verdict or number of requests differs from ``base``."""
     changed = result.changed(base)
     lines = [f"{result.name}: {len(changed):,} of {len(result.calls):,} calls change"]
     lines += [f"  {after.id}: {_call(before)} -> {_call(after)}" for before, after in changed]
@@ -60,26 +60,28 @@ def _call(call: CallResult) -> str:
     return f"{call.verdict}{reason}, {call.requests} requests{total}"
 
 
-def front(candidates: Sequence[Candidate]) -> str:
+def search_table(candidates: Sequence[Candidate]) -> str:
     """Return the table of a search."""
     rows = [("not beaten by any other", "success", "first token p95 (s)", "extra requests")]
-    for one in candidates:
-        result = one.result
+    for candidate in candidates:
+        result = candidate.result
         figures = (
             _percent(result.success),
-            _plain(result.first_token_s[1], ".3g"),
-            _plain(result.extra_requests, ".3f"),
+            _number(result.first_token_s[1], ".3g"),
+            _number(result.extra_requests, ".3f"),
         )
         rows.append((result.name, *figures))
     return "\n".join(_table(rows))
 
 
-def _percent(one: Estimate | None) -> str:
-    return "-" if one is None else f"{100 * one.value:.1f} % [{100 * one.low:.1f}, {100 * one.high:.1f}]"
+def _percent(share: Estimate | None) -> str:
+    return "-" if share is None else f"{100 * share.value:.1f} % [{100 * share.low:.1f}, {100 * share.high:.1f}]"
 
 
-def _plain(one: Estimate | None, form: str) -> str:
-    return "-" if one is None else f"{one.value:{form}} [{one.low:{form}}, {one.high:{form}}]"
+def _number(estimate: Estimate | None, form: str) -> str:
+    if estimate is None:
+        return "-"
+    return f"{estimate.value:{form}} [{estimate.low:{form}}, {estimate.high:{form}}]"
 
 
 def _table(rows: Sequence[Sequence[str]]) -> Iterator[str]:

@@ -1,7 +1,7 @@
-"""One recorded call under another policy: the real machine and the runtime's decisions, on a virtual clock.
+"""One recorded call under another policy: the real state machine and the runtime's decisions, on a virtual clock.
 
-The attempts are timelines. The call is a generator: it yields the time of its next action, and is resumed then, so that
-calls which share state (budget, breaker, hedges by quantile) run in the order of their actions.
+The attempts are timelines. The call is a generator: it yields the time of its next action, and is resumed at that time.
+So calls that share state (budget, breaker, hedges by quantile) run in the order of their actions.
 """
 
 from __future__ import annotations
@@ -30,19 +30,21 @@ from .call_result import CallResult, Verdict
 from .counted_admission import CountedAdmission
 from .recorded_traffic import TrafficCall, source_of
 
-Course = Generator[float, None, Command]
+Steps = Generator[float, None, Command]
+"""A part of a call: it yields the time of each action, and returns the machine's next command."""
 _INITIAL_RETRY_DELAY, _MAX_RETRY_DELAY, _JITTER = 0.5, 8.0, 0.25
-"""Seconds, and the share by which a delay is reduced at random: of both SDKs (``_calculate_retry_timeout``)."""
+"""The backoff of both SDKs (``_calculate_retry_timeout``): seconds, and the largest share subtracted at random."""
 _LONGEST_SERVER_DELAY = 120.0
 """Seconds. The SDKs ignore a longer ``Retry-After``."""
 _STRICTNESS: Mapping[str, bool | None] = {"strict": True, "warn": False, "off": None}
+"""`Call.strict` by `Policy.truncation`."""
 _UNLIMITED = Timeout(initial_token=None, inter_token=None)
 _BODY_STATES = frozenset({CallState.HOLDING, CallState.RELAYING})
 
 
 @dataclass(slots=True)
 class _Sent:
-    """A request on its way."""
+    """A simulated request. ``started``: in seconds since the Unix epoch."""
 
     spec: AttemptSpec
     started: float
@@ -64,14 +66,14 @@ def call_under(traffic_call: TrafficCall, policy: Policy) -> Call:
 
 
 def _vetoed(call: Call, failure: Failure) -> bool:
-    """Return True if an async ``should_retry`` rejects a retry. If it raises it is ignored, as in a call."""
+    """Return True if an async ``should_retry`` rejects a retry. If it raises, it is ignored, as in a real call."""
     retry = call.policy.retry
 
-    async def ask() -> bool:
-        return not await retry.should_retry(failure)  # type: ignore[union-attr,misc]  # an async one
+    async def rejects() -> bool:
+        return not await retry.should_retry(failure)  # type: ignore[union-attr,misc]  # the caller knows it is async
 
     try:
-        return asyncio.run(ask())
+        return asyncio.run(rejects())
     except Exception:
         return False
 
@@ -94,7 +96,8 @@ class SimulatedCall:
             self._admission = CountedAdmission(call, shared, recorded.prompt_bytes)
         self._machine = Machine(call, self._rand, self._backoff, self._admission or ADMIT_ALL)
         timeout = call.policy.timeout or _UNLIMITED
-        self._first, self._gap, self._liveness, self._total = (
+        # In seconds.
+        self._first_limit, self._gap_limit, self._liveness_limit, self._total_limit = (
             inf if limit is None else limit / 1000
             for limit in (timeout.initial_token, timeout.inter_token, timeout.liveness, timeout.total)
         )
@@ -103,7 +106,7 @@ class SimulatedCall:
         self._incomplete = False
 
     def run(self) -> Generator[float, None, CallResult]:
-        """Yield the time of each action, in seconds of the epoch. Return the result."""
+        """Yield the time of each action, in seconds since the Unix epoch. Return the result."""
         try:
             command, at = yield from self._run()
         except UnknownError as unknown:
@@ -138,20 +141,20 @@ class SimulatedCall:
                 case Wait(seconds=seconds, asks=asks):
                     vetoed = asks and _vetoed(self._call, self._machine.failures[-1])
                     if not vetoed:
-                        yield from self._until(self._at + seconds)
+                        yield from self._wait_until(self._at + seconds)
                     command = self._machine.step(Waited(self._at, vetoed))
                 case Finish() | Raise():
                     return command, self._at
                 case Relay():
-                    raise AssertionError("the body has been read")
+                    raise AssertionError("an attempt returns no Relay: it has read its body")
 
-    def _until(self, at: float) -> Generator[float, None, None]:
+    def _wait_until(self, at: float) -> Generator[float, None, None]:
         self._at = at
         yield at
 
     # -- one attempt ------------------------------------------------------------------------------------------------
 
-    def _attempt(self, spec: AttemptSpec) -> Course:
+    def _attempt(self, spec: AttemptSpec) -> Steps:
         sent = self._send(spec)
         admission, hedged = self._admission, self._machine.hedged
         after = admission.hedge_after() if admission is not None and self._call.policy.hedge and not hedged else None
@@ -160,23 +163,17 @@ class SimulatedCall:
         return (yield from self._serve(sent))
 
     def _send(self, spec: AttemptSpec) -> _Sent:
-        """Return the attempt: the recorded one if this call made it, else a drawn one."""
+        """Return the attempt: the recorded one if the call made it in reality too, else a drawn one."""
         self._requests += 1
-        own = next(
-            (
-                one
-                for one in self._unused
-                if one.leg == spec.leg and one.hedge == spec.hedge and one.resume == spec.resume
-            ),
-            None,
-        )
+        wanted = (spec.leg, spec.hedge, spec.resume)
+        own = next((own for own in self._unused if (own.leg, own.hedge, own.resume) == wanted), None)
         if own is not None and self._same_target(spec.leg):
             self._unused.remove(own)
             return _Sent(spec, self._at, own.timeline)
         return _Sent(spec, self._at, self._drawn(spec, -1.0))
 
     def _same_target(self, leg: int) -> bool:
-        """Return True if a leg of the policy is the recorded one."""
+        """Return True if a leg of the policy has the same target as the recorded leg."""
         recorded = self._recorded.call.policy.legs
         if leg == 0:
             return True
@@ -184,6 +181,7 @@ class SimulatedCall:
         return leg <= len(recorded) and chosen.client is None and recorded[leg - 1] == chosen
 
     def _drawn(self, spec: AttemptSpec, quiet_for: float) -> AttemptTimeline:
+        """Return an attempt of another call. ``quiet_for``: as of `AttemptPool.draw`."""
         call, legs = self._call, self._call.policy.legs
         host, model = f"{call.host}:{call.port}", call.model
         if spec.leg:
@@ -198,17 +196,21 @@ class SimulatedCall:
         return self._pool.draw(source, chance, call=self._recorded.number, quiet_for=quiet_for)
 
     def _limits(self, started: float) -> Limits:
-        first = self._first
+        """Return the limits of an attempt that started at ``started``."""
+        first = self._first_limit
         if not self._call.streaming:
             first = inf
         elif self._admission is not None and self._call.policy.adaptive:
-            usual = self._admission.deadline(None if first == inf else first)
-            first = inf if usual is None else usual
-        gap = self._gap if self._call.streaming else inf
-        return Limits(first, gap, self._liveness, self.started + self._total - started)
+            adapted = self._admission.deadline(None if first == inf else first)
+            first = inf if adapted is None else adapted
+        gap = self._gap_limit if self._call.streaming else inf
+        return Limits(first, gap, self._liveness_limit, self.started + self._total_limit - started)
 
-    def _decided(self, sent: _Sent, limits: Limits) -> Expiry | None:
-        """Return the deadline that ends the attempt, if one does. If the recording ends before, draw the rest."""
+    def _expiry(self, sent: _Sent, limits: Limits) -> Expiry | None:
+        """Return the deadline that ends the attempt; ``None`` if it ends by itself.
+
+        If the recording ends before either, continue with a drawn attempt.
+        """
         while True:
             expiry = sent.timeline.expiry(limits)
             if expiry is not None or not sent.timeline.censored:
@@ -217,15 +219,15 @@ class SimulatedCall:
                 raise UnknownError("the rest of an answer that was cut off is not recorded")
             sent.timeline = self._drawn(sent.spec, sent.timeline.ends_at)
 
-    def _serve(self, sent: _Sent, opened_at: float | None = None) -> Course:
-        """Read an attempt to its end. ``opened_at``: the end of a race that it has won."""
+    def _serve(self, sent: _Sent, opened_at: float | None = None) -> Steps:
+        """Read an attempt to its end. ``opened_at``: the time at which it won a race, if it was in one."""
         limits = self._limits(sent.started)
-        expiry = self._decided(sent, limits)
+        expiry = self._expiry(sent, limits)
         timeline = sent.timeline
         ends_at = timeline.ends_at if expiry is None else expiry.at
         if self._call.streaming and timeline.opened_at <= ends_at:
             yield from self._relay(sent, ends_at, opened_at)
-        yield from self._until(sent.started + ends_at)
+        yield from self._wait_until(sent.started + ends_at)
         if expiry is not None and timeline.complete_at > expiry.at:
             return self._expired(sent, expiry, limits)
         if timeline.failure is not None and expiry is None:
@@ -233,14 +235,17 @@ class SimulatedCall:
         return self._ended(sent, timeline.missing if expiry is None else None)
 
     def _relay(self, sent: _Sent, ends_at: float, opened_at: float | None) -> Generator[float, None, None]:
-        """Step through the headers and the first delivery. Only the first content touches what calls share."""
+        """Report the headers and the first delivery to the machine.
+
+        The only action to yield is the first content: only it changes state that calls share.
+        """
         timeline, admission = sent.timeline, self._admission
         self._at = sent.started + timeline.opened_at if opened_at is None else opened_at
         command = self._machine.step(Opened(self._at, sent.spec.hedge))
         released = sent.started + timeline.released_at(*hold_of(self._call.policy, None))
         first = sent.started + timeline.first_content
         if admission is not None and admission.learns and first <= sent.started + ends_at:
-            yield from self._until(max(first, self._at))
+            yield from self._wait_until(max(first, self._at))
             admission.first_content(timeline.first_content)
         if isinstance(command, Relay) and command.holding and released < sent.started + ends_at:
             self._at = max(released, self._at)
@@ -276,102 +281,114 @@ class SimulatedCall:
         accepted = sent.timeline.accepted_at <= self._at - sent.started
         state = None if missing is None else self._resume_state(sent)
         command = self._machine.step(Ended(missing, self._at, accepted, state))
-        over = isinstance(command, Finish)
+        finished = isinstance(command, Finish)
         if self._admission is not None:
-            self._admission.ended(None if over else self._machine.failures[-1])
-        if not over:
+            self._admission.ended(None if finished else self._machine.failures[-1])
+        if not finished:
             self._extra_tokens += sent.timeline.tokens_by(self._at - sent.started)
         elif self._first_token is None:
             self._first_token = self._at - self.started
-        self._incomplete = over and missing is not None
+        self._incomplete = finished and missing is not None
         return command
 
     def _resume_state(self, sent: _Sent) -> ResumeState | None:
-        """Return a value if the policy can resume the answer. A stream of the SDK cannot restart before its user."""
+        """Return a state without text if the policy can resume the answer, else ``None``.
+
+        A restart does not count: the user of an SDK's stream has already read its beginning.
+        """
         able = self._call.policy.resume not in ("off", "restart") and self._call.resumable and sent.timeline.resumable
         return ResumeState(text="") if able and self._machine.state in _BODY_STATES else None
 
     # -- hedging ----------------------------------------------------------------------------------------------------
 
-    def _race(self, first: _Sent, after: float) -> Course:
-        """Run `l0.runtime.hedge.race`: a second attempt beside a slow one; the first content serves the call."""
+    def _race(self, first: _Sent, after: float) -> Steps:
+        """Simulate `l0.runtime.hedge.race`: a second attempt beside a slow one; the first content serves the call.
+
+        ``after``: the seconds after which the first attempt is slow.
+        """
         limits = self._limits(first.started)
         limit = min(limits.first, limits.total)
         quiet = self._quiet_until(first, min(after, limit))
-        runners = [first]
+        contenders = [first]
         if quiet <= min(after, limit) and first.timeline.content:
-            return (yield from self._won(first, runners, first.started + quiet))
+            return (yield from self._win(first, contenders, first.started + quiet))
         if quiet > min(after, limit) and after < limit:
-            yield from self._until(first.started + after)
+            yield from self._wait_until(first.started + after)
             command = self._machine.step(Slow(self._at))
             if isinstance(command, AttemptSpec) and command.hedge:
-                runners.append(self._send(command))
+                contenders.append(self._send(command))
         until = first.started + limit
-        contents, ends = self._course_of_race(runners, until)
-        if min(contents) < inf:
-            winner = runners[contents.index(min(contents))]
-            return (yield from self._won(winner, runners, min(contents)))
-        if max(ends) > until:
-            return (yield from self._without_winner(first, until, limits))
-        answered = [one for one in runners if one.timeline.failure is None]
+        content_times, end_times = self._race_times(contenders, until)
+        if min(content_times) < inf:
+            winner = contenders[content_times.index(min(content_times))]
+            return (yield from self._win(winner, contenders, min(content_times)))
+        if max(end_times) > until:
+            return (yield from self._end_without_winner(first, until, limits))
+        answered = [contender for contender in contenders if contender.timeline.failure is None]
         if answered:
-            return (yield from self._won(answered[0], runners, max(ends)))
-        yield from self._until(max(ends))
-        self._lost([one for one in runners if one is not first])
+            return (yield from self._win(answered[0], contenders, max(end_times)))
+        yield from self._wait_until(max(end_times))
+        self._lose([contender for contender in contenders if contender is not first])
         failure = first.timeline.failure
         assert failure is not None
         return self._failed(first, failure)
 
-    def _course_of_race(self, runners: list[_Sent], until: float) -> tuple[list[float], list[float]]:
-        """Return the times at which the contenders bring content, and at which they stop being quiet.
+    def _race_times(self, contenders: list[_Sent], until: float) -> tuple[list[float], list[float]]:
+        """Return when each contender brings content (``inf`` if another is first), and when it brings content or ends.
 
-        A contender whose recording was cut off, as that of a loser is, only counts up to the content of the other one.
+        A contender whose recording was cut off, such as a former loser, matters only until the other brings content.
         """
-        ends, contents = [inf] * len(runners), [inf] * len(runners)
+        content_times, end_times = [inf] * len(contenders), [inf] * len(contenders)
         decided_at = until
-        for place in sorted(range(len(runners)), key=lambda place: runners[place].timeline.censored):
-            one = runners[place]
-            end = ends[place] = one.started + self._quiet_until(one, decided_at - one.started)
-            if one.timeline.content and end <= decided_at:
-                decided_at = contents[place] = end
-        return contents, ends
+        for place in sorted(range(len(contenders)), key=lambda place: contenders[place].timeline.censored):
+            contender = contenders[place]
+            end = contender.started + self._quiet_until(contender, decided_at - contender.started)
+            end_times[place] = end
+            if contender.timeline.content and end <= decided_at:
+                decided_at = content_times[place] = end
+        return content_times, end_times
 
     def _quiet_until(self, sent: _Sent, limit: float) -> float:
-        """Return the time of the first content, or of an end without any; later than ``limit`` if it comes later."""
+        """Return the time of the first content, or of the end without any, in seconds since the request.
+
+        If the recording ends before ``limit``, continue with a drawn attempt.
+        """
         if not sent.timeline.content:
-            self._decided(sent, Limits(first=limit))
+            self._expiry(sent, Limits(first=limit))
         return sent.timeline.quiet_until
 
-    def _won(self, winner: _Sent, runners: list[_Sent], at: float) -> Course:
-        if len(runners) > 1:
-            yield from self._until(at)
-            self._lost([one for one in runners if one is not winner])
+    def _win(self, winner: _Sent, contenders: list[_Sent], at: float) -> Steps:
+        """Serve the call with the winner from the time ``at``. Drop the others."""
+        if len(contenders) > 1:
+            yield from self._wait_until(at)
+            self._lose([contender for contender in contenders if contender is not winner])
         return (yield from self._serve(winner, at))
 
-    def _without_winner(self, first: _Sent, until: float, limits: Limits) -> Course:
-        """End a race at its limit."""
-        yield from self._until(until)
+    def _end_without_winner(self, first: _Sent, until: float, limits: Limits) -> Steps:
+        """End a race in which no contender has brought content by its limit."""
+        yield from self._wait_until(until)
         failure = first.timeline.failure
         if failure is not None and first.started + first.timeline.ends_at <= until:
             return self._failed(first, failure)
-        late = Cause.TOTAL_TIMEOUT if limits.total <= limits.first else Cause.FIRST_CONTENT_TIMEOUT
-        return self._expired(first, Expiry(until - first.started, late), limits)
+        cause = Cause.TOTAL_TIMEOUT if limits.total <= limits.first else Cause.FIRST_CONTENT_TIMEOUT
+        return self._expired(first, Expiry(until - first.started, cause), limits)
 
-    def _lost(self, losers: list[_Sent]) -> None:
-        for one in losers:
-            waited = self._at - one.started
-            self._extra_tokens += one.timeline.tokens_by(waited)
-            if self._admission is not None and (one.timeline.failure is None or one.timeline.ends_at > waited):
+    def _lose(self, losers: list[_Sent]) -> None:
+        """Account for the losers of a race."""
+        for loser in losers:
+            waited = self._at - loser.started
+            self._extra_tokens += loser.timeline.tokens_by(waited)
+            if self._admission is not None and (loser.timeline.failure is None or loser.timeline.ends_at > waited):
                 self._admission.overtaken(waited)
 
-    # -- what the machine asks for ----------------------------------------------------------------------------------
+    # -- the functions that the machine calls -----------------------------------------------------------------------
 
     def _rand(self) -> float:
         return uniform(self._seed, self._recorded.number, "delay", len(self._machine.failures))
 
     def _backoff(self, number: int, failure: Failure) -> float:
-        """Return the delay of the SDKs before retry ``number``."""
-        asked = failure.retry_after
-        if asked is not None and failure.error is not None and 0 < asked <= _LONGEST_SERVER_DELAY:
-            return asked
+        """Return the delay of the SDKs before retry ``number``, in seconds."""
+        requested = failure.retry_after
+        if requested is not None and failure.error is not None and 0 < requested <= _LONGEST_SERVER_DELAY:
+            return requested
         return min(_INITIAL_RETRY_DELAY * 2.0 ** (number - 1), _MAX_RETRY_DELAY) * (1 - _JITTER * self._rand())

@@ -24,24 +24,25 @@ from l0.runtime.body_parser import WireParser
 
 from .attempt_timeline import AttemptTimeline, longest_so_far
 
-_RULES = (Cause.GUARDRAIL_VIOLATION, Cause.DRIFT)
+_RULE_CAUSES = (Cause.GUARDRAIL_VIOLATION, Cause.DRIFT)
 
 
 class UnreadableAttemptError(ValueError):
     """The body of an attempt cannot be read."""
 
 
-def timeline_of(call: Call, attempt: RecordedAttempt, ended: float, order: OrderMode) -> AttemptTimeline:
-    """Return the timeline of an attempt. ``ended``: the end of its call, in seconds since the start of the call.
+def timeline_of(call: Call, attempt: RecordedAttempt, call_ended: float, order: OrderMode) -> AttemptTimeline:
+    """Return the timeline of an attempt. ``call_ended``: the end of its call, in seconds since the start of the call.
 
     Raises `UnreadableAttemptError`.
     """
     opened = attempt.status is not None and 200 <= attempt.status < 300 and attempt.head_at is not None
     if call.streaming and opened:
-        return _streamed(call, attempt, ended, order)
-    ends_at = max((ended if attempt.ended is None else attempt.ended) - attempt.started, 0.0)
+        return _streamed(call, attempt, call_ended, order)
+    ends_at = max((call_ended if attempt.ended is None else attempt.ended) - attempt.started, 0.0)
     cut = _cut_by_l0(attempt.failure) or attempt.ending in ("lost", "closed")
-    failure = None if attempt.failure is not None and attempt.failure.cause in _RULES else attempt.failure
+    # A backtest does not evaluate rules, so an answer that a rule rejected counts as complete.
+    failure = None if attempt.failure is not None and attempt.failure.cause in _RULE_CAUSES else attempt.failure
     censored = cut if attempt.failure is not None or attempt.ending == "lost" else not opened
     return AttemptTimeline(
         ends_at=ends_at,
@@ -56,7 +57,7 @@ def _cut_by_l0(failure: Failure | None) -> bool:
     return failure is not None and failure.error is None and failure.cause in TIMEOUT_CAUSES and not failure.status
 
 
-def _streamed(call: Call, attempt: RecordedAttempt, ended: float, order: OrderMode) -> AttemptTimeline:
+def _streamed(call: Call, attempt: RecordedAttempt, call_ended: float, order: OrderMode) -> AttemptTimeline:
     started, head_at = attempt.started, attempt.head_at
     assert head_at is not None
     headers = {name.lower(): value for name, value in attempt.response_headers}
@@ -70,19 +71,20 @@ def _streamed(call: Call, attempt: RecordedAttempt, ended: float, order: OrderMo
                 break
     except (ValueError, zlib.error) as error:
         raise UnreadableAttemptError(f"attempt {attempt.number}: {error!r}") from error
-    last = reading.reads[-1]
-    ends_at = last if reader.stopped else max((ended if attempt.ended is None else attempt.ended) - started, last)
+    last = reading.read_times[-1]
+    ended = call_ended if attempt.ended is None else attempt.ended
+    ends_at = last if reader.stopped else max(ended - started, last)
     return reading.timeline(ends_at, attempt)
 
 
 class _Reading:
-    """The times of one body."""
+    """Reads one body, and collects the times of its events."""
 
     def __init__(self, reader: WireReader, opened_at: float) -> None:
         self._reader = reader
         self._parser = WireParser(reader)
         self._opened_at = opened_at
-        self.reads = [opened_at]
+        self.read_times = [opened_at]
         self._early: list[tuple[float, int]] = []
         self._content: list[float] = []
         self._chars: list[int] = []
@@ -92,7 +94,7 @@ class _Reading:
         reader = self._reader
         content = reader.content
         items = len(self._parser.feed(data))
-        self.reads.append(at)
+        self.read_times.append(at)
         if reader.content > content:
             self._content.append(at)
             self._chars.append(reader.chars)
@@ -109,12 +111,13 @@ class _Reading:
         missing, censored = None, False
         if reader.stopped or (failure is None and attempt.ending == "eof"):
             reader.finish()
+            # The recorded failure is the more detailed one, if the reader finds the same cause.
             same = failure is not None and reader.failure is not None and failure.cause is reader.failure.cause
             failure = failure if same else reader.failure
             missing = None if failure is not None else reader.incomplete_cause()
         elif failure is not None and failure.error is None and failure.cause is reader.incomplete_cause():
-            missing, failure = failure.cause, None  # the body ended, and the machine made a failure of that
-        elif failure is None or _cut_by_l0(failure) or failure.cause in _RULES or attempt.ending == "lost":
+            missing, failure = failure.cause, None  # the body ended normally, and the machine called that a failure
+        elif failure is None or _cut_by_l0(failure) or failure.cause in _RULE_CAUSES or attempt.ending == "lost":
             censored, failure = True, None
         metadata = reader.metadata()
         stated = metadata.input_tokens is not None or metadata.output_tokens is not None
@@ -125,7 +128,7 @@ class _Reading:
             content=tuple(self._content),
             chars=tuple(self._chars),
             gaps=longest_so_far([*self._content, ends_at]),
-            read_gaps=longest_so_far([*self.reads, ends_at]),
+            read_gaps=longest_so_far([*self.read_times, ends_at]),
             accepted_at=self._accepted_at,
             complete_at=self._complete_at,
             missing=missing,
@@ -146,8 +149,8 @@ def wire_reader(call: Call, request: Mapping[str, Any], content_type: str, order
     body = request.get("body") or request.get("shape")
     if call.dialect == "generate_content":
         settings = object_of(object_of(body).get("generationConfig"))
-        wanted = count_of(settings.get("candidateCount")) or 1
-        return GenerateContentReader(_item, content_type, choices=wanted, make_error=_error, order=order)
+        candidates = count_of(settings.get("candidateCount")) or 1
+        return GenerateContentReader(_item, content_type, choices=candidates, make_error=_error, order=order)
     choices = count_of(body.get("n")) if isinstance(body, dict) else None
     kind = CompletionsReader if call.dialect == "completions" else ChatReader
     return kind(_item, content_type, choices=choices or 1, wraps=frozenset(), make_error=_error, order=order)
@@ -157,7 +160,7 @@ def _item(event: dict[str, Any]) -> Any:
     return event
 
 
-def _error(message: str, body: object) -> Exception:  # noqa: ARG001 - as the dialects call it
+def _error(message: str, body: object) -> Exception:  # noqa: ARG001 - the signature that the dialects call
     return Exception(message)
 
 

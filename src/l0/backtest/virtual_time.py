@@ -40,16 +40,16 @@ def run_alone(task: Task[R]) -> R:
 
 
 def run_in_order(tasks: Iterable[Task[R]], clock: VirtualClock) -> Iterator[tuple[int, R]]:
-    """Run tasks that share state. Yield the place of each, and its result, as they end.
+    """Run tasks that share state. Yield the index of each, and its result, as they end.
 
     Actions at the same time run in the order of the tasks.
     """
-    waiting = [(task.started, place, task.run()) for place, task in enumerate(tasks)]
+    waiting = [(task.started, index, task.run()) for index, task in enumerate(tasks)]
     heapify(waiting)
     while waiting:
-        clock.now, place, steps = waiting[0]
+        clock.now, index, steps = waiting[0]
         try:
-            heapreplace(waiting, (next(steps), place, steps))
+            heapreplace(waiting, (next(steps), index, steps))
         except StopIteration as over:
             heappop(waiting)
-            yield place, over.value
+            yield index, over.value

@@ -18,23 +18,23 @@ from .policy_run import Job, jobs_of, run_job
 from .recorded_traffic import RecordedTraffic
 
 Workers = Callable[[RecordedTraffic, Sequence[Job]], Iterable[Sequence[CallResult]]]
-"""Return the results of each job, in the order of the jobs."""
+"""A function that runs jobs. It returns the results of each job, in the order of the jobs."""
 
 
 def run_policies(
     traffic: RecordedTraffic, policies: Sequence[Policy], *, seed: int = 0, workers: int | Workers = 1
 ) -> Sequence[Sequence[CallResult]]:
-    """Return the results of all calls under each policy. ``workers``: a number of processes, or what runs the jobs.
+    """Return the results of all calls under each policy. ``workers``: a number of processes, or a `Workers` function.
 
     Raises `PolicyError` if a policy cannot be sent to another process.
     """
     jobs = [(number, job) for number, policy in enumerate(policies) for job in jobs_of(traffic, policy, seed)]
     jobs.sort(key=_size, reverse=True)  # a large job that starts last would run alone
     run = _processes(workers) if isinstance(workers, int) else workers
-    found: list[dict[int, CallResult]] = [{} for _ in policies]
+    by_policy: list[dict[int, CallResult]] = [{} for _ in policies]
     for (number, job), results in zip(jobs, run(traffic, [job for _, job in jobs]), strict=True):
-        found[number].update(zip(job.places, results, strict=True))
-    return [[results[place] for place in range(len(traffic.calls))] for results in found]
+        by_policy[number].update(zip(job.places, results, strict=True))
+    return [[by_place[place] for place in range(len(traffic.calls))] for by_place in by_policy]
 
 
 def _size(numbered: tuple[int, Job]) -> int:
@@ -47,12 +47,12 @@ def check_portable(jobs: Sequence[Job], dumps: Callable[[Any], bytes] = pickle.d
         try:
             dumps(job.policy)
         except (pickle.PicklingError, AttributeError, TypeError) as error:
-            allowed = f"one that another process can read, because of the workers ({error})"
+            allowed = f"a policy that can be pickled, because jobs run in other processes ({error})"
             raise PolicyError("Policy", job.policy, allowed) from error
 
 
 def _processes(number: int) -> Workers:
-    """Return workers that are as many processes. One is this process."""
+    """Return workers that run in this many processes; for 1, in this process."""
     if number < 1:
         raise ValueError(f"workers: got {number!r}, allowed: 1 or more")
 
@@ -62,7 +62,8 @@ def _processes(number: int) -> Workers:
         check_portable(jobs)
         context = multiprocessing.get_context("spawn")  # a fork would copy locks that other threads hold
         with TemporaryDirectory() as folder:
-            # As an argument, much traffic would block this process forever if a worker dies before it reads it.
+            # Passed as an argument, much traffic would block this process forever if a worker dies before it has
+            # read all of it.
             path = Path(folder) / "traffic"
             path.write_bytes(pickle.dumps(traffic))
             with ProcessPoolExecutor(number, context, _receive, (path,)) as pool:
@@ -72,7 +73,7 @@ def _processes(number: int) -> Workers:
 
 
 class _Received:
-    """The traffic of a worker process, which gets it once for all jobs."""
+    """The traffic of a worker process. The process receives it once, for all jobs."""
 
     traffic: RecordedTraffic
 

@@ -15,7 +15,7 @@ from l0.backtest.policy_plot import plot
 from l0.backtest.policy_search import search
 from l0.backtest.ray_workers import RayWorkers
 from l0.backtest.recorded_traffic import RecordedTraffic
-from l0.backtest.report_text import changes, front, report
+from l0.backtest.report_text import changes, report, search_table
 from l0.backtest.workers import Workers
 from l0.model.policy import Policy
 from l0.model.policy_error import PolicyError
@@ -39,7 +39,7 @@ def run_backtest(given: argparse.Namespace) -> int:
         if given.search:
             base = next(iter(policies.values()), Policy())
             found = search(traffic, base, seed=given.seed, workers=workers)
-            print(front(found))
+            print(search_table(found))
             _write_plot(given.plot, [recorded_result(traffic), *(one.result for one in found)])
             return 0
         results = backtest(traffic, policies, seed=given.seed, workers=workers)

@@ -50,7 +50,7 @@ def test_policy_that_cannot_be_sent_is_named(mixed: RecordedTraffic) -> None:
 
     policy = Policy(retry=Retry(should_retry=every))
     assert run_policies(mixed, [policy])
-    with pytest.raises(PolicyError, match="another process"):
+    with pytest.raises(PolicyError, match="can be pickled"):
         run_policies(mixed, [policy], workers=2)
 
 
