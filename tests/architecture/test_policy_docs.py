@@ -91,7 +91,7 @@ def test_docs_name_no_field_that_is_gone(kind: type) -> None:
 
 
 def test_every_part_of_a_policy_has_a_table() -> None:
-    parts = {policy_from_environment._part(kind, field.name) for kind, field in FIELDS} - {None}
+    parts = {policy_from_environment._nested_dataclass(kind, field.name) for kind, field in FIELDS} - {None}
     assert parts <= set(KINDS)
 
 

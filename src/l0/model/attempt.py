@@ -13,10 +13,11 @@ from .resume_state import ResumeState
 class AttemptSpec:
     """One request that the machine commands.
 
-    ``number``: 1 for the first of the call. ``leg``: 0 for the primary, then the fallbacks in order. ``waited_s``:
-    seconds of backoff before it. ``remaining_s``: seconds that the whole call may still take. ``resume``,
-    ``resume_state``: how it resumes an answer that broke, and what the user has of that. ``hedge``: it is sent beside
-    an attempt that is under way; the first to bring content is the answer.
+    ``number``: 1 for the first attempt of the call. ``leg``: 0 for the primary, then the fallbacks in order.
+    ``waited_s``: seconds of backoff before the request. ``remaining_s``: seconds that the whole call may still take.
+    ``resume``: the strategy that resumes a broken answer; ``None`` for an attempt that starts a new answer.
+    ``resume_state``: the part of the broken answer that the user has. ``hedge``: the request runs in parallel with an
+    earlier one; L0 uses the answer whose content arrives first.
     """
 
     number: int

@@ -1,4 +1,4 @@
-"""Describe one inference call of the user. The provider package fills it in."""
+"""One inference call of the user. The provider package describes it."""
 
 from __future__ import annotations
 
@@ -13,23 +13,24 @@ AttributeValue = str | bool | int | float | tuple[str, ...] | tuple[int, ...]
 
 
 class RetrySafety(StrEnum):
-    """The point of an attempt after which its request must not be sent again, because the server could repeat a side
-    effect. `Policy.replay` can change it."""
+    """The point of an attempt after which L0 must not send its request again, because the server could repeat a side
+    effect. `Policy.replay` can move this point."""
 
     ALWAYS = "always"
-    """There is none: the user's policy allows every retry."""
+    """There is no such point: the user's policy allows every retry."""
     SAFE = "safe"
     """A retry only costs tokens."""
     UNTIL_SEEN = "until_seen"
-    """The provider stores the answer (``store``): safe while nobody has seen a part of it, or its id."""
+    """The provider stores the answer (``store``). A retry is safe until the user has seen a part of it, or its id."""
     UNTIL_EFFECT = "until_effect"
-    """An event shows the effect: the start of a stored conversation or background response, or of a server tool."""
+    """A retry is safe until an event shows the effect: the start of a stored conversation, of a background response or
+    of a server tool."""
     UNTIL_ACCEPTED = "until_accepted"
-    """The effect may begin once the provider accepts the request: server tools that no event announces."""
+    """A retry is safe until the provider accepts the request: it may then run server tools that no event announces."""
 
     @property
     def in_parallel(self) -> bool:
-        """Return True if two requests may run side by side: only the one whose answer is seen has an effect."""
+        """Return True if two requests may run in parallel: an answer that the user does not see has no effect."""
         return self in (RetrySafety.ALWAYS, RetrySafety.SAFE, RetrySafety.UNTIL_SEEN)
 
     @property
@@ -58,9 +59,10 @@ class Outcome(StrEnum):
 
 
 class TerminalRule(NamedTuple):
-    """The treatment of a stream without its terminal event. ``origin``: of the client that the stream comes from.
+    """The treatment of a stream that ends without its terminal event.
 
-    ``strict``: if True, it is an error; if False, it is accepted with a warning; if ``None``, it is not checked.
+    ``origin``: that of the client that sent the request. ``strict``: True makes such an end an error; False accepts the
+    answer with a warning; ``None`` accepts it without one.
     """
 
     origin: str
@@ -73,14 +75,14 @@ class Call:
 
     ``retry_safety``: that of the request itself; `effective_retry_safety` respects the policy. ``max_retries``: the
     limit set by the client and the call; ``default_retries``: the SDK's default for it. Both are 0 if the body can be
-    read only once. ``strict``: as in `TerminalRule`, for the primary. ``fallback_rules``: those of the fallbacks, in
-    order. ``resumable``: no parameter of the request forbids resuming a broken answer.
-    ``attributes``: request parameters for the span, by their conventional names. ``body``: the request's JSON, by
-    reference, for observers whose user opted in to capturing content. ``capture``: the client's own settings ask for
-    content on the span. ``tracer_provider``: the client's own provider for its spans. ``shadow``: a policy that only
-    observes. ``unresumable_legs``: fallbacks that cannot continue the answer of another leg. ``trace_id``, ``span_id``:
-    of the call's span, in hexadecimal digits; set for the application's observers, empty without a tracer. ``context``:
-    the user's own values, which a call of the explicit API was given.
+    read only once. ``strict``: as in `TerminalRule`, for the primary. ``fallback_rules``: the terminal rules of the
+    fallbacks, in order. ``resumable``: no parameter of the request forbids resuming a broken answer.
+    ``attributes``: request parameters for the span, by their names in the OpenTelemetry conventions. ``body``: the
+    request's JSON, by reference, for observers whose user opted in to capturing content. ``capture``: the client's own
+    settings ask for content on the span. ``tracer_provider``: the client's own; ``None`` if it has none. ``shadow``: a
+    policy that only observes. ``unresumable_legs``: fallbacks that cannot continue the answer of another leg.
+    ``trace_id``, ``span_id``: those of the call's span, in hexadecimal digits; set for the application's observers,
+    empty without a tracer. ``context``: the values that the user passed to a call of the explicit API.
     """
 
     operation: str
@@ -109,22 +111,24 @@ class Call:
     context: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
     def terminal_rule(self, leg: int) -> TerminalRule:
-        """Return the rule of one leg. A source of the explicit API is not known in advance: all legs have one rule."""
+        """Return the rule of one leg. In the explicit API all legs have one rule, because their sources are not known
+        in advance."""
         return self.fallback_rules[leg - 1] if leg and self.fallback_rules else TerminalRule(self.origin, self.strict)
 
     @property
     def continues_elsewhere(self) -> bool:
-        """Return True if a fallback may continue, or restart, an answer of which the user has seen a part."""
+        """Return True if a fallback may continue or restart an answer that the user has seen in part."""
         return self.policy.resume in ("splice", "restart")
 
     @property
     def effective_retry_safety(self) -> RetrySafety:
-        """Return the retry safety by the request and the policy."""
+        """Return the retry safety of the request, as changed by `Policy.replay`."""
         if self.policy.replay == "safe":
             return self.retry_safety
         return RetrySafety.ALWAYS if self.policy.replay == "always" else RetrySafety.UNTIL_ACCEPTED
 
     @property
     def retry_limit(self) -> int:
-        """Return the SDK's limit of retries. Frameworks set a client's to 0: a policy that asks for retries wins."""
+        """Return the maximum number of retries under the SDK's rules. A policy that needs retries overrides a client's
+        limit of 0, because frameworks often set that limit."""
         return self.max_retries or (self.default_retries if self.policy.asks_for_retries else 0)

@@ -15,7 +15,7 @@ from .rule import Violation
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AttemptStarted:
-    """A request is about to be sent. ``at``: seconds of the monotonic clock, here and below."""
+    """A request is about to be sent. ``at``: seconds of the monotonic clock, in this and all other events."""
 
     attempt: AttemptSpec
     at: float
@@ -25,10 +25,11 @@ class AttemptStarted:
 class AttemptEnded:
     """An attempt ended. ``failure``: ``None`` if it served the answer. ``lost``: a parallel request was faster.
 
-    ``action``: the decision after a failure: ``"retry"`` or ``"resume"`` (``wait_s`` seconds later), ``"fallback"``
-    (to the next fallback) or ``"raise"``; ``None`` without a failure, and for requests that ran in parallel.
-    ``stop_reason``: the reason, with its limit, why L0 does not ask the same model and client again; empty if it does,
-    or if the failure explains itself. ``budget_refused``: the reason is that the retry budget is used up.
+    ``status``: the HTTP status of the response; ``None`` if there was none. ``action``: the decision after a failure:
+    ``"retry"`` or ``"resume"`` (``wait_s`` seconds later), ``"fallback"`` (to the next fallback) or ``"raise"``;
+    ``None`` without a failure, and for requests that ran in parallel. ``stop_reason``: the reason, with its limit, why
+    L0 sends no further request to the same model and client; empty if L0 sends one, or if the failure explains itself.
+    ``budget_refused``: the reason is that the retry budget is used up.
     """
 
     number: int
@@ -48,11 +49,12 @@ class AttemptEnded:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ResponseMetadata:
-    """The metadata that the provider sent with its answer. ``None``: not sent. Values are never estimated, except
-    that a missing finish reason is given as ``"error"``.
+    """The metadata that the provider sent with its answer. ``None``: not sent. Values are never estimated; only a
+    missing finish reason becomes ``"error"``.
 
-    ``input_tokens`` includes the cached parts. ``finish_reasons``: one per choice. ``anomalies``: names of unusual but
-    accepted properties of the answer. ``has_other_content``: a complete answer holds something besides text.
+    ``input_tokens`` includes the cached tokens. ``finish_reasons``: one per choice. ``anomalies``: names of unusual but
+    accepted properties of the answer. ``extra``: span attributes that only one provider has, by name.
+    ``has_other_content``: a complete answer contains something besides text.
     """
 
     response_id: str | None = None
@@ -74,7 +76,7 @@ class ResponseMetadata:
 class RuleMatched:
     """A rule matched. ``action``: ``"recorded"``, ``"failed"`` (the attempt) or ``"halted"`` (the call).
 
-    ``drift``: a drift rule matched, not a guardrail.
+    ``drift``: True for a drift rule, False for a guardrail.
     """
 
     violation: Violation
@@ -88,8 +90,8 @@ class ShadowDecision:
     """A decision that a policy in shadow mode would have made.
 
     ``action``: ``"refuse"`` (a breaker is open), ``"interrupt"`` (a deadline passed), ``"hedge"``, ``"retry"`` or
-    ``"resume"`` (after ``wait_s``; ``None``: the SDK's own delay), ``"fallback"``, ``"raise"``. ``cause``: the cause
-    of the failure that led to the decision.
+    ``"resume"`` (after ``wait_s`` seconds; ``None``: the SDK's own delay), ``"fallback"``, ``"raise"``. ``cause``: the
+    cause of the failure that led to the decision; ``None`` if no failure did.
     """
 
     action: str
@@ -113,11 +115,11 @@ class RuleTimes:
 
     @property
     def seconds(self) -> float:
-        """Return the seconds of both phases."""
+        """Return the seconds spent in both phases."""
         return self.streaming + self.final
 
     def plus(self, other: RuleTimes | None) -> RuleTimes:
-        """Return the sum of both."""
+        """Return the sum of these times and ``other``; ``None`` adds nothing."""
         if other is None:
             return self
         return RuleTimes(
@@ -133,15 +135,16 @@ class StreamStats:
 
     ``first_chunk``, ``last_chunk``: time from the start of the call to their delivery. ``first_content``: time from the
     request of the attempt that served the answer. ``duration``: time from the start of the call to its end.
-    ``stalls``: how often no content arrived for 10 s while reading.
+    ``chunks``: the number of objects delivered to the user. ``stalls``: how often no content arrived for 10 s while
+    reading. ``wire_bytes``: the number of bytes read.
 
     A gap is the time between two reads that returned content, while the engine was reading. ``gaps``: pairs of gap size
     and count, smallest first; sizes are accurate to 10 %. ``jitter``: the standard deviation of the gaps.
     ``smoothness``: 100 * (1 - ``jitter`` / their mean), at least 0; 100 means that all gaps are equal.
 
-    ``held_s``: time for which L0 held back the first object; if rules check text before its release, the last object.
-    ``timeline``: the content deltas in each ``timeline_bucket`` seconds from the start of the call; empty unless it was
-    asked for.
+    ``held_s``: how long L0 held back the first object, or the last object if rules check text before its release.
+    ``timeline``: the number of content deltas in each ``timeline_bucket`` seconds from the start of the call; empty
+    unless the timeline is switched on.
     """
 
     chunks: int
@@ -167,7 +170,7 @@ class StreamStats:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BreakerChanged:
-    """A circuit breaker changed to ``state``: ``"open"``, ``"half_open"`` or ``"closed"``. This call caused it."""
+    """This call changed a circuit breaker to ``state``: ``"open"``, ``"half_open"`` or ``"closed"``."""
 
     provider: str
     model: str
@@ -183,11 +186,11 @@ ToolCalls = Sequence[tuple[str, str]]
 class CallEnded:
     """The call ended. Sent exactly once, for every outcome. ``failures``: one per failed attempt, in order.
 
-    ``rules``: the evaluation times of the rules on its text, by rule name. ``stop_reason``: the reason why a failed
-    call made no further attempt, with its limit; empty if the failure explains itself. ``policy_field``: the field of
-    the policy that decided, such as ``"Retry.max_retries"``; empty for none. ``wasted_tokens``: the tokens, input and
-    output, that the provider reported for attempts other than the one that served the answer; ``None`` if it reported
-    none.
+    ``leg``: that of the last attempt. ``text``: the text of the first choice that the user received. ``rules``: the
+    evaluation times of the rules, by rule name. ``stop_reason``: the reason why a failed call made no further attempt,
+    with its limit; empty if the failure explains itself. ``policy_field``: the field of the policy that decided, such
+    as ``"Retry.max_retries"``; empty if none did. ``wasted_tokens``: the input and output tokens that the provider
+    reported for attempts that did not serve the answer; ``None`` if it reported none.
     """
 
     outcome: Outcome

@@ -1,7 +1,7 @@
 """Read durations: a number in the unit of its field, or a `datetime.timedelta`, which brings its own unit.
 
-The guide's units differ: `Timeout` counts milliseconds, `Retry` seconds. If a number makes sense only in the other
-unit, L0 uses it unchanged, because it may be intended, and warns at the caller's line.
+The units of the fields differ: `Timeout` has milliseconds, `Retry` has seconds. If a number is plausible only in the
+other unit, L0 uses it unchanged, because it may be intended, and warns at the caller's line.
 """
 
 from __future__ import annotations
@@ -14,19 +14,19 @@ from .caller_warning import warn_caller
 from .policy_error import PolicyError
 
 SHORTEST_LIMIT_MS = 100.0
-"""No provider answers, and no token follows another, reliably within less: such a limit must be meant in seconds."""
+"""No provider reliably sends its first or its next token in less time: a shorter limit is probably meant in seconds."""
 SHORTEST_HEDGE_MS = 10.0
-"""The same for a hedge. Some servers answer within tens of milliseconds."""
+"""The same for `Hedge.after`. It is shorter, because some servers answer within tens of milliseconds."""
 LONGEST_BACKOFF_S = 100.0
-"""A longer base delay or hold must be meant in milliseconds."""
+"""A base delay or hold of this length or more is probably meant in milliseconds."""
 LONGEST_DELAY_S = 1000.0
-"""The same for the limit of delays, which a batch job may set to minutes."""
+"""The same for `Retry.max_delay`, which a batch job may set to minutes."""
 _LONGEST_LIMIT_S = 1e9
-"""30 years, which a `timedelta` can hold."""
+"""About 30 years, which a `timedelta` can still express."""
 
 
 class UnitWarning(UserWarning):
-    """A duration that is plainly in the wrong unit. A `datetime.timedelta` states the unit and is never warned of."""
+    """A number whose unit is probably wrong. A `datetime.timedelta` has a unit, so it never causes this warning."""
 
 
 def is_number(value: object) -> TypeGuard[int | float]:
@@ -40,7 +40,7 @@ def is_number(value: object) -> TypeGuard[int | float]:
 
 
 def milliseconds(field: str, value: object, *, shortest: float) -> float | None:
-    """Return a time limit in milliseconds, or ``None`` for no limit. Warn of a number below ``shortest``."""
+    """Return a time limit in milliseconds, or ``None`` for no limit. Warn about a number below ``shortest`` (ms)."""
     limit = value / timedelta(milliseconds=1) if isinstance(value, timedelta) else value
     if limit is None:
         return None
@@ -52,7 +52,7 @@ def milliseconds(field: str, value: object, *, shortest: float) -> float | None:
 
 
 def seconds(field: str, value: object, *, longest: float) -> float:
-    """Return a delay in seconds. Warn of a number of ``longest`` or more."""
+    """Return a delay in seconds. Warn about a number of ``longest`` seconds or more."""
     delay = value.total_seconds() if isinstance(value, timedelta) else value
     if not is_number(delay) or delay < 0:
         raise PolicyError(field, value, "a number of seconds, 0 or more, or a timedelta")
@@ -62,14 +62,19 @@ def seconds(field: str, value: object, *, longest: float) -> float:
 
 
 def limit_of(seconds: float) -> timedelta:
-    """Return a time limit that L0 derives from another one, as short or long as it is."""
+    """Return a time limit in ``seconds`` that L0 computed itself, so that no length of it causes a warning."""
     return timedelta(seconds=min(max(seconds, 0.001), _LONGEST_LIMIT_S))
 
 
 def _warn(field: str, value: float, unit: tuple[str, str], other: tuple[str, float]) -> None:
-    (symbol, name), (meant, converted) = unit, other
+    """Warn about the unit of a value.
+
+    ``unit``: symbol and name of the field's unit. ``other``: name of the other unit, and ``value`` converted to
+    ``unit`` if it was meant in the other one.
+    """
+    (symbol, unit_name), (other_name, converted) = unit, other
     warn_caller(
-        f"{field}={value:.12g} means {value:.12g} {symbol}. If you mean {meant}, write {converted:.12g} "
-        f"or timedelta({meant}={value:.12g}); if not, timedelta({name}={value:.12g}).",
+        f"{field}={value:.12g} means {value:.12g} {symbol}. If you mean {other_name}, write {converted:.12g} "
+        f"or timedelta({other_name}={value:.12g}); if not, timedelta({unit_name}={value:.12g}).",
         UnitWarning,
     )

@@ -13,9 +13,9 @@ from .failure import Failure
 class ErrorContext:
     """The state of a call whose last attempt failed.
 
-    ``text``: delivered to the user. ``arrived``: the characters of text received from the provider, if more.
-    ``max_attempts``: the number of attempts that the call may make; ``None`` if fallbacks or hedges decide it.
-    ``request_id``: the provider's, of the last answer. ``stop``: the reason why there was no further attempt
+    ``text``: the text delivered to the user. ``arrived``: the number of characters received from the provider, which
+    may be higher. ``max_attempts``: the maximum number of attempts of the call; ``None`` if it depends on fallbacks or
+    hedges. ``request_id``: the provider's id of the last request. ``stop``: the reason why there was no further attempt
     (`engine.stop_reasons`); empty if the failure explains itself.
     """
 
@@ -28,7 +28,7 @@ class ErrorContext:
 
     @property
     def ending(self) -> str:
-        """The number of attempts, and why there was no further one."""
+        """The number of attempts, and the reason why there was no further one, as a text."""
         return describe_attempts(self.attempts, self.max_attempts, self.stop)
 
     def fields(self, failure: Failure) -> dict[str, Any]:
@@ -52,7 +52,7 @@ class ErrorContext:
         )
 
     def annotate(self, error: BaseException) -> BaseException:
-        """Add the reason why there was no further attempt to ``error``, whose message is the provider's own."""
+        """Add the reason why there was no further attempt to ``error`` as a note: its message is the provider's."""
         if self.stop:
             error.add_note(f"l0: no further attempt: {self.stop}")
         return error

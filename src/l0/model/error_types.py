@@ -1,4 +1,4 @@
-"""Map network failures to the guide's error types, which set the base delay of a retry."""
+"""Map network failures to the fields of `ErrorTypeDelays`, which set the base delay of a retry."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ ERROR_TYPES: dict[Cause, str] = {
     Cause.MALFORMED: "partial_chunks",
     Cause.UNKNOWN: "unknown",
 }
-"""Fields of `ErrorTypeDelays` by cause. A cause that is missing is a response (a status, an error event, an empty
-text), so the network did not fail. No cause maps to ``runtime_killed`` and ``background_throttle``: they occur in
-browsers and edge runtimes only, and are accepted because the guide names them."""
+"""Fields of `ErrorTypeDelays` by cause. The other causes mean that a response arrived (a status, an error event, an
+empty text), so the network did not fail. No cause maps to ``runtime_killed`` and ``background_throttle``: they occur in
+browsers and edge runtimes only, and are accepted because L0 for Python has them."""
 
-_REFINED: dict[type[OSError], str] = {ConnectionRefusedError: "econnrefused", ConnectionResetError: "econnreset"}
+_OS_ERROR_TYPES: dict[type[OSError], str] = {ConnectionRefusedError: "econnrefused", ConnectionResetError: "econnreset"}
 
 
 def error_type(failure: Failure) -> str | None:
@@ -33,16 +33,16 @@ def error_type(failure: Failure) -> str | None:
     if failure.status is not None:
         return None
     kind = connection_error(failure.error) if failure.cause is Cause.CONNECTION else None
-    return ERROR_TYPES.get(failure.cause) if kind is None else _REFINED[kind]
+    return ERROR_TYPES.get(failure.cause) if kind is None else _OS_ERROR_TYPES[kind]
 
 
 def connection_error(error: BaseException | None) -> type[OSError] | None:
-    """Return the error of the operating system that caused ``error``, if it has its own delay."""
-    return next((kind for kind in _REFINED if _caused_by(error, kind)), None)
+    """Return the class of the operating system's error that caused ``error``, if that class has its own delay."""
+    return next((kind for kind in _OS_ERROR_TYPES if _caused_by(error, kind)), None)
 
 
 def error_type_delay(retry: Retry, failure: Failure) -> float | None:
-    """Return the delay in s that replaces ``retry.base_delay`` after ``failure``; ``None`` if none does."""
+    """Return the delay, in seconds, that replaces ``retry.base_delay`` after ``failure``; ``None`` if none does."""
     name = error_type(failure)
     if name is None or not isinstance(retry.error_type_delays, ErrorTypeDelays):
         return None
@@ -51,7 +51,10 @@ def error_type_delay(retry: Retry, failure: Failure) -> float | None:
 
 
 def _caused_by(error: BaseException | None, kind: type[OSError], max_depth: int = 16) -> bool:
-    """Return True if ``kind`` is in the chain of causes, or in a group of them (one error per tried address)."""
+    """Return True if the chain of causes contains an error of this ``kind``, alone or in an exception group.
+
+    Transports raise a group if every address of a host failed.
+    """
     if error is None or max_depth == 0:
         return False
     if isinstance(error, kind):

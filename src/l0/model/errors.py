@@ -1,4 +1,4 @@
-"""Define `StreamInterrupted`, the only error of L0's own that reaches users of the SDKs."""
+"""Define `StreamInterrupted`, the only exception class of L0 that users of the SDKs get."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ class StreamInterrupted(Exception):  # noqa: N818 - a public name of the guide
     A raised instance is also an instance of the SDK's class and of the class that the bare SDK raises for such a
     failure, so existing ``except`` clauses keep working.
 
-    ``partial_text``: the delivered text of the first choice. ``reason``: the cause, from a bounded set (for example
-    ``"truncated"``). ``attempts``: the number of requests sent for the call. ``request_id``: the provider's id of the
+    ``partial_text``: the delivered text of the first choice. ``reason``: the value of a `Cause`, such as
+    ``"truncated"``. ``attempts``: the number of requests sent for the call. ``request_id``: the provider's id of the
     last request; ``None`` if it sent none.
     """
 
@@ -32,7 +32,7 @@ class StreamInterrupted(Exception):  # noqa: N818 - a public name of the guide
 
 
 def describe_attempts(attempts: int, max_attempts: int | None = None, stop: str = "") -> str:
-    """Return how many attempts a call made, of how many, and ``stop``: the reason why there was no further one."""
+    """Return a text with the number of attempts, their maximum, and ``stop``: the reason for no further attempt."""
     count = f"attempt {attempts}" if max_attempts is None else f"attempt {attempts} of {max_attempts}"
     return f"{count}. No further attempt: {stop}" if stop else count
 
@@ -40,9 +40,9 @@ def describe_attempts(attempts: int, max_attempts: int | None = None, stop: str 
 def describe_break(reason: str, message: str, *, characters: int, ending: str, delivered: int | None = None) -> str:
     """Return the message of a `StreamInterrupted`.
 
-    ``message``: the limit or rule that decided, with its value. ``characters``: length of the text that had
-    arrived. ``delivered``: the part of it that the user received, if it is not all. ``ending``: from
-    `describe_attempts`.
+    ``message``: describes the failure, such as the limit that was exceeded, with its value. ``characters``: length of
+    the text that had arrived. ``delivered``: length of the part that the user received; ``None`` for all of it.
+    ``ending``: the result of `describe_attempts`.
     """
     part = f" (the first {delivered} of them delivered)" if delivered is not None and delivered < characters else ""
     return f"The stream was interrupted ({reason}): {message}. {characters} characters had arrived{part}; {ending}."

@@ -1,4 +1,5 @@
-"""Define the failures of an attempt as values for decisions. The `stainless` package turns them into exceptions."""
+"""Define failures of an attempt as values, so that the engine decides without exceptions. Call adapters turn them into
+exceptions of the SDK."""
 
 from __future__ import annotations
 
@@ -32,7 +33,7 @@ class Category(StrEnum):
     CONTENT = "content"
     """A rule rejected the text of the model."""
     PROVIDER = "provider"
-    """The provider, or a proxy before it, sent an answer that breaks its format."""
+    """The provider, or a proxy in front of it, sent an answer that violates its format."""
     FATAL = "fatal"
     """Another attempt cannot succeed, or is not allowed."""
     INTERNAL = "internal"
@@ -40,10 +41,7 @@ class Category(StrEnum):
 
 
 class Cause(StrEnum):
-    """The cause of a failure, as in the failure catalogue (`tests/faults/kinds.py`).
-
-    The set is bounded, so a cause may be a metric attribute.
-    """
+    """The cause of a failure, described in `MEANINGS`. The set is bounded, so a cause may be a metric attribute."""
 
     RATE_LIMIT = "rate_limit"
     QUOTA = "quota_exhausted"
@@ -83,9 +81,9 @@ class Cause(StrEnum):
     INTERNAL = "internal"
     """A defect in L0's own code."""
     LOCAL = "local"
-    """An error raised in this process: by the SDK's checks and parsers, or by the user's hooks and key providers."""
+    """An error raised in this process: by the SDK's checks and parsers, or by the user's hooks and key functions."""
     SOURCE_ERROR = "source_error"
-    """An exception of a source of the explicit API that says nothing about its reason."""
+    """A source of the explicit API raised an exception that shows no other cause."""
     UNKNOWN = "unknown"
 
 
@@ -155,7 +153,7 @@ RETRY_REASONS: dict[Cause, RetryableErrorType] = (
         Cause.DRIFT: RetryableErrorType.DRIFT,
     }
 )
-"""The retry reason of each cause."""
+"""The retry reason of each cause. ``SERVER_ERROR`` is that of every cause not listed here."""
 
 TIMEOUT_CAUSES = frozenset(_TIMEOUTS)
 UNANSWERED_CAUSES = frozenset(
@@ -171,7 +169,7 @@ UNANSWERED_CAUSES = frozenset(
         Cause.UNKNOWN,
     }
 )
-"""Causes that also occur before the headers of an answer. With an HTTP status, every cause does."""
+"""Causes that can occur before a response arrives, and so without an HTTP status."""
 
 _MESSAGES: dict[Cause, str] = {
     Cause.RATE_LIMIT: "the provider's rate limit is reached",
@@ -219,23 +217,24 @@ MEANINGS: dict[Cause, str] = _MESSAGES | {
     Cause.UNKNOWN: "not known",
     Cause.SOURCE_ERROR: "a source of the explicit API raised an exception of an unknown kind",
 }
-"""The meaning of every cause, as `docs/errors.md` states it. Messages of failures also depend on the case."""
+"""The meaning of every cause, for `docs/errors.md`. The message of a failure can be more specific."""
 
 _CODE = re.compile(r"[A-Za-z]+(?:[_.:-][A-Za-z]+)*(?:[_.:-]?\d{1,4})?|\d{1,6}")
-"""The format of a provider's error code. Any other value in its place may be a text or a key."""
+"""The format of a provider's error code. A value of another format may be free text or an API key: messages omit it."""
 _MAX_CODE = 64
+"""Maximum length, in characters, of a code that a message shows."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Failure:
     """The failure of one attempt.
 
-    ``message``: L0's own text; it quotes nothing, so it may go on spans and into logs. ``detail``: the text of the
-    provider or the transport, which may hold keys, prompts and answers, so neither `str` nor `repr` shows it.
+    ``message``: L0's own text, which quotes nothing, so spans and logs may contain it. ``detail``: the text of the
+    provider or the transport, which may contain keys, prompts and answers, so neither `str` nor `repr` shows it.
     ``status``: HTTP status, if there was a response. ``code``: the provider's error code or type. ``retry_after``: the
-    wait in s that the server asked for. ``sdk_retries``: True if the bare SDK would retry the request. ``error``: the
-    exception that the bare SDK would raise; ``None`` if it would raise none. ``typed``: the failure reaches the user as
-    a typed event of the SDK; the exception follows when the next event is requested.
+    wait, in seconds, that the server requested. ``sdk_retries``: True if the bare SDK would retry the request.
+    ``error``: the exception that the bare SDK would raise; ``None`` if it would raise none. ``typed``: the user first
+    gets the failure as an event object of the SDK, and the exception on reading the next event.
     """
 
     cause: Cause
@@ -262,15 +261,15 @@ class Failure:
             parts.append(f"status {self.status}")
         if self.code and not self._names_code(self.code) and len(self.code) <= _MAX_CODE and _CODE.fullmatch(self.code):
             parts.append(self.code)
-        return f"{' '.join(parts)}: {self.message}{f' ({self._raised})' if self.error is not None else ''}"
+        return f"{' '.join(parts)}: {self.message}{f' ({self._error_name})' if self.error is not None else ''}"
 
     @property
-    def _raised(self) -> str:
-        """The name of the exception's class. A recorded failure has nothing but this name."""
+    def _error_name(self) -> str:
+        """The name of the exception's class. In a failure that was read from a recording, ``error`` is this name."""
         return type(self.error).__qualname__ if isinstance(self.error, BaseException) else str(self.error)
 
     def _names_code(self, code: str) -> bool:
-        """Return True if the text names this code anyway: as the cause, or first in the message, as rules are."""
+        """Return True if the text contains this code anyway: as the cause, or as the rule that starts the message."""
         return code == self.cause.value or self.message.startswith(f"{code}: ")
 
     @property

@@ -1,4 +1,4 @@
-"""Former names of fields. They work for one release, with a `DeprecationWarning`."""
+"""Let fields keep their former names for one release, with a `DeprecationWarning`."""
 
 from __future__ import annotations
 

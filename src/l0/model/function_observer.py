@@ -16,13 +16,14 @@ EventFunction = Callable[[Call, CallEvent], object]
 
 def is_event_function(observer: object) -> TypeGuard[EventFunction]:
     """Return True for a function that can be used in place of an observer."""
+    # An `Observer` of the previous release has `watch` in place of `observe`.
     is_observer = hasattr(observer, "observe") or hasattr(observer, "watch")
     return callable(observer) and not (is_observer or isclass(observer) or iscoroutinefunction(observer))
 
 
-def as_observer(given: Observer | EventFunction) -> Observer:
-    """Return an observer as it is, and a function as an observer."""
-    return FunctionObserver(given) if is_event_function(given) else cast(Observer, given)
+def as_observer(observer: Observer | EventFunction) -> Observer:
+    """Return an observer unchanged; wrap a function in a `FunctionObserver`."""
+    return FunctionObserver(observer) if is_event_function(observer) else cast(Observer, observer)
 
 
 class FunctionObserver(Observer):

@@ -15,10 +15,11 @@ _NOT_GIVEN = frozenset({"NotGiven", "Omit"})
 class InferenceRequest:
     """One inference request, as a provider package describes it.
 
-    ``certain``: it goes to a host of the provider's own, which is known to end its streams properly. ``choices``:
-    number of answers that it asks for. ``resumable``: nothing that it asks for forbids to resume a broken answer; tools
-    that were called are checked elsewhere. ``tracer_provider``: the client's own, if it was given one. ``capture``: the
-    client's own settings ask for content on the span.
+    ``operation``: such as ``"chat"``, for the span. ``certain``: the request goes to a host of the provider itself,
+    which is known to send terminal events. ``choices``: the number of answers that it requests. ``resumable``: no
+    parameter forbids resuming a broken answer; readers check for themselves which content arrived.
+    ``tracer_provider``: the client's own; ``None`` if it has none. ``capture``: the client's own settings ask for
+    content on the span.
     """
 
     dialect: str
@@ -36,7 +37,10 @@ class InferenceRequest:
 
 
 def request_body(options: Any) -> Mapping[str, Any]:
-    """Return the JSON that a request of an SDK sends, without the SDK's marks for fields that were not given."""
+    """Return the JSON that a request of an SDK sends, without the SDK's markers for omitted fields.
+
+    ``options``: the SDK's request options.
+    """
     body, extra = options.json_data, options.extra_json
     sent: dict[str, Any] = dict(body) if isinstance(body, Mapping) else {}
     if isinstance(extra, Mapping):

@@ -1,4 +1,4 @@
-"""Tell L0's own modules from those of others."""
+"""Distinguish L0's own modules from all others."""
 
 from __future__ import annotations
 

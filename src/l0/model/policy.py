@@ -1,4 +1,4 @@
-"""Define the policy: everything a user may ask of the engine. Fields are validated when a value is created."""
+"""Define the policy: all settings of the engine that a user may change. Creating a value validates its fields."""
 
 from __future__ import annotations
 
@@ -48,16 +48,16 @@ def _check_count(field: str, value: object, minimum: int = 0) -> None:
         raise PolicyError(field, value, f"a whole number, {minimum} or more")
 
 
-def _limit(value: object, name: str, shortest_ms: float = SHORTEST_LIMIT_MS) -> None:
-    """Check a field that holds a time limit in milliseconds."""
-    field = f"{type(value).__name__}.{name}"
-    object.__setattr__(value, name, milliseconds(field, getattr(value, name), shortest=shortest_ms))
+def _check_limit(settings: object, name: str, shortest_ms: float = SHORTEST_LIMIT_MS) -> None:
+    """Check a field that is a time limit, and store it in milliseconds."""
+    field = f"{type(settings).__name__}.{name}"
+    object.__setattr__(settings, name, milliseconds(field, getattr(settings, name), shortest=shortest_ms))
 
 
-def _delay(value: object, name: str, longest_s: float) -> None:
-    """Check a field that holds a delay in seconds."""
-    field = f"{type(value).__name__}.{name}"
-    object.__setattr__(value, name, seconds(field, getattr(value, name), longest=longest_s))
+def _check_delay(settings: object, name: str, longest_s: float) -> None:
+    """Check a field that is a delay, and store it in seconds."""
+    field = f"{type(settings).__name__}.{name}"
+    object.__setattr__(settings, name, seconds(field, getattr(settings, name), longest=longest_s))
 
 
 def _is_list(value: object) -> TypeGuard[Sequence[Any]]:
@@ -65,7 +65,7 @@ def _is_list(value: object) -> TypeGuard[Sequence[Any]]:
 
 
 def _check_function(field: str, value: object, argument: str) -> None:
-    """Check a callback that the engine calls in sync code, too, and so never awaits."""
+    """Check a callback, which must not be async: sync calls use it as well, so nothing awaits it."""
     if value is None:
         return
     if not callable(value):
@@ -75,7 +75,7 @@ def _check_function(field: str, value: object, argument: str) -> None:
 
 
 def _is_async(function: object) -> bool:
-    return iscoroutinefunction(function) or iscoroutinefunction(getattr(function, "__call__", None))  # noqa: B004 - its kind
+    return iscoroutinefunction(function) or iscoroutinefunction(getattr(function, "__call__", None))  # noqa: B004 - a callable object
 
 
 def _check_choice(field: str, value: object, allowed: tuple[str, ...]) -> None:
@@ -94,7 +94,7 @@ def _choice(field: str, value: object, kind: type[_E]) -> _E:
 class Timeout:
     """Time limits of one call, in **milliseconds**; ``None`` means no limit. They run only while the engine is reading.
 
-    A ``timedelta`` becomes milliseconds. L0 warns about a number below 100, which is probably meant in seconds.
+    A ``timedelta`` is converted to milliseconds. L0 warns about a number below 100, which is probably meant in seconds.
 
     ``initial_token``: time from the request of an attempt to its first content.
     ``inter_token``: time between two pieces of content; pings do not count.
@@ -109,7 +109,7 @@ class Timeout:
 
     def __post_init__(self) -> None:
         for name in ("initial_token", "inter_token", "liveness", "total"):
-            _limit(self, name)
+            _check_limit(self, name)
 
     if TYPE_CHECKING:  # a `timedelta` is accepted, and read as a number
 
@@ -127,7 +127,7 @@ class Timeout:
 class ErrorTypeDelays:
     """The base delay of a retry for each type of network failure, in **seconds**, or a ``timedelta``.
 
-    `l0.model.error_types` maps causes to types. ``ssl_error`` exists for completeness only: L0 never retries a
+    `l0.model.error_types` maps causes to types. ``ssl_error`` has no effect, because L0 never retries a
     certificate error.
     """
 
@@ -147,7 +147,7 @@ class ErrorTypeDelays:
 
     def __post_init__(self) -> None:
         for field in fields(self):
-            _delay(self, field.name, LONGEST_BACKOFF_S)
+            _check_delay(self, field.name, LONGEST_BACKOFF_S)
 
     if TYPE_CHECKING:  # a `timedelta` is accepted, and read as a number
 
@@ -179,9 +179,10 @@ class Retry(RetryAliases):
     ``base_delay``, ``max_delay``, ``strategy``: the first delay, the longest one, and how delays grow. If the server
     sends a longer ``Retry-After``, L0 waits that long instead; above 60 s it uses the next fallback or raises.
     ``retry_on``: the types of failures that L0 may retry.
-    ``should_retry``: a function that may only veto a retry; sync calls ignore an async one.
-    ``error_type_delays``: base delays by type of network failure: an `ErrorTypeDelays`, or a mapping of its names. If
-    it is set, ``network_max_delay`` replaces ``max_delay`` for network failures.
+    ``should_retry``: a function that gets the `Failure` and can only veto a retry, by returning False. Sync calls
+    ignore an async function.
+    ``error_type_delays``: base delays by type of network failure: an `ErrorTypeDelays`, or a mapping from its field
+    names to seconds. If it is set, ``network_max_delay`` replaces ``max_delay`` for network failures.
     """
 
     attempts: int = 3
@@ -196,23 +197,23 @@ class Retry(RetryAliases):
 
     @property
     def asks_async(self) -> bool:
-        """True if ``should_retry`` is async, so that only a driver of async calls can ask it."""
+        """True if ``should_retry`` is async, so that only the driver of async calls can call it."""
         return _is_async(self.should_retry)
 
     def __post_init__(self) -> None:
         _check_count("Retry.attempts", self.attempts)
         _check_count("Retry.max_retries", self.max_retries)
-        _delay(self, "base_delay", LONGEST_BACKOFF_S)
-        _delay(self, "max_delay", LONGEST_DELAY_S)
-        _delay(self, "network_max_delay", LONGEST_DELAY_S)
+        _check_delay(self, "base_delay", LONGEST_BACKOFF_S)
+        _check_delay(self, "max_delay", LONGEST_DELAY_S)
+        _check_delay(self, "network_max_delay", LONGEST_DELAY_S)
         object.__setattr__(self, "strategy", _choice("Retry.strategy", self.strategy, BackoffStrategy))
         if not _is_list(self.retry_on):
             raise PolicyError("Retry.retry_on", self.retry_on, "a list of " + ", ".join(RetryableErrorType))
-        causes = tuple(_choice("Retry.retry_on", cause, RetryableErrorType) for cause in self.retry_on)
-        object.__setattr__(self, "retry_on", causes)
+        types = tuple(_choice("Retry.retry_on", each, RetryableErrorType) for each in self.retry_on)
+        object.__setattr__(self, "retry_on", types)
         if self.should_retry is not None and not callable(self.should_retry):
             raise PolicyError("Retry.should_retry", self.should_retry, "a function of a Failure, or None")
-        object.__setattr__(self, "error_type_delays", _delays(self.error_type_delays))
+        object.__setattr__(self, "error_type_delays", _as_error_type_delays(self.error_type_delays))
 
     if TYPE_CHECKING:  # a `timedelta` and the names of enumerations are accepted, and read as numbers and members
 
@@ -232,11 +233,11 @@ class Retry(RetryAliases):
 
     @property
     def backoff(self) -> BackoffStrategy:
-        """Return the strategy, under the name that the guide uses for its default."""
+        """Return the strategy. This is its name in the ``RETRY_DEFAULTS`` of L0 for Python."""
         return self.strategy
 
 
-def _delays(value: object) -> ErrorTypeDelays | None:
+def _as_error_type_delays(value: object) -> ErrorTypeDelays | None:
     if value is None or isinstance(value, ErrorTypeDelays):
         return value
     names = [field.name for field in fields(ErrorTypeDelays)]
@@ -252,12 +253,13 @@ ERROR_TYPE_DELAY_DEFAULTS = ErrorTypeDelays()
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Hold:
-    """The rule that says which content L0 holds back from the user, and until when.
+    """The rule for what L0 holds back from the user, and until when.
 
-    ``until="first_content"``: hold lifecycle frames until content arrives, or until there are ``frames`` of them, or
-    until ``seconds`` after the first one.
+    ``until="first_content"``: hold events without content until content arrives, or until there are ``frames`` of them,
+    or until ``seconds`` after the first one.
     ``until="verified"``: release text only after the next ``window`` characters have arrived and passed the rules, so
-    that no rule can match text that the user already has. ``None``: as many as the widest rule needs, or 256.
+    that no rule can match text that the user already has. ``window=None``: as many characters as the rule with the
+    longest span needs, or 256.
     ``until="message"``: hold the complete answer, so that L0 can retry after any failure without the user noticing.
     """
 
@@ -271,7 +273,7 @@ class Hold:
         if self.window is not None:
             _check_count("Hold.window", self.window, minimum=1)
         _check_count("Hold.frames", self.frames)
-        _delay(self, "seconds", LONGEST_BACKOFF_S)
+        _check_delay(self, "seconds", LONGEST_BACKOFF_S)
 
     if TYPE_CHECKING:  # a `timedelta` is accepted, and read as a number
 
@@ -289,7 +291,7 @@ class Hold:
 class CheckIntervals:
     """The intervals at which rules check the text of a stream, in **tokens** (content deltas of the provider).
 
-    A rule checks every character regardless of these values; a longer interval finds a violation later.
+    A rule checks every character whatever the interval; with a longer interval, L0 finds a violation later.
     ``checkpoint``: how often the explicit API records its position in the answer.
     """
 
@@ -326,17 +328,17 @@ class Fallback:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Hedge:
-    """A second request in parallel with a slow one. The first of the two that brings content becomes the answer.
+    """A second request in parallel with a slow one. L0 uses the answer whose content arrives first.
 
-    ``after``: **milliseconds** from the request, or a ``timedelta``. ``None``: the 95th percentile of the first-content
-    times of the last 200 calls to the same provider and model with a prompt of this size. Below 20 samples there is no
-    hedge.
+    ``after``: **milliseconds** from the first request to the second, or a ``timedelta``. ``None``: the 95th percentile
+    of the times to first content in the last 200 calls to the same provider and model with a prompt of this size. Below
+    20 samples there is no hedge.
     """
 
     after: float | None = None
 
     def __post_init__(self) -> None:
-        _limit(self, "after", SHORTEST_HEDGE_MS)
+        _check_limit(self, "after", SHORTEST_HEDGE_MS)
 
     if TYPE_CHECKING:  # a `timedelta` is accepted, and read as a number
 
@@ -345,7 +347,10 @@ class Hedge:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ResumePoint:
-    """The point at which an answer was resumed or restarted. ``at``: characters that the user had received by then."""
+    """The point at which an answer was resumed or restarted.
+
+    ``at``: the number of characters that the user had received by then. ``attempt``: the number of the new attempt.
+    """
 
     strategy: ResumeMode
     at: int
@@ -362,11 +367,11 @@ class Policy:
     Args:
         timeout: The time limits. ``None``: those of the SDK.
         retry: The rules for retries. ``None``: those of the SDK. A client's ``max_retries=0`` does not turn retries off
-            if ``retry``, ``resume``, ``structured`` or a longer ``hold`` needs them.
+            if ``retry``, ``resume``, ``structured`` or a ``hold`` beyond the first content needs them.
         truncation: What to do if a stream ends without its terminal event. ``"strict"``: treat it as an error;
-            ``"warn"``: accept the answer, and report it as perhaps truncated; ``"off"``: accept it. Or a mapping to one
-            of these from base URLs (``"https://api.example.com/v1"``), origins or hosts. ``None``: strict if the base
-            URL is known to send terminal events for the model. The base URL and model of a fallback decide for it.
+            ``"warn"``: accept the answer, and report it as perhaps truncated; ``"off"``: accept it. A mapping sets one
+            of these by base URL (``"https://api.example.com/v1"``), origin or host. ``None``: strict if the base URL is
+            known to send terminal events for the model. For a fallback, its own base URL and model count.
         order: When events out of order are an error. ``"evidence"``: only on proof, such as a final text that differs
             from its deltas, or another answer in the middle; ``"strict"``: also if numbers or blocks are out of order;
             ``"off"``: never. The span counts what is not an error.
@@ -381,9 +386,9 @@ class Policy:
             ``"always"``: all, before their first content; ``"never"``: none.
         on_resume: A function that gets each `ResumePoint`.
         budget: Limit retries to a share of the traffic.
-        breaker: Stop sending calls while most of them fail.
-        adaptive: If there is a fallback, wait for first content no longer than usual: twice the 99th percentile of the
-            last 200, at least 2 s.
+        breaker: Stop sending calls while too many of them fail.
+        adaptive: If there is a fallback, wait for first content no longer than usual: at most twice the 99th percentile
+            of the last 200 calls, but at least 2 s.
         hedge: If a stream's first content is late, send a second request and use the faster one: a `Hedge`, or
             ``True``. Only for requests that are safe to retry. ``create()`` then returns at the first content, not at
             the headers.
@@ -395,7 +400,7 @@ class Policy:
             answer until it is complete and valid; otherwise the attempt fails. With it, or with ``hold="message"``, L0
             also retries an answer that the SDK's own ``parse()`` rejects.
         check_intervals: How often guardrails and drift detectors run.
-        on_violation: A function that gets every violation, whatever its effect.
+        on_violation: A function that gets every violation, also one that is only recorded.
         on_seam: The former name of ``on_resume``.
     """
 
@@ -451,14 +456,14 @@ class Policy:
         _check_type("Policy.hold", self.hold, Hold)
         _check_truncation(self.truncation)
         if isinstance(self.truncation, Mapping):
-            modes = {_truncation_key(key, self.truncation): mode for key, mode in self.truncation.items()}
+            modes = {_normalized_key(key, self.truncation): mode for key, mode in self.truncation.items()}
             object.__setattr__(self, "truncation", modes)
 
     @classmethod
     def interactive(cls) -> Policy:
-        """Return a policy for a waiting person: first content within 5 s, gaps up to 10 s, two quick retries.
+        """Return a policy for a person who waits: first content within 5 s, gaps up to 10 s, up to three quick retries.
 
-        It holds only what comes before the first content.
+        It holds only what precedes the first content.
         """
         return cls(timeout=Timeout(), retry=Retry(attempts=2, max_retries=3, base_delay=0.5, max_delay=4.0))
 
@@ -466,15 +471,15 @@ class Policy:
     def reasoning(cls) -> Policy:
         """Return a policy for models that reason first: 2 min to the first content, gaps up to 1 min.
 
-        It holds only what comes before the first content.
+        It holds only what precedes the first content.
         """
         return cls(timeout=Timeout(initial_token=120_000, inter_token=60_000), retry=Retry(attempts=2))
 
     @classmethod
     def batch(cls) -> Policy:
-        """Return a policy for batch jobs: long time limits, many retries.
+        """Return a policy for batch jobs: 5 min to the first content, gaps up to 2 min, up to 12 retries.
 
-        It holds only what comes before the first content.
+        It holds only what precedes the first content.
         """
         limits = Timeout(initial_token=300_000, inter_token=120_000)
         return cls(timeout=limits, retry=Retry(attempts=5, max_retries=12, base_delay=2.0, max_delay=60.0))
@@ -483,15 +488,15 @@ class Policy:
     def agent(cls) -> Policy:
         """Return a policy for agents, which act on complete answers: 2 min to the first content, gaps up to 1 min.
 
-        It holds complete answers, so L0 can retry a failure at any point, and no agent acts on a part of a tool call.
+        It holds complete answers, so L0 can retry after any failure, and no agent acts on a part of a tool call.
         """
         return cls(timeout=Timeout(initial_token=120_000, inter_token=60_000), retry=Retry(), hold="message")
 
     @property
     def asks_for_retries(self) -> bool:
         """Return True if a field asks for retries. Then a client's ``max_retries=0`` does not turn them off."""
-        held = self.holding.until != "first_content"
-        return self.retry is not None or self.resume != "off" or held or self.structured
+        holds_content = self.holding.until != "first_content"
+        return self.retry is not None or self.resume != "off" or holds_content or self.structured
 
     @property
     def retries_refused_answers(self) -> bool:
@@ -524,25 +529,25 @@ def _check_type(field: str, value: object, kind: type, *, optional: bool = False
 
 
 def _importable(module: str) -> bool:
-    """Return True if a module of an extra is installed."""
+    """Return True if a module of an optional dependency is installed."""
     return module in sys.modules or find_spec(module) is not None
 
 
 def is_rule(value: object) -> bool:
-    """Return True for a rule, which its attributes show: the classes of rules are in packages above this one."""
+    """Return True for a rule. Its attributes decide, because this package must not import the classes of rules."""
     return not isinstance(value, type) and all(hasattr(value, name) for name in ("name", "severity", "span", "check"))
 
 
 def _check_rules(policy: Policy) -> None:
-    """Check rules by their attributes: their classes are in a package that this one must not import."""
-    given = policy.guardrails
-    if isinstance(given, str):
-        _check_choice("Policy.guardrails", given, get_args(GuardrailsPreset))
+    """Check the fields that concern rules, and store guardrails as a tuple."""
+    guardrails = policy.guardrails
+    if isinstance(guardrails, str):
+        _check_choice("Policy.guardrails", guardrails, get_args(GuardrailsPreset))
     else:
-        rules = given if _is_list(given) else (given,)
+        rules = guardrails if _is_list(guardrails) else (guardrails,)
         if not all(is_rule(rule) for rule in rules):
             presets = ", ".join(get_args(GuardrailsPreset))
-            raise PolicyError("Policy.guardrails", given, f"rules made by l0.Guardrails, or one of {presets}")
+            raise PolicyError("Policy.guardrails", guardrails, f"rules made by l0.Guardrails, or one of {presets}")
         object.__setattr__(policy, "guardrails", tuple(rules))
     if not isinstance(policy.drift, bool) and not is_rule(policy.drift):
         raise PolicyError("Policy.drift", policy.drift, "an l0.Drift, True or False")
@@ -559,7 +564,7 @@ def _check_truncation(value: object) -> None:
             raise PolicyError("Policy.truncation", value, allowed)
 
 
-def _truncation_key(given: object, mapping: object) -> str:
+def _normalized_key(given: object, mapping: object) -> str:
     key = truncation_key(given)
     if key is None:
         allowed = "base URLs, origins or hosts, such as 'https://api.example.com/v1', 'localhost:8080' or 'example.com'"

@@ -8,8 +8,8 @@ from .privacy import shown
 class PolicyError(ValueError):
     """An invalid policy field. The message names the field, the given value and the allowed values.
 
-    The message shows only the class of an object, because the repr of a client may show its key. ``given`` is the
-    object itself.
+    The message shows only the class of an object, because the repr of a client may show its key. ``given`` is the value
+    itself.
     """
 
     def __init__(self, field: str, given: object, allowed: str) -> None:

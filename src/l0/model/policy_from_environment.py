@@ -1,11 +1,13 @@
-"""Read a policy from ``L0_*`` variables, for programs that are instrumented without a change of code.
+"""Read the policy and other settings from ``L0_*`` variables, for programs that are instrumented without a code change.
 
 The dataclasses of `policy` define the variables: a field of `Policy` is ``L0_<FIELD>``, a field of a nested value is
 ``L0_<FIELD>_<ITS FIELD>`` (``L0_RETRY_ATTEMPTS``, ``L0_TIMEOUT_INITIAL_TOKEN``), in the unit of that field.
 ``L0_POLICY`` names the preset that the other variables change. Without it they change `Policy()`, so one variable of
-``Retry`` brings the guide's defaults for its other fields. Fields that take a function or a mapping have no variable.
+`Retry` also sets the other fields of `Retry` to their defaults. Fields that take a function or a mapping have no
+variable.
 
-A variable cannot break a program: one that is unknown or not allowed is a problem to report, and the others apply.
+A variable cannot break a program: an unknown variable or a value that is not allowed is ignored and reported as a
+problem, and the other variables apply.
 """
 
 from __future__ import annotations
@@ -34,24 +36,28 @@ SWITCHES = {
 """The variables that are true or false, and their fields in `EnvironmentSettings`."""
 _RECORD, _LOG, _PROVIDER_NAMES, _FLEET = "L0_RECORD", "L0_LOG", "L0_PROVIDER_NAMES", "L0_FLEET"
 _TELEMETRY = {"L0_ATTEMPT_SPANS", "L0_CHUNK_METRICS", "L0_FORMER_NAMES", "L0_RULE_METRICS"}
-"""Variables that telemetry reads. They are ``all`` or not set."""
+"""Variables that telemetry reads. Their only value is ``all``."""
 _OTHER_VARIABLES = frozenset({_RECORD, _LOG, _PROVIDER_NAMES, _FLEET, *_TELEMETRY, *SWITCHES})
 """Variables that do not belong to the policy."""
+# A preset is a class method of `Policy` without arguments.
 PRESETS = tuple(name for name, kind in vars(Policy).items() if type(kind) is classmethod)
 _BOOLEANS = {"true": True, "1": True, "false": False, "0": False}
 Path = tuple[str, ...]
+"""The field names that lead from a policy to one of its settings, such as ``("retry", "attempts")``."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EnvironmentSettings:
-    """The settings of the environment. ``policy``: ``None`` if no variable sets one. ``direct``: read streams directly.
-    ``timeline``: record the token flow of streams. ``console``: show calls on stderr. ``record``: the folder in which
-    calls are recorded; ``None`` for none. ``record_content``: record the bodies of requests. ``log``: the file for log
-    lines in JSON; ``None`` for none. ``provider_names``: names of providers by host or ``host:port``. ``fleet``: the
-    URL of the Redis that the fleet shares; ``None`` for none.
+    """The settings of the environment.
 
-    ``sources``: the variable of each field, by the field's path (``("retry", "attempts")``), and of the preset, by the
-    empty path. ``problems``: one text for each variable that is ignored, or is likely to be in the wrong unit.
+    ``policy``: ``None`` if no variable sets one. ``direct``: read the connection of a stream directly, not through the
+    transport. ``timeline``: record `StreamStats.timeline`. ``console``: print calls to stderr. ``record``: the
+    directory in which calls are recorded; ``None`` for none. ``record_content``: record the bodies of requests.
+    ``log``: the file for log lines in JSON; ``None`` for none. ``provider_names``: names of providers by host or
+    ``host:port``. ``fleet``: the URL of the Redis that the fleet shares; ``None`` for none.
+
+    ``sources``: the variable that sets each field, by the field's path; the variable of the preset has the empty path.
+    ``problems``: one text for each variable that is ignored, or that is likely to be in the wrong unit.
     """
 
     policy: Policy | None = None
@@ -69,7 +75,8 @@ class EnvironmentSettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Variable:
-    """One settable field. ``field``: its name in `PolicyError`. ``path``: the names from the policy down to it."""
+    """The variable of one field. ``field``: the name of the field in `PolicyError`. ``read``: parses the text of the
+    variable. ``allowed``: describes the allowed values."""
 
     name: str
     field: str
@@ -79,9 +86,10 @@ class _Variable:
 
 
 def read_environment(environ: Mapping[str, str], check: Callable[[Policy], object] = bool) -> EnvironmentSettings:
-    """Return what ``environ`` sets. Empty variables are ignored. Never raises.
+    """Return the settings in ``environ``. Empty variables are ignored. Never raises.
 
-    ``check``: raises `PolicyError` for a policy that cannot be used; the variable that leads to it is ignored.
+    ``check``: raises `PolicyError` for a policy that cannot be used; the variable that leads to such a policy is
+    ignored. The default accepts every policy.
     """
     given = {name: text.strip() for name, text in environ.items() if name.startswith(_PREFIX) and text.strip()}
     known = {variable.name: variable for variable in _variables(Policy, _PREFIX, ())}
@@ -156,7 +164,7 @@ def _set(
     check: Callable[[Policy], object],
     problems: list[str],
 ) -> Policy:
-    """Return ``policy`` with one more field set. Add a problem for a value that is likely to be in the wrong unit."""
+    """Return ``policy`` with the field of ``variable`` set. Add a problem if the unit of the value is likely wrong."""
     try:
         value = variable.read(text)
     except ValueError:
@@ -172,11 +180,14 @@ def _set(
 
 
 def _changed(kind: Any, value: Any, path: Path, new: Any) -> Any:
-    """Return ``value``, a dataclass of the policy, or a new one if it is ``None``, with one field changed."""
+    """Return a copy of ``value`` with the field at ``path`` changed to ``new``.
+
+    ``value``: an instance of the dataclass ``kind``; ``None`` for one with default values.
+    """
     name, *rest = path
     if rest:
-        part, inner = _part(kind, name), getattr(value, name, None)
-        new = _changed(part, inner if isinstance(inner, part) else None, tuple(rest), new)
+        nested, inner = _nested_dataclass(kind, name), getattr(value, name, None)
+        new = _changed(nested, inner if isinstance(inner, nested) else None, tuple(rest), new)
     return kind(**{name: new}) if value is None else replace(value, **{name: new})
 
 
@@ -185,35 +196,40 @@ def _changed(kind: Any, value: Any, path: Path, new: Any) -> Any:
 
 def _variables(kind: type, prefix: str, path: Path) -> list[_Variable]:
     found = []
-    for own, hint in _hints(kind).items():
-        name, here = prefix + own.upper(), (*path, own)
+    for field_name, hint in _hints(kind).items():
+        name, field_path = prefix + field_name.upper(), (*path, field_name)
         parser = _parser(_members(hint))
         if parser is not None:
             read, allowed = parser
-            found.append(_Variable(name=name, field=f"{kind.__name__}.{own}", path=here, read=read, allowed=allowed))
-        part = _part(kind, own)
-        if part is not None:
-            found += _variables(part, f"{name}_", here)
+            found.append(
+                _Variable(name=name, field=f"{kind.__name__}.{field_name}", path=field_path, read=read, allowed=allowed)
+            )
+        nested = _nested_dataclass(kind, field_name)
+        if nested is not None:
+            found += _variables(nested, f"{name}_", field_path)
     return found
 
 
-@cache  # programs are instrumented once per SDK, and to evaluate the annotations takes most of that time
+@cache  # every instrumented SDK reads the environment again, and evaluating annotations takes most of that time
 def _hints(kind: type) -> dict[str, Any]:
     hints = get_type_hints(kind)
-    return {own.name: hints[own.name] for own in fields(kind)}
+    return {each.name: hints[each.name] for each in fields(kind)}
 
 
 def _members(hint: Any) -> tuple[Any, ...]:
     return get_args(hint) if get_origin(hint) in (Union, UnionType) else (hint,)
 
 
-def _part(kind: type, name: str) -> Any:
-    """Return the dataclass that a field takes, or ``None``."""
+def _nested_dataclass(kind: type, name: str) -> Any:
+    """Return the dataclass that is the type of a field, or one of its types; ``None`` if there is none."""
     return next((member for member in _members(_hints(kind)[name]) if is_dataclass(member)), None)
 
 
 def _parser(members: tuple[Any, ...]) -> tuple[Callable[[str], Any], str] | None:
-    """Return a parser for a value of one of ``members``, and a description; ``None`` if a text cannot express it."""
+    """Return a parser for a value of one of these types, and a description of the allowed texts.
+
+    ``None`` if no text can express such a value.
+    """
     parsers = [parse for parse in map(_simple_parser, members) if parse is not None]
     if not parsers:
         return None

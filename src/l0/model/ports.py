@@ -15,13 +15,13 @@ from .policy import ResumeMode
 from .resume_state import ResumeState
 
 Build = Callable[[dict[str, Any]], Any]
-"""A function that builds the SDK's own object from the decoded JSON of one event."""
+"""A function that builds the SDK's object from the decoded JSON of one event."""
 
 
 class CallObserver(Protocol):
-    """An observer of one call. A class that inherits from it needs only `notify`.
+    """An observer of one call. A subclass needs to define only `notify`.
 
-    Its methods run in the thread, or in the event loop, that makes the call: they must not block. An exception that
+    The methods run in the thread, or in the event loop, that makes the call: they must not block. An exception that
     they raise is logged, and never reaches the user.
     """
 
@@ -29,31 +29,33 @@ class CallObserver(Protocol):
         """Receive one event. Events arrive in order; `CallEnded` arrives exactly once, and last."""
 
     def active(self) -> AbstractContextManager[object]:
-        """Return a context manager that makes the call the current trace context while a request is sent, and while a
-        log line of the call is written.
+        """Return a context manager that makes the call's span current. L0 enters it while it sends a request or writes
+        a log line of the call.
 
-        It is never held across a ``yield``: the context would leak into the user's code.
+        L0 never leaves it open across a ``yield``: the context would leak into the user's code.
         """
         return nullcontext()
 
     def headers(self) -> Mapping[str, str]:
-        """Return the headers that propagate the trace, for providers that request them; empty for none."""
+        """Return the headers that propagate the trace to the provider; empty for none."""
         return {}
 
 
 class Observer(Protocol):
-    """A receiver of the events of all calls: spans, metrics, your own. Calls of threads and tasks run side by side."""
+    """A receiver of the events of all calls: spans, metrics, your own. Calls in several threads and tasks overlap."""
 
     def observe(self, call: Call) -> CallObserver | None:
         """Return the observer of a call; ``None`` to ignore the call. Nothing is measured for ignored calls."""
 
 
 def trace_ids_of(observers: Sequence[CallObserver]) -> tuple[str, str]:
-    """Return the ids of trace and span, in hexadecimal digits, from the first observer that has ``trace_ids``, as it
-    knows the span of its call; two empty texts if none does."""
-    for one in observers:
-        # A check against a protocol would take 10 us, in each call.
-        found: tuple[str, str] | None = getattr(one, "trace_ids", None)
+    """Return the ids of the call's trace and span, in hexadecimal digits; two empty texts without a tracer.
+
+    Only the observer that makes the spans has these ids, as its attribute ``trace_ids``.
+    """
+    for observer in observers:
+        # `getattr`, because an `isinstance` check against a protocol would take 10 us per call.
+        found: tuple[str, str] | None = getattr(observer, "trace_ids", None)
         if found is not None:
             return found
     return "", ""
@@ -63,7 +65,8 @@ class Recorder(Protocol):
     """A recorder of every call: requests, reads, decisions."""
 
     def record(self, call: Call, observers: Sequence[CallObserver], at: float) -> Any:
-        """Return the recorder of one call that began ``at`` seconds of the monotonic clock; ``None`` for none."""
+        """Return the recorder of one call; ``None`` to record nothing. ``at``: the start of the call, in seconds of the
+        monotonic clock."""
         ...
 
 
@@ -78,7 +81,7 @@ class ToolCallText:
 
 
 class Reader(Protocol):
-    """The content of one attempt so far, for the runtime. An error in the stream is stored in `failure`, not raised."""
+    """The content of one attempt so far. An error in the stream is stored in `failure`, not raised."""
 
     content: int
     """Content deltas so far (text, reasoning, refusal, tool input, ...)."""
@@ -89,38 +92,41 @@ class Reader(Protocol):
     tools: dict[Any, ToolCallText]
     """Tool calls so far, by their position in the answer."""
     other: bool
-    """Something other than text arrived that has no delta, for example a tool item. Not counted in `content`."""
+    """Content arrived that has no deltas, for example the item of a server tool. `content` does not count it."""
     accepted: bool
-    """The provider accepted the request, so a retry could repeat a side effect. This commits even without content."""
+    """The provider accepted the request, so a retry could repeat a side effect. L0 then releases held events even if no
+    content has arrived."""
     finished: bool
     """The terminal event was read: later bytes do not belong to the answer."""
     failure: Failure | None
     """The first failure that an event showed, if any."""
     stopped: bool
-    """`finished` is true or `failure` is set: stop reading."""
+    """Stop reading: `finished` is true, or there is a failure that the SDK does not deliver as an event."""
 
     disordered: bool
-    """Events came out of order, which was counted as an anomaly or failed the attempt."""
+    """Events came out of order. That was noted as an anomaly, or failed the attempt."""
 
     resumable: bool
     """Only text arrived, so the answer can be resumed if it breaks."""
 
     def resume(self, resume_state: ResumeState, strategy: str) -> None:
-        """Continue an earlier attempt: suppress the part of the answer that the user already has."""
+        """Continue the answer of an earlier attempt: from now on, drop the part that the user already has."""
 
     def finish(self) -> None:
-        """Process the end of the body: set `failure` if a resumed attempt ended before the user's part did."""
+        """Process the end of the body. Set `failure` if a tool call or a choice breaks off, or if a repeated answer
+        ends before the end of the part that the user has."""
 
     def resume_state(self) -> ResumeState:
         """Return the part of the answer that the user has so far."""
         ...
 
     def incomplete_cause(self) -> Cause | None:
-        """Return why an ended body is incomplete: ``TRUNCATED``, ``EMPTY`` or ``NOT_A_STREAM``; else ``None``."""
+        """Return why an answer whose body ended here would be incomplete: ``TRUNCATED``, ``EMPTY`` or ``NOT_A_STREAM``;
+        ``None`` if it would be complete."""
 
     def certainly_complete(self) -> bool:
-        """Return True if the answer is complete although its connection broke: the terminal event came, or the last
-        content of every choice was followed by its end. A finish reason beside content proves nothing."""
+        """Return True if the answer is complete although its connection broke: the terminal event came, or each choice
+        had its finish reason after all its content. A reason in the same event as content proves nothing."""
         ...
 
     def metadata(self) -> ResponseMetadata:
@@ -131,7 +137,8 @@ class Reader(Protocol):
 class WireReader(Reader, Protocol):
     """Reads one attempt's events in a provider's dialect, and builds the SDK's objects from them.
 
-    Hot path: `read_event` runs once per event. Only `varying_fields` may raise, for an event of an odd shape.
+    Hot path: `read_event` runs once per event. No method may raise, except `varying_fields` for an event of an
+    unexpected shape.
     """
 
     events: int
@@ -146,41 +153,42 @@ class WireReader(Reader, Protocol):
         ...
 
     def varying_fields(self, name: bytes | None, event: Any) -> dict[str, str | int] | None:
-        """Return the values of an event that only adds to the text of the first choice, and differs from other such
-        events in nothing else: first its text; also texts that nobody reads, and a number that counts up by one.
+        """Return the only values in which similar events of this answer differ, by key, for an event that adds nothing
+        but text to the first choice.
 
-        ``None`` if it is another event, or if events must be read one by one.
+        The first value is that text. The others are padding that has no meaning, or a number that grows by one per
+        event. ``None`` for any other event, or if `read_event` must read every event.
         """
 
     def next_repeat(self, event: Any) -> int | None:
-        """Return the number that the next event has, if it differs from ``event`` only in its `varying_fields`; 0 if
-        they have none. ``None`` if such an event must be read by `read_event` now."""
+        """Return the number of the next event if that differs from ``event`` only in its `varying_fields`; 0 if events
+        are not numbered. ``None`` if `read_event` must read such an event now."""
 
     def repeated(self, event: Any, count: int, data: bytes) -> None:
-        """Record ``count`` numbered events that differ from ``event`` only in their `varying_fields`, after their text
-        was recorded. ``data``: that of the last."""
+        """Record ``count`` further numbered events that differ from ``event`` only in their `varying_fields`, after
+        their text was recorded. ``data``: the data of the last event."""
 
     def observe_object(self, item: Any) -> None:
-        """Read an object that the SDK itself built, if the SDK's own loop is left in place."""
+        """Read an object that the SDK built, if L0 leaves the SDK's own loop over the stream in place."""
 
 
 class CallAdapter(Protocol):
     """The interface through which the runtime uses the SDK, or another source, during one call.
 
-    It prepares the request options of each attempt, classifies exceptions, and creates the exception that the user
-    gets. One is created per call.
+    Each call has its own adapter. It prepares the request options of each attempt, classifies exceptions, and creates
+    the exception that the user gets.
     """
 
     def options(self, attempt: AttemptSpec, headers: Mapping[str, str]) -> Any:
         """Return the request options of one attempt, with the SDK's own retries off and its retry counts correct.
 
-        ``headers`` propagate the trace.
+        ``headers``: those that propagate the trace.
         """
 
     @property
     def base_url(self) -> object:
-        """Return an object whose `str` is the base URL of the latest attempt, for a recording; empty for a source that
-        sends no requests."""
+        """Return an object whose `str` is the base URL of the latest attempt, for recordings. It is empty for a source
+        that sends no requests."""
         ...
 
     def resumes(self, strategy: ResumeMode, resume_state: ResumeState) -> bool:
@@ -188,15 +196,19 @@ class CallAdapter(Protocol):
         ...
 
     def failed(self, error: BaseException, *, opened: bool) -> Failure | None:
-        """Classify an exception by type, status, code and cause. ``None``: not a request failure; re-raise it."""
+        """Classify an exception by type, status, code and cause. Return ``None`` if it is not a failure of the request,
+        so that the caller raises it again.
+
+        ``opened``: the exception came after the headers of the response.
+        """
 
     def answer_failure(self, answer: Any) -> Failure | None:
-        """Return the flaw of a complete, non-streaming answer that the SDK accepted; ``None`` if there is none."""
+        """Return the failure in a complete, non-streaming answer that the SDK accepted; ``None`` if there is none."""
 
     def complete_answer(self, answer: Any) -> tuple[ResponseMetadata | None, str, ToolCalls]:
         """Return metadata, text and tool calls of a complete, non-streaming answer. Called only for observed calls.
 
-        ``answer``: the object that the SDK returned, or the JSON of a body that the user read; ``None`` if the SDK
+        ``answer``: the object that the SDK returned, or the JSON of a body that the user reads; ``None`` if the SDK
         returned nothing.
         """
         ...
@@ -215,7 +227,7 @@ class CallAdapter(Protocol):
     def stopped(self, error: BaseException | None) -> BaseException:
         """Return the exception that the bare SDK raises after the user closed the stream or the client.
 
-        ``error``: the exception of the read or request that the closing interrupted; ``None`` if none was in progress.
+        ``error``: the exception of the read or request that was interrupted; ``None`` if none was in progress.
         """
         ...
 

@@ -13,14 +13,14 @@ _QUERY = re.compile(r"\?[^\s'\"<>()#]*=[^\s'\"<>()#]*")
 
 
 def without_credentials(text: str) -> str:
-    """Return the text without the user information and the queries of its URLs."""
+    """Return the text without the user names, passwords and queries of its URLs."""
     return _QUERY.sub("?...", _USERINFO.sub("", text)) if "//" in text or "?" in text else text
 
 
 def shown(value: object) -> str:
-    """Return the repr of a plain value, list or mapping; of any other object only its class.
+    """Return the repr of a plain value, list or mapping, and only the class name of any other object.
 
-    The repr of a third-party object, such as a client, may show its key. Long strings are cut.
+    The repr of a third-party object, such as a client, may show its key. Long strings are truncated.
     """
     if isinstance(value, str) and not isinstance(value, Enum):
         text = without_credentials(value)
@@ -31,7 +31,7 @@ def shown(value: object) -> str:
         opening, closing = ("[", "]") if isinstance(value, list) else ("(", ")") if isinstance(value, tuple) else "{}"
         return f"{opening}{', '.join(map(shown, value))}{closing}"
     if isinstance(value, Mapping):
-        return f"{{{', '.join(f'{shown(key)}: {shown(one)}' for key, one in value.items())}}}"
+        return f"{{{', '.join(f'{shown(key)}: {shown(item)}' for key, item in value.items())}}}"
     if type(value).__module__.partition(".")[0] == "l0":
         return repr(value)  # reprs of l0's own classes hide secrets
     return f"<{type(value).__name__}>"

@@ -1,4 +1,4 @@
-"""The provider that serves a host, by the names of OpenTelemetry's conventions where they have one."""
+"""Map hosts to provider names: those of the OpenTelemetry conventions, or similar ones for other providers."""
 
 from __future__ import annotations
 
@@ -44,11 +44,11 @@ _SUFFIXES = {
     ".api.x.ai": "x_ai",
 }
 _PORTS = {1234: "lm_studio", 11434: "ollama"}
-"""Ports that these servers listen on, and hardly any other."""
+"""Default ports of servers that run locally, and that hardly any other server uses."""
 
 
 @lru_cache(maxsize=256)
 def provider_at(host: str, port: int) -> str | None:
-    """Return the name of the provider; ``None`` if the host is not known, such as a server that you run."""
+    """Return the name of the provider; ``None`` for an unknown host, such as a server that you run."""
     suffixes = (name for suffix, name in _SUFFIXES.items() if host.endswith(suffix))
     return _HOSTS.get(host) or next(suffixes, None) or _PORTS.get(port)

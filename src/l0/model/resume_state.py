@@ -11,8 +11,9 @@ from typing import Any
 class ResumeState:
     """The part of an answer that the user has received.
 
-    ``text``: the text of the first choice. ``other_events``: the number of events that carried none of it. ``ended``:
-    True if the user has the end of the answer, so that no text can follow.
+    ``text``: the text of the first choice. ``other_events``: the number of events that carried none of this text.
+    ``ended``: True if the user has the end of the answer, so that no text can follow. ``response_id``: the provider's
+    id of the answer; ``None`` if it sent none.
     ``reader_state``: what the reader of the next attempt needs from this one (ids, sequence numbers, open blocks).
     """
 

@@ -1,7 +1,6 @@
 """Define rules on the text of an answer, and their violations.
 
-The packages `guardrails`, `drift` and `structured` implement rules. The runtime evaluates them while the text streams,
-and acts on the violations.
+`l0.rules` implements the rules. The runtime evaluates them while the text streams, and acts on the violations.
 """
 
 from __future__ import annotations
@@ -25,14 +24,14 @@ class Severity(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Violation:
-    """A violation of a rule. ``at``: its position in characters of the answer. ``confidence``: 0 to 1.
+    """A violation of a rule. ``at``: its position in the answer, in characters. ``confidence``: 0 to 1.
 
-    ``families``: the kinds of the defect, as in `l0.rules.families.Family`; empty for rules of the user. ``passage``:
-    start and end of the text that it concerns, in characters; an end of ``None`` is the end of the answer. Findings
-    that share a family in overlapping passages are reported once.
+    ``families``: the kinds of defect, as in `l0.rules.families.Family`; empty for rules of the user. ``passage``: start
+    and end of the defective text, in characters; an end of ``None`` is the end of the answer. Violations that share a
+    family and have overlapping passages are reported once.
 
     ``message``: a description. ``quotes``: True if the message comes from a user's function and may quote the answer;
-    spans, logs and errors then carry `plain` instead.
+    spans, logs and errors then contain `plain` instead.
     """
 
     rule: str
@@ -58,14 +57,14 @@ class Violation:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ending:
-    """The end of an answer, for rules that evaluate the complete text. ``other``: True if the answer holds something
+    """The end of an answer, for rules that evaluate the complete text. ``other``: True if the answer contains something
     besides text, such as a tool call, a refusal or audio."""
 
     other: bool = False
 
 
 class Check(Protocol):
-    """One rule's state for one answer. It gets every character once, in order, in pieces of any size."""
+    """The state of one rule for one answer. It gets the text once and in order, in pieces of any size."""
 
     def feed(self, text: str) -> Sequence[Violation]:
         """Evaluate new text, in O(len(text)). Return each violation once, as soon as the text shows it."""
@@ -86,12 +85,13 @@ class Rule(Protocol):
 
     @property
     def severity(self) -> Severity:
-        """The severity of its worst violation."""
+        """The highest severity of its violations."""
         ...
 
     @property
     def span(self) -> int | None:
-        """The number of characters after a passage that can still change its result. ``None``: only the end decides."""
+        """The number of characters after a passage that can still change the result for it. ``None``: the rule decides
+        only at the end of the answer."""
         ...
 
     def check(self) -> Check:

@@ -6,8 +6,8 @@ from __future__ import annotations
 def well_formed(text: str) -> str:
     """Return the text with surrogate pairs joined to characters, and lone surrogates replaced by U+FFFD.
 
-    A lone surrogate, half of a character that was cut, cannot be encoded. One of them in an attribute makes an OTLP
-    exporter lose its complete batch.
+    A lone surrogate is half of a character, so no encoder accepts it. A single one in an attribute makes an OTLP
+    exporter lose a whole batch.
     """
     if text.isascii():  # the common case, without a copy
         return text
@@ -19,8 +19,8 @@ def well_formed(text: str) -> str:
 
 
 def one_line(text: str, longest: int) -> str:
-    """Return the text as part of one log line: at most ``longest`` characters, and none that ends the line or controls
-    a terminal."""
+    """Return the text for use in a log line: at most ``longest`` characters, without line breaks and without control
+    characters, which a terminal would execute."""
     text = well_formed(str(text))
     if not text.isprintable():
         text = "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in text)

@@ -1,8 +1,8 @@
 """Read metadata from answers without failing on unexpected values.
 
-An answer is read twice: its objects are built for the user, and its metadata is read (text, tokens, finish reasons,
-tool calls). The second must never disturb the first. So the functions here check the type of each value before it is
-used. The few places that catch any remaining exception call `log_unread`.
+L0 uses an answer twice: it builds the user's objects, and it reads metadata (text, tokens, finish reasons, tool calls).
+A failure to read metadata must not affect the user's objects. So these functions check the type of a value before its
+use. The few places that catch remaining exceptions call `log_unread`.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from .errors import raised
 
 _log = logging.getLogger("l0")
 _MAX_COUNT = 2**63 - 1
-"""The largest integer that the telemetry of a count can carry."""
+"""The largest integer of OTLP, which has 64 bits."""
 _NOTHING: Mapping[str, Any] = {}
 
 

@@ -1,4 +1,4 @@
-"""The keys of ``Policy.truncation``: base URLs, origins and hosts, in one spelling."""
+"""Normalize the keys of ``Policy.truncation``, which are base URLs, origins and hosts."""
 
 from __future__ import annotations
 
@@ -6,15 +6,15 @@ from collections.abc import Iterator
 from urllib.parse import SplitResult, urlsplit
 
 _DEFAULT_PORTS = {"": None, "http": 80, "https": 443}
-"""By scheme. A key without a scheme holds for both."""
+"""By scheme. A key without a scheme applies to both."""
 
 
-def truncation_key(given: object) -> str | None:
-    """Return a key as `matching_keys` spells it: ``scheme://host:port/path``, of which all but the host may be missing.
+def truncation_key(key: object) -> str | None:
+    """Return a key in the form that `matching_keys` yields: ``scheme://host:port/path``. Only the host is required.
 
-    The default port of the scheme and slashes at the end are left out. ``None``: the key never matches a base URL.
+    The result has no default port and no slash at the end. ``None``: the key never matches a base URL.
     """
-    scheme, divider, rest = given.strip().rpartition("://") if isinstance(given, str) else ("", "", "")
+    scheme, divider, rest = key.strip().rpartition("://") if isinstance(key, str) else ("", "", "")
     scheme = scheme.lower()
     url = _split(rest)
     if url is None or scheme not in _DEFAULT_PORTS or bool(divider) != bool(scheme):
@@ -27,26 +27,29 @@ def truncation_key(given: object) -> str | None:
 
 
 def matching_keys(base_url: str) -> Iterator[str]:
-    """Yield the keys that hold for a client's base URL, without its default port; the most specific one first."""
+    """Yield the keys that apply to a client's base URL, the most specific first. The URL has no default port."""
     scheme, _, rest = base_url.rpartition("://")
     address, slash, path = rest.rstrip("/").partition("/")
     url = _split(address)
     host = _host(url) if url is not None else address
-    for below in dict.fromkeys((slash + path, "")):
-        yield f"{scheme}://{address}{below}"
-        yield address + below
-        yield host + below
+    for suffix in dict.fromkeys((slash + path, "")):
+        yield f"{scheme}://{address}{suffix}"
+        yield address + suffix
+        yield host + suffix
 
 
 def _split(address: str) -> SplitResult | None:
-    """Return the parts of an address without a scheme; ``None`` if it has no host, or more than a base URL has."""
+    """Return the parts of an address without a scheme.
+
+    ``None`` if it has no host, or a part that base URLs do not have: port 0, a user name, a query or a fragment.
+    """
     try:
         url = urlsplit(f"//{address}")
-        more = url.port == 0 or url.username is not None or url.query or url.fragment
+        has_other_parts = url.port == 0 or url.username is not None or url.query or url.fragment
     except ValueError:  # a port that is not a number, a bracket that is not closed
         return None
-    unclear = not url.hostname or any(character.isspace() or character in "?#" for character in address)
-    return None if more or unclear else url
+    malformed = not url.hostname or any(character.isspace() or character in "?#" for character in address)
+    return None if has_other_parts or malformed else url
 
 
 def _host(url: SplitResult) -> str:

@@ -208,7 +208,8 @@ class SdkCalls:
         if hides(client, "request", self._patches.patched[index], self._patches.originals[index]):
             library = home(own).partition(".")[0]
             warn_caller(
-                _HIDDEN.format(library=library, client=type(client).__name__), past=(self._sdk.root, library, "typing")
+                _HIDDEN.format(library=library, client=type(client).__name__),
+                skipped_packages=(self._sdk.root, library, "typing"),
             )
 
     def _open_runtime_of(self, stream: Any) -> CallRuntime | None:

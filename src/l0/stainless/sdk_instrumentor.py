@@ -263,4 +263,4 @@ def _warn(message: str) -> None:
     with late_imports():
         from l0.model.caller_warning import warn_caller
     with suppress(Warning):
-        warn_caller(message, past=("importlib", "opentelemetry"))
+        warn_caller(message, skipped_packages=("importlib", "opentelemetry"))

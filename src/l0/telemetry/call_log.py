@@ -72,7 +72,7 @@ class CallLog:
             logging.raiseExceptions = reports
 
     def _emit(self, line: LogLine, ids: dict[str, str]) -> None:
-        caller = caller_line(past=tuple(LATE_SETTINGS.seen))
+        caller = caller_line(skipped_packages=tuple(LATE_SETTINGS.seen))
         record = _log.makeRecord(_log.name, line.level, caller.file, caller.line, line.text, (), None)
         for name, value in {**line.fields, **ids}.items():
             # Not `extra`: that raises if the application's own record factory sets the same name.
