@@ -3,8 +3,8 @@
     pip install 'l0-otel[anthropic]'
     python examples/agent.py
 
-A simulated provider breaks the call of a tool in the middle, and is overloaded once; each tool still runs exactly once.
-With a key, `ANTHROPIC_API_KEY=... python examples/agent.py --live` asks a real model.
+A simulated provider breaks a tool call in the middle, and is overloaded once; each tool still runs exactly once.
+With a key, `ANTHROPIC_API_KEY=... python examples/agent.py --live` calls a real model.
 """
 
 import sys
@@ -66,7 +66,7 @@ def agent(client: Anthropic) -> None:
 
 def main() -> None:
     """Run the agent with a real model, or with the simulator."""
-    # This preset delivers only complete answers. A failure at any point of one is invisible to the loop above.
+    # This preset delivers only complete answers, so L0 can retry any broken one before the loop above sees it.
     l0.instrument(l0.Policy.agent(), console=True)
     if "--live" in sys.argv:
         agent(Anthropic())

@@ -1,10 +1,10 @@
-"""Classify 500 reviews, 20 at a time, and report what was answered, what failed, and what it took.
+"""Classify 500 reviews, 20 at a time, and report the answers, the failures, and the cost of the retries.
 
     pip install 'l0-otel[openai]'
     python examples/batch.py
 
-A simulated provider fails a fifth of the requests; reviews that it refuses for good fail with their reason.
-With a key, `OPENAI_API_KEY=... python examples/batch.py --live` asks a real model (500 short calls).
+A simulated provider fails a fifth of the requests, and always refuses one review, which the report shows as failed.
+With a key, `OPENAI_API_KEY=... python examples/batch.py --live` calls a real model (500 short calls).
 """
 
 import asyncio
@@ -19,14 +19,14 @@ try:
 except ImportError as missing:
     sys.exit(f"{missing}. This example needs: pip install 'l0-otel[openai]'")
 
-AT_ONCE = 20
+CONCURRENCY = 20
 OPINIONS = ("It broke on the first day.", "Best purchase of the year.", "It does what it should.")
 REVIEWS = [f"Review {number}: {OPINIONS[number % 3]}" for number in range(1, 501)]
 
 
-async def classify(client: AsyncOpenAI, review: str, turn: asyncio.Semaphore) -> str:
+async def classify(client: AsyncOpenAI, review: str, limit: asyncio.Semaphore) -> str:
     """Return the answer in one word, or the reason why there is none: one bad review does not stop the batch."""
-    async with turn:
+    async with limit:
         try:
             completion = await client.chat.completions.create(
                 model="gpt-4o-mini",
@@ -42,9 +42,9 @@ async def classify(client: AsyncOpenAI, review: str, turn: asyncio.Semaphore) ->
 
 async def batch(client: AsyncOpenAI) -> None:
     """Classify all reviews, and print the report."""
-    turn = asyncio.Semaphore(AT_ONCE)
+    limit = asyncio.Semaphore(CONCURRENCY)
     async with client:
-        answers = await asyncio.gather(*(classify(client, review, turn) for review in REVIEWS))
+        answers = await asyncio.gather(*(classify(client, review, limit) for review in REVIEWS))
     for answer, count in Counter(answers).most_common():
         print(f"{count:5}  {answer}")
     print(l0.summary())  # how many calls were recovered, from what, and what that cost

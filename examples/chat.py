@@ -1,10 +1,10 @@
-"""Chat in the terminal: answers arrive word by word, and one that breaks is continued.
+"""Chat in the terminal: answers arrive word by word, and L0 continues an answer that breaks.
 
     pip install 'l0-otel[openai]'
     python examples/chat.py
 
 A simulated provider refuses the first request and breaks the second answer: the lines below an answer say what L0 did.
-With a key, `OPENAI_API_KEY=... python examples/chat.py --live` asks a real model. Ctrl-D ends the chat.
+With a key, `OPENAI_API_KEY=... python examples/chat.py --live` calls a real model. Ctrl-D ends the chat.
 """
 
 import sys
@@ -21,7 +21,7 @@ except ImportError as missing:
 
 
 def chat(client: OpenAI) -> None:
-    """Ask with the whole conversation each time, and print the answer as it arrives."""
+    """Send the whole conversation with each question, and print the answer as it arrives."""
     turns: list[ChatCompletionMessageParam] = []
     while question := read_question():
         turns.append({"role": "user", "content": question})
@@ -33,7 +33,7 @@ def chat(client: OpenAI) -> None:
                     answer += piece
             print()
         except APIError as error:  # also l0.StreamInterrupted: an answer that broke and could not be continued
-            print(f" [no more: {getattr(error, 'reason', error)}]")
+            print(f" [broken off: {getattr(error, 'reason', error)}]")
         if answer:
             turns.append({"role": "assistant", "content": answer})
         else:
@@ -50,7 +50,7 @@ def read_question() -> str:
 
 def main() -> None:
     """Chat with a real model, or with the simulator."""
-    # "exact" sends the request again and skips what is on the screen; if the new answer differs, the call fails.
+    # "exact" requests a broken answer again and skips what is on the screen; if the new answer differs, the call fails.
     l0.instrument(replace(l0.Policy.interactive(), resume="exact"), console=True)
     if "--live" in sys.argv:
         chat(OpenAI())

@@ -7,7 +7,7 @@
 `make example-fleet` does all of it. Then open the dashboards: http://localhost:3000, folder L0; traces are at
 http://localhost:16686. Without Docker, `l0 view` receives the spans too, and shows each call at http://127.0.0.1:4318.
 A simulated provider fails a fifth of the requests. With a key, `OPENAI_API_KEY=... python examples/fleet.py --live`
-asks a real model. If L0_FLEET=redis://localhost:6379/0 is set, the processes share one retry budget and one breaker.
+calls a real model. If L0_FLEET=redis://localhost:6379/0 is set, the processes share one retry budget and one breaker.
 """
 
 import os
@@ -32,7 +32,7 @@ PROCESSES, CALLS = 4, 25
 
 
 def call(client: OpenAI, question: str) -> str:
-    """Stream one answer, and return what became of it."""
+    """Stream one answer, and return its outcome in words."""
     try:
         stream = client.chat.completions.create(
             model="gpt-4o-mini", messages=[{"role": "user", "content": question}], stream=True
@@ -43,7 +43,7 @@ def call(client: OpenAI, question: str) -> str:
 
 
 def process(number: int) -> list[str]:
-    """Make the calls of one process, which instruments its SDKs itself, as each worker of a server does."""
+    """Instrument the SDKs of this process, as each worker of a server does, and make its calls."""
     # `budget` limits retries to a tenth of the traffic; `breaker` stops calls to a provider that is down.
     l0.instrument(l0.Policy(retry=l0.Retry(base_delay=0.2), budget=True, breaker=True), otlp=COLLECTOR)
     with OpenAI() as client:
@@ -51,18 +51,18 @@ def process(number: int) -> list[str]:
 
 
 def fleet() -> None:
-    """Make all calls, and print how they ended."""
+    """Make all calls, and print the number of each outcome."""
     with ProcessPoolExecutor(PROCESSES, get_context("spawn")) as pool:
-        results = Counter(result for share in pool.map(process, range(PROCESSES)) for result in share)
-    for result, count in results.most_common():
-        print(f"{count:5}  {result}")
+        outcomes = Counter(result for results in pool.map(process, range(PROCESSES)) for result in results)
+    for outcome, count in outcomes.most_common():
+        print(f"{count:5}  {outcome}")
 
 
 def main() -> None:
     """Check that the Collector listens; then call a real model, or the simulator."""
-    place = urlsplit(COLLECTOR)
+    address = urlsplit(COLLECTOR)
     try:
-        socket.create_connection((place.hostname or "localhost", place.port or 4318), timeout=5).close()
+        socket.create_connection((address.hostname or "localhost", address.port or 4318), timeout=5).close()
     except OSError as error:
         sys.exit(f"No Collector at {COLLECTOR} ({error}). Start it as this file's first lines say, or run `l0 view`.")
     # A dashboard's rates need several exports: one per second instead of one per minute.

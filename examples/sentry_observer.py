@@ -1,10 +1,10 @@
-"""Report LLM calls to Sentry: a breadcrumb per attempt, and an error for each call that nothing could recover.
+"""Report LLM calls to Sentry: a breadcrumb per attempt, and an error for each call that failed.
 
     pip install 'l0-otel[openai]' sentry-sdk
     SENTRY_DSN=... OPENAI_API_KEY=... python examples/sentry_observer.py
 
-Neither holds a prompt or an answer. Sentry's own integrations of openai and anthropic are off, as they would report the
-same failures again, with the local variables of the program: prompts, and the text received so far.
+Neither contains a prompt or an answer. Sentry's own integrations of openai and anthropic are off: they would report the
+same failures again, with the program's local variables, which hold prompts and the text received so far.
 """
 
 import sys

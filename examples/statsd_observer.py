@@ -18,7 +18,7 @@ import l0
 
 
 class StatsdObserver(l0.types.Observer):
-    """Counts every call. A datagram is sent without waiting; one that cannot be sent is dropped."""
+    """Counts every call. It sends datagrams without waiting, and drops those that cannot be sent."""
 
     def __init__(self, host: str = "localhost", port: int = 8125) -> None:
         family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_DGRAM)[0]

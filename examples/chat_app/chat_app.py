@@ -4,7 +4,7 @@
     python examples/chat_app/chat_app.py
 
 Then open http://127.0.0.1:8000. A simulated provider refuses the first request and breaks the second answer, and the
-page shows neither. With a key, `OPENAI_API_KEY=... python examples/chat_app/chat_app.py --live` asks a real model.
+page shows neither. With a key, `OPENAI_API_KEY=... python examples/chat_app/chat_app.py --live` calls a real model.
 """
 
 import json
@@ -28,7 +28,7 @@ try:
 except ImportError as missing:
     sys.exit(f"{missing}. This example needs: pip install 'l0-otel[openai]' fastapi uvicorn")
 
-# "exact" sends a request whose answer broke again, and skips what the browser has; if the new answer differs, it fails.
+# "exact" requests a broken answer again and skips what the browser has; if the new answer differs, the call fails.
 l0.instrument(replace(l0.Policy.interactive(), resume="exact"))
 chats: dict[str, list[Any]] = {}
 

@@ -1,11 +1,11 @@
-"""Tests of the chat application with cassettes: the requests to the provider, recorded once and played ever after.
+"""Tests of the chat application with cassettes: its requests to the provider were recorded once, and are played.
 
     pip install 'l0-otel[openai]' fastapi uvicorn httpx pytest
     pytest examples/chat_app
 
 They need no network and no key. `pytest --l0-record=once examples/chat_app` sends the requests of a new test, and
-`--l0-record=all` those of all tests. These were recorded from `l0 simulate`: `[[simulate: ...]]` in a message asks
-it for a fault.
+`--l0-record=all` those of all tests. These were recorded from `l0 simulate`, which sends a
+fault if a message has `[[simulate: ...]]`.
 """
 
 from collections.abc import Iterator
@@ -19,8 +19,8 @@ pytestmark = pytest.mark.l0_cassette
 
 @pytest.fixture
 def web(monkeypatch: pytest.MonkeyPatch) -> Iterator[TestClient]:
-    """Yield a client of the application. The SDK behind it needs a key; to play, any will do."""
-    monkeypatch.setenv("OPENAI_API_KEY", "sk-any-will-do-to-play")
+    """Yield a client of the application. The SDK requires a key, but recorded answers need no valid one."""
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-not-checked")
     chat_app.chats.clear()
     with TestClient(chat_app.app) as client:
         yield client

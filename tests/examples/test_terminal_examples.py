@@ -25,7 +25,7 @@ def test_chat_says_that_an_answer_broke_and_goes_on(sim: Simulator) -> None:
     sim.script("reset at_event=5", "text 'Something else, and enough of it to be compared.'", "ok")
     ended = run("chat.py", "--live", typed="Hello\nAgain\n", OPENAI_API_KEY="k", OPENAI_BASE_URL=sim.openai)
     assert ended.returncode == 0, ended.stderr
-    assert " [no more: " in ended.stdout
+    assert " [broken off: " in ended.stdout
     assert corpus.answers()["greeting"].text in ended.stdout
 
 
