@@ -24,10 +24,10 @@ from .variants import BARE, FULL, OWN, TITLES
 _ABSENT = "-"
 _METHOD = """\
 The simulated provider runs in its own process, and so does every variant: the bare SDK, L0, and each other library in
-its own environment with the same versions of the SDKs. Within each round the variants take turns, in every other round
-backwards, so that a busy machine is unfair to all alike. A figure is the CPU time of the variant's process relative to
-that of the bare SDK in the same round: the median of the rounds, with the lowest and the highest in brackets. L0 and
-the others report to an OpenTelemetry SDK whose exporters discard everything."""
+its own environment with the same versions of the SDKs. Within each round the variants take turns, and every
+other round reverses their order, so that a busy machine affects all of them alike. A figure is the CPU time of the
+variant's process relative to that of the bare SDK in the same round: the median of the rounds, with the lowest and the
+highest in brackets. L0 and the others report to an OpenTelemetry SDK whose exporters discard everything."""
 
 Rows = Iterable[Sequence[str]]
 Cell = Callable[[Spread | None], str]
