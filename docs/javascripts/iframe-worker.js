@@ -1,4 +1,5 @@
-// Pages that are opened from files may not start workers, and the search runs in one: run its script in a hidden frame.
+// A page that is opened from a file may not start a worker, but the search runs in one: run the worker's script in a
+// hidden frame instead.
 if (location.protocol === "file:") {
   window.Worker = window.IFrameWorker = class extends EventTarget {
     constructor(url) {
@@ -8,7 +9,7 @@ if (location.protocol === "file:") {
       document.body.append(frame)
       this.inner = frame.contentWindow
       this.inner.postMessage = data => this.dispatchEvent(new MessageEvent("message", { data }))
-      this.inner.importScripts = (...urls) => urls.reduce((loaded, one) => loaded.then(() => this.load(one)), Promise.resolve())
+      this.inner.importScripts = (...urls) => urls.reduce((loaded, url) => loaded.then(() => this.load(url)), Promise.resolve())
       this.loaded = this.load(url)
     }
 

@@ -45,7 +45,7 @@ after a part of it was delivered.
 
 A cell has the number of requests that the server received, the result for the user, and the class of the exception. It
 names dialects (`chat`, `completions`, `responses`, `messages`) if their results differ. An empty cell is the same as
-`off`. A fault that exists in some dialects only names them in parentheses.
+`off`. If a fault does not exist in every dialect, its row names those that have it, in parentheses.
 
 | result | meaning |
 |---|---|
