@@ -38,7 +38,7 @@ TOOLS: list[ToolParam] = [
 
 
 def run_tool(name: str, arguments: dict[str, object]) -> str:
-    """Do what the model asks for. Booking twice would be a real mistake."""
+    """Run a tool that the model calls. Booking twice would be a real mistake."""
     if name == "find_tables":
         return "Da Enzo: table for 4 at 20:00. Roscioli: table for 2 at 21:00."
     return f"Booked for {arguments['guests']} at {arguments['restaurant']}."
