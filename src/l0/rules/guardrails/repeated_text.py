@@ -140,7 +140,7 @@ class RepetitionCheck:
     def _follow(self, words: list[str], number: int) -> int:
         """Read words of a possible loop, up to the first that does not belong to it or exceeds the limit."""
         known, period = self._words, self._period
-        enough = max(_MIN_EXCESS_WORDS, period * (self._rule.times - 1))
+        enough = max(_MIN_EXCESS_WORDS, period * (self._rule.times - 1) + 1)
         for each in range(number, len(words)):
             known.append(words[each])
             if known[-1 - period] != words[each]:

@@ -80,6 +80,14 @@ def test_repetition_is_reported_soon_after_the_limit(period: int) -> None:
     assert allowed <= words_before <= allowed + 2 * 17 + period
 
 
+@pytest.mark.parametrize("period", [10, 20, 40, 100])
+def test_repetition_allows_exactly_its_times(period: int) -> None:
+    passage = " ".join(WORDS[:period]) + " "
+    assert not violations(RULE, passage * 4)
+    (found,) = violations(RULE, passage * 5)
+    assert found.at == len(passage * 4)
+
+
 def test_repetition_times_are_configurable() -> None:
     text = SONG * 9
     assert violations(Guardrails.repetition_rule(2), text)[0].at < violations(Guardrails.repetition_rule(6), text)[0].at
