@@ -6,9 +6,9 @@ take long runs in `regex` instead, which has a timeout; all others stay in `re`.
 Measured on Python 3.11 with the 69 bundled patterns on windows of 90 and of 1,200 characters of prose, in microseconds
 per pattern: `re` 1.6 and 23, `regex` with a timeout 2.1 and 8.1, RE2 1.8 and 3.7. RE2 is linear, but it has other
 semantics. A separate comparison of results used 95 patterns on 3,000 texts: RE2 rejected 7 (look-around,
-back-references, ``\u``) and found other places for 13 (its ``\b``, ``\w`` and ``\s`` only know ASCII, its ``$`` does
-not match before a final newline). `regex` accepted all, and differed for one: when it ignores case, ``i`` does not
-match the Turkish capital I with a dot.
+back-references, ``\u``), and its matches of 13 differed (its ``\b``, ``\w`` and ``\s`` only know ASCII, its ``$`` does
+not match before a final newline). `regex` accepted all. Its matches of one pattern differed: when it ignores case,
+``i`` does not match the Turkish capital I with a dot.
 """
 
 from __future__ import annotations
@@ -39,7 +39,8 @@ _MAX_STEPS = 10_000_000
 _ASSUMED_LENGTH = 1_000_000
 """Assumed length of a text without a length limit, in characters."""
 _MAX_AMBIGUOUS_REPEATS = 24
-"""Limit for repeats of an item that can match in several ways: the number of ways grows exponentially with them."""
+"""Limit for repeats of an item that can match in several ways: 2**24, the steps of 24 repeats with two ways each, are
+more than `_MAX_STEPS`."""
 _FLAGS = "AIMSX"
 """Flags that `re` and `regex` share, by their one-letter names."""
 _LITERAL_SYNTAX = re.compile(r"\\.|\{(?!\d+,?\d*\}|,\d*\})|\[:", re.DOTALL)
@@ -57,20 +58,20 @@ class OverrunError(Exception):
 class TimeBudget:
     """The time budget of one check. It starts with the first timed search. ``seconds``: the budget."""
 
-    __slots__ = ("_until", "seconds")
+    __slots__ = ("_deadline", "seconds")
 
     def __init__(self, seconds: float) -> None:
         self.seconds = seconds
-        self._until: float | None = None
+        self._deadline: float | None = None
 
-    def left(self) -> float:
+    def remaining_s(self) -> float:
         """Return the remaining seconds. Raises `OverrunError` if there are none."""
         now = perf_counter()
-        if self._until is None:
-            self._until = now + self.seconds
-        if now >= self._until:
+        if self._deadline is None:
+            self._deadline = now + self.seconds
+        if now >= self._deadline:
             raise OverrunError(self.seconds)
-        return self._until - now
+        return self._deadline - now
 
 
 class Match(Protocol):
@@ -122,14 +123,14 @@ class _Timed:
 
     def search(self, text: str, budget: TimeBudget, start: int = 0) -> Match | None:
         try:
-            found: Match | None = self._pattern.search(text, start, timeout=budget.left())
+            found: Match | None = self._pattern.search(text, start, timeout=budget.remaining_s())
             return found
         except TimeoutError:
             raise OverrunError(budget.seconds) from None
 
     def match(self, text: str, budget: TimeBudget, start: int, end: int) -> Match | None:
         try:
-            found: Match | None = self._pattern.match(text, start, end, timeout=budget.left())
+            found: Match | None = self._pattern.match(text, start, end, timeout=budget.remaining_s())
             return found
         except TimeoutError:
             raise OverrunError(budget.seconds) from None
@@ -187,13 +188,13 @@ def _ways(node: Node, size: float) -> float:
 
 
 def _ways_of_repeat(node: Repeat, size: float) -> float:
-    each = _paths(node.items, size)
+    ways_each = _paths(node.items, size)
     times = min(node.maximum, size)
-    if each <= 1:
+    if ways_each <= 1:
         return 1 if node.possessive else max(times - node.minimum, 0) + 1
     if times > _MAX_AMBIGUOUS_REPEATS:
         return inf
-    return sum(each**count for count in range(min(node.minimum, int(times)), int(times) + 1))
+    return sum(ways_each**count for count in range(min(node.minimum, int(times)), int(times) + 1))
 
 
 @lru_cache(maxsize=256)

@@ -1,4 +1,4 @@
-"""Define the families of findings: guardrails, drift detectors and schemas share them."""
+"""Define the families of findings, which guardrails, drift detectors and schemas share."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from enum import StrEnum
 class Family(StrEnum):
     """The kind of a defect in an answer. Rules that can find the same defect declare the same family.
 
-    Each rule lists its families with their severities in ``covers``, and each `Violation` carries its own in
-    ``families``. Of several findings of one family in one passage, only one is reported: see `FindingFilter`.
+    Each rule lists its families with their severities in ``covers``. Each `Violation` names its own families in
+    ``families``. If several findings in one passage share a family, only one is reported: see `FindingFilter`.
     """
 
     EMPTY = "empty"
@@ -21,7 +21,7 @@ class Family(StrEnum):
     SCHEMA = "schema"
     """The answer is JSON but does not match its schema."""
     MARKDOWN = "markdown"
-    """Markdown is open or broken."""
+    """Markdown is broken, or not closed."""
     LATEX = "latex"
     """LaTeX is not balanced."""
     META_COMMENTARY = "meta_commentary"
@@ -43,6 +43,6 @@ class Family(StrEnum):
     LOOP = "loop"
     """The answer repeats itself."""
     FILLER = "filler"
-    """The answer goes on without letters and digits."""
+    """The answer continues with no letters and digits, or with one short unit."""
     TONE = "tone"
     """The answer changes its register."""

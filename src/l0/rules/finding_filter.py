@@ -8,16 +8,17 @@ from typing import Generic, TypeVar
 
 from l0.model.rule import Rule, Severity, Violation
 
-Origin = TypeVar("Origin")
+Source = TypeVar("Source")
 _RANK = {severity: rank for rank, severity in enumerate(Severity)}
 
 
-class FindingFilter(Generic[Origin]):
-    """The findings of one answer. Two findings are the same defect if they share a family and their passages overlap.
+class FindingFilter(Generic[Source]):
+    """Filters the findings of one answer.
 
-    For each defect one finding is reported. Precedence: higher severity; then the earlier one; within one check, the
-    more specific rule. A warning waits for the end of the answer if another rule could
-    still report the same defect with a higher severity. Errors never wait. Findings without a family always pass.
+    Two findings are the same defect if they share a family and their passages overlap. Per defect, one finding is
+    reported: the one with the highest severity; among equals the earliest; within one check, that of the most specific
+    rule. A warning waits for the end of the answer if another rule could still report the same defect with a higher
+    severity. Errors never wait. Findings without a family always pass.
 
     The filter runs only when a rule has found something, so it costs nothing per token. ``rules``: all rules of the
     call.
@@ -28,12 +29,12 @@ class FindingFilter(Generic[Origin]):
     def __init__(self, rules: Sequence[Rule]) -> None:
         self._rules = rules
         self._reported: list[Violation] = []
-        self._waiting: list[tuple[Origin, Violation]] = []
+        self._waiting: list[tuple[Source, Violation]] = []
 
-    def admit(self, source: Origin, found: Sequence[Violation]) -> list[Violation]:
-        """Return the findings of one check that are to be reported now, in their order.
+    def admit(self, source: Source, found: Sequence[Violation]) -> list[Violation]:
+        """Return those findings of one check that are to be reported now, in their order.
 
-        ``source``: returned by `release` with each finding that waits.
+        ``source``: a value of the caller; `release` returns it with each finding that waits.
         """
         passed: set[int] = set()
         for violation in self._in_precedence(found):
@@ -48,17 +49,17 @@ class FindingFilter(Generic[Origin]):
                 passed.add(id(violation))
         return [violation for violation in found if id(violation) in passed]
 
-    def release(self) -> list[tuple[Origin, Violation]]:
+    def release(self) -> list[tuple[Source, Violation]]:
         """Return the findings that waited and that no other finding has replaced, each with its source."""
         waiting, self._waiting = self._waiting, []
         if not waiting:
             return []
-        first = {id(violation): source for source, violation in reversed(waiting)}
-        released: list[tuple[Origin, Violation]] = []
+        sources = {id(violation): source for source, violation in reversed(waiting)}  # the first source of each
+        released: list[tuple[Source, Violation]] = []
         for violation in self._in_precedence([violation for _, violation in waiting]):
             if not self._is_known(violation):
                 self._reported.append(violation)
-                released.append((first[id(violation)], violation))
+                released.append((sources[id(violation)], violation))
         return released
 
     def _in_precedence(self, found: Sequence[Violation]) -> Sequence[Violation]:
@@ -73,11 +74,11 @@ class FindingFilter(Generic[Origin]):
 
     def _can_be_surpassed(self, violation: Violation) -> bool:
         """Return True if another rule covers a family of this finding with a higher severity."""
-        own, rank = _rule_name(violation), _RANK[violation.severity]
+        own_rule, rank = _rule_name(violation), _RANK[violation.severity]
         return any(
             _RANK[severity] > rank and family in violation.families
             for rule in self._rules
-            if rule.name != own
+            if rule.name != own_rule
             for family, severity in getattr(rule, "covers", {}).items()
         )
 
@@ -87,13 +88,13 @@ def _rule_name(violation: Violation) -> str:
     return violation.rule.partition(".")[0]
 
 
-def same_defect(one: Violation, other: Violation) -> bool:
+def same_defect(first: Violation, second: Violation) -> bool:
     """Return True if two findings share a family and their passages overlap."""
-    if one.families.isdisjoint(other.families):
+    if first.families.isdisjoint(second.families):
         return False
-    one_start, one_end = _passage(one)
-    other_start, other_end = _passage(other)
-    return one_start < other_end and other_start < one_end
+    first_start, first_end = _passage(first)
+    second_start, second_end = _passage(second)
+    return first_start < second_end and second_start < first_end
 
 
 def _passage(violation: Violation) -> tuple[int, float]:

@@ -1,8 +1,7 @@
 """Parse a regular expression into a tree of a few kinds of nodes.
 
 The standard library's own parser does the work, so there is no second interpretation of patterns. It is private, but
-has kept its place since Python 3.11. This is the only module that knows its opcodes; one that it does not know becomes
-`Unknown`.
+has kept its place since Python 3.11. Only this module knows its opcodes; any other opcode becomes `Unknown`.
 """
 
 from __future__ import annotations
@@ -14,8 +13,8 @@ from dataclasses import dataclass
 from math import inf
 from typing import Any
 
-_WITHOUT_LIMIT = 1 << 20
-"""The parser writes a large number for a repeat without a limit."""
+_UNLIMITED_ABOVE = 1 << 20
+"""A maximum above this counts as no limit: the parser writes 4,294,967,295 for a repeat without one."""
 _CLASSES = {"NOT_LITERAL", "ANY", "CATEGORY", "RANGE", "NEGATE"}
 _REPEATS = {"MAX_REPEAT", "MIN_REPEAT", "POSSESSIVE_REPEAT"}
 
@@ -26,7 +25,7 @@ class RegexTreeError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Character:
-    """Exactly one character. ``code``: its code point, or ``None`` if it is one of a class without a short list."""
+    """Exactly one character. ``code``: its code point; ``None`` for any of a class, such as ``.`` or ``[a-z]``."""
 
     code: int | None = None
 
@@ -86,7 +85,7 @@ class BackReference:
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """One of two sequences, depending on an earlier group."""
+    """One of two sequences: ``then`` if an earlier group matched, else ``otherwise``."""
 
     then: Items
     otherwise: Items
@@ -134,7 +133,7 @@ def _items(parsed: Iterable[Any]) -> Items:
 def _node(code: str, value: Any) -> Node:
     if code in _REPEATS:
         minimum, maximum, items = value
-        limit = inf if maximum > _WITHOUT_LIMIT else maximum
+        limit = inf if maximum > _UNLIMITED_ABOVE else maximum
         return Repeat(_items(items), minimum, limit, possessive=code == "POSSESSIVE_REPEAT")
     match code:
         case "LITERAL":

@@ -1,7 +1,7 @@
 """Phrases and words that both the bundled patterns and the drift detectors search for, each written once.
 
-All other phrases of the two differ on purpose: a bundled pattern reports a single match anywhere, so it only holds set
-phrases; a detector weighs its matches by sentence and context, so it also holds weaker ones.
+Their other phrases differ on purpose. A bundled pattern reports every single match, so it contains set phrases only. A
+detector weighs its matches by sentence and context, so it also contains weaker phrases.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ SELF_REFERENCE = {
     "wissensstand": r"\bmein(?:em|es)? wissensstand\b",
     "entrenamiento": r"\bmis datos de entrenamiento\b",
 }
-"""Patterns by a word that every match contains, for lower-case text with straight apostrophes."""
+"""Patterns, each by a word that all its matches contain, for lower-case text with straight apostrophes."""
 NO_OPINIONS = r"\bi (?:do not|don't) have (?:any )?personal opinions\b"
 USER_ROLES = ("user", "human", "benutzer", "nutzer", "usuario")
 ASSISTANT_ROLES = ("assistant", "ai", "assistent", "asistente")

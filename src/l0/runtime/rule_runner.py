@@ -20,7 +20,7 @@ from l0.model.policy import GuardrailsPreset, Hold, Policy, PolicyError
 from l0.model.ports import Reader
 from l0.model.rule import Ending, Rule, Severity, Violation
 from l0.rules.finding_filter import FindingFilter
-from l0.rules.guardrails.inspection import Inspection, finals, widest
+from l0.rules.guardrails.inspection import Inspection, final_rules, widest_span
 
 from .requested_schema import NOTHING, RequestedSchemas, requested_schemas
 
@@ -63,7 +63,7 @@ def drift_of(policy: Policy) -> Rules:
 def window_of(policy: Policy, rules: Sequence[Rule]) -> int:
     """Return the characters that ``hold="verified"`` holds back: the widest window of the rules, or the policy's
     own."""
-    needed = widest(rules)
+    needed = widest_span(rules)
     given = policy.holding.window
     return given if given is not None else _WINDOW if needed is None else max(needed, 1)
 
@@ -81,11 +81,11 @@ def check_rules(policy: Policy) -> None:
     if policy.holding.until != "verified":
         return
     rules = [rule for rule in (*guardrails_of(policy), *drift_of(policy)) if rule.severity is not Severity.WARNING]
-    late = ", ".join(rule.name for rule in finals(rules))
+    late = ", ".join(rule.name for rule in final_rules(rules))
     if late:
         allowed = f'"message", because only the whole answer decides these rules: {late}; or rules that only warn'
         raise PolicyError("Policy.hold", "verified", allowed)
-    needed = widest(rules)
+    needed = widest_span(rules)
     given = policy.holding.window
     if needed is not None and given is not None and given < needed:
         raise PolicyError("Hold.window", given, f"at least {needed}, the window of the rules, or None for exactly that")
@@ -244,7 +244,7 @@ class RuleRunner:
             found_failure = self._judge(
                 group.cause, group.inspection.feed(text)
             )  # drift is reported even if another rule failed
-            group.inspection.was_whole()
+            group.inspection.count_all_as_final()
             failure = failure or found_failure
         if failure is not None:
             self.report_held()

@@ -14,14 +14,14 @@ from .segments import Segment
 class DriftFinding:
     """Drift that begins at ``at`` (an offset in characters of the answer). ``confidence``: 0 to 1.
 
-    ``families``: the families of this finding, if they are fewer than those of its detector. ``goes_on``: the drift
-    continues after the segment.
+    ``families``: the families of this finding, if they are fewer than those of its detector. ``continues``: the drift
+    does not end with its segment.
     """
 
     at: int
     confidence: float
     families: frozenset[Family] | None = None
-    goes_on: bool = False
+    continues: bool = False
 
 
 class Thresholds(Protocol):
@@ -49,18 +49,18 @@ class Detector(Protocol):
 
     def __init__(self, thresholds: Thresholds, /) -> None: ...
 
-    def take(self, segment: Segment) -> DriftFinding | None:
+    def read(self, segment: Segment) -> DriftFinding | None:
         """Read the next segment. Return a finding if it shows drift, else ``None``."""
         ...
 
 
 def confidence(value: float, threshold: float) -> float:
-    """Return the confidence for a value, rounded to 3 digits: 0.5 at the threshold, 1.0 at twice the threshold."""
+    """Return the confidence of a value, to 3 digits: 0.5 at the threshold, 1.0 from twice the threshold on."""
     return round(min(1.0, value / (2 * threshold)), 3)
 
 
 class CountWindow:
-    """Counts per segment over the last ``reach`` characters of the answer."""
+    """Keeps the counts of each segment in the last ``reach`` characters of the answer."""
 
     __slots__ = ("_counts", "_reach")
 
@@ -81,16 +81,16 @@ class CountWindow:
             removed_count += count
         return removed_size, removed_count
 
-    def densest(self, least_size: float, least_count: float) -> tuple[int, float]:
-        """Return the offset and density of the densest stretch that ends now; ``(0, 0.0)`` if there is none.
+    def densest(self, min_size: float, min_count: float) -> tuple[int, float]:
+        """Return the offset and density of the densest stretch up to the last segment; ``(0, 0.0)`` if there is none.
 
-        A stretch counts if its size and count reach ``least_size`` and ``least_count``.
+        Only stretches whose size and count reach ``min_size`` and ``min_count`` are compared.
         """
-        place, density, total, counted = 0, 0.0, 0.0, 0.0
+        place, density, total_size, total_count = 0, 0.0, 0.0, 0.0
         # Compares products instead of quotients, which avoids a division per segment.
         for at, size, count in reversed(self._counts):
-            total += size
-            counted += count
-            if total >= least_size and counted >= least_count and counted > density * total:
-                place, density = at, counted / total
+            total_size += size
+            total_count += count
+            if total_size >= min_size and total_count >= min_count and total_count > density * total_size:
+                place, density = at, total_count / total_size
         return place, density

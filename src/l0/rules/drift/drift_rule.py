@@ -43,10 +43,10 @@ class Drift:
     ``"error"`` also fails the attempt.
 
     Thresholds: ``window``: characters over which tone, hedging, entropy and Markdown are judged. ``repeats``: how often
-    in a row the same text must occur. ``hedges``: hedges per 100 characters. ``disorder``: rise of the share of
-    unlikely pairs of letters over the answer so far (0 to 1). The confidence is 0.5 at the threshold and 1 at twice the
-    threshold. The defaults were tuned on the development part of ``tests/quality/drift.jsonl``. Hedging, tone and meta
-    commentary support English, German and Spanish.
+    in a row the same text must occur. ``hedges``: hedges per 100 characters. ``disorder``: by how much the share of
+    unlikely pairs of letters exceeds that of the answer before (0 to 1). The confidence by ``repeats``, ``hedges`` and
+    ``disorder`` is 0.5 at the threshold and 1 from twice the threshold on. The defaults were tuned on the development
+    part of ``tests/quality/drift.jsonl``. Hedging, tone and meta commentary support English, German and Spanish.
 
     Raises `PolicyError` for an invalid field.
     """
@@ -75,7 +75,7 @@ class Drift:
             if not isinstance(count, int) or isinstance(count, bool) or count < minimum:
                 raise PolicyError(f"Drift.{name}", count, f"a whole number, {minimum} or more")
         for name, maximum in (("hedges", 100.0), ("disorder", 1.0), ("min_confidence", 1.0)):
-            _check_share(f"Drift.{name}", getattr(self, name), maximum)
+            _check_number(f"Drift.{name}", getattr(self, name), maximum)
         try:
             object.__setattr__(self, "severity", Severity(self.severity))
         except ValueError:
@@ -109,22 +109,22 @@ class Drift:
         return [(name, detector) for name, detector in _DETECTORS.items() if getattr(self, name)]
 
 
-def _check_share(field: str, value: object, maximum: float) -> None:
-    number = isinstance(value, int | float) and not isinstance(value, bool) and isfinite(value)
-    if not number or not 0 < value <= maximum:  # type: ignore[operator]  # mypy does not narrow `value` by `number`
+def _check_number(field: str, value: object, maximum: float) -> None:
+    is_number = isinstance(value, int | float) and not isinstance(value, bool) and isfinite(value)
+    if not is_number or not 0 < value <= maximum:  # type: ignore[operator]  # mypy does not narrow by `is_number`
         raise PolicyError(field, value, f"a number above 0, up to {maximum:g}")
 
 
 class DriftCheck:
     """Checks one answer for drift. A detector is removed after its first finding."""
 
-    __slots__ = ("_rule", "_segmenter", "_takes")
+    __slots__ = ("_readers", "_rule", "_segmenter")
 
     def __init__(self, rule: Drift) -> None:
         self._rule = rule
         self._segmenter = Segmenter()
         # Bound methods, since they are called for every segment.
-        self._takes = [(name, detector.take) for name, detector in rule.detectors().items()]
+        self._readers = [(name, detector.read) for name, detector in rule.detectors().items()]
 
     def feed(self, text: str) -> Sequence[Violation]:
         """Check the segments that ``text`` completes. Return one violation per type of drift found."""
@@ -138,17 +138,17 @@ class DriftCheck:
     def _judge(self, segments: Sequence[Segment]) -> list[Violation]:
         found: list[Violation] = []
         for segment in segments:
-            for name, take in self._takes:
-                finding = take(segment)
+            for name, read in self._readers:
+                finding = read(segment)
                 if finding and finding.confidence >= self._rule.min_confidence:
                     # A new list, since the loop still iterates over the old one.
-                    self._takes = [one for one in self._takes if one[0] != name]
+                    self._readers = [reader for reader in self._readers if reader[0] != name]
                     found.append(self._violation(name, finding, segment))
         return found
 
     def _violation(self, name: str, finding: DriftFinding, segment: Segment) -> Violation:
         detector = _DETECTORS[name]
-        end = None if finding.goes_on else segment.at + len(segment.text)
+        end = None if finding.continues else segment.at + len(segment.text)
         return Violation(
             rule=f"drift.{name}",
             message=detector.MESSAGE,

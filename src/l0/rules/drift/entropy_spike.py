@@ -17,6 +17,7 @@ from .detector import CountWindow, DriftFinding, Thresholds, confidence
 from .segments import Segment
 
 _MIN_PAIRS = 40
+"""Shortest stretch that is judged, in pairs."""
 _FOLLOWERS = {
     **dict.fromkeys("aeiou", "abcdefghijklmnopqrstuvwxyz"),
     "b": "aeiouylrsbtdjmnvhwgf",
@@ -50,34 +51,39 @@ _UNLIKELY = frozenset(
     + [(symbol, letter) for letter in _LETTERS for symbol in _SYMBOLS]
     + [(one, other) for one in _SYMBOLS for other in _SYMBOLS if one != other]
 )
+"""Letters that do not follow each other, two different symbols, and a letter beside a symbol, except before a ``!``."""
 _PAIRED_WITH_VOWELS = f"{_SYMBOLS}q".encode()
 """Characters that form an unlikely pair with a vowel."""
 _CONSONANTS = bytes(code if chr(code) in set(_LETTERS) - set("aeiou") else ord(" ") for code in range(256))
 """Table for `bytes.translate`: every character that is not a consonant becomes a blank."""
 _SUSPICIOUS = 0.08
+"""Share of unlikely pairs above which a segment is counted again without its notation."""
 _NOTATION = re.compile(
     r"`+[^`]*`*|\$[^$]*\$?|https?://\S+|</?\w[^>]*>|<\|[^|]*\|>|\S*\d\S*|\S*[a-z][A-Z]\S*|\S{25,}|\b[A-Z]{2,}\b|\S+[@#]\S+\.\w+"
 )
-"""Code, formulas, links, tags, keys and acronyms: they hold unlikely pairs in a correct text, too."""
+"""Code, formulas, links, tags, keys and acronyms: they contain unlikely pairs in correct text, too."""
 _CODE_LINE = ("    ", "\t", ">>> ", "$ ")
 _LATEX = re.compile(r"\\_|\\[a-zA-Z]{2,}|\\[()\[\]]")
 _MOJIBAKE = re.compile(r"[\u0120\u010a\u0109\u0122\u0123\ufffd]|[ÃÂÐÑâ][^\sA-Za-z]")
 """Text that was decoded with the wrong encoding, or byte by byte."""
 _MOJIBAKE_WEIGHT = 3
+"""One place with a wrong encoding counts as this many unlikely pairs."""
 _VOWELS = "aeiouyäöüáéíóú"
 _ASCII_VOWELS = _VOWELS.encode("ascii", "ignore")
 _FEW_VOWELS, _USUAL_VOWELS = 0.2, 0.35
+"""Share of vowels below which a text lacks vowels, and the share up to which they are missing."""
 _SCRIPTS = re.compile(
     r"([A-Za-zÀ-ɏ]+)|([Ͱ-Ͽ]+)|([Ѐ-ԯ]+)|([\u0590-\u08ff]+)|([\u0900-\u0eff]+)|([\u3040-\u30ff\u3400-\u9fff]+)|([\uac00-\ud7af]+)"
 )
 _FOREIGN = re.compile(r"[Ͱ-ԯ\u0590-\u0eff\u3040-\u9fff\uac00-\ud7af]")
 _MANY_SCRIPTS = 4
+"""Number of scripts in a segment from which changes between them count."""
 _SCRIPT_CHANGE_WEIGHT = 3
 """A change of script counts as this many unlikely pairs, since a word has many pairs but only one such change."""
 
 
 class EntropySpike:
-    """Compares the share of unlikely pairs in the densest part of the window with the share in all text before it."""
+    """Compares the share of unlikely pairs in the densest part of the window with that before the window."""
 
     MESSAGE: ClassVar[str] = "the answer turns into random characters"
     FAMILIES: ClassVar = frozenset({Family.GARBLED})
@@ -89,10 +95,10 @@ class EntropySpike:
         self._threshold = thresholds.disorder
         self._pairs = self._unlikely = 0.0
 
-    def take(self, segment: Segment) -> DriftFinding | None:
+    def read(self, segment: Segment) -> DriftFinding | None:
         if segment.code_language is not None or segment.text.startswith(_CODE_LINE):
             return None
-        pairs, unlikely = _count(segment.text, segment.lowered)
+        pairs, unlikely = _count_pairs(segment.text, segment.lowered)
         # The baseline holds only what has left the window, so that a spike does not raise its own threshold.
         past_pairs, past_unlikely = self._window.add(segment.at, pairs, unlikely)
         self._pairs += past_pairs
@@ -104,7 +110,7 @@ class EntropySpike:
         return DriftFinding(at=at, confidence=confidence(rate - baseline, self._threshold)) if rate > baseline else None
 
 
-def _count(text: str, lowered: str) -> tuple[float, float]:
+def _count_pairs(text: str, lowered: str) -> tuple[float, float]:
     """Return the number of pairs of a segment, and the weight of the unlikely ones."""
     unlikely = _unlikely(lowered)
     # Notation is removed only from suspicious segments: the pattern is slow, and most segments do not need it.
@@ -131,19 +137,19 @@ def _unlikely(lowered: str) -> float:
     # `bytes.translate` runs in C, unlike a loop over the characters; cached clusters cover most of the text.
     raw = lowered.encode()
     if len(raw.translate(None, _PAIRED_WITH_VOWELS)) == len(raw):
-        pairs = sum(map(_in_cluster, raw.translate(_CONSONANTS).decode().split()))
+        pairs = sum(map(_unlikely_in_cluster, raw.translate(_CONSONANTS).decode().split()))
     else:
         pairs = sum(map(_UNLIKELY.__contains__, pairwise(lowered)))
     return pairs + _missing_vowels(lowered, len(raw) - len(raw.translate(None, _ASCII_VOWELS)))
 
 
 @lru_cache(maxsize=1024)
-def _in_cluster(consonants: str) -> int:
+def _unlikely_in_cluster(consonants: str) -> int:
     return sum(map(_UNLIKELY.__contains__, pairwise(consonants)))
 
 
 def _missing_vowels(lowered: str, vowels: int) -> float:
-    """Return how many vowels are missing in a text of Latin letters with hardly any; 0.0 for an ordinary text."""
+    """Return how many vowels a text of Latin letters lacks, if it has hardly any; 0.0 for ordinary text."""
     if vowels > _FEW_VOWELS * len(lowered):
         return 0.0
     letters = sum(letter in _LETTERS for letter in lowered)
@@ -151,7 +157,7 @@ def _missing_vowels(lowered: str, vowels: int) -> float:
 
 
 def _script_changes(text: str) -> int:
-    """Count changes between scripts in a text that has many scripts and changes with most words; 0 otherwise."""
+    """Count the changes between scripts; 0 unless a text has many scripts and changes after most of its words."""
     if not _FOREIGN.search(text):
         return 0
     runs = list(_SCRIPTS.finditer(text))

@@ -45,14 +45,14 @@ class FormatCollapse:
 
     def __init__(self, _: Thresholds) -> None:
         self._started = False
-        self._data: _Json | _Xml | _Rows | None = None
-        self._roles: set[str] | None = set()
+        self._data: _Json | _Xml | _Rows | None = None  # the format in which the answer began; None: text
+        self._roles: set[str] | None = set()  # the roles that have had a turn
         self._sections = 0
 
-    def take(self, segment: Segment) -> DriftFinding | None:
+    def read(self, segment: Segment) -> DriftFinding | None:
         if not self._started and not segment.text.isspace():
             self._start(segment)
-        return (self._data.take(segment) if self._data else None) or self._leak(segment)
+        return (self._data.read(segment) if self._data else None) or self._leak(segment)
 
     def _start(self, segment: Segment) -> None:
         self._started = True
@@ -76,6 +76,7 @@ class FormatCollapse:
             return None
         if _SECTION.match(text.rstrip("\n")):
             self._sections += 1
+            # One heading alone stays below the default of `Drift.min_confidence`, and so does one role below.
             return DriftFinding(at=segment.at, confidence=min(0.9, 0.45 * self._sections), families=_LEAK)
         turn = _TURN.match(segment.lowered) if self._roles is not None else None
         if turn and self._roles is not None:
@@ -101,7 +102,7 @@ class _Json:
         self._stray = 0  # words outside of strings, in a row
         self._since = 0  # position of the first of them
 
-    def take(self, segment: Segment) -> DriftFinding | None:
+    def read(self, segment: Segment) -> DriftFinding | None:
         begin = 1 if self._escaped else 0
         self._escaped = False
         for token in _TOKEN.finditer(segment.text, begin):
@@ -132,7 +133,7 @@ class _Xml:
 
     __slots__ = ()
 
-    def take(self, segment: Segment) -> DriftFinding | None:
+    def read(self, segment: Segment) -> DriftFinding | None:
         prose = _AFTER_ELEMENT.search(segment.text)
         return DriftFinding(at=segment.at + prose.start(), confidence=0.7, families=_FORMAT) if prose else None
 
@@ -150,10 +151,10 @@ class _Rows:
     @staticmethod
     def separator(line: str) -> str:
         """Return the separator of the values in a line, or an empty string if there is none."""
-        found = max(",;\t", key=line.count)
-        return found if line.count(found) >= 2 and f"{found} " not in line and line.count(" ") <= 2 else ""
+        mark = max(",;\t", key=line.count)
+        return mark if line.count(mark) >= 2 and f"{mark} " not in line and line.count(" ") <= 2 else ""
 
-    def take(self, segment: Segment) -> DriftFinding | None:
+    def read(self, segment: Segment) -> DriftFinding | None:
         text = segment.text
         if self._rows and segment.starts_line and text.count(self._separator) == self._columns:
             self._rows += 1

@@ -12,6 +12,7 @@ from .segments import Segment, holds_quotation
 _MIN_CHARS = 120
 """Shortest stretch to judge, in characters: a single careful sentence is not drift."""
 _MIN_HEDGES = 4.0
+"""Fewest hedges in a stretch to judge."""
 
 _HEDGES = Phrases(
     {
@@ -121,7 +122,6 @@ _HEDGES = Phrases(
         "confundiendo": r"\bconfundiendo\b",
         "fuego": r"\bla mano en el fuego\b",
         "cabría": r"\bcabría (?:pensar|decir|suponer)\b",
-        "imagino": r"\bimagino\b",
         "saberlo": r"\bdifícil saberlo\b",
         "equivoque": r"\bme equivoque\b",
         "cualquiera": r"\bcualquiera sabe\b",
@@ -138,6 +138,7 @@ _HEDGES = Phrases(
 _MODALS = words("might could may könnte könnten dürfte wohl podría podrían")
 """Modal verbs. Careful writing uses them too, so each counts half, once per segment."""
 _SIGNS = _MODALS | _HEDGES.keys
+"""Every hedge contains one of these words."""
 
 
 class Hedging:
@@ -152,7 +153,7 @@ class Hedging:
         self._window = CountWindow(thresholds.window)
         self._threshold = thresholds.hedges
 
-    def take(self, segment: Segment) -> DriftFinding | None:
+    def read(self, segment: Segment) -> DriftFinding | None:
         if segment.code_language is not None:
             return None
         count = 0.0

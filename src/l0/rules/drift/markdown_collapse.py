@@ -14,7 +14,7 @@ from .markup_signs import Bold, Fence, Table, inline_signs
 from .segments import Segment
 
 _LONGEST_LINE = 2048
-"""Characters after which a line is evaluated although it has not ended."""
+"""Characters after which a line is evaluated before it has ended."""
 _ENOUGH = 1.8
 """Total weight of the signs in the window that gives a confidence of 0.5."""
 
@@ -38,7 +38,7 @@ class MarkdownCollapse:
         self._bold = Bold()
         self._fence = Fence()
 
-    def take(self, segment: Segment) -> DriftFinding | None:
+    def read(self, segment: Segment) -> DriftFinding | None:
         if not self._line:
             self._at = segment.at
         self._line += segment.text
@@ -46,10 +46,11 @@ class MarkdownCollapse:
             return None
         line, self._line = self._line.rstrip("\n"), ""
         if segment.code_language is None:
-            weight = self._table.take(line) + inline_signs(line)
-            weight += self._bold.take(line, new_block=self._at != self._end)
+            weight = self._table.read(line) + inline_signs(line)
+            # No segment is made for an empty line, so a gap before this line means a new block.
+            weight += self._bold.read(line, new_block=self._at != self._end)
         else:
-            weight = self._fence.take(line, segment.code_language)
+            weight = self._fence.read(line, segment.code_language)
         self._end = segment.at + len(segment.text)
         if not weight:
             return None

@@ -21,11 +21,11 @@ _SEPARATOR_ROW = re.compile(r"\s*\|?\s*:?-{2,}:?\s*(?:\|\s*:?-{2,}:?\s*)+\|?\s*$
 _LIST_ITEM = re.compile(r"\s*(?:[-*+]|\d{1,3}[.)]) ")
 _PROSE = re.compile(r"[^\W\d_a-z][^{};=<>]*[.:!?]$")
 _PROSE_WORDS = 7
-_MARKED = re.compile(r"#{2,6} [^\W\d_]|\*\*[^\W\d_][^*]*\*\*|\d\. \*\*")
-_PROGRAMS = words(
+_MARKUP = re.compile(r"#{2,6} [^\W\d_]|\*\*[^\W\d_][^*]*\*\*|\d\. \*\*")
+_PROGRAMMING_LANGUAGES = words(
     "python py javascript js jsx typescript ts tsx java c cpp c++ csharp go rust rs kotlin swift php ruby rb sql"
 )
-_LITERAL = re.compile(r'"""|' + r"'''|`|/\*|\*/|<<<?\w|=begin|=end")
+_MULTILINE_MARK = re.compile(r'"""|' + r"'''|`|/\*|\*/|<<<?\w|=begin|=end")
 
 
 class Table:
@@ -37,7 +37,8 @@ class Table:
         self._columns = 0
         self._framed = False
 
-    def take(self, line: str) -> float:
+    def read(self, line: str) -> float:
+        """Return the weight of a line: positive if it is a row that does not fit its table."""
         if "|" not in line:
             self._columns = 0
             return 0.0
@@ -58,7 +59,7 @@ class Bold:
     def __init__(self) -> None:
         self._open = False
 
-    def take(self, line: str, *, new_block: bool) -> float:
+    def read(self, line: str, *, new_block: bool) -> float:
         """Return the weight of a line: positive if it leaves bold text open, negative if it closes it."""
         if new_block or _LIST_ITEM.match(line):
             self._open = False
@@ -71,23 +72,23 @@ class Bold:
 class Fence:
     """Follows a code block in a programming language, and detects prose, headings and bold text in it."""
 
-    __slots__ = ("_literal",)
+    __slots__ = ("_in_multiline",)
 
     def __init__(self) -> None:
-        self._literal = False
+        self._in_multiline = False
 
-    def take(self, line: str, language: str) -> float:
+    def read(self, line: str, language: str) -> float:
         """Return the weight of a line of the block. ``language``: the name on the opening fence."""
         if line.lstrip().startswith(("```", "~~~")):
-            self._literal = False
+            self._in_multiline = False
             return 0.0
-        if language not in _PROGRAMS:
+        if language not in _PROGRAMMING_LANGUAGES:
             return 0.0
-        if len(_LITERAL.findall(line)) % 2:  # a multi-line string or comment begins or ends here
-            self._literal = not self._literal
-        elif not self._literal:
+        if len(_MULTILINE_MARK.findall(line)) % 2:  # a multi-line string or comment begins or ends here
+            self._in_multiline = not self._in_multiline
+        elif not self._in_multiline:
             prose = _PROSE.match(line) and len(line.split()) >= _PROSE_WORDS
-            return 0.8 if _MARKED.match(line) else 0.6 if prose else 0.0
+            return 0.8 if _MARKUP.match(line) else 0.6 if prose else 0.0
         return 0.0
 
 

@@ -17,8 +17,8 @@ _SURE, _LIKELY = 0.9, 0.65
 """Confidence of a phrase about the model itself, and of one about its task."""
 _OPENING = 0.5
 """Factor of the confidence in the first sentence of an answer."""
-_SENTENCE = 3
-"""Minimum number of different words in a sentence."""
+_MIN_WORDS = 3
+"""A segment with fewer different words is not a sentence."""
 
 # Matches "As an AI, I" and "as an AI model", but not "as an AI researcher" or "as an AI company we".
 _AI = (
@@ -131,10 +131,11 @@ _ANSWERING = Phrases(
     }
 )
 _SIGNS = _SELF.keys | _ANSWERING.keys
+"""Every phrase contains one of these words."""
 
 
 class MetaCommentary:
-    """Finds the first place where the model talks about itself.
+    """Finds the first place where the model talks about itself or its task.
 
     The first sentence counts half: the user may have asked the model about itself. Text in ``<think>`` tags is not
     part of the answer, and is ignored.
@@ -148,10 +149,10 @@ class MetaCommentary:
     def __init__(self, _: Thresholds) -> None:
         self._opened = self._thinking = False
 
-    def take(self, segment: Segment) -> DriftFinding | None:
+    def read(self, segment: Segment) -> DriftFinding | None:
         if "think>" in segment.lowered:
             self._thinking = "</think>" not in segment.lowered
-        if segment.code_language is not None or self._thinking or len(segment.words) < _SENTENCE:
+        if segment.code_language is not None or self._thinking or len(segment.words) < _MIN_WORDS:
             return None
         opening, self._opened = not self._opened, True
         if _SIGNS.isdisjoint(segment.words):

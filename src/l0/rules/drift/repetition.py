@@ -13,14 +13,14 @@ from ..families import Family
 from .detector import DriftFinding, Thresholds, confidence
 from .segments import Segment
 
-_KEPT = 64
+_KEPT_SEGMENTS = 64
 """Number of segments that are remembered, which limits the longest loop that can be found."""
 _MIN_CHARS = 12
 """A shorter segment (a brace, a number, a `yes.`) does not count as a repeat, but a new one ends a loop."""
 _MIN_WORDS, _MANY_WORDS = 8, 20
-"""Words of a run of repeats from which it counts by half, and from which it counts in full."""
+"""A run of repeats with at least the first number of words counts half; with at least the second, in full."""
 _FEW = 0.5
-"""A segment whose share of different words is below this is examined closely. Prose has 0.7 or more."""
+"""A segment with a greater share of different words is not examined. Prose has 0.7 or more."""
 _LONGEST_PERIOD = 12
 """Maximum number of words that a loop within one segment repeats."""
 _LETTERS = 16
@@ -47,7 +47,7 @@ class Repetition:
         self._run: list[str] = []
         """The repeated segments since the last new one."""
 
-    def take(self, segment: Segment) -> DriftFinding | None:
+    def read(self, segment: Segment) -> DriftFinding | None:
         text = segment.lowered.strip()
         words = segment.words
         if not words and not any(map(str.isalnum, text)):
@@ -58,12 +58,12 @@ class Repetition:
             and _LETTER_RUN.search(segment.text)
             and "`" not in segment.text
         ):
-            return DriftFinding(at=segment.at, confidence=0.9, goes_on=True)
+            return DriftFinding(at=segment.at, confidence=0.9, continues=True)
         needed = self._repeats * (1 if segment.code_language is None else _CODE_REPEATS)
         times = max(self._count_rounds(text, bool(words)), _count_loops(text, words)) / needed
         if times < 1:
             return None
-        return DriftFinding(at=segment.at, confidence=confidence(times, 1.0), goes_on=True)
+        return DriftFinding(at=segment.at, confidence=confidence(times, 1.0), continues=True)
 
     def _count_rounds(self, key: str, has_words: bool) -> float:
         """Return how often the segments since the last new segment have occurred, including the first time."""
@@ -72,10 +72,10 @@ class Repetition:
             self._run.clear()
         elif has_words and len(key) >= _MIN_CHARS:
             self._run.append(key)
-            del self._run[:-_KEPT]
+            del self._run[:-_KEPT_SEGMENTS]
         self._order.append(key)
         self._known[key] = times + 1
-        if len(self._order) > _KEPT:
+        if len(self._order) > _KEPT_SEGMENTS:
             oldest = self._order.popleft()
             self._known[oldest] -= 1
             if not self._known[oldest]:
@@ -83,11 +83,11 @@ class Repetition:
         return 1 + len(self._run) / len(set(self._run)) if self._run else 1.0
 
 
-def _count_loops(text: str, different: frozenset[str]) -> float:
+def _count_loops(text: str, distinct_words: frozenset[str]) -> float:
     """Return how often a segment repeats the same words in a row. A short run counts half: it may be intended."""
     # Counting blanks is cheaper than splitting, and ordinary text returns here.
     count = text.count(" ") + 1
-    if count < _MIN_WORDS or len(different) > _FEW * count:
+    if count < _MIN_WORDS or len(distinct_words) > _FEW * count:
         return 1.0
     words = text.split()
     best = 1.0

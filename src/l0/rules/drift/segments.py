@@ -33,7 +33,8 @@ class Segment(NamedTuple):
     ``at``: offset in the answer, in characters. ``starts_line``, ``ends_line``: true for the first and last segment of
     a line. ``code_language``: language of the surrounding code block (``""`` if it names none), or ``None`` outside of
     code; the fence lines belong to the block. ``quoted``: true if the segment begins inside quotation marks, or is part
-    of a Markdown block quote. ``lowered``: the text in lower case. ``longest_word``: its length, in letters.
+    of a Markdown block quote. ``lowered``: the text in lower case. ``words``: its different words, in lower case.
+    ``longest_word``: the length of the longest, in letters.
 
     This is a tuple for speed: one is made every few tokens.
     """
@@ -58,8 +59,8 @@ class Segmenter:
     __slots__ = ("_at", "_fence_mark", "_in_block_quote", "_language", "_line_start", "_quoted", "_tail")
 
     def __init__(self) -> None:
-        self._tail = ""
-        self._at = 0
+        self._tail = ""  # the beginning of the next segment
+        self._at = 0  # its offset in the answer
         self._line_start = True
         self._fence_mark = ""
         self._language = ""

@@ -19,6 +19,7 @@ _CONTRACTED = re.compile(r"\w['\u2019](?:t|re|ll|ve|m)\b")
 _WEAK = 0.34
 """Weight of a long noun, and of a contraction or an exclamation mark next to a casual word."""
 _LONG_WORD = 9
+"""Fewest letters of a noun that counts as formal because of its ending."""
 _MIN_BEFORE, _MIN_AFTER = 1.5, 2.5
 """Minimum weight of the words of a register before and after the shift."""
 _ENOUGH = 6.0
@@ -42,7 +43,7 @@ class ToneShift:
         self._window = thresholds.window
         self._counts: deque[_Count] = deque()
 
-    def take(self, segment: Segment) -> DriftFinding | None:
+    def read(self, segment: Segment) -> DriftFinding | None:
         if segment.code_language is not None:
             return None
         formal, casual = _formal(segment), _casual(segment)
@@ -53,7 +54,7 @@ class ToneShift:
             self._counts.popleft()
         return self._shift(segment.at)
 
-    def _shift(self, now: int) -> DriftFinding | None:
+    def _shift(self, end: int) -> DriftFinding | None:
         """Return a finding at the split of the window whose two parts differ most, or ``None``."""
         best: DriftFinding | None = None
         formal = sum(count[1] for count in self._counts)
@@ -63,7 +64,7 @@ class ToneShift:
         first = self._counts[0][0]
         formal_before = casual_before = 0.0
         for at, formal_here, casual_here in self._counts:
-            if at - first >= _MIN_CHARS and now - at <= self._window:
+            if at - first >= _MIN_CHARS and end - at <= self._window:
                 confidence = _certainty(formal_before, casual_before, formal - formal_before, casual - casual_before)
                 if confidence and (best is None or confidence > best.confidence):
                     best = DriftFinding(at=at, confidence=confidence)
@@ -93,5 +94,5 @@ def _certainty(formal: float, casual: float, formal_after: float, casual_after: 
     before, after = formal + casual, formal_after + casual_after
     if before < _MIN_BEFORE or after < _MIN_AFTER:
         return 0.0
-    apart = abs((formal - casual) / before - (formal_after - casual_after) / after) / 2
-    return round(apart * min(1.0, (before + after) / _ENOUGH), 3)
+    distance = abs((formal - casual) / before - (formal_after - casual_after) / after) / 2
+    return round(distance * min(1.0, (before + after) / _ENOUGH), 3)

@@ -1,7 +1,7 @@
 """Define the bundled patterns, in English, German and Spanish.
 
-Every expression has a bounded length and starts with a literal part, so it cannot backtrack far. A phrase that a good
-answer may contain is a warning; only a phrase that no answer should show is an error.
+Every expression has a bounded length, so it cannot backtrack far, and contains a literal, so the prefilter applies. A
+phrase that a good answer may contain is a warning; only a phrase that no answer should show is an error.
 """
 
 from __future__ import annotations

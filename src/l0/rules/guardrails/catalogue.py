@@ -30,7 +30,7 @@ class Guardrails(GuardrailsAliases):
     """Rules for ``Policy(guardrails=...)``: one rule, a list of rules, or a preset (a tuple of rules).
 
     ``severity`` is a `Severity` or its name: ``"warning"`` is only recorded, ``"error"`` fails the attempt, ``"fatal"``
-    ends the call. Every rule costs O(new text). Raises `PolicyError` for invalid arguments.
+    ends the call. The cost of a built-in rule grows with the new text only. Raises `PolicyError` for invalid arguments.
     """
 
     @staticmethod
@@ -89,12 +89,12 @@ class Guardrails(GuardrailsAliases):
 
     @staticmethod
     def repetition_rule(times: int = 4, *, severity: Severity | str = Severity.ERROR) -> Rule:
-        """Report a passage repeated more than ``times`` in a row, if the repeats add up to 30 words or more."""
+        """Report a passage that occurs more than ``times`` in a row, if the repeats have 30 words or more together."""
         return RepetitionRule(times=times, severity=_severity(severity))
 
     @staticmethod
     def stall_rule(limit: int = 600, *, severity: Severity | str = Severity.ERROR) -> Rule:
-        """Report more than ``limit`` characters of filler: no letters or digits, or one short repeated unit."""
+        """Report more than ``limit`` characters of filler: no letters and digits, or one short repeated unit."""
         return StallRule(limit=limit, severity=_severity(severity))
 
     @staticmethod
@@ -193,8 +193,8 @@ class Guardrails(GuardrailsAliases):
 @cache
 def _bundled_patterns(*, strict: bool = False, severity: Severity | None = None) -> PatternRule:
     """Return the rule of the bundled patterns. Cached, since compiling them takes a while."""
-    own = bundled_patterns.findings(strict=strict)
-    return pattern_rule([replace(each, severity=severity or each.severity) for each in own], name="pattern")
+    findings = bundled_patterns.findings(strict=strict)
+    return pattern_rule([replace(each, severity=severity or each.severity) for each in findings], name="pattern")
 
 
 def _severity(value: Severity | str) -> Severity:

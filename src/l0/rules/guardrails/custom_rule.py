@@ -10,9 +10,9 @@ from l0.model.policy import PolicyError
 from l0.model.rule import Ending, Severity, Violation
 
 TextFunction = Callable[[str], bool | str | None]
-"""Return the problem with a text as a message, or just ``True``.
+"""A function that returns the problem with a text: a message, or just ``True``.
 
-Return ``None``, ``False`` or ``""`` if there is none.
+``None``, ``False`` or ``""`` means that there is none.
 """
 
 
@@ -20,8 +20,8 @@ Return ``None``, ``False`` or ``""`` if there is none.
 class FunctionRule:
     """A rule that calls ``function`` with the complete answer at its end, or with parts of it while it streams.
 
-    Without a ``span`` the function gets the complete answer. With a ``span`` it gets parts of that many characters.
-    Neighbouring parts overlap by half a span, so any text of up to half a span is seen in one piece.
+    Without a ``span`` the function gets the complete answer. With a ``span``, in characters, it gets parts of that
+    length. Neighbouring parts overlap by half a span, so any text of up to half a span is seen in one piece.
 
     Only the first problem is reported; the function is not called again after it. Exceptions of the function never
     reach the user.

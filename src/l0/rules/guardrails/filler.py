@@ -1,6 +1,6 @@
 """Report filler: endless white space or punctuation, or one character or syllable over and over.
 
-Numbers are exempt: the decimals of a third are 3 without end.
+Numbers are exempt: the decimals of 1/3 are an endless row of 3s.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ from ..families import Family
 _FILLER = whitespace + punctuation + "\u00a0\u00b7\u2013\u2014\u2026\u2022\u2500\u2501\u2550\u3000\u200b\ufeff"
 """Characters that count as no content."""
 _BLOCK = 64
-"""Number of characters that are compared with themselves. Blocks begin at fixed offsets of the text."""
+"""Characters of a block. The text is checked block by block. Blocks begin at fixed offsets of the text."""
 _MAX_UNIT = 8
 """Maximum length of a repeated unit, in characters."""
 
-_BLANK = frozenset({Family.FILLER})
-_UNIT = frozenset({Family.FILLER, Family.LOOP})
+_BLANK_FAMILIES = frozenset({Family.FILLER})
+_UNIT_FAMILIES = frozenset({Family.FILLER, Family.LOOP})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,7 +44,7 @@ class StallRule:
     @property
     def covers(self) -> Mapping[Family, Severity]:
         """Return the severity of each family that the rule can report."""
-        return dict.fromkeys(_UNIT, self.severity)
+        return dict.fromkeys(_UNIT_FAMILIES, self.severity)
 
     def check(self) -> StallCheck:
         """Return the check of one answer."""
@@ -78,7 +78,7 @@ class StallCheck:
             return ()
         start = 0
         while len(part) - start >= _BLOCK:
-            found = self._block(part[start : start + _BLOCK])
+            found = self._check_block(part[start : start + _BLOCK])
             if found:
                 self._done = True
                 return found
@@ -88,21 +88,20 @@ class StallCheck:
 
     def finish(self, ending: Ending) -> Sequence[Violation]:  # noqa: ARG002 - other output does not excuse filler
         """Check the last block."""
-        return self._block(self._part) if self._part and not self._done else ()
+        return self._check_block(self._part) if self._part and not self._done else ()
 
-    def _block(self, block: str) -> Sequence[Violation]:
+    def _check_block(self, block: str) -> Sequence[Violation]:
         length, limit = self._length, self._rule.limit
         self._length += len(block)
         content = block.lstrip(_FILLER)
         blank_run = self._blank_run + len(block) - len(content)
         if blank_run > limit:
-            return self._violation(
-                "the text goes on without a letter or digit", length - self._blank_run + limit, _BLANK
-            )
+            at = length - self._blank_run + limit
+            return self._violation("the text goes on without a letter or digit", at, _BLANK_FAMILIES)
         self._blank_run = len(content) - len(content.rstrip(_FILLER)) if content else blank_run
         self._unit_run = self._unit_run + len(block) if content and _is_one_unit(block) else 0
         if self._unit_run > limit:
-            return self._violation("the text repeats one short unit", length, _UNIT)
+            return self._violation("the text repeats one short unit", length, _UNIT_FAMILIES)
         return ()
 
     def _violation(self, message: str, at: int, families: frozenset[Family]) -> Sequence[Violation]:
@@ -111,9 +110,9 @@ class StallCheck:
 
 
 def _is_one_unit(block: str) -> bool:
-    """Return True if a block is one short unit over and over, and not a number."""
+    """Return True if a block consists of one short unit over and over, and is not a number."""
     half = len(block) // 2
     period = block.find(block[:half], 1, half + _MAX_UNIT)
     if period < 0 or block[period:] != block[:-period]:
         return False
-    return not all(sign.isdecimal() or sign in _FILLER for sign in set(block))
+    return not all(char.isdecimal() or char in _FILLER for char in set(block))

@@ -20,13 +20,13 @@ _log = logging.getLogger("l0")
 Clock = Callable[[], float]
 
 
-def widest(rules: Sequence[Rule]) -> int | None:
+def widest_span(rules: Sequence[Rule]) -> int | None:
     """Return the widest span of all rules that have one, in characters; ``None`` if none has one."""
     return max((rule.span for rule in rules if rule.span is not None), default=None)
 
 
-def finals(rules: Sequence[Rule]) -> tuple[Rule, ...]:
-    """Return the rules that only the complete answer can decide."""
+def final_rules(rules: Sequence[Rule]) -> tuple[Rule, ...]:
+    """Return the rules whose check needs the complete answer."""
     return tuple(rule for rule in rules if rule.span is None)
 
 
@@ -106,7 +106,7 @@ class Inspection:
         self._runs += 1
         return found
 
-    def was_whole(self) -> None:
+    def count_all_as_final(self) -> None:
         """Count all time as final: the answer came in one piece and did not stream."""
         for each in self._all_checks:
             each.final, each.streaming = each.final + each.streaming, 0.0
@@ -120,15 +120,15 @@ class Inspection:
             times[each.name] = times_of_rule.plus(times.get(each.name))
         return times
 
-    def _disable(self, each: _RuleRun, error: Exception) -> None:
+    def _disable(self, failed: _RuleRun, error: Exception) -> None:
         # Build a new list: the caller may be iterating over the old one.
-        self._active_checks = [other for other in self._active_checks if other is not each]
-        each.runs = self._runs + 1
+        self._active_checks = [check for check in self._active_checks if check is not failed]
+        failed.runs = self._runs + 1
         if isinstance(error, OverrunError):
-            self.overrun.append(each.rule)
-            _log.warning("guardrail %s %s for one check, and is not run again for this call", each.name, error)
+            self.overrun.append(failed.rule)
+            _log.warning("guardrail %s %s for one check, and is not run again for this call", failed.name, error)
         else:
-            _log_failure(each.name)
+            _log_failure(failed.name)
 
 
 def _violations(result: Sequence[Violation]) -> Sequence[Violation]:

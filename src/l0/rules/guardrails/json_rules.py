@@ -31,8 +31,8 @@ _NO_JSON = frozenset({Family.JSON, Family.EMPTY})
 def json_rule(*, severity: Severity = Severity.ERROR) -> JsonRule:
     """Return a rule that requires that all JSON in an answer is valid and complete.
 
-    The rule ignores prose and fences around the JSON. An answer without JSON passes. Examples in a text pass as well:
-    JSON after prose with comments, or with dots for omitted parts.
+    The rule ignores prose and fences around the JSON. An answer without JSON passes. Examples for readers pass as well:
+    JSON that follows prose and contains comments, or dots for omitted parts.
     """
     return JsonRule(severity=severity)
 

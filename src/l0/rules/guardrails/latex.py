@@ -112,6 +112,7 @@ class LatexCheck:
             self._fence = fence[1].lower() if self._fence is None else None
         if fence or self._fence not in _CHECKED_LANGUAGES:
             return None
+        # A blank line ends a paragraph, and inline mathematics cannot continue in the next one.
         if self._stack and self._stack[-1].opener == r"\(" and not line.strip():
             return self._never_closed(self._stack[-1])
         if not ("\\" in line or "$$" in line or (self._stack and ("{" in line or "}" in line))):
@@ -126,9 +127,9 @@ class LatexCheck:
 
     def _token(self, token: re.Match[str], at: int) -> Violation | None:
         command, environment, side, bracket, dollars, brace = token.groups()
-        inside = self._stack[-1] if self._stack else None
-        if inside and inside.opener in _VERBATIM:
-            if command == "end" and environment == inside.opener:
+        innermost = self._stack[-1] if self._stack else None
+        if innermost and innermost.opener in _VERBATIM:
+            if command == "end" and environment == innermost.opener:
                 self._stack.pop()
             return None
         if command == "begin":
@@ -136,25 +137,25 @@ class LatexCheck:
         elif command == "end":
             return self._end(environment, at)
         elif dollars:
-            return self._close("$$", at) if inside and inside.opener == "$$" else self._open("$$", at)
+            return self._close("$$", at) if innermost and innermost.opener == "$$" else self._open("$$", at)
         elif bracket in _OPENER_OF:
             return self._close(_OPENER_OF[bracket], at)
         elif bracket:
             return self._open("\\" + bracket, at)
-        elif inside and side:
-            inside.sides += 1 if side == "left" else -1
-        elif inside and brace:
-            inside.braces += 1 if brace == "{" else -1
-            if inside.braces < 0:
-                return self._violation(f"a brace in {_description(inside)} closes nothing", at)
+        elif innermost and side:
+            innermost.sides += 1 if side == "left" else -1
+        elif innermost and brace:
+            innermost.braces += 1 if brace == "{" else -1
+            if innermost.braces < 0:
+                return self._violation(f"a brace in {_description(innermost)} closes nothing", at)
         return None
 
     def _open(self, opener: str, at: int) -> Violation | None:
-        # Text inside mathematics, such as \text{\(x\)}, may contain mathematics. Outside a group, the outer
-        # mathematics must be unclosed.
-        inside = self._stack[-1] if self._stack else None
-        if inside and not inside.environment and not inside.braces:
-            return self._never_closed(inside)
+        # Text inside mathematics, such as \text{\(x\)}, may contain mathematics. If it is not inside a group, the outer
+        # mathematics was never closed.
+        innermost = self._stack[-1] if self._stack else None
+        if innermost and not innermost.environment and not innermost.braces:
+            return self._never_closed(innermost)
         self._stack.append(_Open(opener, at, environment=False))
         return None
 
@@ -168,9 +169,9 @@ class LatexCheck:
     def _end(self, environment: str, at: int) -> Violation | None:
         if not self._stack:
             return self._violation("an environment is closed but was never opened", at)
-        inside = self._stack[-1]
-        if inside.opener != environment or not inside.environment:
-            return self._violation(f"{_description(inside)} is not closed before the end of another", at)
+        innermost = self._stack[-1]
+        if innermost.opener != environment or not innermost.environment:
+            return self._violation(f"{_description(innermost)} is not closed before the end of another", at)
         return self._check_closed(self._stack.pop())
 
     def _check_closed(self, closed: _Open) -> Violation | None:

@@ -1,4 +1,4 @@
-"""Split a streamed text into complete lines. Each line is returned once, when its end has come."""
+"""Split a streamed text into lines. Each line is returned once, as soon as it is complete."""
 
 from __future__ import annotations
 

@@ -27,10 +27,10 @@ _BOLD = re.compile(r"(?:^|(?<=[\s\"']))\*\*(?=[^\s*])")
 _BOLD_END = re.compile(r"(?<=[^\s*])\*\*(?![\w*])")
 _OPEN_LINK = re.compile(r"\]\([^()\s]*(?:\([^()\s]*\)[^()\s]*)*\Z")
 _BEGINS_ITEM = frozenset(" \t-*+0123456789")
-_STUB = re.compile(r"[ \t]*(?:#{1,6}|[-*+]|!?\[[^\]]{0,200})")
-_COUNT = re.compile(r"[ \t]*[0-9]{1,9}[.)]")
-_LONG = 4000
-"""Number of characters at the end of the last line that are checked for open markup."""
+_BARE_MARKER = re.compile(r"[ \t]*(?:#{1,6}|[-*+]|!?\[[^\]]{0,200})")
+_BARE_NUMBER = re.compile(r"[ \t]*[0-9]{1,9}[.)]")
+_CHECKED_END = 4000
+"""Characters at the end of the last line that are checked for open markup."""
 
 _FAMILIES = frozenset({Family.MARKDOWN})
 
@@ -61,11 +61,12 @@ class MarkdownRule:
 class MarkdownCheck:
     """The check of one answer, with its open blocks.
 
-    ``_columns``: number of columns of the table that the previous line belongs to. ``_counts``: number of the last list
-    item by its indent; ``None`` for a bullet.
+    ``_header``: cells of the previous line. ``_columns``: columns of the table that the previous line belongs to.
+    ``_numbers``: number of the last list item, by indent; ``None`` for a bullet. ``_blank``: the previous line was
+    empty.
     """
 
-    __slots__ = ("_blank", "_columns", "_counts", "_fence", "_fence_at", "_header", "_lines", "_rule", "_reported")
+    __slots__ = ("_blank", "_columns", "_fence", "_fence_at", "_header", "_lines", "_numbers", "_reported", "_rule")
 
     def __init__(self, rule: MarkdownRule) -> None:
         self._rule = rule
@@ -74,7 +75,7 @@ class MarkdownCheck:
         self._fence_at = 0
         self._header = 0
         self._columns = 0
-        self._counts: dict[int, int | None] = {}
+        self._numbers: dict[int, int | None] = {}
         self._blank = False
         self._reported: set[str] = set()
 
@@ -98,16 +99,16 @@ class MarkdownCheck:
     def finish(self, ending: Ending) -> Sequence[Violation]:  # noqa: ARG002 - other output does not complete Markdown
         """Check the last line, and return violations for open blocks and markup."""
         line, at = self._lines.rest(), self._lines.at
-        inside = bool(self._fence)
+        began_in_fence = bool(self._fence)
         if line:
             self._fences(line, at)
         if self._fence:
             message = "a code fence is never closed"
             return (self._violation(message, self._rule.severity, self._fence_at, None),)
         found: list[Violation] = []
-        if inside:
+        if began_in_fence:
             return found
-        end = _broken_end(line, in_table=bool(self._columns), in_list=bool(self._counts))
+        end = _broken_end(line, in_table=bool(self._columns), in_list=bool(self._numbers))
         if end:
             self._report(found, "end", end, at, at + len(line))
         elif line:
@@ -137,7 +138,7 @@ class MarkdownCheck:
             self._blank = True
             return
         elif line[0] == "#" or (self._blank and line[0] not in " \t"):
-            self._counts.clear()
+            self._numbers.clear()
         self._blank = False
 
     def _table(self, line: str, at: int, found: list[Violation]) -> None:
@@ -155,11 +156,12 @@ class MarkdownCheck:
 
     def _list(self, item: re.Match[str], at: int, found: list[Violation]) -> None:
         indent = len(item[1].expandtabs(4))
-        for deeper in [known for known in self._counts if known > indent]:
-            del self._counts[deeper]
+        for deeper in [known for known in self._numbers if known > indent]:
+            del self._numbers[deeper]
         number = int(item[3]) if item[3] else None
-        before = self._counts.get(indent)
-        self._counts[indent] = number
+        before = self._numbers.get(indent)
+        self._numbers[indent] = number
+        # A list may use one number for all items, and the next list may start again.
         if number is not None and before is not None and number not in {before, before + 1, 0, 1}:
             self._report(found, "list", f"a list goes from {before} to {number}", at, at + len(item.string))
 
@@ -180,10 +182,10 @@ class MarkdownCheck:
 
 def _broken_end(line: str, *, in_table: bool, in_list: bool) -> str | None:
     """Return a message if the last line leaves markup open, else ``None``."""
-    text = line.rstrip()[-_LONG:]
+    text = line.rstrip()[-_CHECKED_END:]
     if in_table and text.startswith("|") and not text.endswith("|"):
         return "the answer ends inside a table row"
-    if _STUB.fullmatch(text) or (in_list and _COUNT.fullmatch(text)):
+    if _BARE_MARKER.fullmatch(text) or (in_list and _BARE_NUMBER.fullmatch(text)):
         return "the answer ends with a Markdown marker without text"
     prose = _without_code(text)
     if prose is None:

@@ -1,10 +1,10 @@
 """Find patterns in a streamed text, independent of chunk boundaries, in time bounded by the new text.
 
-Whether a pattern matches at a position is decided once the text holds all characters that the pattern can read from
-there: its reach. Only that many old characters are searched again with new text. A pattern without a bound is limited
-to ``span`` characters; if it also has a negative condition on what follows, it is searched in the complete text, at its
-end. All patterns share `SEARCH_SECONDS` for each search; a check that needs more raises `OverrunError`. Each message is
-reported once.
+A match at a position is final once the text contains all characters that the pattern can read from there. Their number
+is the pattern's reach; that many old characters are searched again together with new text. An unbounded pattern gets
+``span`` as its reach. It is searched in the complete text instead, at its end, if more text could undo a match; so is a
+pattern with an unbounded look-behind. All patterns share `SEARCH_SECONDS` for each search; a check that needs more
+raises `OverrunError`. Each message is reported once.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ from .regex_analysis import PatternAnalysis, analyse
 SPAN = 256
 """Default limit for a match of an unbounded pattern, in characters."""
 _SLICE = 1024
-"""Number of characters searched at a time: it bounds the cost of a slow pattern on a long text."""
+"""Number of characters searched at a time, which bounds the cost of a slow pattern on a long text."""
 SEARCH_SECONDS = 0.1
 """Time budget for one search of all patterns of a rule, in seconds."""
 _PER_BUDGET = 50_000
-"""Number of characters per time budget: a text gets one for each that it fills, and at least one."""
+"""A text gets one time budget per this many characters, and at least one."""
 _EXTRA = "guardrails"
 
 
@@ -49,7 +49,7 @@ class _SearchedPattern:
     """A pattern that is searched while the text streams.
 
     ``number``: its index in `PatternRule.streamed`. ``reach``: number of characters from the start of a match that
-    decide it. ``bounded``: the pattern has that reach itself, instead of being limited to ``span``.
+    decide it. ``bounded``: the reach is that of the expression; if False, it is ``span``.
     """
 
     number: int
@@ -64,8 +64,8 @@ class PatternRule:
     """A rule that reports matches of many patterns. Made by `pattern_rule`.
 
     ``streamed``: patterns that are searched while the text streams. ``whole``: patterns that are searched at the end of
-    the text. ``kept``: number of characters that are searched again with new text: the longest reach, and those before
-    a match that patterns depend on.
+    the text. ``kept``: number of characters that are searched again with new text: the longest reach, plus the
+    characters before a match that a pattern reads.
     """
 
     name: str
@@ -89,12 +89,12 @@ def compiled(patterns: re.Pattern[str] | str | Iterable[re.Pattern[str] | str]) 
 
     Raises `PolicyError` for anything else, and for an empty text.
     """
-    given = [patterns] if isinstance(patterns, str | re.Pattern) else patterns
+    listed = [patterns] if isinstance(patterns, str | re.Pattern) else patterns
     allowed = "a str or a compiled regular expression on str, not empty, or several"
-    if not isinstance(given, Iterable):
+    if not isinstance(listed, Iterable):
         raise PolicyError("pattern_rule.patterns", patterns, allowed)
     found: list[re.Pattern[str]] = []
-    for each in given:
+    for each in listed:
         if isinstance(each, str) and each:
             found.append(re.compile(re.escape(each), re.IGNORECASE))
         elif isinstance(each, re.Pattern) and isinstance(each.pattern, str) and each.pattern:
@@ -112,17 +112,17 @@ def pattern_rule(findings: Sequence[PatternFinding], *, name: str, span: int | N
     whole: list[tuple[PatternFinding, Search]] = []
     context = 1
     for finding in findings:
-        known = analyse(finding.pattern)
-        unbounded = known.reach == inf
-        if span is None or (unbounded and known.can_be_undone) or known.lookbehind == inf:
+        analysis = analyse(finding.pattern)
+        unbounded = analysis.reach == inf
+        if span is None or (unbounded and analysis.can_be_undone) or analysis.lookbehind == inf:
             whole.append((finding, bounded(finding.pattern, inf, _EXTRA)))
             continue
-        streamed_patterns.append((finding, known, span if unbounded else int(known.reach)))
-        context = max(context, int(known.lookbehind))
+        streamed_patterns.append((finding, analysis, span if unbounded else int(analysis.reach)))
+        context = max(context, int(analysis.lookbehind))
     kept = max((reach for _, _, reach in streamed_patterns), default=0) + context
     streamed = [
-        _SearchedPattern(number, finding, bounded(finding.pattern, kept + _SLICE, _EXTRA), reach, known.reach < inf)
-        for number, (finding, known, reach) in enumerate(streamed_patterns)
+        _SearchedPattern(number, finding, bounded(finding.pattern, kept + _SLICE, _EXTRA), reach, analysis.reach < inf)
+        for number, (finding, analysis, reach) in enumerate(streamed_patterns)
     ]
     return PatternRule(
         name=name,
@@ -130,7 +130,7 @@ def pattern_rule(findings: Sequence[PatternFinding], *, name: str, span: int | N
         span=None if whole else max(each.reach for each in streamed),
         streamed=tuple(streamed),
         whole=tuple(whole),
-        prefilter=Prefilter([known.literals for _, known, _ in streamed_patterns]),
+        prefilter=Prefilter([analysis.literals for _, analysis, _ in streamed_patterns]),
         kept=kept,
         covers=_covers(findings),
     )
@@ -149,7 +149,7 @@ class PatternCheck:
     """The check of one answer.
 
     ``_kept``: the last characters of the text, which contain all undecided starts and the characters before them that
-    patterns depend on. ``_likely``: numbers of the patterns that may match there, with the length of the text when the
+    patterns read. ``_likely``: numbers of the patterns that may match there, with the length of the text when the
     prefilter found them.
     """
 
@@ -193,11 +193,11 @@ class PatternCheck:
             return ()
         likely = {number: at for number, at in self._likely.items() if before - at < self._kept_length}
         self._likely = likely | dict.fromkeys(candidates, self._length)
-        return self._search(window, self._likely, before, budget, over=False)
+        return self._search(window, self._likely, before, budget, at_end=False)
 
     def finish(self, ending: Ending) -> Sequence[Violation]:  # noqa: ARG002 - only text is searched
         """Search the undecided rest, and the complete text for patterns that need it."""
-        found = self._search(self._kept, self._candidates(self._kept), self._length, None, over=True)
+        found = self._search(self._kept, self._candidates(self._kept), self._length, None, at_end=True)
         whole = "".join(self._pieces or ())
         budget = _budget(whole)
         for finding, pattern in self._rule.whole:
@@ -207,7 +207,7 @@ class PatternCheck:
         return found
 
     def _search(
-        self, window: str, candidates: Iterable[int], before: int, budget: TimeBudget | None, *, over: bool
+        self, window: str, candidates: Iterable[int], before: int, budget: TimeBudget | None, *, at_end: bool
     ) -> list[Violation]:
         """Return the violations decided since the text had ``before`` characters, in the order of their decision."""
         budget = budget or TimeBudget(SEARCH_SECONDS)
@@ -217,7 +217,7 @@ class PatternCheck:
             streamed = self._rule.streamed[number]
             if streamed.finding.message in self._reported:
                 continue
-            last = inf if over else self._length - base - streamed.reach
+            last = inf if at_end else self._length - base - streamed.reach  # the last start that is decided
             place = _first_match(streamed, window, max(0, before - base - streamed.reach + 1), last, budget)
             if place is not None:
                 decided.append((base + place[0] + streamed.reach, number, base + place[0], base + place[1]))

@@ -1,7 +1,7 @@
 """Find the patterns that can match a text at all, in one pass for all patterns.
 
 Every match of most patterns contains a known literal. One automaton searches for the literals of all patterns at once;
-only patterns whose literal occurs are run. The prefilter is exact: `re` still decides, whatever finds the literals.
+only patterns whose literal occurs are run. The findings are the same as without it: `re` still decides each match.
 
 Measured with the 69 bundled patterns (881 literals) on windows of 90 characters of prose, one core, in microseconds per
 window: this prefilter with Aho-Corasick (`ahocorasick_rs`) 1.1; all patterns in a RE2 set 1.1; Hyperscan 0.6, after
@@ -16,13 +16,14 @@ from collections.abc import Callable, Collection, Sequence
 from functools import partial
 
 Hit = tuple[int, int, int]
-"""The number of a literal; the rest is not used."""
+"""The index of a literal, and the start and end of its occurrence, which are not used."""
 _BEGINNING = 4
+"""Number of first characters by which `_in_python` looks literals up."""
 _LONGEST = 8
 """Number of characters of a literal that are searched for.
 
-That many are selective enough (2 in 100 windows of clean text contain one, as with complete literals), and only that
-many have to be searched again with new text.
+So short a beginning is selective enough: 2 in 100 windows of clean text contain one, as many as contain a complete
+literal. With new text, only fewer old characters than this are searched again.
 """
 
 
@@ -54,7 +55,7 @@ def _best_engine(literals: Sequence[str]) -> Callable[[str], Sequence[Hit]]:
 
 
 def folded(text: str) -> str:
-    """Return the text in lower case. Letters that `re` treats as ASCII letters when it ignores case become those."""
+    """Return the text in lower case. Letters that `re` treats as ASCII letters when it ignores case become ASCII."""
     if text.isascii():
         return text.lower()
     return text.replace("\u0130", "i").lower().replace("\u0131", "i").replace("\u017f", "s")
@@ -63,7 +64,7 @@ def folded(text: str) -> str:
 class Prefilter:
     """A filter for patterns.
 
-    ``literals_by_pattern``: for each pattern, literals of which every match contains one; empty if unknown.
+    ``literals_by_pattern``: for each pattern, literals such that every match contains one of them; empty if unknown.
     ``overlap``: number of characters before a new text that must be searched together with it.
     """
 

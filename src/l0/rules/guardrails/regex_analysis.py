@@ -34,8 +34,8 @@ class PatternAnalysis:
 
     ``reach``: how many characters from a match's start suffice to decide that it matches; ``inf`` if unbounded.
     ``lookbehind``: number of characters before the start that the pattern reads. ``can_be_undone``: more text may undo
-    a match.
-    ``literals``: lower-case texts, one of which every match contains in some case; empty if none is known.
+    a match. ``literals``: lower-case texts such that every match contains one of them, in upper or lower case; empty if
+    unknown.
     """
 
     reach: float = inf
@@ -67,7 +67,7 @@ class _ReachWalker:
     """Walks a parsed pattern and adds up how far it reads."""
 
     def __init__(self) -> None:
-        self.lookbehind: float = 1
+        self.lookbehind: float = 1  # ``^`` and ``\b`` read the character before
         self.can_be_undone = False
 
     def widths(self, items: Items) -> tuple[float, float]:
@@ -108,7 +108,7 @@ class _ReachWalker:
         width, reach = self.widths(node.items)
         if not node.maximum:
             return 0, 0
-        before = 0 if not width else (node.maximum - 1) * width
+        before = 0 if not width else (node.maximum - 1) * width  # inf * 0 is not a number
         return before + width, before + reach
 
     def _lookaround(self, node: LookAround) -> tuple[float, float]:
@@ -121,7 +121,7 @@ class _ReachWalker:
 
 
 def _required_literals(items: Items) -> frozenset[str]:
-    """Return literals of which every match contains one. Of all such sets, take the most selective; empty if none."""
+    """Return the most selective set of literals such that every match contains one of them; empty if there is none."""
     found: list[frozenset[str]] = []
     run = frozenset({""})
     for node in items:
@@ -135,6 +135,7 @@ def _required_literals(items: Items) -> frozenset[str]:
 
 
 def _selectivity(literals: frozenset[str]) -> tuple[int, int]:
+    # The prefilter searches for 8 characters of a literal, so longer ones are not more selective.
     return min(8, *map(len, literals)), -len(literals)
 
 
@@ -182,13 +183,13 @@ def _sequence_texts(items: Items) -> frozenset[str] | None:
     return run
 
 
-def _union_if_all_known(each: Iterable[frozenset[str] | None]) -> frozenset[str] | None:
-    every = list(each)
-    known = [texts for texts in every if texts is not None]
-    return frozenset[str]().union(*known) if len(known) == len(every) else None
+def _union_if_all_known(alternatives: Iterable[frozenset[str] | None]) -> frozenset[str] | None:
+    listed = list(alternatives)
+    known = [texts for texts in listed if texts is not None]
+    return frozenset[str]().union(*known) if len(known) == len(listed) else None
 
 
 def _has_simple_case(code: int) -> bool:
-    """Return True if ignoring case means no more for this character than `prefilter.folded` covers."""
+    """Return True if `prefilter.folded` covers everything that matches this character when `re` ignores case."""
     letter = chr(code)
     return code < 0x80 or (0xC0 <= code <= 0xFF) or letter.lower() == letter.upper()

@@ -1,7 +1,7 @@
 """Report a loop: the same passage many times in a row, with nothing in between.
 
-Some repetition is normal in language, code and data. More than ``times`` in a row and 30 words is a loop: models fall
-into it and stay in it until their output limit.
+Some repetition is normal in language, code and data. A passage that occurs more than ``times`` in a row is a loop, if
+its repeats have 30 words or more together: a model that falls into a loop stays in it until its output limit.
 """
 
 from __future__ import annotations
@@ -25,17 +25,15 @@ _WORD = re.compile(rf"[{_SPACELESS}]|[^\W{_SPACELESS}]{{1,{_MAX_WORD}}}")
 _ASCII_SIGNS = bytes(code if chr(code).isalnum() or code == ord("_") else ord(" ") for code in range(128)).ljust(256)
 """Table for `bytes.translate`: characters that are not part of a word become blanks."""
 _MIN_EXCESS_WORDS = 30
-"""Words of a loop after its first round. Refrains and rows of equal numbers are shorter."""
+"""Fewest words of a loop after its first round. Refrains and rows of equal numbers are shorter."""
 _SHINGLE = 4
-"""Words that must recur before a passage counts as repeated."""
+"""Number of words in a row that are looked up. They must recur before a passage counts as repeated."""
 _DATA = frozenset({"null", "true", "false", "none", "nan", "na", "yes", "no", "x", "o"})
 _TEXT_BLOCK = 64
 """Characters that are split into words at a time while nothing repeats."""
 _BATCH = 17
-"""Words from one mark to the next. Words between marks are not remembered.
-
-A prime, so it does not align with a loop.
-"""
+"""Every so many words a mark is set; only the `_SHINGLE` words at marks are remembered. So a loop may be found up to
+two batches late. The number is a prime, so that marks do not align with a loop."""
 _MAX_PERIOD = 2048
 """Words of the longest passage whose repetition is detected."""
 _KEPT_WORDS = 2 * _MAX_PERIOD
@@ -46,7 +44,7 @@ _FAMILIES = frozenset({Family.LOOP})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RepetitionRule:
-    """A rule against loops. ``times``: how often a passage may occur in a row; the next occurrence is a violation."""
+    """A rule against loops. ``times``: how often a passage may occur in a row; one more occurrence is a violation."""
 
     times: int = 4
     severity: Severity = Severity.ERROR
@@ -188,7 +186,7 @@ class RepetitionCheck:
         self._seen = {shingle: place for shingle, place in self._seen.items() if place >= self._dropped}
 
     def _is_loop(self) -> bool:
-        """Return false for data, which may repeat without limit: a matrix of zeros is valid content."""
+        """Return False for data, which may repeat without limit: a matrix of zeros is valid content."""
         passage = self._words[-self._period :]
         return any(word.isidentifier() and word.lower() not in _DATA for word in passage)
 

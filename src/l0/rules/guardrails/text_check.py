@@ -11,7 +11,7 @@ from .inspection import Inspection
 
 
 def check_text(text: str, rules: Sequence[Rule]) -> tuple[Violation, ...]:
-    """Return the violations of a complete text, in its order; each defect once, as in a call."""
+    """Return the violations of a complete text, sorted by position. As in a call, each defect is reported once."""
     inspection = Inspection(rules)
     findings: FindingFilter[None] = FindingFilter(rules)
     found = findings.admit(None, inspection.feed(text))

@@ -23,7 +23,7 @@ class ZeroOutputRule:
 
     severity: Severity = Severity.ERROR
     name: str = "zero_output"
-    span: int | None = 0  # text never has to be held back for this rule: while it is violated, no text is visible
+    span: int | None = 0  # text is never held back for this rule: while it is violated, no text is visible
 
     specificity: ClassVar[int] = 4
 
@@ -38,7 +38,7 @@ class ZeroOutputRule:
 
 
 class ZeroOutputCheck:
-    """The check of one answer: it remembers if any visible character came."""
+    """The check of one answer: it remembers whether any character was visible."""
 
     __slots__ = ("_rule", "_has_output")
 

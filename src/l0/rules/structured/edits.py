@@ -8,7 +8,7 @@ from enum import StrEnum
 
 
 class EditKind(StrEnum):
-    """The kind of an edit. The set is bounded, since kinds become values of a span attribute."""
+    """The kind of an edit."""
 
     PROSE = "prose"
     """Text around the JSON was removed."""
@@ -27,7 +27,7 @@ class EditKind(StrEnum):
     BARE_KEY = "bare_key"
     """Quotes were added to a key."""
     WORD = "word"
-    """A literal of another language was replaced: ``True``, ``None``, ``NaN`` (by null)."""
+    """A literal of another language was replaced: ``True`` by true, ``None`` and ``NaN`` by null."""
     NUMBER = "number"
     """A number in another notation was rewritten: ``+1``, ``.5``, ``1.``."""
     CONTROL_CHARACTER = "control_character"
@@ -47,7 +47,7 @@ class EditKind(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Edit:
-    """One edit. ``at``: number of characters of the given text before it. ``removed``: number of removed characters.
+    """One edit. ``at``: its position in the given text. ``removed``: number of removed characters from there on.
 
     ``inserted``: text that replaces them.
     """

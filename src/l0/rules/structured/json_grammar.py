@@ -57,11 +57,11 @@ def _table() -> tuple[list[_Moves], dict[int, str]]:
     moves[NEXT] = {",": COMMA, "}": CLOSE, "]": CLOSE}
     moves[STRING] = {'"': AFTER, "\\": STRING_ESCAPE}
     moves[NAME] = {'"': COLON, "\\": NAME_ESCAPE}
-    for text, escape in ((STRING, STRING_ESCAPE), (NAME, NAME_ESCAPE)):
-        moves[escape] = dict.fromkeys('"\\/bfnrt', text)
+    for content, escape in ((STRING, STRING_ESCAPE), (NAME, NAME_ESCAPE)):
+        moves[escape] = dict.fromkeys('"\\/bfnrt', content)
         first = len(moves)
         moves[escape]["u"] = first
-        moves.extend(dict.fromkeys(_HEX, state) for state in (first + 1, first + 2, first + 3, text))
+        moves.extend(dict.fromkeys(_HEX, state) for state in (first + 1, first + 2, first + 3, content))
         errors.update(dict.fromkeys((escape, *range(first, first + 4)), "an invalid escape"))
     moves[MINUS] = {"0": ZERO, **dict.fromkeys("123456789", DIGITS)}
     moves[ZERO] = {**after, **exponent, ".": POINT}
@@ -94,7 +94,7 @@ _characters = re.compile(r'[^"\\\x00-\x1f]*+').match
 _digits = re.compile(r"[0-9]*+").match
 
 SKIPS: list[Callable[[str, int], re.Match[str] | None] | None] = [None] * len(MOVES)
-"""Text that each state skips without a change: blanks, string content, digits."""
+"""For each state, a matcher of the text that does not change it: blanks, string content, digits."""
 SKIPS[: END + 1] = [_blanks] * (END + 1)
 SKIPS[STRING] = SKIPS[NAME] = _characters
 SKIPS[DIGITS] = SKIPS[FRACTION] = SKIPS[POWER] = _digits

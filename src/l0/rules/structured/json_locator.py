@@ -16,16 +16,17 @@ from dataclasses import dataclass
 from .json_candidate import CandidateVerdict, JsonCandidate
 
 _REACH = 8
-"""Number of characters before a place that decide if a line or a value may begin there."""
+"""Number of characters before a place that decide whether a line or a value may begin there."""
 _FENCE_LINE = 100
-"""Maximum number of characters to wait for until the line that opens a fence is complete."""
+"""Maximum length of a line that opens a fence, in characters: the search waits until it is complete."""
 
 _mark = re.compile(r"[`~{\[]").search
 _code_mark = re.compile(r"[`~]").search
 _inline_mark = re.compile(r"[`\n]").search
 _run = re.compile(r"`++|~++").match
 _non_blank = re.compile(r"[^ \t\r\n]").search
-_BEGINNERS = "\n:.!?>" + "\uff1a\u3002\uff01\uff1f"  # Chinese and Japanese use full-width signs
+_MAY_PRECEDE = "\n:.!?>" + "\uff1a\u3002\uff01\uff1f"
+"""In prose, JSON may begin only after one of these; Chinese and Japanese use full-width signs."""
 _EXAMPLE = ("//", "/*", "#", "...", "\u2026", "<")
 """Beginnings that only examples contain: comments, dots for omitted parts, and names in place of values."""
 UNTERMINATED = "the answer ends before its JSON is complete"
@@ -42,7 +43,7 @@ class Flaw:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JsonSpan:
-    """JSON in an answer. ``end``: ``None`` if it is broken. ``firm``: it cannot be prose."""
+    """JSON in an answer. ``end``: ``None`` if it is broken or incomplete. ``firm``: it cannot be prose."""
 
     start: int
     end: int | None
@@ -52,7 +53,7 @@ class JsonSpan:
 class JsonLocator:
     """The search in one answer. It stops at the first flaw.
 
-    ``found`` is called for every value, complete or not. ``examples``: ignore errors in examples, that is, in JSON
+    ``on_value`` is called for every value, complete or not. ``examples``: ignore errors in examples, that is, in JSON
     after prose.
     """
 
@@ -64,7 +65,7 @@ class JsonLocator:
         "_examples",
         "_fence",
         "_flaw",
-        "_found",
+        "_on_value",
         "_outer_mode",
         "_lead",
         "_mode",
@@ -73,8 +74,8 @@ class JsonLocator:
         "_ticks",
     )
 
-    def __init__(self, found: Callable[[JsonSpan], None] | None = None, *, examples: bool = False) -> None:
-        self._found = found
+    def __init__(self, on_value: Callable[[JsonSpan], None] | None = None, *, examples: bool = False) -> None:
+        self._on_value = on_value
         self._examples = examples
         self._start = 0  # place of the candidate in the answer
         self._outer_mode = self._mode = JsonLocator._prose
@@ -124,11 +125,11 @@ class JsonLocator:
             case CandidateVerdict.OPEN:
                 self._notify(None)
                 return Flaw(reason=UNTERMINATED, at=self._offset + len(self._carry))
-            case CandidateVerdict.WHOLE:
+            case CandidateVerdict.COMPLETE:
                 self._notify(self._offset)
         return None
 
-    # Modes: each method reads some of the text from `at` on, and returns the place where the next one goes on. If it
+    # Modes: each method reads some of the text from `at` on, and returns the place from which the next one reads. If it
     # needs more text to decide, it keeps the rest for the next call (`_wait`).
 
     def _prose(self, text: str, at: int) -> int:
@@ -141,7 +142,7 @@ class JsonLocator:
         self._has_content = not lead
         if text[place] in "[{":
             self._has_content = True
-            if not lead and self._text_before(text, place).rstrip(" \t*_")[-1:] not in _BEGINNERS:
+            if not lead and self._text_before(text, place).rstrip(" \t*_")[-1:] not in _MAY_PRECEDE:
                 return place + 1
             self._start_candidate(JsonCandidate(lead=lead), place)
             return place
@@ -152,7 +153,7 @@ class JsonLocator:
         run = _run(text, at)[0]  # type: ignore[index]  # the place was found by its first character
         fence = len(run) >= 3 and self._line_begins(text, at)
         line_end = text.find("\n", at, at + _FENCE_LINE) if fence else -1
-        if self._runs_on(text, at, run) or (fence and line_end < 0 and len(text) - at < _FENCE_LINE):
+        if self._may_continue(text, at, run) or (fence and line_end < 0 and len(text) - at < _FENCE_LINE):
             return self._wait(text, at)
         self._has_content = True
         if fence and line_end >= 0:
@@ -182,7 +183,7 @@ class JsonLocator:
             self._mode = JsonLocator._prose
             return place
         run = _run(text, place)[0]  # type: ignore[index]  # as above
-        if self._runs_on(text, place, run):
+        if self._may_continue(text, place, run):
             return self._wait(text, place)
         if len(run) == self._ticks:
             self._mode = JsonLocator._prose
@@ -195,7 +196,7 @@ class JsonLocator:
             return len(text)
         place = found.start()
         run = _run(text, place)[0]  # type: ignore[index]  # as above
-        if self._runs_on(text, place, run):
+        if self._may_continue(text, place, run):
             return self._wait(text, place)
         if self._closes(run) and self._line_begins(text, place):
             self._mode = self._outer_mode = JsonLocator._prose
@@ -206,7 +207,7 @@ class JsonLocator:
         return self._value_or_end(text, at, JsonCandidate(firm=True))
 
     def _unnamed(self, text: str, at: int) -> int:
-        """Read a fence without a language. It is JSON if it begins like JSON; for examples, only if it proves to be."""
+        """Read a fence without a language: JSON if it begins like JSON. An example must also prove to be JSON."""
         return self._value_or_end(text, at, JsonCandidate(lead=self._lead or not self._examples))
 
     def _value_or_end(self, text: str, at: int, candidate: JsonCandidate) -> int:
@@ -232,7 +233,7 @@ class JsonLocator:
         verdict = candidate.verdict
         if verdict is CandidateVerdict.OPEN:
             return at
-        if verdict is CandidateVerdict.WHOLE:
+        if verdict is CandidateVerdict.COMPLETE:
             self._notify(self._offset + at)
             self._mode = JsonLocator._after
         elif verdict is CandidateVerdict.PROSE:
@@ -269,8 +270,8 @@ class JsonLocator:
         return at
 
     def _notify(self, end: int | None) -> None:
-        if self._found is not None:
-            self._found(JsonSpan(start=self._start, end=end, firm=self._candidate.firm))
+        if self._on_value is not None:
+            self._on_value(JsonSpan(start=self._start, end=end, firm=self._candidate.firm))
 
     def _wait(self, text: str, at: int) -> int:
         """Keep the rest until more text comes."""
@@ -285,7 +286,7 @@ class JsonLocator:
         """Return True if only blanks and list or quotation marks precede the place in its line."""
         return not self._text_before(text, place).rpartition("\n")[2].strip(" \t>-*+.)0123456789")
 
-    def _runs_on(self, text: str, place: int, run: str) -> bool:
+    def _may_continue(self, text: str, place: int, run: str) -> bool:
         """Return True if the run may continue in the next text."""
         return place + len(run) == len(text) and len(run) < _FENCE_LINE
 

@@ -1,7 +1,7 @@
 """Repair one JSON value that does not parse, from its first bracket on: find its end and the edits that fix it.
 
-It reads like a tolerant parser and records an edit for everything it tolerates. Text that it understands stays
-unchanged, character for character. If two readings are possible it gives up.
+The repairer reads like a tolerant parser, and records an edit for everything that JSON does not allow. All other text
+stays unchanged, character for character. If two readings are possible, the repairer gives up.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ _WORDS = {
 
 
 class UnclearError(ValueError):
-    """No repair is known, or more than one. ``reason``: an explanation. ``at``: place in the text."""
+    """No repair is known, or more than one. ``reason``: a phrase. ``at``: position of the defect in the text."""
 
     def __init__(self, reason: str, at: int) -> None:
         super().__init__(reason)
@@ -155,7 +155,7 @@ class JsonRepairer:
         self._expect = _Expect.KEY if self._open[-1] == "{" else _Expect.VALUE
 
     def _is_adjacent(self, char: str) -> bool:
-        """Return True if two values are adjacent: separated by brackets or blanks, not by stray text of a string."""
+        """Return True if only brackets or blanks separate two values, and no stray text of a string."""
         return char in CLOSERS or self._text[self._at - 1] in "]} \t\r\n"
 
     # Parts of values.
@@ -173,7 +173,7 @@ class JsonRepairer:
         if _number(token) or _WORDS.get(token) == token:
             self._at = found.end()
             return
-        if found.end() == self.end and self._is_cut_token(token):
+        if found.end() == self.end and self._repair_cut_token(token):
             return
         if token in _WORDS:
             self._edit(EditKind.WORD, removed=len(token), inserted=_WORDS[token])
@@ -185,12 +185,12 @@ class JsonRepairer:
             self._fail("a value cannot be read")
         self._at = found.end()
 
-    def _is_cut_token(self, token: str) -> bool:
-        """Return True if the text ends inside this token, and complete or shorten it."""
-        begun = next((word for word in _WORDS if word.startswith(token)), None)
+    def _repair_cut_token(self, token: str) -> bool:
+        """Complete or shorten a token that the end of the text cuts off. Return False if it is complete."""
+        cut_word = next((word for word in _WORDS if word.startswith(token)), None)
         number = _cut_number(token)
-        if begun is not None:
-            self._edit(EditKind.CUT_VALUE, removed=len(token), inserted=_WORDS[begun])
+        if cut_word is not None:
+            self._edit(EditKind.CUT_VALUE, removed=len(token), inserted=_WORDS[cut_word])
         elif number is not None:
             kept = number.end(1)
             self._edit_at(EditKind.CUT_VALUE, self._at + kept, removed=len(token) - kept)
@@ -235,7 +235,7 @@ class JsonRepairer:
     # Helpers.
 
     def _pop(self) -> str:
-        """Close the innermost bracket. Return its closing bracket."""
+        """Remove the innermost open bracket. Return its closing bracket."""
         closer = CLOSERS[self._open.pop()]
         self._closable[closer] -= 1
         return closer

@@ -1,4 +1,4 @@
-"""Scan JSON incrementally: feed text in pieces, get the status of all text so far, at the cost of the new text only.
+"""Scan JSON incrementally: each piece of text updates the status of all text so far, at the cost of that piece only.
 
 The scanner keeps a state of `json_grammar` and the open brackets. A regular expression skips text that does not change
 the state (blanks, string content, digits), since that is faster than a loop over characters.
@@ -50,9 +50,9 @@ class ScanStatus(StrEnum):
 
 
 class JsonScanner:
-    """The state of one text. ``at``: number of consumed characters; in a broken text, those before the offending one.
+    """The state of one text. ``at``: number of consumed characters; in a broken text, those before the error.
 
-    ``alone``: the value must be the complete text. Otherwise other text may follow it, which is not consumed.
+    ``alone``: the value must be the complete text. Otherwise other text may follow the value; it is not consumed.
     """
 
     __slots__ = ("_alone", "_has_content", "_open", "_state", "at", "reason")
@@ -136,7 +136,7 @@ class JsonScanner:
         return at
 
     def _stopped(self, state: int, move: int) -> int:
-        """Set the error, unless the value has ended and other text may follow it. Return the new state."""
+        """Set the error, unless the value is complete and other text may follow it. Return the new state."""
         if move != BREAK and not self._open:  # a number at the top level ends at a comma or a bracket
             state = END
         if self._alone or state != END:

@@ -23,13 +23,13 @@ from .schema_results import MismatchError, UncheckedError
 
 Validate = Callable[[str], Any]
 CHECK_SECONDS = 1.0
-"""Time budget for each started block of `_PER_BUDGET` characters of a text, in seconds."""
+"""Time budget of a check, in seconds: once for every `_PER_BUDGET` characters of the text, rounded up."""
 _PER_BUDGET = 100_000
 _TOO_DEEP = "a schema that is nested less deeply and does not contain itself"
 _budget: ContextVar[TimeBudget] = ContextVar("l0_schema_budget")
 """Budget of the running check, in a context variable since keyword functions get no arguments from L0.
 
-A check neither waits nor yields.
+A check neither waits nor yields, so no other check sees its budget.
 """
 
 
@@ -67,16 +67,16 @@ def _compile(schema: dict[str, Any]) -> Validate:
     except ImportError as missing:
         raise ImportError('a JSON Schema needs jsonschema: pip install "l0-otel[structured]"') from missing
 
-    kind = validator_for(schema, default=Draft202012Validator)
+    validator_class = validator_for(schema, default=Draft202012Validator)
     try:
-        kind.check_schema(schema)
+        validator_class.check_schema(schema)
         _check_patterns(schema)
     except SchemaError as error:
         place = "/".join(map(str, error.absolute_path))
         raise PolicyError(f"the JSON Schema, at /{place}", error.instance, error.message) from None
     except RecursionError:
         raise PolicyError("the JSON Schema", "a schema nested too deeply", _TOO_DEEP) from None
-    validator = _with_budget(kind)(schema, registry=Registry())
+    validator = _with_budget(validator_class)(schema, registry=Registry())
 
     def validate(text: str) -> Any:
         value = loads(text)
@@ -121,8 +121,8 @@ def _objects(value: Any) -> Iterator[dict[str, Any]]:
 
 
 @lru_cache(maxsize=16)
-def _with_budget(kind: Any) -> Any:
-    """Return a validator class like ``kind`` whose keywords check the budget and search within it."""
+def _with_budget(validator_class: Any) -> Any:
+    """Return a subclass whose keywords check the budget before they run, and search for patterns within it."""
     from jsonschema import validators
 
     extend: Any = validators.extend
@@ -132,13 +132,14 @@ def _with_budget(kind: Any) -> Any:
         "additionalProperties": _additional_properties,
         "uniqueItems": _unique_items,
     }
-    keywords = kind.VALIDATORS | {name: function for name, function in replacements.items() if name in kind.VALIDATORS}
-    return extend(kind, {name: _timed(function) for name, function in keywords.items()})
+    original = validator_class.VALIDATORS
+    keywords = original | {name: function for name, function in replacements.items() if name in original}
+    return extend(validator_class, {name: _timed(function) for name, function in keywords.items()})
 
 
 def _timed(function: Any) -> Any:
     def keyword(validator: Any, value: Any, instance: Any, schema: Any) -> Any:
-        _budget.get().left()
+        _budget.get().remaining_s()  # raises if the budget is spent
         return function(validator, value, instance, schema)
 
     return keyword

@@ -20,8 +20,8 @@ _value_start = re.compile(r"\s*+(?:(?:`{3,}+|~{3,}+)[^\n]*+\n\s*+)?(?=[{\[])").m
 class PartialValue:
     """The partial value of one answer. ``value``: the newest value; ``None`` before the first.
 
-    It reads objects and arrays, also inside a Markdown fence, and ignores text after them. A string appears as far as
-    it has come (with ``strings=False``: once it is closed), and so does a number, which may still grow.
+    It reads objects and arrays, also inside a Markdown fence, and ignores text after them. An incomplete string is part
+    of the value (with ``strings=False`` only once it is closed). So is an incomplete number, which may still grow.
     """
 
     __slots__ = ("_next_parse_at", "_length", "_mode", "_parts", "value")

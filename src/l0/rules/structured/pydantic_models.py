@@ -22,7 +22,7 @@ def validator_of(thing: Any, allowed: str) -> Callable[[str], Any]:
     """
     if hasattr(thing, "parse_obj") and not hasattr(thing, "model_validate"):
         return _validator_of_v1(thing)
-    _require()
+    _require_pydantic_2()
     from pydantic import TypeAdapter, ValidationError
     from pydantic.errors import PydanticSchemaGenerationError, PydanticUserError
 
@@ -41,8 +41,8 @@ def validator_of(thing: Any, allowed: str) -> Callable[[str], Any]:
 
 
 def of_fields(fields: Mapping[str, Any]) -> Any:
-    """Return a model with these members."""
-    _require()
+    """Return a model with these members: each a type, or a pair of a type and a default."""
+    _require_pydantic_2()
     from pydantic import create_model
 
     pairs: dict[str, Any] = {name: kind if isinstance(kind, tuple) else (kind, ...) for name, kind in fields.items()}
@@ -73,10 +73,10 @@ def _mismatch(errors: Any) -> MismatchError:
     return MismatchError(first["type"], tuple(first["loc"]), first["msg"])
 
 
-def _require() -> None:
+def _require_pydantic_2() -> None:
     try:
         import pydantic
     except ImportError as missing:
         raise ImportError('models need pydantic: pip install "l0-otel[structured]"') from missing
     if int(pydantic.VERSION.partition(".")[0]) < 2:
-        raise ImportError('types need pydantic 2, models of pydantic 1 do not: pip install "l0-otel[structured]"')
+        raise ImportError('types need pydantic 2, pydantic 1 has only models: pip install "l0-otel[structured]"')

@@ -23,7 +23,7 @@ _lead = re.compile(r"\s*+[{\[]").match
 _member = re.compile(r'\{\s*+"[^"\n]*+"\s*+:').search
 _key = re.compile(r"""["']\s*+:\s*+\Z""").search
 _inline_code = re.compile(r"`[^`\n]*+`")
-_attempt = re.compile(r"""\{\s*+["'\u201cA-Za-z_}]|\[\s*+["'\u201c{\[\]]""").search
+_begins_like_json = re.compile(r"""\{\s*+["'\u201cA-Za-z_}]|\[\s*+["'\u201c{\[\]]""").search
 _opening_fence = re.compile(r"(?:\A|(?<=\n))[ \t]*+(?:`{3,}+|~{3,}+)[^\n]*+\n\s*+\Z").search
 _closing_fence = re.compile(r"\s*+(?:`{3,}+|~{3,}+)[ \t]*+(?=\r?\n|\Z)").match
 _fence_line = re.compile(r"\r?\n[ \t]*+(?:`{3,}+|~{3,}+)[ \t]*+(?=\r?\n|\Z)").finditer
@@ -87,7 +87,7 @@ def _edits(text: str) -> list[Edit]:
     locator.finish()
     lead = _lead(text)
     if lead is not None and all(value.start >= lead.end() for value in found):
-        try:  # it begins like JSON, but is so unusual that the search treated it as prose
+        try:  # the text begins like JSON, but is so unusual that the search took it for prose
             return _around(text, JsonSpan(start=lead.end() - 1, end=None, firm=False))
         except UnclearError:
             if not found:
@@ -102,10 +102,10 @@ def _select(text: str, found: list[JsonSpan]) -> JsonSpan:
         raise UnclearError("more than one JSON value", values[1].start)
     if values:
         return values[0]
-    attempt = _attempt(text)
-    if attempt is None:
+    beginning = _begins_like_json(text)
+    if beginning is None:
         raise UnclearError("no JSON object or array", 0)
-    return JsonSpan(start=attempt.start(), end=None, firm=False)
+    return JsonSpan(start=beginning.start(), end=None, firm=False)
 
 
 def _around(text: str, value: JsonSpan) -> list[Edit]:

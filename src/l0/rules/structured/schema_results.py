@@ -21,7 +21,7 @@ class MismatchError(ValueError):
 
 
 class UncheckedError(MismatchError):
-    """A check that was stopped: it is not known if the JSON matches the schema."""
+    """A check that was stopped: whether the JSON matches the schema is unknown."""
 
     def __init__(self, reason: str) -> None:
         super().__init__(reason, (), reason)

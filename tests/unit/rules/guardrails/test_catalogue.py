@@ -18,7 +18,7 @@ import l0.rules.guardrails
 from l0.model.policy import GuardrailsPreset, PolicyError
 from l0.model.rule import Ending, Rule, Severity
 from l0.rules.guardrails.catalogue import Guardrails
-from l0.rules.guardrails.inspection import Inspection, finals, widest
+from l0.rules.guardrails.inspection import Inspection, final_rules, widest_span
 from l0.simulator import corpus
 
 PRESETS = {
@@ -46,8 +46,8 @@ def test_unknown_preset_is_rejected(name: object) -> None:
 
 
 def test_preset_spans_fit_the_default_hold() -> None:
-    assert all((widest(Guardrails.preset(name)) or 0) <= 256 for name in PRESETS)
-    assert [rule.name for rule in finals(Guardrails.recommended())] == ["json", "markdown"]
+    assert all((widest_span(Guardrails.preset(name)) or 0) <= 256 for name in PRESETS)
+    assert [rule.name for rule in final_rules(Guardrails.recommended())] == ["json", "markdown"]
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ import pytest
 from l0.model.call_events import RuleTimes
 from l0.model.rule import Check, Ending, Severity, Violation
 from l0.rules.guardrails.catalogue import Guardrails
-from l0.rules.guardrails.inspection import Inspection, finals, widest
+from l0.rules.guardrails.inspection import Inspection, final_rules, widest_span
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,7 +121,7 @@ def test_durations_of_complete_answers_are_final() -> None:
     now = iter(range(100))
     inspection = Inspection((Guardrails.zero_output_rule(),), timer=lambda: float(next(now)))
     inspection.feed("one")
-    inspection.was_whole()
+    inspection.count_all_as_final()
     inspection.finish(Ending())
     assert inspection.durations == {"zero_output": RuleTimes(count=2, streaming=0.0, final=2.0)}
 
@@ -153,8 +153,8 @@ def test_timed_inspection_finds_the_same_violations() -> None:
 
 def test_widest_span_and_final_rules() -> None:
     rules = (Guardrails.length_rule(maximum=3), Guardrails.pattern_rule("12345", "x"), Guardrails.zero_output_rule())
-    assert widest(rules) == 5
-    assert finals((*rules, Guardrails.json_rule())) == (Guardrails.json_rule(),)
-    assert widest(Guardrails.json_only()[-1:]) is None
-    assert widest(()) is None
-    assert finals(Guardrails.none()) == ()
+    assert widest_span(rules) == 5
+    assert final_rules((*rules, Guardrails.json_rule())) == (Guardrails.json_rule(),)
+    assert widest_span(Guardrails.json_only()[-1:]) is None
+    assert widest_span(()) is None
+    assert final_rules(Guardrails.none()) == ()
