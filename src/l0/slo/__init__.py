@@ -1,6 +1,6 @@
 """Service level objectives of this process: ``import l0; l0.slo.start(); print(l0.slo.report())``.
 
-Names resolve lazily: the engine's floors import modules of this package, and need none of its front door.
+Names resolve lazily: packages below `l0.config` import single modules of this one, and must not load `api`.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 __all__ = ["DEFAULTS", "Burn", "Indicator", "Objective", "Report", "SloStatus", "report", "start", "stop"]
 
 
-if not TYPE_CHECKING:  # type checkers would take every name for one that this function knows
+if not TYPE_CHECKING:  # type checkers would take this function as a sign that every name exists
 
     def __getattr__(name: str) -> Any:
         if name == "Standing":

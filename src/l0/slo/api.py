@@ -36,8 +36,9 @@ def start(
     """Track every instrumented call from now on, even without OpenTelemetry.
 
     ``objectives``: a list, the path of an ``slo.yaml``, or ``None`` for the default ones. ``store``: an SQLite file in
-    which the windows outlive the process; ``None`` keeps them in memory only. ``on_burn``: called once when a budget
-    begins to burn faster than an alert allows. It runs at the end of a call, in the call's thread, so it must be fast.
+    which the windows outlive the process; ``None`` keeps them in memory only. ``on_burn``: called once each time that a
+    budget begins to burn faster than an alert allows. It runs at the end of a call, in the call's thread, so it must be
+    fast.
 
     A second call starts again with empty windows, or with the stored ones.
 
@@ -57,23 +58,23 @@ def stop() -> None:
 
 
 def report() -> Report:
-    """Return the status of every objective, by provider and model. ``str`` of it is a table.
+    """Return the status of every objective, by provider and model: budgets, burn rates, and calls saved by recovery.
 
-    It holds budgets, burn rates, and the calls that recovery saved.
+    ``str`` of the report is a table.
     """
     return CONFIG.shared_state.slos.report()
 
 
-def _objectives(given: Sequence[Objective] | str | PathLike[str] | None) -> Sequence[Objective]:
-    if given is None:
+def _objectives(argument: Sequence[Objective] | str | PathLike[str] | None) -> Sequence[Objective]:
+    if argument is None:
         return DEFAULTS
-    if isinstance(given, str | PathLike):
-        path = Path(given)
+    if isinstance(argument, str | PathLike):
+        path = Path(argument)
         return parse(path.read_text("utf-8"), str(path))
-    chosen = [one for one in given if isinstance(one, Objective)] if isinstance(given, Sequence) else []
-    if not chosen or len(chosen) < len(given):
-        raise PolicyError("objectives", given, "a list of l0.slo.Objective, the path of an slo.yaml, or None")
-    return chosen
+    valid = [each for each in argument if isinstance(each, Objective)] if isinstance(argument, Sequence) else []
+    if not valid or len(valid) < len(argument):
+        raise PolicyError("objectives", argument, "a list of l0.slo.Objective, the path of an slo.yaml, or None")
+    return valid
 
 
 def _storage(path: str | PathLike[str] | None) -> Storage | None:

@@ -18,7 +18,7 @@ DAY = 86_400
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pair:
-    """A long and a short window, in seconds, and the burn rate that triggers an alert if both exceed it."""
+    """Two windows, in seconds. If the burn rate exceeds ``factor`` in both, an alert of this ``severity`` fires."""
 
     long: int
     short: int
@@ -78,7 +78,7 @@ def burning(long: Count, short: Count, pair: Pair, objective: Objective) -> bool
 
 
 def can_fire(pair: Pair, objective: Objective) -> bool:
-    """Return True if some failure share exceeds the pair's limit. Lax targets with high factors never fire."""
+    """Return True if a share of failures can exceed the pair's limit. With a lax target and a high factor, it cannot."""
     return pair.factor * objective.budget < 1.0
 
 

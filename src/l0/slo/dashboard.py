@@ -1,6 +1,6 @@
 """Generate the SLO dashboard for Grafana: budgets and burn rates, separately for attempts and delivered calls.
 
-It is built with grafana-foundation-sdk, which is an extra and therefore imported on first use.
+It is built with grafana-foundation-sdk, which comes with an extra and is therefore imported on first use.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ def dashboard(objectives: Sequence[Objective]) -> str:
     The same objectives always give the same text. Raises `ImportError` if the extra ``slo`` is not installed.
     """
     sdk = _sdk()
-    made = (
+    builder = (
         sdk.dashboard.Dashboard("LLM calls: objectives")
         .uid(UID)
         .description("Error budgets and burn rates. Attempts are single requests; delivered calls are what users saw.")
@@ -56,11 +56,11 @@ def dashboard(objectives: Sequence[Objective]) -> str:
     number = 0
     for heading, panels in _rows(objectives):
         number += 1
-        made = made.with_row(sdk.dashboard.Row(heading).id(number))
+        builder = builder.with_row(sdk.dashboard.Row(heading).id(number))
         for panel in panels:
             number += 1
-            made = made.with_panel(_build(sdk, panel, number))
-    return json.dumps(made.build(), cls=sdk.encoder.JSONEncoder, indent=2, sort_keys=True) + "\n"
+            builder = builder.with_panel(_build(sdk, panel, number))
+    return json.dumps(builder.build(), cls=sdk.encoder.JSONEncoder, indent=2, sort_keys=True) + "\n"
 
 
 def queries(objectives: Sequence[Objective]) -> list[str]:
@@ -123,9 +123,9 @@ def _masked() -> _Panel:
 
 
 def _by_model() -> _Panel:
-    kept = f"{series.SLO}, {series.PROVIDER}, {series.MODEL}"
-    total = f"sum by ({kept}) (increase({_select(series.EVENTS)}[1h]))"
-    bad = f"sum by ({kept}) (increase({_select(series.EVENTS, **{series.GOOD: 'false'})}[1h]))"
+    by = f"{series.SLO}, {series.PROVIDER}, {series.MODEL}"
+    total = f"sum by ({by}) (increase({_select(series.EVENTS)}[1h]))"
+    bad = f"sum by ({by}) (increase({_select(series.EVENTS, **{series.GOOD: 'false'})}[1h]))"
     return _Panel(
         title="Share of bad events by model, last hour",
         text="From the raw counters: shows which model of a provider burns the budget.",
@@ -137,7 +137,7 @@ def _by_model() -> _Panel:
 
 
 def _select(metric: str, **labels: str) -> str:
-    """Return a selector for the providers that are selected in the dashboard."""
+    """Return a selector with these labels, for the providers that the user of the dashboard selects."""
     exact = series.select(metric, **labels).removesuffix("}")
     return f'{exact}{"," if labels else ""}{series.PROVIDER}=~"$provider"}}'
 
@@ -184,11 +184,11 @@ def _providers(sdk: SimpleNamespace) -> Any:
 def _build(sdk: SimpleNamespace, panel: _Panel, number: int) -> Any:
     query = sdk.prometheus.Dataquery().ref_id("A").datasource(_source(sdk)).expr(panel.expr)
     query = query.legend_format(panel.legend)
-    made = sdk.timeseries.Panel() if panel.chart else sdk.stat.Panel()
+    builder = sdk.timeseries.Panel() if panel.chart else sdk.stat.Panel()
     if not panel.chart:
-        made = made.reduce_options(sdk.common.ReduceDataOptions().calcs(["lastNotNull"]))
+        builder = builder.reduce_options(sdk.common.ReduceDataOptions().calcs(["lastNotNull"]))
     return (
-        made.id(number)
+        builder.id(number)
         .title(panel.title)
         .description(panel.text)
         .datasource(_source(sdk))
@@ -201,5 +201,5 @@ def _build(sdk: SimpleNamespace, panel: _Panel, number: int) -> Any:
 
 
 def _thresholds(sdk: SimpleNamespace, steps: Iterable[tuple[float | None, str]]) -> Any:
-    made = [sdk.models.Threshold(value=value, color=color) for value, color in steps]
-    return sdk.dashboard.ThresholdsConfig().mode(sdk.models.ThresholdsMode.ABSOLUTE).steps(made)
+    thresholds = [sdk.models.Threshold(value=value, color=color) for value, color in steps]
+    return sdk.dashboard.ThresholdsConfig().mode(sdk.models.ThresholdsMode.ABSOLUTE).steps(thresholds)

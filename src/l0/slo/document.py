@@ -26,7 +26,7 @@ from .objective import DAY, DEFAULTS, Indicator, Objective
 from .yaml_lines import REPEATED, Located, YamlError, dump, load
 
 _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0, "w": 604_800.0}
-_SPAN = re.compile(r"(\d+(?:\.\d+)?) ?(ms|s|m|h|d|w)")
+_DURATION = re.compile(r"(\d+(?:\.\d+)?) ?(ms|s|m|h|d|w)")
 _COMMON = ("window", "min_events")
 _FIELDS = ("indicator", "target", "threshold", "provider", "model", *_COMMON)
 _VALID: dict[str, Any] = {
@@ -39,9 +39,9 @@ _VALID: dict[str, Any] = {
     "provider": "*",
     "model": "*",
 }
-"""A valid value for each field."""
+"""A valid value for each field: it replaces an invalid one, so that the other fields can be checked."""
 _LOWEST_TARGET = 0.1
-"""A lower target would allow nine failures in ten calls: a share such as 0.995 was written with a percent sign."""
+"""A lower target would allow nine failures in ten calls. It is likely a share, such as 0.995, with a percent sign."""
 _SHORTEST_S, _LONGEST_S = 0.01, 3600.0
 """Times outside of this range are likely to be in the wrong unit."""
 _COMMENT = """Service level objectives of l0. Check it with: l0 slo check FILE
@@ -49,7 +49,7 @@ attempts.* measures the provider; delivered.* measures what the user received, a
 
 
 class ObjectivesError(ValueError):
-    """An invalid file of objectives. ``problems``: one text each, with file, line, field, given and allowed value."""
+    """An invalid file of objectives. ``problems``: one text per mistake: file, line, field, given and allowed value."""
 
     def __init__(self, problems: Sequence[str]) -> None:
         super().__init__("\n".join(problems))
@@ -70,9 +70,9 @@ class Problems:
         """Add a mistake in line ``line``."""
         self._found.append((line, f"{self._file}:{line}: {text}"))
 
-    def wrong(self, at: Located, field: str, allowed: str) -> None:
+    def wrong(self, found: Located, field: str, allowed: str) -> None:
         """Add a value that is not allowed."""
-        self.add(at.line, f"{field}: got {at.plain()!r}, allowed: {allowed}")
+        self.add(found.line, f"{field}: got {found.plain()!r}, allowed: {allowed}")
 
     def stop_if_any(self) -> None:
         """Raise `ObjectivesError` if there are mistakes, sorted by line."""
@@ -110,17 +110,17 @@ def _document(document: Located, problems: Problems) -> list[tuple[Objective, in
     return [(objective, line) for objective, line in made if objective is not None]
 
 
-def _mapping(at: Located, field: str, known: tuple[str, ...] | None, problems: Problems) -> dict[str, Located]:
-    if not isinstance(at.value, dict) or not at.value:
-        problems.wrong(at, field, "a mapping" + (f" of {', '.join(known)}" if known else " of names to objectives"))
+def _mapping(found: Located, field: str, known: tuple[str, ...] | None, problems: Problems) -> dict[str, Located]:
+    if not isinstance(found.value, dict) or not found.value:
+        problems.wrong(found, field, "a mapping" + (f" of {', '.join(known)}" if known else " of names to objectives"))
         return {}
-    for name, inner in at.value.items():
+    for name, inner in found.value.items():
         if known is not None and name not in known:
             close = get_close_matches(name, known, n=1)
             meant = f"did you mean {close[0]}? " if close else ""
-            if REPEATED not in name:  # reported already
+            if REPEATED not in name:  # a duplicate key is reported already
                 problems.add(inner.line, f"{field}: no field {name!r}, {meant}allowed: {', '.join(known)}")
-    return at.value
+    return found.value
 
 
 def _objective(name: str, entry: Located, common: Mapping[str, Any], problems: Problems) -> Objective | None:
@@ -132,7 +132,7 @@ def _objective(name: str, entry: Located, common: Mapping[str, Any], problems: P
     for field in ("indicator", "target"):
         if field not in own:
             problems.add(entry.line, f"{where}.{field}: missing")
-    given = {field: (at, f"{where}.{field}") for field, at in own.items() if field in _FIELDS}
+    given = {field: (value, f"{where}.{field}") for field, value in own.items() if field in _FIELDS}
     values = read(given, problems)
     unreadable = [field for field in ("indicator", "target", *given) if field not in values]
     values = {**common, **values, **{field: _VALID[field] for field in unreadable}}
@@ -148,11 +148,11 @@ def read(given: Mapping[str, tuple[Located, str]], problems: Problems) -> dict[s
     ``given``: by field, the located value and the field's name in messages.
     """
     values: dict[str, Any] = {}
-    for name, (at, field) in given.items():
+    for name, (found, field) in given.items():
         try:
-            values[name] = _READ.get(name, _unchanged)(at.plain())
+            values[name] = _READ.get(name, _unchanged)(found.plain())
         except ValueError as error:
-            problems.wrong(at, field, str(error))
+            problems.wrong(found, field, str(error))
     return values
 
 
@@ -176,7 +176,7 @@ def checked(
 ) -> dict[str, Any]:
     """Return the valid values, and add a problem for each invalid one. ``only``: the fields to return.
 
-    `Objective` raises for one mistake at a time. A valid value replaces the invalid one until none is left.
+    `Objective` raises for one mistake at a time. A valid value replaces each invalid one until no mistake is left.
     """
     valid: dict[str, Any] = {**values, "name": name}
     refused: set[str] = set()
@@ -188,9 +188,9 @@ def checked(
             if field in refused:
                 break
             refused.add(field)
-            at = lines.get(field) or lines.get("name", Located(None, 1))
+            found = lines.get(field) or lines.get("name", Located(None, 1))
             place = f"{where}.{field}" if where else field
-            problems.add(at.line, f"{place}: got {error.given!r}, allowed: {error.allowed}")
+            problems.add(found.line, f"{place}: got {error.given!r}, allowed: {error.allowed}")
             valid[field] = _VALID[field]
             if field in ("indicator", "threshold"):
                 valid |= {"indicator": _VALID["indicator"], "threshold": None}
@@ -205,7 +205,7 @@ def _unchanged(value: Any) -> Any:
 
 
 def share(value: Any) -> float:
-    """Return the share of ``0.995``, ``99.5%`` or ``99.5 %`` as a number. Raises `ValueError`."""
+    """Return the number of a share: ``0.995`` for ``0.995``, ``99.5%`` and ``99.5 %``. Raises `ValueError`."""
     if isinstance(value, str) and value.endswith("%"):
         try:
             return round(float(value[:-1]) / 100, 12)
@@ -216,23 +216,23 @@ def share(value: Any) -> float:
     return float(value)
 
 
-def _limit(value: Any) -> float:
-    seconds = span(value)
+def _positive_duration(value: Any) -> float:
+    seconds = duration_s(value)
     if seconds <= 0:
         raise ValueError("a time above 0 with its unit, such as 2s or 500ms")
     return seconds
 
 
-def span(value: Any) -> float:
-    """Return the seconds of ``2s``, ``500ms`` or ``30d``. Raises `ValueError`."""
-    found = _SPAN.fullmatch(value) if isinstance(value, str) else None
+def duration_s(value: Any) -> float:
+    """Return the seconds of a duration such as ``2s``, ``500ms`` or ``30d``. Raises `ValueError`."""
+    found = _DURATION.fullmatch(value) if isinstance(value, str) else None
     if found is None:
         raise ValueError("a time with its unit (ms, s, m, h, d, w), such as 2s or 30d")
     return float(found[1]) * _SECONDS[found[2]]
 
 
-def _whole_span(value: Any) -> int:
-    seconds = span(value)
+def _whole_seconds(value: Any) -> int:
+    seconds = duration_s(value)
     if not seconds.is_integer():
         raise ValueError("whole days, 1d to 30d")
     return int(seconds)
@@ -244,8 +244,8 @@ def _count(value: Any) -> Any:
 
 _READ: dict[str, Callable[[Any], Any]] = {
     "target": share,
-    "threshold": _limit,
-    "window": _whole_span,
+    "threshold": _positive_duration,
+    "window": _whole_seconds,
     "min_events": _count,
 }
 
@@ -276,7 +276,7 @@ def warnings_about(objectives: Sequence[Objective], lines: Sequence[int] = (), f
 
 
 def _doubts(objective: Objective) -> Iterator[str]:
-    """Yield the values of one objective that are valid but likely to be mistakes."""
+    """Yield a warning for each value of one objective that is valid but likely to be a mistake."""
     if objective.target < _LOWEST_TARGET:
         meant = percent(objective.target * 100)
         yield f"the target means {percent(objective.target)}; if you mean {meant}, write that"
@@ -304,7 +304,7 @@ def _entry(objective: Objective) -> dict[str, Any]:
     if objective.threshold is not None:
         entry["threshold"] = seconds(objective.threshold)
     entry |= {"window": duration(objective.window), "min_events": objective.min_events}
-    entry |= {field: given for field in ("provider", "model") if (given := getattr(objective, field)) != "*"}
+    entry |= {field: pattern for field in ("provider", "model") if (pattern := getattr(objective, field)) != "*"}
     return entry
 
 
@@ -314,5 +314,5 @@ def percent(target: float) -> str:
 
 
 def seconds(value: float) -> str:
-    """Format seconds: ``5s``, ``0.5s``. Never use scientific notation, which `span` and other readers reject."""
+    """Format seconds: ``5s``, ``0.5s``. Never use scientific notation, which `duration_s` and other readers reject."""
     return f"{value:.9f}".rstrip("0").rstrip(".") + "s"

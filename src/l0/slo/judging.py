@@ -31,7 +31,7 @@ _STAGES: dict[Cause, Indicator] = {
     Cause.STALLED: Indicator.STALL,
     Cause.DEAD: Indicator.STALL,
 }
-"""Indicator of each cause whose category is not sufficient. Other failures of a provider count as availability."""
+"""Indicators of causes whose category does not decide it. Other failures of a provider count as availability."""
 _BROKEN = frozenset(
     {
         Cause.TRUNCATED,
@@ -44,7 +44,7 @@ _BROKEN = frozenset(
     }
 )
 """Causes that count as truncation if a stream had begun, else as availability."""
-CALLERS = frozenset(
+REQUEST_CAUSES = frozenset(
     {
         Cause.AUTHENTICATION,
         Cause.NOT_FOUND,
@@ -62,10 +62,11 @@ CALLERS = frozenset(
 class AttemptRecord:
     """One request to a provider, and its course.
 
-    ``waited``: seconds from the request to its end. ``failure``: ``None`` if the attempt succeeded or was given up.
-    ``opened``: true if a stream had begun. ``first_content``: seconds from the request to the first content, or
-    ``None`` if unknown. ``stalls``: number of reported stalls that did not end the attempt. ``unended``: true if the
-    stream was accepted without a terminal event. ``given_up``: true if the user stopped, or another attempt was faster.
+    ``waited``: seconds from the request to the end of the attempt. ``failure``: ``None`` if the attempt succeeded or
+    was given up. ``opened``: true if a stream had begun. ``first_content``: seconds from the request to the first
+    content, or ``None`` if unknown. ``stalls``: number of reported stalls that did not end the attempt. ``unended``:
+    true if the stream was accepted without a terminal event. ``given_up``: true if the user stopped, or another attempt
+    was faster.
     """
 
     streaming: bool
@@ -90,12 +91,12 @@ class AttemptRecord:
 
 
 def judge_attempt(attempt: AttemptRecord, objective: Objective) -> bool | None:
-    """Return True if an attempt is good for an objective on attempts, false if bad, ``None`` if it is not counted."""
+    """Return True if an attempt is good for an objective on attempts, False if bad, ``None`` if it is not counted."""
     blamed, kind = attempt.blamed, objective.indicator
     if attempt.failure is not None and blamed is None:
         return None
     if attempt.given_up and attempt.first_content is None:
-        return _waited_for(attempt, objective)
+        return _judge_given_up(attempt, objective)
     if kind is blamed:
         return False
     if kind is Indicator.CAPACITY:
@@ -107,7 +108,7 @@ def judge_attempt(attempt: AttemptRecord, objective: Objective) -> bool | None:
     return _judge_stream(attempt, blamed, objective)
 
 
-def _waited_for(attempt: AttemptRecord, objective: Objective) -> bool | None:
+def _judge_given_up(attempt: AttemptRecord, objective: Objective) -> bool | None:
     """Classify an attempt that was given up before any content: bad if it had waited longer than the threshold."""
     if objective.indicator is not Indicator.FIRST_TOKEN or not attempt.streaming or objective.threshold is None:
         return None
@@ -129,17 +130,17 @@ def _judge_stream(attempt: AttemptRecord, blamed: Indicator | None, objective: O
 
 
 def judge_call(ended: CallEnded, objective: Objective) -> bool | None:
-    """Return True if a call is good for an objective on delivered calls, false if bad, ``None`` if not counted."""
+    """Return True if a call is good for an objective on delivered calls, False if bad, ``None`` if not counted."""
     if objective.indicator is Indicator.FIRST_CHUNK:
         first = ended.stream_stats.first_chunk if ended.stream_stats is not None else None
         return None if first is None or objective.threshold is None else first <= objective.threshold
-    if ended.outcome is Outcome.CANCELLED or (ended.failure is not None and ended.failure.cause in CALLERS):
+    if ended.outcome is Outcome.CANCELLED or (ended.failure is not None and ended.failure.cause in REQUEST_CAUSES):
         return None
     return not seen_failing(ended)
 
 
 def masked(ended: CallEnded) -> bool | None:
-    """Return True if recovery saved a delivered call, false if it was not needed, ``None`` if it was not delivered."""
+    """Return True if recovery saved a delivered call, False if it was not needed, ``None`` if nothing was delivered."""
     if ended.outcome is Outcome.CANCELLED or seen_failing(ended):
         return None
     return ended.outcome is not Outcome.OK

@@ -17,7 +17,7 @@ from l0.model.policy import PolicyError
 DAY = 86_400
 """One day in seconds."""
 MASKED = "masked"
-"""Name of the rate of delivered calls that only recovery saved. It is always counted, and is not an objective."""
+"""Name of the rate of delivered calls that only recovery saved. It is always counted; it is not an objective."""
 
 _NAME = re.compile(r"[a-z]([a-z0-9-]{0,61}[a-z0-9])?")
 """A DNS label, as OpenSLO requires."""
@@ -130,8 +130,8 @@ DEFAULTS: tuple[Objective, ...] = (
     Objective(name="truncation", indicator=Indicator.TRUNCATION, target=0.995),
     Objective(name="delivered", indicator=Indicator.SUCCESS, target=0.995),
 )
-"""Default objectives. The first-token threshold of 5 seconds is the timeout of the guide. The circuit breaker's limits
-are derived from the availability target of 99 %."""
+"""Default objectives. The first-token threshold of 5 seconds is the default of `Timeout.initial_token`. The circuit
+breaker's limits are derived from the availability target of 99 %."""
 
 
 def check_distinct(objectives: tuple[Objective, ...]) -> tuple[Objective, ...]:

@@ -17,7 +17,7 @@ from .yaml_lines import Located, YamlError, dump, load
 
 VERSION = "openslo/v1"
 _SERVICE = "llm-calls"
-_NOTES = {
+_ANNOTATIONS = {
     "indicator": "l0/indicator",
     "threshold": "l0/threshold",
     "min_events": "l0/min-events",
@@ -54,14 +54,14 @@ def _slo(objective: Objective) -> dict[str, Any]:
 
 
 def _annotations(objective: Objective) -> dict[str, str]:
-    found: dict[str, str] = {
-        _NOTES["indicator"]: objective.indicator.value,
-        _NOTES["min_events"]: str(objective.min_events),
+    annotations: dict[str, str] = {
+        _ANNOTATIONS["indicator"]: objective.indicator.value,
+        _ANNOTATIONS["min_events"]: str(objective.min_events),
     }
     if objective.threshold is not None:
-        found[_NOTES["threshold"]] = seconds(objective.threshold)
+        annotations[_ANNOTATIONS["threshold"]] = seconds(objective.threshold)
     patterns = {name: getattr(objective, name) for name in ("provider", "model")}
-    return found | {_NOTES[name]: pattern for name, pattern in patterns.items() if pattern != "*"}
+    return annotations | {_ANNOTATIONS[name]: pattern for name, pattern in patterns.items() if pattern != "*"}
 
 
 def _source(objective: Objective, good: str | None = None) -> dict[str, Any]:
@@ -77,62 +77,65 @@ def from_openslo(text: str, file: str = "openslo.yaml") -> tuple[Objective, ...]
         documents = load(text)
     except YamlError as error:
         raise ObjectivesError([f"{file}:{error.line}: {error}"]) from None
-    slos = [one for one in documents if isinstance(one.value, dict) and _at(one, "kind").value == "SLO"]
+    slos = [each for each in documents if isinstance(each.value, dict) and _value_at(each, "kind").value == "SLO"]
     if not slos:
         problems.add(1, f"no document of kind SLO, allowed: {VERSION} with one or more")
     made = [_objective(document, problems) for document in slos]
     names: set[str] = set()
     for document, objective in zip(slos, made, strict=True):
         if objective is not None and objective.name in names:
-            problems.wrong(_at(document, "metadata", "name"), "metadata.name", "each name once")
+            problems.wrong(_value_at(document, "metadata", "name"), "metadata.name", "each name once")
         names |= {objective.name} if objective is not None else set()
     problems.stop_if_any()
     return tuple(objective for objective in made if objective is not None)
 
 
 def _objective(document: Located, problems: Problems) -> Objective | None:
-    _must(_at(document, "apiVersion"), "apiVersion", VERSION, problems)
-    _must(_at(document, "spec", "budgetingMethod"), "spec.budgetingMethod", "Occurrences", problems)
-    window = _at(document, "spec", "timeWindow", 0)
-    _must(_at(window, "isRolling"), "spec.timeWindow[0].isRolling", True, problems)
-    _one(_at(document, "spec", "timeWindow"), "spec.timeWindow", problems)
-    _one(_at(document, "spec", "objectives"), "spec.objectives", problems)
-    notes = _at(document, "metadata", "annotations")
+    _check_equal(_value_at(document, "apiVersion"), "apiVersion", VERSION, problems)
+    _check_equal(_value_at(document, "spec", "budgetingMethod"), "spec.budgetingMethod", "Occurrences", problems)
+    window = _value_at(document, "spec", "timeWindow", 0)
+    _check_equal(_value_at(window, "isRolling"), "spec.timeWindow[0].isRolling", True, problems)
+    _check_single(_value_at(document, "spec", "timeWindow"), "spec.timeWindow", problems)
+    _check_single(_value_at(document, "spec", "objectives"), "spec.objectives", problems)
+    annotations = _value_at(document, "metadata", "annotations")
     given = {
-        "window": (_at(window, "duration"), "spec.timeWindow[0].duration"),
-        "target": _target(_at(document, "spec", "objectives", 0)),
-        "indicator": (_at(notes, _NOTES["indicator"]), f"metadata.annotations.{_NOTES['indicator']}"),
+        "window": (_value_at(window, "duration"), "spec.timeWindow[0].duration"),
+        "target": _target(_value_at(document, "spec", "objectives", 0)),
+        "indicator": (
+            _value_at(annotations, _ANNOTATIONS["indicator"]),
+            f"metadata.annotations.{_ANNOTATIONS['indicator']}",
+        ),
     }
-    for name, key in _NOTES.items():
-        if (annotation := _at(notes, key)).value is not None:
+    for name, key in _ANNOTATIONS.items():
+        if (annotation := _value_at(annotations, key)).value is not None:
             given[name] = (annotation, f"metadata.annotations.{key}")
     values = read(given, problems)
     if len(values) < len(given):
         return None
-    lines = {name: found for name, (found, _) in given.items()} | {"name": _at(document, "metadata", "name")}
+    lines = {name: found for name, (found, _) in given.items()} | {"name": _value_at(document, "metadata", "name")}
     return build(lines["name"].value, values, lines, "SLO", problems)
 
 
 def _target(objective: Located) -> tuple[Located, str]:
     """Return the target as a share or in percent, and the name of its field."""
-    percent = _at(objective, "targetPercent")
+    percent = _value_at(objective, "targetPercent")
     if percent.value is None:
-        return _at(objective, "target"), "spec.objectives[0].target"
+        return _value_at(objective, "target"), "spec.objectives[0].target"
     return Located(f"{percent.plain()}%", percent.line), "spec.objectives[0].targetPercent"
 
 
-def _one(found: Located, field: str, problems: Problems) -> None:
+def _check_single(found: Located, field: str, problems: Problems) -> None:
     """Report a list with several items, since only the first one would be used."""
     if isinstance(found.value, list) and len(found.value) > 1:
         problems.wrong(found, field, "one of them")
 
 
-def _must(found: Located, field: str, allowed: object, problems: Problems) -> None:
+def _check_equal(found: Located, field: str, allowed: object, problems: Problems) -> None:
     if found.value != allowed:
         problems.wrong(found, field, repr(allowed))
 
 
-def _at(document: Located, *path: str | int) -> Located:
+def _value_at(document: Located, *path: str | int) -> Located:
     """Return the value at a path, or None with the line of the closest parent that exists."""
     found = document
     for step in path:

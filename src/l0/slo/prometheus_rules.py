@@ -1,7 +1,7 @@
 """Prometheus rules: recorded burn rates per provider, and four alerts on them.
 
 Windows of up to one hour are computed from the raw counters. Longer windows are sums of recorded five-minute increases,
-so that 30 days of a large fleet are cheap to evaluate; they lag by five minutes at most.
+so that 30 days of a large fleet are cheap to evaluate. The sums lag by at most five minutes.
 """
 
 from __future__ import annotations
@@ -114,5 +114,5 @@ def _burn(seconds: int) -> dict[str, Any]:
 
 def _budget(seconds: int) -> dict[str, Any]:
     """Return the rule for the remaining budget of all objectives with this window."""
-    promised = series.select(series.TARGET, **{series.WINDOW: duration(seconds)})
-    return {"record": series.BUDGET, "expr": f"1 - {series.burn(seconds)} and on ({series.SLO}) {promised}"}
+    targets = series.select(series.TARGET, **{series.WINDOW: duration(seconds)})
+    return {"record": series.BUDGET, "expr": f"1 - {series.burn(seconds)} and on ({series.SLO}) {targets}"}

@@ -1,7 +1,7 @@
 """Generate unit tests of the rules for ``promtool test rules``, which check when every alert fires for every objective.
 
 Each test has one provider per case: it burns slightly above the factor, slightly below it, has too few events, has
-stopped to burn, has just begun to burn, or burns because of a single error. The alert must fire only for the first
+stopped burning, has just begun to burn, or burns because of a single error. The alert must fire only for the first
 case.
 """
 
@@ -58,18 +58,18 @@ def _cases(objective: Objective, pair: Pair) -> dict[str, _Values]:
     """Return good and bad events by provider. If the alert cannot fire, return only the cases in which it must not."""
     minutes = pair.long // MINUTE
     calm = (pair.short + prometheus_rules.STEP) // MINUTE
-    scarce = (objective.min_events - 0.5) / minutes
-    limit, bad = pair.factor * objective.budget, _firing(objective, pair)
+    scarce = (objective.min_events - 0.5) / minutes  # events per minute that are too few in the window
+    limit, failure_share = pair.factor * objective.budget, _firing(objective, pair)
     cases = {
         "below": _steady(min(BELOW * limit, 1.0), PER_MINUTE, minutes),
-        "scarce": _steady(bad, scarce, minutes),
-        "over": _over(bad, minutes - calm, calm),
-        "brief": _brief(bad, minutes - calm, calm),
+        "scarce": _steady(failure_share, scarce, minutes),
+        "over": _over(failure_share, minutes - calm, calm),
+        "brief": _brief(failure_share, minutes - calm, calm),
     }
     few = 1.2 / limit  # number of events among which 1.3 errors exceed the limit
     if few > objective.min_events + 1:
         cases["single"] = _steady(1.3 / few, few / minutes, minutes)
-    return {FIRING: _steady(bad, PER_MINUTE, minutes), **cases} if can_fire(pair, objective) else cases
+    return {FIRING: _steady(failure_share, PER_MINUTE, minutes), **cases} if can_fire(pair, objective) else cases
 
 
 def _firing(objective: Objective, pair: Pair) -> float:
@@ -78,23 +78,23 @@ def _firing(objective: Objective, pair: Pair) -> float:
     return min(ABOVE * limit, (1 + limit) / 2, 1.0)
 
 
-def _steady(bad: float, rate: float, minutes: int) -> _Values:
+def _steady(failure_share: float, rate: float, minutes: int) -> _Values:
     """Return constant rates over the long window, in promtool's notation."""
-    return f"0+{(1 - bad) * rate:.6f}x{minutes}", f"0+{bad * rate:.6f}x{minutes}"
+    return f"0+{(1 - failure_share) * rate:.6f}x{minutes}", f"0+{failure_share * rate:.6f}x{minutes}"
 
 
-def _over(bad: float, minutes: int, calm: int) -> _Values:
+def _over(failure_share: float, minutes: int, calm: int) -> _Values:
     """Return rates that are all good in the last ``calm`` minutes."""
-    good, spent = (1 - bad) * PER_MINUTE, bad * PER_MINUTE
+    good, spent = (1 - failure_share) * PER_MINUTE, failure_share * PER_MINUTE
     return (
         f"0+{good:.6f}x{minutes} {good * minutes + PER_MINUTE:.6f}+{PER_MINUTE}x{calm - 1}",
         f"0+{spent:.6f}x{minutes} {spent * minutes:.6f}+0x{calm - 1}",
     )
 
 
-def _brief(bad: float, minutes: int, burning: int) -> _Values:
+def _brief(failure_share: float, minutes: int, burning: int) -> _Values:
     """Return rates that are all good except in the last ``burning`` minutes."""
-    good, spent = (1 - bad) * PER_MINUTE, bad * PER_MINUTE
+    good, spent = (1 - failure_share) * PER_MINUTE, failure_share * PER_MINUTE
     return (
         f"0+{PER_MINUTE}x{minutes} {PER_MINUTE * minutes + good:.6f}+{good:.6f}x{burning - 1}",
         f"0+0x{minutes} {spent:.6f}+{spent:.6f}x{burning - 1}",

@@ -1,8 +1,8 @@
 """Count events of the last 30 days in bounded memory, and return the count of any window in O(1).
 
-Two counters only grow. Rings of buckets, each coarser than the previous ring, store the values of the counters at the
-start of each bucket, so the count of a window is one subtraction. The bucket in which a window begins is left out,
-because it began before the window: a window covers its length minus at most one bucket.
+Two counters, of bad events and of all events, only grow. Rings of buckets, each coarser than the previous ring, store
+the values of the counters at the start of each bucket, so the count of a window is one subtraction. The bucket in which
+a window begins is left out, because it began before the window: a window covers its length minus at most one bucket.
 """
 
 from __future__ import annotations
@@ -48,9 +48,9 @@ class _Ring:
     def advance(self, at: float, bad: int, total: int) -> None:
         """Start all buckets up to the one that contains ``at``, with the given counters."""
         bucket = int(at // self.width)
-        for begun in range(max(self._newest, bucket - self._size) + 1, bucket + 1):
-            self._bad[begun % self._size] = bad
-            self._total[begun % self._size] = total
+        for started in range(max(self._newest, bucket - self._size) + 1, bucket + 1):
+            self._bad[started % self._size] = bad
+            self._total[started % self._size] = total
         self._newest = max(bucket, self._newest)
 
     def before(self, since: float) -> tuple[int, int] | None:
@@ -64,7 +64,7 @@ class _Ring:
         return self._bad[slot], self._total[slot]
 
     def put_back(self, buckets: dict[int, Count]) -> None:
-        """Restore events of earlier buckets. The counters start at zero now, so their earlier values are negative."""
+        """Restore events of earlier buckets. The counters start at zero, so their earlier values become negative."""
         bad = total = 0
         for bucket in range(self._newest, self._newest - self._size, -1):
             count = buckets.get(bucket * self.width, Count())
@@ -72,9 +72,9 @@ class _Ring:
             self._bad[bucket % self._size] = bad
             self._total[bucket % self._size] = total
 
-    def after(self, seen: Count, now: Count) -> Iterator[Bucket]:
-        """Yield the events that each bucket received since the counters were ``seen``."""
-        until = now
+    def after(self, seen: Count, current: Count) -> Iterator[Bucket]:
+        """Yield the events of each bucket between the counters ``seen`` and ``current``, newest first."""
+        until = current
         for bucket in range(self._newest, self._newest - self._size, -1):
             counts = self._counts(bucket)
             assert counts is not None
@@ -117,7 +117,7 @@ class Windows:
         self._bad += not good
 
     def add_all(self, at: float, count: Count) -> None:
-        """Add events that are known since ``at``."""
+        """Add events of other processes, as if they happened at ``at``: their own times are not known."""
         if at >= self._until:
             self._advance(at)
         self._total += count.total
@@ -132,7 +132,7 @@ class Windows:
         return Count() if before is None else Count(self._bad - before[0], self._total - before[1])
 
     def unsaved(self) -> list[Bucket]:
-        """Return the events since the last call of this method, by bucket of every ring."""
+        """Return the events since the last call of this method, for each bucket of every ring."""
         seen, self._saved = self._saved, self.count
         return [bucket for ring in self._rings for bucket in ring.after(seen, self._saved)]
 

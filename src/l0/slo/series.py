@@ -11,7 +11,7 @@ GOOD = "l0_slo_good"
 PROVIDER = "gen_ai_provider_name"
 MODEL = "gen_ai_request_model"
 BY = (SLO, LAYER, PROVIDER)
-"""Labels that the rules keep, so that alerts are per provider."""
+"""Labels that the rules keep: there is one alert per objective and provider, over all its models."""
 
 TARGET = "l0_slo_objective:ratio"
 MIN_EVENTS = "l0_slo_min_events:count"

@@ -84,7 +84,7 @@ class Masked:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
-    """Status of all objectives. ``str(report)`` is a table for each layer."""
+    """Status of all objectives, in ``standings``. ``str(report)`` is a table for each layer."""
 
     standings: tuple[SloStatus, ...] = ()
     masked: tuple[Masked, ...] = ()
@@ -108,10 +108,10 @@ def _saved(masked: Masked) -> str:
     )
 
 
-def _table(title: str, standings: Sequence[SloStatus]) -> str:
-    if not standings:
+def _table(title: str, statuses: Sequence[SloStatus]) -> str:
+    if not statuses:
         return ""
-    rows = [_HEAD, *map(_row, standings)]
+    rows = [_HEAD, *map(_row, statuses)]
     widths = [max(len(row[column]) for row in rows) for column in range(len(_HEAD))]
     lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
     return "\n".join((title, *lines))

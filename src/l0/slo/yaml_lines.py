@@ -11,12 +11,12 @@ _MAX_CHARACTERS = 250_000
 _MAX_VALUES = 20_000
 _MAX_DEPTH = 50
 REPEATED = " repeated in line "
-"""Stands in a key that a mapping has again, before its line."""
+"""A duplicate key is stored as the key, this text and its line, so that its value can be checked as well."""
 _MERGE = "tag:yaml.org,2002:merge"
 
 
 class YamlError(ValueError):
-    """A text that is not valid YAML, or exceeds a limit. ``line``: its position, from 1."""
+    """A text that is not valid YAML, or exceeds a limit. ``line``: the line of the error, from 1."""
 
     def __init__(self, message: str, line: int) -> None:
         super().__init__(message)
@@ -39,11 +39,11 @@ class Located:
         return self.value
 
 
-Report = Callable[[int, str], None]
+ReportMistake = Callable[[int, str], None]
 """Receives the line and the text of a mistake."""
 
 
-def load(text: str, report: Report | None = None) -> list[Located]:
+def load(text: str, report: ReportMistake | None = None) -> list[Located]:
     """Return the documents of a text.
 
     ``report``: receives the mistakes that leave the rest of the text readable (a duplicate key, a key that is not text,
@@ -64,10 +64,10 @@ def load(text: str, report: Report | None = None) -> list[Located]:
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         if error.context_mark and mark is error.problem_mark and not text[mark.index :].strip():
-            mark = error.context_mark  # what is not closed began there; only the end of the file shows it
+            mark = error.context_mark  # the unclosed part began there; the problem mark is just the end of the file
         raise YamlError(str(error.problem or error.context), mark.line + 1 if mark else 1) from None
     except yaml.YAMLError as error:
-        place = getattr(error, "position", 0)  # of a character that YAML does not allow
+        place = getattr(error, "position", 0)  # an error about a character that YAML does not allow has its position
         line = text.count("\n", 0, place) + 1 if isinstance(place, int) else 1
         raise YamlError(str(error).splitlines()[0], line) from None
 
@@ -103,11 +103,11 @@ def _loader(yaml: ModuleType) -> Any:
 class _Reader:
     """A converter of PyYAML's nodes to values with their lines."""
 
-    def __init__(self, yaml: ModuleType, loader: Any, report: Report) -> None:
+    def __init__(self, yaml: ModuleType, loader: Any, report: ReportMistake) -> None:
         self._report = report
         self._yaml = yaml
         self._loader = loader
-        self._left = _MAX_VALUES
+        self._values_left = _MAX_VALUES
         self._open: set[int] = set()
 
     def documents(self) -> list[Located]:
@@ -122,8 +122,8 @@ class _Reader:
         if isinstance(node, _Alias):
             node, alias = node.node, node.line if alias is None else alias
         line: int = node.start_mark.line + 1 if alias is None else alias
-        self._left -= 1
-        if self._left < 0:
+        self._values_left -= 1
+        if self._values_left < 0:
             raise YamlError(f"too many values with aliases expanded, allowed: {_MAX_VALUES:,}", line)
         if id(node) in self._open:
             raise YamlError("an alias inside its own target", line)
@@ -160,7 +160,7 @@ class _Reader:
                 key = str(key)
             if key in values:
                 self._report(named.line, f"duplicate key {key}, first in line {values[key].line}")
-                key = f"{key}{REPEATED}{named.line}"  # the second one is checked as well
+                key = f"{key}{REPEATED}{named.line}"  # so that its value is checked as well
             # PyYAML marks a block at its first entry. Readers expect the line with the block's name.
             values[key] = Located(self._located(value_node, alias).value, named.line)
         return values

@@ -13,7 +13,7 @@ from typing import Any
 
 from l0.slo import series
 from l0.slo.burn import HOUR, PAIRS, WINDOWS
-from l0.slo.document import span
+from l0.slo.document import duration_s
 from l0.slo.objective import MASKED
 
 from ..inputs import InputError
@@ -60,13 +60,13 @@ class Prometheus:
         """Return the status of every objective and provider with events, sorted by layer and name."""
         targets = {labels.get(series.SLO, ""): (labels, value) for labels, value in self._instant(series.TARGET, now)}
         minimums = {labels.get(series.SLO, ""): value for labels, value in self._instant(series.MIN_EVENTS, now)}
-        windows = {int(span(labels.get(series.WINDOW))) for labels, _ in targets.values()}
+        windows = {int(duration_s(labels.get(series.WINDOW))) for labels, _ in targets.values()}
         found: dict[Pair, PrometheusStatus] = {}
         for seconds in (HOUR, *sorted(windows)):  # the 1 h series exists at once, longer ones begin minutes later
             for labels, value in self._instant(series.events(seconds), now):
                 name, provider = _pair(labels)
                 target_labels, target = targets.get(name, ({}, None))
-                if target is None or seconds not in (HOUR, int(span(target_labels.get(series.WINDOW)))):
+                if target is None or seconds not in (HOUR, int(duration_s(target_labels.get(series.WINDOW)))):
                     continue
                 status = PrometheusStatus(
                     name, labels.get(series.LAYER, ""), provider, target, minimums.get(name, 0.0), value
