@@ -36,7 +36,7 @@ from l0.stainless.patch_check import bypasses
 from l0.stainless.sdk import Sdk
 from l0.stainless.sdk_instrumentor import SdkInstrumentor
 from l0.stainless.stainless_instrumentor import StainlessInstrumentor
-from l0.telemetry.listeners import is_apis_own
+from l0.telemetry.listeners import is_no_op
 from l0.telemetry.names import DISTRIBUTION
 from l0.telemetry.otlp_request import ENDPOINTS
 
@@ -301,7 +301,7 @@ def _telemetry() -> Iterator[DoctorFinding]:
     for name in _TELEMETRY:
         yield DoctorFinding(f"{name} {installed(name) or 'is not installed'}")
     for kind, current in (("spans", trace.get_tracer_provider()), ("metrics", metrics.get_meter_provider())):
-        target = "nowhere: this process has no provider" if is_apis_own(current) else f"to {type(current).__qualname__}"
+        target = "nowhere: this process has no provider" if is_no_op(current) else f"to {type(current).__qualname__}"
         yield DoctorFinding(f"{kind} go {target}")
     if any(os.environ.get(name) for name in ENDPOINTS) and installed("opentelemetry-exporter-otlp-proto-http") is None:
         yield DoctorFinding(f"the environment asks for OTLP export: pip install '{DISTRIBUTION}[otlp]'", True)

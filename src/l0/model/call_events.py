@@ -74,7 +74,8 @@ class ResponseMetadata:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RuleMatched:
-    """A rule matched. ``action``: ``"recorded"``, ``"failed"`` (the attempt) or ``"halted"`` (the call).
+    """A rule matched. ``action``: ``"recorded"``, ``"failed"`` (the attempt), ``"halted"`` (the call) or ``"shadowed"``
+    (it would have failed or halted, in shadow mode).
 
     ``drift``: True for a drift rule, False for a guardrail.
     """

@@ -78,7 +78,7 @@ def burning(long: Count, short: Count, pair: Pair, objective: Objective) -> bool
 
 
 def can_fire(pair: Pair, objective: Objective) -> bool:
-    """Return True if a share of failures can exceed the pair's limit. With a lax target and a high factor, it cannot."""
+    """Return True if a share of failures can exceed the pair's limit. With a lax target and a high factor, none can."""
     return pair.factor * objective.budget < 1.0
 
 

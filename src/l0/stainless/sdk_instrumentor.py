@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from l0.shared_state.forks import renew_in_child
 from l0.shared_state.late_settings import LATE_SETTINGS
-from l0.telemetry.otlp_request import launcher_asks
+from l0.telemetry.otlp_request import launcher_requests_export
 
 from .installed import version_of
 from .late_imports import keep_packages, late_imports
@@ -115,7 +115,7 @@ class SdkInstrumentor(ABC):
         """
         if self.remove_earlier_copies():
             _warn(REPLACED)
-        if launcher_asks():
+        if launcher_requests_export():
             with late_imports():
                 from l0.telemetry.otlp import setup_for_launcher
             setup_for_launcher()

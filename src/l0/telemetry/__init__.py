@@ -1,1 +1,1 @@
-"""Report events to OpenTelemetry. Only this package imports opentelemetry; only `otlp.setup` imports its SDK."""
+"""Report the events of calls to OpenTelemetry and to the log. In this package, only `otlp` uses OpenTelemetry's SDK."""

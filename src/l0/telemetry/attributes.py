@@ -22,14 +22,14 @@ _METADATA_FIELDS = (
 
 
 def of_kind(operation: str, provider: str, model: str) -> Attributes:
-    """Return the attributes of every metric. They are few because each one costs about a microsecond per record."""
+    """Return the attributes of every metric: only three, because each one costs about a microsecond per record."""
     return {names.OPERATION: operation, names.PROVIDER: provider, names.REQUEST_MODEL: model}
 
 
 def of_call(kind: Attributes, host: str, port: int) -> Attributes:
-    """Return the attributes that samplers read and the conventional metrics carry. Their values are bounded sets.
+    """Return the attributes that samplers read and the conventional metrics have. Their values are bounded sets.
 
-    ``kind``: those of `of_kind`.
+    ``kind``: the result of `of_kind`.
     """
     return {**kind, names.SERVER_ADDRESS: host, names.SERVER_PORT: port}
 
@@ -88,7 +88,7 @@ def of_engine(ended: CallEnded) -> Attributes:
 
 
 def with_former_names(attributes: Attributes) -> Attributes:
-    """Return the attributes, with those that were renamed under their former names as well."""
+    """Return the attributes, and those that were renamed also under their former names."""
     former = {names.FORMER_NAMES[name]: value for name, value in attributes.items() if name in names.FORMER_NAMES}
     return attributes | former
 
@@ -119,7 +119,7 @@ def _of_stats(stats: StreamStats, metadata: ResponseMetadata | None) -> Attribut
 
 
 def throughput(stats: StreamStats, metadata: ResponseMetadata | None) -> float | None:
-    """Return output tokens/s after the first; ``None`` if the token count or the time span is missing."""
+    """Return output tokens/s after the first chunk; ``None`` if the token count or the time span is missing."""
     tokens = metadata.output_tokens if metadata is not None else None
     if tokens is None or tokens < 2 or stats.first_chunk is None or stats.last_chunk is None:
         return None

@@ -46,10 +46,11 @@ _BASE64_RUN = re.compile(
 _MIN_RUN = 160
 """Minimum characters of a run that counts as base64: more than any common hash or key has."""
 _MAX_DEPTH = 24
+"""Levels of nested objects; of deeper ones only the type is kept."""
 
 
 def part(kind: str, item: Mapping[str, Any]) -> Json:
-    """Return a part's type, and the media type and size in bytes of the data that it holds."""
+    """Return the type of a part, and the media type and size in bytes of its data."""
     described: Json = {"type": kind}
     for candidate in (item, *(item.get(name) for name in _NESTED_KEYS)):
         holder = {"data": candidate} if isinstance(candidate, str) else candidate
@@ -89,7 +90,7 @@ def cleaned(value: object, depth: int = 0) -> Any:
     if isinstance(value, Mapping):
         return _mapping(value, depth)
     if isinstance(value, list | tuple):
-        return [cleaned(one, depth + 1) for one in value if not unset(one)]
+        return [cleaned(item, depth + 1) for item in value if not unset(item)]
     return value
 
 

@@ -12,6 +12,7 @@ from l0.model.call import Call
 from . import listeners, names, sanitizer
 
 LEVELS = {"closed": 0, "half_open": 1, "open": 2}
+"""The value of the gauge for each state."""
 
 
 class BreakerReading(Protocol):

@@ -31,11 +31,11 @@ class CallLog:
         self._clock = clock
         self._rate_limiter = LogRateLimiter()
         self.console = False
-        """True while the console shows what these lines say."""
+        """True while the console shows the same events as these lines."""
         self._file: LogFile | None = None
 
     def use_file(self, path: str | None) -> None:
-        """Append every line to this file as well; ``None``: to no file."""
+        """Append every line to this file as well; ``None``: write to no file."""
         if path is None or self._file is None or self._file.path != path:
             self._file = None if path is None else LogFile(path)
 
@@ -52,24 +52,25 @@ class CallLog:
                 self._file.write(line, ids)
             if not _log.isEnabledFor(line.level):
                 return
-            if line.level <= logging.DEBUG:  # who turns DEBUG on wants every line
+            if line.level <= logging.DEBUG:  # a user who turns DEBUG on wants every line
                 self._emit(line, ids)
                 return
-            for one in self._rate_limiter.admit(line, self._clock()):
-                self._emit(one, ids if "l0_count" not in one.fields else {})  # a summary line belongs to no one call
+            for admitted in self._rate_limiter.admit(line, self._clock()):
+                is_summary = "l0_count" in admitted.fields
+                self._emit(admitted, {} if is_summary else ids)  # a summary does not belong to one call
         except Exception:  # a filter or a handler of the application may fail; the call must not
             return
 
     def flush(self) -> None:
         """Write the summaries of skipped lines, at the end of the process. Raises nothing."""
-        reports, logging.raiseExceptions = logging.raiseExceptions, False  # no traceback if a stream is closed by now
+        raises, logging.raiseExceptions = logging.raiseExceptions, False  # no traceback if a stream is already closed
         try:
-            for one in self._rate_limiter.flush():
-                self._emit(one, {})
+            for summary in self._rate_limiter.flush():
+                self._emit(summary, {})
         except Exception:
             return
         finally:
-            logging.raiseExceptions = reports
+            logging.raiseExceptions = raises
 
     def _emit(self, line: LogLine, ids: dict[str, str]) -> None:
         caller = caller_line(skipped_packages=tuple(LATE_SETTINGS.seen))
@@ -79,13 +80,13 @@ class CallLog:
             record.__dict__.setdefault(name, value)
         if self.console:
             for handler in _handlers():
-                if not any(isinstance(one, _NotOnTerminal) for one in handler.filters):
+                if not any(isinstance(known, _NotOnTerminal) for known in handler.filters):
                     handler.addFilter(_NotOnTerminal(self, handler))
         _log.handle(record)
 
 
 class _NotOnTerminal(logging.Filter):
-    """Keeps a handler from repeating on a terminal what the console shows there."""
+    """Stops a handler from repeating on a terminal what the console shows there."""
 
     def __init__(self, log: CallLog, handler: logging.Handler) -> None:
         super().__init__()

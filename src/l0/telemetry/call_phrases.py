@@ -1,5 +1,7 @@
-"""The words in which log lines and the console describe the events of a call. They quote nothing of a prompt, an answer
-or an error's text."""
+"""Describe the events of a call in words, for log lines and the console.
+
+The texts quote nothing of a prompt, an answer or an error's text.
+"""
 
 from __future__ import annotations
 
@@ -9,10 +11,11 @@ from l0.model.failure import Cause
 from l0.model.text_safety import one_line
 
 LONGEST = 128
-"""Characters of a name that comes from outside: a model, a rule, a request id."""
+"""Maximum characters of a name that comes from outside: a model, a rule, a request id."""
 UNKNOWN_PROVIDER = "unknown"
-"""The provider of a source of the explicit API."""
+"""The provider name of a call through the explicit API, which does not know the provider."""
 DOUBTED = "accepted, but perhaps truncated"
+"""The phrase for an answer that was accepted although its end was missing."""
 BREAKER_TEXTS = {
     "open": "opened: calls are refused, because too many failed",
     "half_open": "half-opened: one call at a time tests the provider",
@@ -32,7 +35,7 @@ def leg_model(call: Call, leg: int) -> str:
 
 
 def what_follows(event: AttemptEnded) -> str | None:
-    """Return what the engine does after a failed attempt; ``None`` if the end of the call tells it."""
+    """Return what the engine does after a failed attempt; ``None`` if the report of the call's end includes it."""
     match event.action:
         case "retry":
             return f"retry {_after(event.wait_s)}"
@@ -53,13 +56,13 @@ def rule_reason(event: RuleMatched) -> str:
 
 
 def rule_match(event: RuleMatched) -> str:
-    """Return which rule matched, and what it led to."""
+    """Return which rule matched, where, and with which effect."""
     found = event.violation
     return f"rule {one_line(found.rule, LONGEST)} at character {found.at} ({event.action}): {rule_reason(event)}"
 
 
 def breaker_change(event: BreakerChanged) -> str:
-    """Return which breaker changed, and what that means."""
+    """Return which breaker changed, and what its new state means."""
     return f"{event.provider} {one_line(event.model, LONGEST)}: the circuit breaker {BREAKER_TEXTS[event.state]}"
 
 

@@ -1,4 +1,4 @@
-"""Find the span of an instrumentation that calls the SDK without making its span the current one.
+"""Find the span of another instrumentation that calls the SDK without making its span the current one.
 
 Such an instrumentation cannot be found through OpenTelemetry's context, but its function is on the call stack.
 """
@@ -17,7 +17,7 @@ def span_of_caller() -> trace.Span | None:
     """Return the span of the instrumentation that called the SDK; ``None`` if none of the known ones did.
 
     ``INVALID_SPAN``: the instrumentation starts its span only after the call. Frames beyond the next frame of L0 are
-    not read: they belong to another call, whose callback makes this one.
+    not read: they belong to another call, from whose callback this call is made.
     """
     if sys.modules.keys().isdisjoint(_LOADED):
         return None
@@ -38,7 +38,7 @@ def _is_own(frame: FrameType) -> bool:
 
 
 def _of_langfuse(frame: FrameType) -> trace.Span | None:
-    """Return the span that Langfuse's wrapper of an SDK method has in its variable ``generation``."""
+    """Return the span that Langfuse's wrapper of an SDK method keeps in its variable ``generation``."""
     return _recording(getattr(frame.f_locals.get("generation"), "_otel_span", None))
 
 
@@ -68,7 +68,7 @@ def _of_llama_index(frame: FrameType) -> trace.Span | None:
 
 
 def _of_langchain(frame: FrameType) -> trace.Span | None:
-    """Return the span that a callback handler has for the run of a LangChain model that this function makes.
+    """Return the span of a callback handler for the run of a LangChain model in this frame.
 
     Callbacks of async runs cannot make their spans current, and those of OpenInference never do.
     """
@@ -107,4 +107,4 @@ _LOADED = (
     "opentelemetry.instrumentation.langchain",
     "opentelemetry.instrumentation.openai.v1.responses_wrappers",
 )
-"""The modules of these instrumentations. While none is loaded, nothing is searched."""
+"""The modules of these instrumentations. While none of them is loaded, nothing is searched."""

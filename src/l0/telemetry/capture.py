@@ -1,4 +1,4 @@
-"""Capture message content in the structure of the conventions' JSON schemas, with limits on its size.
+"""Capture message content in the structure of the GenAI conventions' JSON schemas, with limits on its size.
 
 Off by default. Binary data never leaves the process: its type and size replace it (`binary_content`).
 """
@@ -110,13 +110,13 @@ def _bedrock_tools(body: Mapping[str, Any]) -> object:
 
 
 def _parts_of(content: object) -> Sequence[object]:
-    """Return the parts of one of Gemini's contents, with the types that the other dialects state."""
+    """Return the parts of a Gemini ``Content``, with the types that other dialects state."""
     parts = content.get("parts") if isinstance(content, Mapping) else None
     return [_typed(part) for part in parts] if isinstance(parts, Sequence) and not isinstance(parts, str) else ()
 
 
 def _typed(part: object) -> object:
-    """Return a part of Gemini's or of Bedrock's Converse API, which state no type, as other dialects state it."""
+    """Return a part of Gemini or of Bedrock's Converse API, which have no ``type``, in the form of another dialect."""
     if not isinstance(part, Mapping):
         return part
     match part:
@@ -144,7 +144,7 @@ def _parts(content: object) -> list[Json]:
 
 
 def _part(item: object) -> Json:
-    """Convert one message part of either SDK's dialect. Iterators are not consumed: the SDK still needs them."""
+    """Convert one message part of any dialect. Iterators are not consumed: the SDK still needs them."""
     if isinstance(item, str):
         return {"type": "text", "content": _text(item)}
     if isinstance(item, bytes | bytearray):
@@ -181,8 +181,8 @@ def _tool_call(item: Mapping[str, Any]) -> Json:
 
 def _image(item: Mapping[str, Any]) -> Json | None:
     """Return the part of an image that is given by its URL; ``None`` for embedded data."""
-    held = item.get("image_url") or item.get("source")
-    url = held.get("url") if isinstance(held, Mapping) else held
+    source = item.get("image_url") or item.get("source")
+    url = source.get("url") if isinstance(source, Mapping) else source
     if isinstance(url, str) and url.startswith(("http://", "https://")):
         return {"type": "uri", "modality": "image", "uri": _clip(url)}
     return None
@@ -200,7 +200,7 @@ def _items(value: object) -> Sequence[object]:
     if value is None or binary_content.unset(value):
         return ()
     if isinstance(value, Sequence) and not isinstance(value, (str, bytes, bytearray)):
-        return [one for one in value if not binary_content.unset(one)]
+        return [item for item in value if not binary_content.unset(item)]
     return (value,)
 
 

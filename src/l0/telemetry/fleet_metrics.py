@@ -1,4 +1,4 @@
-"""Export how this process shares its state with its fleet. Collection reads it, so calls cost nothing."""
+"""Export whether this process shares its state with its fleet. Collection reads the state, so calls cost nothing."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from l0.model.call import Call
 from . import listeners, names
 
 LEVELS = {"shared": 0, "slow": 1, "away": 2}
+"""The value of the gauge for each state; `names.FLEET_STATE` explains the states."""
 
 
 class FleetReading(Protocol):
@@ -45,7 +46,7 @@ class FleetObserver:
         self._ensure_instruments = listeners.meter(meter_provider, self._instrument)
 
     def observe(self, call: Call) -> None:  # noqa: ARG002 - the state is in the fleet
-        """Create the instruments if there is a fleet, and a meter that has none. Return None, as `BreakerObserver`."""
+        """Create the instruments if there is a fleet, and a meter without them. Return None: this needs no events."""
         if self._readings.fleet is not None:
             self._ensure_instruments()
 

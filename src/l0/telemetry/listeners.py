@@ -42,9 +42,9 @@ _API = ("opentelemetry.trace", "opentelemetry.metrics", "opentelemetry._logs")
 
 
 class Source(Generic[_T]):
-    """A value that is made once per provider, such as a tracer. It is ``None`` while only the API's no-op exists.
+    """A value that is made once per provider, such as a tracer; ``None`` while there is only the API's no-op.
 
-    An application may set the global provider at any time, so each call compares it with the one that was used.
+    An application may set the global provider at any time, so each call compares it with the last one.
     ``explicit``: a provider to use in place of the global one.
     """
 
@@ -69,7 +69,7 @@ class Source(Generic[_T]):
         if provider is seen:
             return made
         real = self._explicit or self._get()  # OpenTelemetry's getter may set the global provider, from the environment
-        made = None if is_apis_own(real) else self._make(real)
+        made = None if is_no_op(real) else self._make(real)
         self._known = (self._explicit or self._peek(), made)
         return made
 
@@ -79,7 +79,7 @@ def tracer(explicit: trace.TracerProvider | None) -> Source[trace.Tracer]:
 
     def make(provider: trace.TracerProvider) -> trace.Tracer | None:
         made = provider.get_tracer(SCOPE, own_version())
-        return None if is_apis_own(made) else made
+        return None if is_no_op(made) else made
 
     return Source(
         explicit, _peek(trace, "_TRACER_PROVIDER", trace.get_tracer_provider), trace.get_tracer_provider, make
@@ -91,7 +91,7 @@ def meter(explicit: metrics.MeterProvider | None, make: Callable[[metrics.Meter]
 
     def from_provider(provider: metrics.MeterProvider) -> _T | None:
         made = provider.get_meter(SCOPE, own_version())
-        return None if is_apis_own(made) else make(made)
+        return None if is_no_op(made) else make(made)
 
     peek = _peek(metrics_internal, "_METER_PROVIDER", metrics.get_meter_provider)
     return Source(explicit, peek, metrics.get_meter_provider, from_provider)
@@ -126,7 +126,7 @@ def measured_by_another() -> bool:
 
 
 def _is_marked(current: Context) -> bool:
-    """Return True if OpenTelemetry's GenAI utilities have marked the context as that of a call with a span."""
+    """Return True if OpenTelemetry's GenAI utilities have marked the context: its call already has a span."""
     for key in OUTER_CALLS:  # noqa: SIM110 - runs once per call, and a generator costs three times as much
         if current.get(key) is not None:
             return True
@@ -134,7 +134,7 @@ def _is_marked(current: Context) -> bool:
 
 
 def _is_without_metrics(span: trace.Span) -> bool:
-    """Return True if OpenInference or Langfuse describe one request to a model with a span. They record no metrics."""
+    """Return True if a span is that of OpenInference or Langfuse for one request to a model. They record no metrics."""
     attributes = getattr(span, "attributes", None) or _NO_ATTRIBUTES
     kept_to_the_end: Mapping[str, object] = getattr(span, OUTER_KEPT, _NO_ATTRIBUTES)
     kind = attributes.get(OUTER_KIND) or kept_to_the_end.get(OUTER_KIND)
@@ -165,8 +165,8 @@ def is_all(switch: str, environ: Mapping[str, str]) -> bool:
     return environ.get(switch, "").strip().lower() == "all"
 
 
-def is_apis_own(thing: object) -> bool:
-    """Return True if a provider, tracer or meter is one of the API's own: a proxy or a no-op that exports nothing."""
+def is_no_op(thing: object) -> bool:
+    """Return True if a provider, tracer or meter is one of the API's own, proxies included, which export nothing."""
     return type(thing).__module__.startswith(_API)
 
 

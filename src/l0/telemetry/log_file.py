@@ -1,4 +1,4 @@
-"""Append the log lines of calls to a file, one JSON object each, for programs whose logging nobody sets up."""
+"""Append the log lines of calls to a file, one JSON object each, for programs that do not configure logging."""
 
 from __future__ import annotations
 
@@ -17,7 +17,8 @@ _log = logging.getLogger("l0")
 class LogFile:
     """A file that gets every line, of any level and without a limit. ``clock``: seconds since the epoch.
 
-    The file is opened for each line, so that it may be rotated, and shared by processes: each line is one write.
+    The file is opened for each line, so that it may be rotated. Each line is one write, so processes may share the
+    file.
     """
 
     def __init__(self, path: str, clock: Callable[[], float] = time) -> None:

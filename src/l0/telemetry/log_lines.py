@@ -56,7 +56,7 @@ class LogLine:
 
 
 class CallLines:
-    """The log lines of one call. It collects the failed attempts, so that the line of the end can name them.
+    """The log lines of one call. It collects the failed attempts, so that the line of the call's end can name them.
 
     ``began``: the start of the call, in seconds of the monotonic clock.
     """
@@ -101,7 +101,7 @@ class CallLines:
         )
         following = what_follows(event)
         if following is None:
-            return None  # the line of the call says it
+            return None  # the line of the call's end reports it
         text = f"{self._name}: attempt {event.number} failed ({failure}); {following}"
         if event.budget_refused:
             return LogLine(level=INFO, text=text, fields={**fields, "l0_event": "refused"})
@@ -115,9 +115,9 @@ class CallLines:
         return LogLine(level=_RULE_LEVELS.get(event.action, INFO), text=text, fields=fields)
 
     def _breaker_changed(self, event: BreakerChanged) -> LogLine:
-        what = BREAKER_TEXTS[event.state]
+        text = BREAKER_TEXTS[event.state]
         names = {"l0_provider": event.provider, "l0_model": one_line(event.model, LONGEST)}
-        fields = self._fields("breaker", l0_cause=event.state, l0_reason=what, l0_policy_field="Policy.breaker") | names
+        fields = self._fields("breaker", l0_cause=event.state, l0_reason=text, l0_policy_field="Policy.breaker") | names
         level = WARNING if event.state == "open" else INFO
         return LogLine(level=level, text=breaker_change(event), fields=fields)
 
@@ -138,7 +138,7 @@ class CallLines:
         if costs:
             text = f"{text}; cost: {', '.join(costs)}"
         last = ended.failures[-1] if ended.failures else None
-        fields = self._ended(
+        fields = self._end_fields(
             "recovered", ended, last, l0_lost_seconds=self._lost_s, l0_reason=last.message if last is not None else None
         )
         reason = doubt(self._call, ended)
@@ -151,9 +151,9 @@ class CallLines:
         text = f"{self._name}: failed {count}: {failure}"
         if ended.stop_reason:
             text = f"{text}; no further attempt: {ended.stop_reason}"
-        earlier = [(number, one) for number, one in self._failed if str(one) != str(failure)]
+        earlier = [(number, other) for number, other in self._failed if str(other) != str(failure)]
         text = "; ".join([text, *_described(earlier, None)])
-        fields = self._ended(
+        fields = self._end_fields(
             "failed",
             ended,
             failure,
@@ -174,7 +174,7 @@ class CallLines:
         )
         return LogLine(level=WARNING, text=f"{self._name}: {DOUBTED}: {reason}", fields=fields)
 
-    def _ended(
+    def _end_fields(
         self, event: str, ended: CallEnded, failure: Failure | None, **more: str | float | None
     ) -> dict[str, str | int | float]:
         return self._fields(
@@ -204,10 +204,13 @@ class CallLines:
 
 
 def _described(failed: Sequence[tuple[int, Failure]], ended: CallEnded | None) -> list[str]:
-    """Return which attempts failed and why, each reason once. ``ended``: to add open breakers, which had no attempt."""
-    numbers: dict[str, list[str]] = {}
+    """Return which attempts failed and why, each reason once. ``ended``: to add the legs that open breakers skipped."""
+    by_reason: dict[str, list[str]] = {}
     for number, failure in failed:
-        numbers.setdefault(str(failure), []).append(str(number))
-    texts = [f"attempt{'s' * (len(of) > 1)} {', '.join(of)} failed ({reason})" for reason, of in numbers.items()]
+        by_reason.setdefault(str(failure), []).append(str(number))
+    texts = [
+        f"attempt{'s' * (len(numbers) > 1)} {', '.join(numbers)} failed ({reason})"
+        for reason, numbers in by_reason.items()
+    ]
     others = ended.failures if ended is not None else ()
     return texts + [str(failure) for failure in others if failure.cause is Cause.BREAKER_OPEN]

@@ -1,4 +1,4 @@
-"""Limit log lines: a few per kind and minute, and a summary of the others."""
+"""Limit log lines: write a few per kind and minute, and a summary of the others."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _MAX_TARGETS = 256
 
 @dataclass(slots=True, eq=False)
 class _Minute:
-    """The lines of one kind since ``began``. ``last_suppressed``: the last one that was not written, at ``last_at``."""
+    """The lines of one kind since ``began``. ``last_suppressed``: the last line not written, at ``last_at``."""
 
     began: float
     written: int = 0
@@ -43,7 +43,7 @@ class LogRateLimiter:
         renew_in_child(self)
 
     def renew(self) -> None:
-        """Start over in a forked child: the parent writes its summaries."""
+        """Start over in a forked child: the parent writes the summaries of its own lines."""
         self._lock = threading.RLock()
         self._minutes: dict[tuple[str, str], _Minute] = {}
 

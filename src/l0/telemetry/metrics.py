@@ -25,9 +25,9 @@ from l0.model.failure import Cause, Failure
 
 from . import attributes, listeners, names, sanitizer
 
-_TIMED_RULES = 10
-"""Of this many calls with rules, the times of one are recorded. A record costs 10 to 15 us, and the recommended
-guardrails make twelve: that is as much as half of their work on 200 tokens."""
+_RULE_TIMES_EVERY = 10
+"""The durations of rules are recorded for one in this many calls with rules. A record costs 10 to 15 us, and the
+recommended guardrails make twelve: that is as much as half of their work on 200 tokens."""
 
 Record = Callable[[float, Mapping[str, AttributeValue], Context | None], None]
 Instruments = dict[names.Metric, Record]
@@ -42,12 +42,12 @@ class MetricObserver:
     ``environ``: the variables of the process.
     """
 
-    __slots__ = ("_calls_with_rules", "_every_chunk", "_families", "_instruments", "_timed_rules")
+    __slots__ = ("_calls_with_rules", "_every_chunk", "_families", "_instruments", "_rule_times_every")
 
     def __init__(self, meter_provider: MeterProvider | None = None, *, environ: Mapping[str, str] = os.environ) -> None:
         self._families = families(environ.get(names.CONVENTIONS_SWITCH, ""))
         self._every_chunk = listeners.is_all(names.CHUNK_METRICS_SWITCH, environ)
-        self._timed_rules = 1 if listeners.is_all(names.RULE_METRICS_SWITCH, environ) else _TIMED_RULES
+        self._rule_times_every = 1 if listeners.is_all(names.RULE_METRICS_SWITCH, environ) else _RULE_TIMES_EVERY
         self._calls_with_rules = count()
         self._instruments = listeners.meter(meter_provider, self._create)
 
@@ -56,13 +56,13 @@ class MetricObserver:
         instruments = self._instruments()
         if instruments is None or listeners.suppressed():
             return None
-        # If another GenAI instrumentation already records the conventional metrics, they would count twice.
+        # If another GenAI instrumentation records the conventional metrics, L0 would count the call twice.
         families = () if listeners.measured_by_another() else self._families
         return CallMetrics(call, instruments, families, every_chunk=self._every_chunk, times_rules=self._times_rules)
 
     def _times_rules(self) -> bool:
-        """Return True if the times of the rules of this call are recorded. Asked once for each call with rules."""
-        return next(self._calls_with_rules) % self._timed_rules == 0
+        """Return True if the durations of this call's rules are recorded. Called once for each call with rules."""
+        return next(self._calls_with_rules) % self._rule_times_every == 0
 
     def _create(self, meter: Meter) -> Instruments:
         metrics = (*names.L0_METRICS, *(metric for family in self._families for metric in family.metrics))
@@ -190,13 +190,13 @@ class CallMetrics:
                 self._record_with(family.per_chunk, seconds, base, ())
         if ended.metadata is not None:
             for tokens in family.tokens:
-                count = getattr(ended.metadata, tokens.field)
-                if count is not None:
-                    self._record_with(tokens.metric, count, base, tokens.attributes)
+                number = getattr(ended.metadata, tokens.field)
+                if number is not None:
+                    self._record_with(tokens.metric, number, base, tokens.attributes)
 
     def _chunk_times(self, stats: StreamStats) -> Iterable[float]:
         if self._every_chunk:
-            return chain.from_iterable(repeat(seconds, count) for seconds, count in stats.gaps)
+            return chain.from_iterable(repeat(seconds, times) for seconds, times in stats.gaps)
         mean = attributes.per_chunk(stats)
         return () if mean is None else (mean,)
 
@@ -267,7 +267,7 @@ class CallMetrics:
 def _base_attributes(
     operation: str, provider: str, model: str, host: str, port: int
 ) -> tuple[Mapping[str, AttributeValue], Mapping[str, AttributeValue]]:
-    """Return the attributes of every metric, and those of the conventional ones: as of all calls to this model."""
+    """Return the attributes of every metric, and of the conventional ones. All calls to one model share them."""
     kind = attributes.of_kind(operation, provider, model)
     return sanitizer.encodable(kind), sanitizer.encodable(attributes.of_call(kind, host, port))
 

@@ -1,8 +1,9 @@
 """Every name that leaves the process: spans, attributes, events, and metrics with their units and buckets.
 
-No other module spells such a name. L0's own attributes and metrics start with ``l0.``; the others are those of the
-conventions (``gen_ai.``, ``server.``, ``http.``, ``error.``), or marks that other instrumentations leave. The
-docstrings of L0's attributes and the metric descriptions are the tables of ``docs/telemetry.md``.
+No other module spells such a name. L0's own attributes and metrics start with ``l0.``; the others are those of
+OpenTelemetry's semantic conventions (``gen_ai.``, ``server.``, ``http.``, ``error.``; "the conventions" in this
+package), or marks that other instrumentations leave. The docstrings of L0's attributes and the metric descriptions are
+the tables of ``docs/telemetry.md``.
 """
 
 from __future__ import annotations
@@ -61,7 +62,7 @@ OUTCOME: Final = "l0.outcome"
 ATTEMPTS_MADE: Final = "l0.attempts"
 """The number of requests sent for the call."""
 LEG: Final = "l0.leg"
-"""The leg that answered: 1 for the first fallback; absent for the primary."""
+"""The leg at which the call ended: 1 for the first fallback; absent for the primary."""
 RESUME_AT: Final = "l0.resume.at"
 """The number of characters the user had received when the answer was resumed."""
 RESUME_STRATEGY: Final = "l0.resume.strategy"
@@ -74,11 +75,12 @@ SDK_RETRIES: Final = "l0.sdk_retries"
 """The requests after the first one that the bare SDK's own retries would have sent too. Set if there was more than
 one request."""
 RECOVERY_TIME: Final = "l0.recovery_time"
-"""The time in s of failed attempts that were followed by another one, and of the waits before it."""
+"""The time in s of failed attempts and of the waits after them, if another attempt followed. Of a resumed attempt only
+the wait counts, because its text was used."""
 STOP_REASON: Final = "l0.stop.reason"
 """The reason why a failed call made no further attempt, with its limit."""
 STOP_FIELD: Final = "l0.stop.policy_field"
-"""The field of the policy that ruled out another attempt, or that failed this one, such as Retry.max_retries."""
+"""The field of the policy that ruled out another attempt, or that made the last one fail, such as Retry.max_retries."""
 STALLS: Final = "l0.stalls"
 """The number of times no content arrived for 10 s while reading."""
 GAP_MAX: Final = "l0.gap.max"
@@ -94,17 +96,18 @@ JITTER: Final = "l0.jitter"
 SMOOTHNESS: Final = "l0.smoothness"
 """100 * (1 - standard deviation of the gaps / their mean), at least 0; 100 means that all gaps are equal."""
 THROUGHPUT: Final = "l0.throughput"
-"""Output tokens/s after the first content, if the provider counts them."""
+"""Output tokens/s after the first chunk, if the provider counts them."""
 TIME_TO_FIRST_CONTENT: Final = "l0.time_to_first_content"
-"""Time in s from the last attempt's request to its first content. Framing events and role-only deltas do not count."""
+"""Time in s from the request of the attempt that answered to its first content, not counting framing events and
+role-only deltas."""
 HELD: Final = "l0.held"
-"""Time in s for which objects were held back: the first, or the last if rules check text before its release."""
+"""Time in s for which L0 held back the first object; the last object, if rules check text before its release."""
 WIRE_BYTES: Final = "l0.wire.bytes"
 """The bytes of all response bodies of the call, decompressed, as the SDK reads them."""
 OVERHEAD_RATIO: Final = "l0.wire.overhead_ratio"
 """Body bytes per byte of the answer's text (UTF-8); absent if there was no text."""
 TIMELINE: Final = "l0.timeline"
-"""The content deltas in each interval of the call, at most 64 of them, from its start; only with L0_TIMELINE=1."""
+"""The number of content deltas in each interval of the call, in at most 64 intervals; only with L0_TIMELINE=1."""
 TIMELINE_BUCKET: Final = "l0.timeline.bucket"
 """The width in s of the intervals of `l0.timeline`."""
 ANOMALY_KINDS: Final = "l0.anomalies"
@@ -136,7 +139,7 @@ SLO: Final = "l0.slo"
 SLO_LAYER: Final = "l0.slo.layer"
 """The events that an objective counts: attempts, or delivered calls."""
 SLO_GOOD: Final = "l0.slo.good"
-"""True if an event counts for an objective, false if against it."""
+"""True if an event is good for an objective, false if it is bad."""
 SLO_WINDOW: Final = "l0.slo.window"
 """The window of a budget or burn rate, as a Prometheus duration."""
 FLEET_STATE: Final = "l0.fleet.state"
@@ -152,7 +155,7 @@ RULE_PHASE: Final = "l0.guardrail.phase"
 RULE_SEVERITY: Final = "l0.guardrail.severity"
 """The severity of a violation: warning, error or fatal."""
 RULE_ACTION: Final = "l0.guardrail.action"
-"""The result of a violation: recorded, failed (the attempt) or halted (the call)."""
+"""The result of a violation: recorded, failed (the attempt), halted (the call), or shadowed (only observed)."""
 RULE_MESSAGE: Final = "l0.guardrail.message"
 """The rule's message."""
 VIOLATION_AT: Final = "l0.guardrail.at"
@@ -181,7 +184,7 @@ RESUME_EVENT: Final = "l0.resume"
 HEDGE_EVENT: Final = "l0.hedge"
 DETAILS_EVENT: Final = "gen_ai.client.inference.operation.details"
 
-# Values.
+# Values, and the marks of other instrumentations. OUTER: those whose spans may enclose a call of L0.
 BRANCH_OK: Final = "ok"
 BRANCH_FAILED: Final = "failed"
 BRANCH_CANCELLED: Final = "cancelled"
@@ -198,17 +201,17 @@ OUTER_KIND: Final = "openinference.span.kind"
 OUTER_KINDS: Final = frozenset({"LLM", "EMBEDDING"})
 """The span kinds with which OpenInference marks its span of a call."""
 OUTER_KEPT: Final = "_self_important_attributes"
-"""The attribute of OpenInference's spans that holds their kind, if it was not given at the start, until they end."""
+"""The attribute of OpenInference's span objects that has their kind until they end, if it was not set at the start."""
 OUTER_LATE_SCOPE: Final = "openinference.instrumentation.llama_index"
 OUTER_LATE_METHODS: Final = frozenset(
     f"{prefix}{method}" for prefix in ("", "a", "stream_", "astream_") for method in ("chat", "complete")
 )
-"""OpenInference's scope for LlamaIndex, whose spans of these methods of a model are marked only at their end."""
+"""OpenInference marks the spans of these methods of a LlamaIndex model, in this scope, only at their end."""
 OUTER_LANGFUSE: Final = "langfuse.observation.type"
 OUTER_OBSERVATIONS: Final = frozenset({"generation", "embedding"})
 """The observation types with which Langfuse marks its span of a call."""
 OTHER_PROVIDERS: Final = ("gen_ai.system", "llm.provider", "llm.system")
-"""Names of the provider in the conventions until 1.36 and in OpenInference. The viewer reads these, as those below."""
+"""Names of the provider in the conventions until 1.36 and in OpenInference. The viewer reads all names with OTHER."""
 OTHER_MODELS: Final = ("llm.model_name", "embedding.model_name")
 OTHER_PARAMETERS: Final = "llm.invocation_parameters"
 """The request in OpenInference, as JSON. A failed call has its model only there."""
@@ -219,9 +222,9 @@ OTHER_OUTPUT_TOKENS: Final = ("gen_ai.usage.completion_tokens", "llm.token_count
 OUTER_UNMEASURED_SCOPES: Final = frozenset({"logfire.anthropic", "logfire.openai"})
 """Logfire's scopes for the SDKs. Its spans follow the GenAI conventions, but it records no conventional metrics."""
 INFERENCE_OPERATIONS: Final = frozenset({"chat", "embeddings", "generate_content", "text_completion"})
-"""The conventional operations of one request to a model, unlike those of agents and tools."""
+"""The conventions' operations that are one request to a model. Those of agents and tools are not."""
 SUPPRESS_LANGUAGE_MODELS: Final = "suppress_language_model_instrumentation"
-"""The context key with which a framework's instrumentation says that it reports the calls of the SDK below it."""
+"""The context key with which the instrumentation of a framework states that it reports the SDK's calls itself."""
 
 # Switches.
 CONVENTIONS_SWITCH: Final = "OTEL_SEMCONV_STABILITY_OPT_IN"
@@ -241,17 +244,17 @@ CONTENT_SWITCH: Final = "OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT"
 SECONDS: Final = tuple(round(0.01 * 2**step, 2) for step in range(14))
 """Bucket bounds of durations in s: 0.01 doubling to 81.92, as the GenAI conventions advise."""
 RULE_SECONDS: Final = tuple(10.0**-6 * 4**step for step in range(12))
-"""Bucket bounds of rule durations in s: 1 us to 4.2 s, each four times the last."""
+"""Bucket bounds of rule durations in s: 1 us to 4.2 s, each four times the one before."""
 TOKENS: Final = tuple(float(4**step) for step in range(14))
-"""Bucket bounds of token counts: 1 to 67,108,864, each four times the last, as the GenAI conventions advise."""
+"""Bucket bounds of token counts: 1 to 67,108,864, each four times the one before, as the GenAI conventions advise."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Metric:
     """One instrument. It is compared by identity because it is a dictionary key.
 
-    ``buckets``: a histogram's bounds in ``unit``. ``attributes``: those that a record may carry in addition to
-    the ones on every metric of a call. Each has a bounded set of values.
+    ``buckets``: a histogram's bounds in ``unit``. ``attributes``: those of a record besides the attributes of every
+    metric of a call. Each has a bounded set of values.
     """
 
     kind: Literal["histogram", "counter", "gauge"]
@@ -367,7 +370,7 @@ LATEST: Final = MetricFamily(
 
 ATTEMPTS: Final = _counter("l0.attempts", "{attempt}", "Requests sent for calls, by outcome.", OUTCOME, CAUSE, CATEGORY)
 RETRIES: Final = _counter("l0.retries", "{retry}", "Retried requests, by the cause of the failure.", CAUSE, CATEGORY)
-FALLBACKS: Final = _counter("l0.fallbacks", "{event}", "Calls served by a fallback, by outcome.", OUTCOME)
+FALLBACKS: Final = _counter("l0.fallbacks", "{event}", "Calls that ended at a fallback, by outcome.", OUTCOME)
 RESUMES: Final = _counter(
     "l0.resumes", "{event}", "Resumed answers, by strategy and outcome.", RESUME_STRATEGY, OUTCOME
 )
@@ -379,8 +382,8 @@ RULE_DURATION: Final = Metric(
     "histogram",
     "l0.guardrail.duration",
     "s",
-    "Time that a rule took per call and phase, all its runs together; of every tenth call with rules, or of each "
-    "with L0_RULE_METRICS=all.",
+    "Total time of a rule per call and phase; recorded for every tenth call with rules, or for each with "
+    "L0_RULE_METRICS=all.",
     RULE_SECONDS,
     (RULE, RULE_PHASE),
 )
@@ -405,12 +408,12 @@ FLEET_LEVEL: Final = Metric(
     "gauge",
     FLEET_STATE,
     "1",
-    "Fleet: 0 shares its state, 1 does not wait for Redis, which is slow, 2 follows local rules: Redis is away.",
+    "Fleet: 0 shares its state, 1 does not wait for Redis (it is slow), 2 follows local rules (Redis is away).",
 )
 FLEET_CHANGES: Final = _counter(
     "l0.fleet.changes", "{event}", "Changes of the fleet to a state: fallbacks, and returns.", FLEET_STATE
 )
-"""Both are read at collection, and exist in a process that has a fleet."""
+"""The metrics of fleets are read at collection, and exist only in a process that has a fleet."""
 
 L0_METRICS: Final = (
     ATTEMPTS,

@@ -25,17 +25,17 @@ from l0.shared_state.termination import end_with_worker
 
 from . import names
 from .capture import content_mode
-from .listeners import is_apis_own
+from .listeners import is_no_op
 from .otlp_request import EXPORTERS, check_endpoint
 
 log = logging.getLogger(__name__)
 Shutdown = Callable[[], None]
 
 _POLL = 0.01
-"""Seconds between two looks at the last flush."""
+"""Seconds between two checks whether the last flush has ended."""
 GRACE = 1.5
-"""Maximum time in s for which the last flush delays the end of the program. All of L0 delays it by at most 2.5 s: ends
-of abandoned calls (`runtime.finalizers`) and SLO windows (`shared_state.slo_storage`) have 0.5 s each."""
+"""Maximum time in s for which the last flush delays the end of the program. L0 as a whole delays it by at most 2.5 s:
+ends of abandoned calls (`runtime.finalizers`) and SLO windows (`shared_state.slo_storage`) have 0.5 s each."""
 
 _OWN_ENDPOINT = "_l0_endpoint"
 """Attribute of the providers that L0 has registered: the base URL, or ``None`` for that of the environment."""
@@ -83,13 +83,13 @@ def setup(endpoint: str | bool) -> Shutdown:
 
 
 def setup_for_launcher() -> None:
-    """Set up the OTLP/HTTP export that the environment asks for in a program that a launcher starts (`launcher_asks`).
+    """Set up OTLP/HTTP export in a program for which `launcher_requests_export` is true.
 
     ``opentelemetry-instrument`` needs a distro's configurator to set up export; ``l0 run`` leaves it to this function.
     Providers that are set are kept. Raises nothing: the program must start.
     """
     try:
-        if is_apis_own(trace.get_tracer_provider()) or is_apis_own(metrics.get_meter_provider()):
+        if is_no_op(trace.get_tracer_provider()) or is_no_op(metrics.get_meter_provider()):
             setup(True)
     except ImportError:
         log.warning("the environment asks for OTLP export, which needs an extra: pip install 'l0-otel[otlp]'")
@@ -106,7 +106,7 @@ def _is_wanted(signal: str) -> bool:
 def _warn_if_kept(base: str | None) -> None:
     """Warn if providers other than L0's for this endpoint are already registered."""
     if base is None and not all(_is_wanted(signal) for signal in ("traces", "metrics")):
-        return  # the environment asks for less
+        return  # the environment switches a signal off
     kept = [trace.get_tracer_provider(), metrics.get_meter_provider()]
     if all(getattr(provider, _OWN_ENDPOINT, _NO_ENDPOINT) == base for provider in kept):
         return
@@ -118,11 +118,11 @@ def _register(base: str | None, export: _Export) -> None:
     from opentelemetry.sdk.resources import Resource
 
     resource = Resource.create()
-    if is_apis_own(trace.get_tracer_provider()) and (base or _is_wanted("traces")):
+    if is_no_op(trace.get_tracer_provider()) and (base or _is_wanted("traces")):
         _register_traces(base, resource, export)
-    if is_apis_own(metrics.get_meter_provider()) and (base or _is_wanted("metrics")):
+    if is_no_op(metrics.get_meter_provider()) and (base or _is_wanted("metrics")):
         _register_metrics(base, resource, export)
-    if content_mode(os.environ.get(names.CONTENT_SWITCH)).on_event and is_apis_own(_logs.get_logger_provider()):
+    if content_mode(os.environ.get(names.CONTENT_SWITCH)).on_event and is_no_op(_logs.get_logger_provider()):
         _register_events(base, resource, export)
 
 
@@ -214,7 +214,7 @@ class _Export:
     ended: SignalSafeEvent = field(default_factory=SignalSafeEvent)
     warn_once: _WarnOnce = field(init=False)
     has_flush_thread: bool = False
-    """True if a thread is waiting to flush."""
+    """True if a thread waits for `ending`, to flush."""
     give_up_at: float = 0.0
     """The end of `GRACE`, in seconds of the monotonic clock, once ending has begun."""
     has_worker_hook: bool = False
@@ -273,7 +273,7 @@ class _Export:
                 _call_quietly(exporter.shutdown)  # wakes an export that waits for its next retry
 
     def _wait_for_flush(self) -> None:
-        """Wait for the flush that has begun: a worker may get SIGTERM, which kills it, while it ends by itself.
+        """Wait for the flush that has begun: a worker that is already ending may get SIGTERM, which would kill it.
 
         The signal may have interrupted this thread in any wait, so this must not wait for a lock.
         """

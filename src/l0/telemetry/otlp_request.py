@@ -1,4 +1,4 @@
-"""Tell which OTLP export is asked for, without an import of OpenTelemetry."""
+"""Find out which OTLP export is requested, without importing OpenTelemetry."""
 
 from __future__ import annotations
 
@@ -27,16 +27,16 @@ def check_endpoint(endpoint: object) -> str | None:
     return endpoint.rstrip("/")
 
 
-def launcher_asks() -> bool:
-    """Return True if a launcher starts this program, and the environment asks for OTLP export."""
-    asked = any(os.environ.get(name, "").strip() for name in ENDPOINTS)
-    asked = asked or any("otlp" in os.environ.get(name, "") for name in EXPORTERS.values())
+def launcher_requests_export() -> bool:
+    """Return True if a launcher started this program, and the environment requests OTLP export."""
+    requested = any(os.environ.get(name, "").strip() for name in ENDPOINTS)
+    requested = requested or any("otlp" in os.environ.get(name, "") for name in EXPORTERS.values())
     disabled = os.environ.get("OTEL_SDK_DISABLED", "").strip().lower() == "true"
-    return asked and not disabled and _started_by_launcher()
+    return requested and not disabled and _started_by_launcher()
 
 
 def _started_by_launcher() -> bool:
-    """Return True if a launcher is on the stack, and not a program that calls an instrumentor."""
+    """Return True if a launcher is on the call stack. If not, the program itself calls an instrumentor."""
     frame: FrameType | None = sys._getframe(1)
     while frame is not None:
         if str(frame.f_globals.get("__name__")).startswith(_LAUNCHERS):

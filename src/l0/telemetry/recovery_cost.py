@@ -7,20 +7,24 @@ from l0.model.call_events import AttemptEnded, AttemptStarted, CallEnded, CallEv
 from l0.model.failure import UNANSWERED_CAUSES, Cause
 
 _REPEATED = frozenset({"retry", "resume", "fallback"})
+"""The actions after which another request is sent."""
 _BROKEN_BODY = frozenset({Cause.RESET, Cause.INCOMPLETE_READ, Cause.READ_TIMEOUT})
-"""Causes for which the SDKs send a request again after the headers of an answer, if the call does not stream."""
+"""Causes for which the SDKs repeat a request even after the headers of an answer, if the call does not stream."""
 
 
 class RecoveryCost:
-    """The cost of one call so far. ``seconds``: the time of failed attempts that were followed by another one, and of
-    the waits after them; of a resumed attempt only the wait, because its text was used."""
+    """The cost of one call so far.
 
-    __slots__ = ("_call", "_sdk_goes_on", "_sdk_retries", "_started", "seconds")
+    ``seconds``: the time of failed attempts and of the waits after them, if another attempt followed. Of a resumed
+    attempt only the wait counts, because its text was used.
+    """
+
+    __slots__ = ("_call", "_sdk_would_continue", "_sdk_retries", "_started", "seconds")
 
     def __init__(self, call: Call) -> None:
         self._call = call
         self._started: dict[int, float] = {}
-        self._sdk_goes_on = True
+        self._sdk_would_continue = True
         self._sdk_retries = 0
         self.seconds = 0.0
 
@@ -32,16 +36,16 @@ class RecoveryCost:
             used = event.action == "resume"
             self.seconds += event.wait_s + (0.0 if used else event.at - self._started.get(event.number, event.at))
             # The SDK's own loop ends with the first failure that it does not retry.
-            self._sdk_goes_on = self._sdk_goes_on and _sdk_retries(self._call, event)
-            self._sdk_retries += self._sdk_goes_on
+            self._sdk_would_continue = self._sdk_would_continue and _sdk_retries(self._call, event)
+            self._sdk_retries += self._sdk_would_continue
 
     def sdk_retries(self, ended: CallEnded) -> int:
-        """Return how many of the requests after the first the retries of the bare SDK would have sent too."""
+        """Return how many of the requests after the first one the bare SDK would have sent too, as its own retries."""
         return max(0, min(self._sdk_retries, self._call.max_retries, ended.attempts - 1))
 
 
 def _sdk_retries(call: Call, event: AttemptEnded) -> bool:
-    """Return True if the bare SDK would send the request again: before an answer, or for a body that it reads whole."""
+    """Return True if the bare SDK would send the request again: no answer began, or the SDK reads the whole body."""
     failure = event.failure
     if failure is None or not failure.sdk_retries:
         return False
@@ -54,6 +58,7 @@ def unknown_waste(ended: CallEnded) -> bool:
     """Return True if an attempt that did not serve the answer may have used tokens, and the provider reported none."""
     if ended.wasted_tokens is not None:
         return False
-    refused = sum((one.status or 0) >= 400 or one.cause in UNANSWERED_CAUSES for one in ended.failures)
+    # A refused request, and one that never got an answer, use no tokens.
+    unused = sum((failure.status or 0) >= 400 or failure.cause in UNANSWERED_CAUSES for failure in ended.failures)
     served = 1 if ended.failure is None else 0
-    return ended.attempts - served > refused
+    return ended.attempts - served > unused

@@ -1,7 +1,7 @@
 """Pass values to OpenTelemetry in a form that every exporter can encode.
 
-An exporter encodes a batch at once. One string with a lone surrogate, or one integer of more than 64 bits, loses the
-complete batch.
+An exporter encodes a batch at once. One string with a lone surrogate, or one integer of more than 64 bits, makes it
+lose the complete batch.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _MIN_INT, _MAX_INT = -(2**63), 2**63 - 1
 
 
 def encodable(attributes: Mapping[str, AttributeValue]) -> Mapping[str, AttributeValue]:
-    """Return attributes that can be encoded: the same mapping if it already can be."""
+    """Return attributes that can be encoded: the same mapping if nothing in it must change."""
     for value in attributes.values():  # exact type checks: nearly every call passes here without a copy
         kind = type(value)
         if kind is str:
@@ -76,10 +76,10 @@ def set_attributes(span: Span, attributes: Mapping[str, AttributeValue]) -> None
 
 
 def add_event(span: Span, name: str, attributes: Mapping[str, AttributeValue], at: int | None = None) -> None:
-    """Add an event to a span."""
+    """Add an event to a span. ``at``: time in ns of the wall clock; ``None`` for now."""
     span.add_event(name, encodable(attributes), at)
 
 
-def set_error(span: Span, why: str | None) -> None:
+def set_error(span: Span, description: str | None) -> None:
     """Set the status of a span to error, with an optional description."""
-    span.set_status(StatusCode.ERROR, None if why is None else well_formed(why))
+    span.set_status(StatusCode.ERROR, None if description is None else well_formed(description))

@@ -62,7 +62,7 @@ class SloReadings(Protocol):
 
 
 class SloObserver:
-    """Observes calls if a meter is available, or if ``slos.wanted``."""
+    """Observes calls if a meter is available, or if objectives are tracked without one (``slos.wanted``)."""
 
     __slots__ = ("_listening", "_slos")
 

@@ -1,4 +1,4 @@
-"""Report calls as spans: one CLIENT span per call, with a child span per attempt if there were several."""
+"""Report calls as spans: one CLIENT span per call, with a child span per attempt if there were several attempts."""
 
 from __future__ import annotations
 
@@ -181,7 +181,7 @@ class CallSpan:
 
     @property
     def trace_ids(self) -> tuple[str, str]:
-        """Return the ids of the trace and of the span, for `trace_ids_of`."""
+        """Return the ids of the trace and of the span, in hexadecimal."""
         context = self._span.get_span_context()
         return trace.format_trace_id(context.trace_id), trace.format_span_id(context.span_id)
 

@@ -85,9 +85,9 @@ def test_no_op_tracer_counts_as_none():
 
 def test_what_is_the_apis_own():
     for own in (ProxyTracerProvider(), NoOpTracerProvider(), NoOpMeterProvider(), NoOpTracer()):
-        assert listeners.is_apis_own(own)
+        assert listeners.is_no_op(own)
     for real in (TracerProvider(shutdown_on_exit=False), MeterProvider(shutdown_on_exit=False)):
-        assert not listeners.is_apis_own(real)
+        assert not listeners.is_no_op(real)
 
 
 def test_global_provider_is_found(monkeypatch, traces, call):

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 from opentelemetry import metrics, trace
 
-from l0.telemetry.listeners import is_apis_own
+from l0.telemetry.listeners import is_no_op
 
 from ..inputs import InputError
 
@@ -38,7 +38,7 @@ class Destination:
             return f"spans and metrics went to {self.url} (OTLP over HTTP)"
         if self.warning:
             return f"not exported: {self.warning}"
-        if not is_apis_own(trace.get_tracer_provider()):
+        if not is_no_op(trace.get_tracer_provider()):
             return "sent to the OpenTelemetry providers of this process"
         return "not exported: this process has no OpenTelemetry providers (try --otlp http://localhost:4318)"
 

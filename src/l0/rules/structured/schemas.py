@@ -54,7 +54,7 @@ class Schema:
     @classmethod
     def array_of(cls, item: object) -> Schema:
         """Return the schema of an array whose items match one schema. ``item``: anything that `of` accepts."""
-        if isinstance(item, Mapping):  # a resource of its own, so that its references resolve within it
+        if isinstance(item, Mapping):  # a separate resource, so that its references resolve within it
             return _json_schema({"type": "array", "items": {"$id": "urn:l0:item", **item}})
         if isinstance(item, Schema):
             raise PolicyError("Schema.array_of", item, _ALLOWED)
