@@ -1,4 +1,4 @@
-"""The commands that the machine returns to the drivers. An `AttemptSpec` is the command to send that attempt."""
+"""The commands that the machine returns to the drivers. An `AttemptSpec` is a command, too: send this request."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from .stop_reasons import NO_STOP, Stop
 
 @dataclass(frozen=True, slots=True)
 class Relay:
-    """Read the body. ``holding``: nothing has been released yet, so hold back frames that carry no content."""
+    """Read the body. ``holding``: nothing has been released to the user yet."""
 
     holding: bool
 
@@ -22,8 +22,8 @@ class Relay:
 class Wait:
     """Sleep ``seconds`` before the next attempt, then signal `Waited`.
 
-    ``stop``: the reason why the next attempt goes to the next leg; ``None`` if it goes to the same one. ``asks``: ask
-    an async ``should_retry`` first, and do not sleep if it rejects the retry.
+    ``stop``: the reason why the next attempt goes to the next leg; ``None`` if it goes to the same leg. ``asks``: first
+    call the user's async ``should_retry``, and do not sleep if it rejects the retry.
     """
 
     seconds: float
@@ -33,7 +33,7 @@ class Wait:
 
 @dataclass(frozen=True, slots=True)
 class Finish:
-    """End the call with success, or as cancelled. ``anomalies``: names of irregularities in the accepted answer."""
+    """End the call with success, or as cancelled. ``anomalies``: names of anomalies in the accepted answer."""
 
     outcome: Outcome
     anomalies: tuple[str, ...] = ()

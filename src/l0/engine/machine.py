@@ -2,10 +2,11 @@
 
 Theory of operation
 -------------------
-A **call** is one call of the user's; an **attempt** is one HTTP request made to serve it. A driver (sync or async) does
-the I/O: it reports each event to the machine as a *signal*, and executes the *command* that `Machine.step` returns. The
-machine has no clock, no thread and no socket. Time arrives in the signals, and randomness through a function, so the
-same signals always give the same commands, and a test with a virtual clock exercises the code that runs in production.
+A **call** is one invocation of an SDK method by the user; an **attempt** is one HTTP request of a call. A driver (sync
+or async) does the I/O: it reports each event to the machine as a *signal*, and executes the *command* that
+`Machine.step` returns. The machine has no clock, no thread and no socket. Signals carry the time, and a function
+supplies random numbers, so the same inputs always give the same commands, and a test with a virtual clock runs the same
+code as production.
 
 A **leg** is one target of the call: leg 0 is the primary, and the policy's fallbacks follow in order. The **commit
 point** is the first release of content to the user. Before it, a retry is invisible; after it, a retry would repeat or
@@ -18,27 +19,27 @@ contradict text that the user has seen.
                         |             v                                              v
                         +--Waited-- WAITING <----------------------------------------+   or DONE
 
-A resumed attempt goes from OPENING straight to RELAYING, because the user already holds the beginning of the answer.
+A resumed attempt goes from OPENING straight to RELAYING, because the user already has the beginning of the answer.
 
 Rules, all of them implemented here or in `retry`:
 
 1. **Retry and resume.** Before the commit point, a recoverable failure is retried, and the user does not notice. After
    it, the failure is raised, unless the policy allows resuming: then a new attempt continues the answer where it broke,
    and released text is never released again.
-2. **Retry safety.** A call that is not safe to retry is not sent again once the provider has accepted it. `RetrySafety`
-   defines acceptance: the response headers, or the first event.
-3. **Truncation.** A body that ends without the parts that complete an answer is a failure if the origin of the leg is
-   known to send them (`Call.terminal_rule`). Otherwise the answer is accepted, and marked with an anomaly. An empty
-   answer is never accepted.
+2. **Retry safety.** A request that is not safe to repeat is not sent again once the provider has accepted it.
+   `RetrySafety` says what shows that: the response headers, or an event.
+3. **Truncation.** A body that ends without its terminal event is a failure if the origin of the leg is known to send
+   one (`Call.terminal_rule`). Otherwise the answer is accepted, with an anomaly if `strict` is False. An empty answer
+   is never accepted.
 4. **Closing.** The user may close the call at any time. Closing is final, and is not a failure.
 5. **Hedging.** An attempt that is slower than usual may be hedged, once per call: a second request runs in parallel,
-   and the first good answer wins. The loser is not a failure.
-6. **Fallback.** A leg whose circuit breaker is open is skipped without a request. A failure that retries on one leg
-   cannot recover moves the call to the next leg, which has its own retry count. After the commit point, only if
-   the policy splices or restarts broken answers.
+   and the call uses the answer whose content arrives first. The slower request is not a failure.
+6. **Fallback.** A leg whose circuit breaker is open is skipped without a request. If retries on one leg do not help, the
+   call moves to the next leg, which has its own retry count. After the commit point, this happens only if the policy
+   splices or restarts broken answers.
 
-The machine is not stepped per chunk, because a step costs more than relaying a token. Between `Released` and the end of
-the body, the driver delivers chunks on its own.
+A chunk is not a signal, because a step costs more than the delivery of a chunk. Between `Released` and the end of the
+body, the driver delivers chunks on its own.
 """
 
 from __future__ import annotations
@@ -62,7 +63,7 @@ from .stop_reasons import NO_STOP, Stop, StopReason
 
 
 class CallState(StrEnum):
-    """The phase of a call's life. `TRANSITIONS` lists the steps between them."""
+    """The state of a call. `TRANSITIONS` lists the steps from state to state."""
 
     READY = "ready"
     OPENING = "opening"
@@ -98,10 +99,10 @@ TRANSITIONS: dict[CallState, dict[type[Signal], frozenset[CallState]]] = {
     },
     CallState.DONE: {Closed: frozenset({CallState.DONE})},
 }
-"""Every legal step: state, signal, and the states that it may lead to. Any other signal is a defect of a driver."""
+"""Every legal step: state, signal, and the states that may follow. Any other signal is a defect of a driver."""
 
 PHASES = {CallState.OPENING: Phase.OPENING, CallState.HOLDING: Phase.HOLDING, CallState.RELAYING: Phase.RELAYING}
-_MISSING = {
+_INCOMPLETE_MESSAGES = {
     Cause.TRUNCATED: "the stream ended without its terminal event",
     Cause.EMPTY: "the stream ended without any content",
     Cause.NOT_A_STREAM: "the server reported success, but its answer is not an event stream",
@@ -118,7 +119,7 @@ class Admission(Protocol):
     def may_retry(self, *, by_server: bool) -> bool:
         """Return True if the retry budget covers one more attempt.
 
-        ``by_server``: the server asked for the wait before it, which exempts the attempt from the budget.
+        ``by_server``: the server requested the wait before the attempt, which exempts it from the budget.
         """
         ...
 
@@ -146,18 +147,19 @@ class _AdmitAll:
 
 
 ADMIT_ALL = _AdmitAll()
-"""Grants everything: for calls without shared state, and for tests."""
+"""Permits everything: for calls without shared state, and for tests."""
 
 
-class IllegalSignal(RuntimeError):  # noqa: N818 - the name says what the driver sent
+class IllegalSignal(RuntimeError):  # noqa: N818 - named after what the driver sent
     """A defect of a driver: it sent a signal that is illegal in the current state."""
 
 
 class Machine:
-    """The state and the decisions of one call. Drivers advance it with `step` only.
+    """The state and the decisions of one call. Only `step` changes it.
 
-    ``rand`` returns uniform numbers in [0, 1) for jitter. ``backoff`` returns the delay, in seconds, that the bare SDK
-    would choose before retry number n after a failure. Both are passed in, because they are not pure.
+    ``rand`` returns random numbers in [0, 1) for jitter. ``backoff`` returns the delay, in seconds, that the bare SDK
+    would choose before retry number n after a failure. ``admission`` grants attempts. These three are arguments,
+    because they depend on more than the signals.
     """
 
     __slots__ = (
@@ -171,13 +173,13 @@ class Machine:
         "resume_state",
         "resuming",
         "state",
+        "_admission",
         "_asked",
         "_backoff",
-        "_guard",
+        "_earlier_failures",
         "_hedge_won",
         "_rand",
-        "_since_leg",
-        "_waited",
+        "_waited_s",
     )
 
     def __init__(
@@ -185,7 +187,7 @@ class Machine:
         call: Call,
         rand: Callable[[], float],
         backoff: Callable[[int, Failure], float],
-        guard: Admission = ADMIT_ALL,
+        admission: Admission = ADMIT_ALL,
     ) -> None:
         self.call = call
         self.state = CallState.READY
@@ -199,13 +201,15 @@ class Machine:
         self.resume_state: ResumeState | None = None
         """The part of the answer that the user already has, if the call is being resumed; else ``None``."""
         self._asked: tuple[AttemptProgress, bool] | None = None
-        """The failed attempt's progress, and if the server wants the wait, while an async ``should_retry`` is asked."""
+        """While an async ``should_retry`` decides: the progress of the failed attempt, and whether the server requested
+        the wait."""
         self._hedge_won = False
-        self._since_leg = 0
+        self._earlier_failures = 0
+        """The number of failures on earlier legs."""
         self._rand = rand
         self._backoff = backoff
-        self._guard = guard
-        self._waited = 0.0
+        self._admission = admission
+        self._waited_s = 0.0
 
     def step(self, signal: Signal) -> Command:
         """Process one signal, and return the command to execute next.
@@ -235,7 +239,7 @@ class Machine:
             case Failed(failure=failure, at=at, accepted=accepted, resume_state=resume_state):
                 return self._failed(failure, at, self._progress(accepted, resume_state))
             case Waited(at=at, vetoed=vetoed):
-                if self.left(at) <= 0:
+                if self.remaining_s(at) <= 0:
                     return self._raise(self.failures[-1], Stop(StopReason.OUT_OF_TIME))
                 return self._waited_for(at, vetoed)
             case Closed():
@@ -243,24 +247,24 @@ class Machine:
                 return Finish(Outcome.CANCELLED)
 
     def _open(self, at: float) -> AttemptSpec | Raise:
-        while not self._guard.may_open(self.leg):
-            self.failures.append(Failure(cause=Cause.BREAKER_OPEN, message=self._guard.refusal))
-            following = self._next_leg(resuming=self.resuming)
-            if following is None:
+        while not self._admission.may_open(self.leg):
+            self.failures.append(Failure(cause=Cause.BREAKER_OPEN, message=self._admission.refusal))
+            next_leg = self._next_leg(resuming=self.resuming)
+            if next_leg is None:
                 return self._raise(self.failures[-1])
-            self.leg = following
-            self._since_leg = len(self.failures)
+            self.leg = next_leg
+            self._earlier_failures = len(self.failures)
         self.state = CallState.OPENING
         self.attempts += 1
         resume = self.call.policy.resume if self.resuming else None
         if resume is not None:
-            had = len(self.resume_state.text) if self.resume_state is not None else 0
-            self.resume_points.append(ResumePoint(strategy=resume, at=had, attempt=self.attempts))
+            delivered = len(self.resume_state.text) if self.resume_state is not None else 0
+            self.resume_points.append(ResumePoint(strategy=resume, at=delivered, attempt=self.attempts))
         return AttemptSpec(
             number=self.attempts,
             leg=self.leg,
-            waited_s=self._waited,
-            remaining_s=inf if self.call.policy.timeout is None else self.left(at),
+            waited_s=self._waited_s,
+            remaining_s=inf if self.call.policy.timeout is None else self.remaining_s(at),
             resume=resume,
             resume_state=self.resume_state if resume is not None else None,
         )
@@ -271,15 +275,20 @@ class Machine:
         return AttemptProgress(PHASES[self.state], accepted, resume_state is not None)
 
     def _hedge(self, at: float) -> AttemptSpec:
-        """Return the spec of a parallel request; or the current attempt's, if the driver is to keep waiting for it."""
-        wanted = (
-            not self.hedged and not self.resuming and self.call.effective_retry_safety.in_parallel and self.left(at) > 0
+        """Return the spec of a parallel request, or that of the current attempt to let the driver go on waiting."""
+        possible = (
+            not self.hedged
+            and not self.resuming
+            and self.call.effective_retry_safety.in_parallel
+            and self.remaining_s(at) > 0
         )
-        if not wanted or not self._guard.may_hedge():
-            return AttemptSpec(number=self.attempts, leg=self.leg, waited_s=self._waited, remaining_s=self.left(at))
+        if not possible or not self._admission.may_hedge():
+            return AttemptSpec(
+                number=self.attempts, leg=self.leg, waited_s=self._waited_s, remaining_s=self.remaining_s(at)
+            )
         self.hedged = True
         self.attempts += 1
-        return AttemptSpec(number=self.attempts, leg=self.leg, remaining_s=self.left(at), hedge=True)
+        return AttemptSpec(number=self.attempts, leg=self.leg, remaining_s=self.remaining_s(at), hedge=True)
 
     def _finish(self, *anomalies: str) -> Finish:
         self.state = CallState.DONE
@@ -299,57 +308,58 @@ class Machine:
             return self._finish()
         strict = self.call.terminal_rule(self.leg).strict
         if strict or missing is not Cause.TRUNCATED:
-            return self._failed(Failure(cause=missing, message=_MISSING[missing]), at, progress)
+            return self._failed(Failure(cause=missing, message=_INCOMPLETE_MESSAGES[missing]), at, progress)
         return self._finish(missing.value) if strict is False else self._finish()
 
     def _failed(self, failure: Failure, at: float, progress: AttemptProgress) -> Command:
-        history = self.failures[self._since_leg :]
-        verdict = retry_decision(self.call, failure, progress, history, self._rand)
+        history = self.failures[self._earlier_failures :]
+        decision = retry_decision(self.call, failure, progress, history, self._rand)
         self.failures.append(failure)
-        if isinstance(verdict, Stop):
-            return self._fall_back(failure, at, progress, verdict)
-        wait = self._pause(verdict, failure, len(history) + 1)
+        if isinstance(decision, Stop):
+            return self._fall_back(failure, at, progress, decision)
+        wait = self._with_delay(decision, failure, len(history) + 1)
         seconds = wait.seconds or 0.0
-        if self.left(at) <= seconds:
+        if self.remaining_s(at) <= seconds:
             return self._raise(failure, Stop(StopReason.WAIT_TOO_LONG, seconds))
         retry = self.call.policy.retry
         asks = retry is not None and retry.asks_async
-        if asks:  # the budget pays for a retry only when the user has allowed it
+        if asks:  # the budget is charged after the user has allowed the retry, in `_waited_for`
             self._asked = progress, wait.by_server
-        elif not self._guard.may_retry(by_server=wait.by_server):
-            return self._fall_back(failure, at, progress, Stop(StopReason.REFUSED, text=self._guard.refusal))
+        elif not self._admission.may_retry(by_server=wait.by_server):
+            return self._fall_back(failure, at, progress, Stop(StopReason.REFUSED, text=self._admission.refusal))
         self.resuming = self.resuming or progress.phase is Phase.RELAYING
         return self._wait(seconds, asks=asks)
 
     def _waited_for(self, at: float, vetoed: bool) -> Command:
-        """Send the next attempt, unless an async ``should_retry`` or the budget rejects it only now."""
+        """Send the next attempt, unless an async ``should_retry`` has rejected it, or the budget now does."""
         asked, self._asked = self._asked, None
         if asked is not None:
             progress, by_server = asked
             if vetoed:
                 return self._fall_back(self.failures[-1], at, progress, Stop(StopReason.VETOED))
-            if not self._guard.may_retry(by_server=by_server):
-                stop = Stop(StopReason.REFUSED, text=self._guard.refusal)
+            if not self._admission.may_retry(by_server=by_server):
+                stop = Stop(StopReason.REFUSED, text=self._admission.refusal)
                 return self._fall_back(self.failures[-1], at, progress, stop)
         return self._open(at)
 
-    def _pause(self, verdict: RetryAfter, failure: Failure, number: int) -> RetryAfter:
-        """Return the wait before retry ``number``. If the verdict leaves the delay open, ask the SDK for it."""
-        if verdict.seconds is not None:
-            return verdict
+    def _with_delay(self, decision: RetryAfter, failure: Failure, number: int) -> RetryAfter:
+        """Return the decision with its delay before retry ``number``: the SDK's, if the decision has none."""
+        if decision.seconds is not None:
+            return decision
         seconds = self._backoff(number, failure)
         if failure.retry_after is None:
             return RetryAfter(seconds)
-        own = self._backoff(number, replace(failure, error=None))  # the figure without the server's headers
-        return RetryAfter(seconds, server_requires_wait(failure, own) and seconds > own)
+        # Without the error, the SDK does not see the headers of the server.
+        backoff_s = self._backoff(number, replace(failure, error=None))
+        return RetryAfter(seconds, server_requires_wait(failure, backoff_s) and seconds > backoff_s)
 
     def _fall_back(self, failure: Failure, at: float, progress: AttemptProgress, stop: Stop) -> Command:
         resuming = self.resuming or progress.phase is Phase.RELAYING
-        following = self._next_leg(resuming=resuming) if self.left(at) > 0 else None
-        if following is None or not can_fall_back(self.call, failure, progress):
+        next_leg = self._next_leg(resuming=resuming) if self.remaining_s(at) > 0 else None
+        if next_leg is None or not can_fall_back(self.call, failure, progress):
             return self._raise(failure, stop)
-        self.leg, self.resuming = following, resuming
-        self._since_leg = len(self.failures)
+        self.leg, self.resuming = next_leg, resuming
+        self._earlier_failures = len(self.failures)
         return self._wait(0.0, stop)
 
     def _next_leg(self, *, resuming: bool) -> int | None:
@@ -365,14 +375,14 @@ class Machine:
         self.state = CallState.WAITING
         if not self.resuming:
             self.resume_state = None
-        self._waited = seconds
+        self._waited_s = seconds
         return Wait(seconds, stop, asks)
 
     def _raise(self, failure: Failure, stop: Stop = NO_STOP) -> Raise:
         self.state = CallState.DONE
         return Raise(failure, stop)
 
-    def left(self, at: float) -> float:
-        """Return the seconds that remain of `Timeout.total` at the time ``at``; ``inf`` if it is not set."""
+    def remaining_s(self, at: float) -> float:
+        """Return the seconds of `Timeout.total` that remain at the time ``at``; ``inf`` without such a limit."""
         timeout = self.call.policy.timeout
         return inf if timeout is None or timeout.total is None else self.began + timeout.total / 1000 - at

@@ -1,4 +1,5 @@
-"""Decide if a failed attempt is retried, and after which delay. Pure functions: every input is an argument."""
+"""Decide whether to retry a failed attempt, and after which delay. Every input is an argument; the only user code
+called is `Retry.should_retry`."""
 
 from __future__ import annotations
 
@@ -19,11 +20,11 @@ from .stop_reasons import LONGEST_SERVER_WAIT, NO_STOP, Stop, StopReason
 _log = logging.getLogger("l0")
 
 SHORTEST_SERVER_WAIT = 0.1
-"""Seconds. A shorter wait does not relieve an overloaded server, so it is not exempt from the retry budget."""
+"""Seconds. A shorter wait does not relieve an overloaded server, so retries after it count against the retry budget."""
 
 _COUNTS_AS_ATTEMPT = (Category.MODEL, Category.CONTENT)
 """Categories whose retries count against `Retry.attempts`, in addition to `Retry.max_retries`."""
-_RESTARTABLE = (Category.NETWORK, Category.TRANSIENT, Category.MODEL, Category.CONTENT, Category.PROVIDER)
+_RETRIED_WITHOUT_POLICY = (Category.NETWORK, Category.TRANSIENT, Category.MODEL, Category.CONTENT, Category.PROVIDER)
 _RETRIED_WITHOUT_DELAY = frozenset(
     {
         Cause.RESET,
@@ -38,17 +39,19 @@ _RETRIED_WITHOUT_DELAY = frozenset(
         Cause.FIRST_CONTENT_TIMEOUT,
     }
 )
-"""Failures in transit that do not indicate an overloaded provider: the first retry does not wait."""
+"""Causes during an answer that do not indicate an overloaded provider. Without a `Retry`, the first retry has no
+delay."""
 NO_ANSWER = frozenset({Cause.NOT_A_STREAM, Cause.MALFORMED, Cause.EMPTY})
-"""Failures of an answer that arrived with a status of success, but is not an answer. The SDKs do not look."""
+"""Causes of a response with a success status that is not an answer. The SDKs do not check for this."""
 _RULE_CAUSES = (Cause.GUARDRAIL_VIOLATION, Cause.DRIFT)
 ANSWERED = NO_ANSWER.union(_RULE_CAUSES)
-"""Failures of a complete answer, which the SDKs' rules for requests that fail do not cover."""
+"""Causes that L0 finds in a complete answer. The SDKs have retry rules for failed requests only, so L0's own rules
+apply to these."""
 _NEVER_RETRIED = (Category.FATAL, Category.INTERNAL)
 _FAILS_EVERYWHERE = frozenset(
     {Cause.BAD_REQUEST, Cause.TOTAL_TIMEOUT, Cause.DIVERGED, Cause.INTERNAL, Cause.LOCAL, Cause.UNKNOWN}
 )
-"""Causes for which no other model or provider can succeed."""
+"""Causes after which another model or provider cannot succeed either."""
 
 
 class Phase(Enum):
@@ -63,7 +66,7 @@ class Phase(Enum):
 class RetryAfter:
     """The decision to retry after ``seconds``; ``None`` leaves the delay to the SDK.
 
-    ``by_server``: the server asked for this wait, and it is longer than our own backoff.
+    ``by_server``: the server requested this wait, and it is longer than the backoff would be.
     """
 
     seconds: float | None
@@ -95,7 +98,7 @@ def repeatable(call: Call, progress: AttemptProgress) -> bool:
 def can_fall_back(call: Call, failure: Failure, progress: AttemptProgress) -> bool:
     """Return True if another model or provider may succeed with the same request.
 
-    After the commit point only a continuation, or an announced restart, may come from another source.
+    After the commit point, this requires a policy that continues or restarts the answer (`continues_elsewhere`).
     """
     if failure.cause in _RULE_CAUSES and failure.category is Category.FATAL:
         return False  # a rule halted the call
@@ -111,28 +114,30 @@ def retry_decision(
 
     ``history``: the earlier failures on the same leg.
     """
-    if _hopeless(call, failure, progress.phase):
+    if _is_hopeless(call, failure, progress.phase):
         return NO_STOP
     if not repeatable(call, progress) or (progress.phase is Phase.RELAYING and failure.typed):
         return Stop(_not_repeatable(call, progress))
     if call.retry_limit == 0:
         return Stop(StopReason.RETRIES_OFF)
     retry = call.policy.retry
-    reason = _used_up(call, history) if retry is None else _ruled_out(retry, failure, history)
+    reason = _retries_used(call, history) if retry is None else _ruled_out(retry, failure, history)
     if reason is None and (failure.retry_after or 0.0) > LONGEST_SERVER_WAIT:
         reason = StopReason.SERVER_WAIT
     if reason is not None:
         return Stop(reason)
-    return _sdk_delay(failure, progress.phase, history) if retry is None else _own_delay(retry, failure, history, rand)
+    return (
+        _sdk_delay(failure, progress.phase, history) if retry is None else _policy_delay(retry, failure, history, rand)
+    )
 
 
-def _hopeless(call: Call, failure: Failure, phase: Phase) -> bool:
-    """Return True if a retry cannot succeed, or if the server, or the SDK's own table, rules it out."""
+def _is_hopeless(call: Call, failure: Failure, phase: Phase) -> bool:
+    """Return True if a retry cannot succeed, or if the server or the SDK's retry rules exclude it."""
     if failure.cause is Cause.QUOTA:
         return True
     if call.policy.retry is None:
-        refused = phase is Phase.OPENING and failure.cause not in ANSWERED
-        return not failure.sdk_retries if refused else failure.category not in _RESTARTABLE
+        request_failed = phase is Phase.OPENING and failure.cause not in ANSWERED
+        return not failure.sdk_retries if request_failed else failure.category not in _RETRIED_WITHOUT_POLICY
     refused = phase is Phase.OPENING and failure.status is not None and not failure.sdk_retries
     return refused or failure.category in _NEVER_RETRIED
 
@@ -143,12 +148,12 @@ def _not_repeatable(call: Call, progress: AttemptProgress) -> StopReason:
     return StopReason.DELIVERED if call.policy.resume == "off" else StopReason.NOT_RESUMABLE
 
 
-def _used_up(call: Call, history: Sequence[Failure]) -> StopReason | None:
+def _retries_used(call: Call, history: Sequence[Failure]) -> StopReason | None:
     return StopReason.RETRIES_USED if len(history) >= call.retry_limit else None
 
 
 def _ruled_out(retry: Retry, failure: Failure, history: Sequence[Failure]) -> StopReason | None:
-    """Return the field of the policy that rules out a retry; ``None`` if there is none."""
+    """Return the limit or field of the policy that rules out a retry; ``None`` if none does."""
     if len(history) >= retry.max_retries:
         return StopReason.RETRIES_USED
     if _counts_as_attempt(failure) and sum(map(_counts_as_attempt, history)) >= retry.attempts:
@@ -159,41 +164,42 @@ def _ruled_out(retry: Retry, failure: Failure, history: Sequence[Failure]) -> St
 
 
 def _sdk_delay(failure: Failure, phase: Phase, history: Sequence[Failure]) -> RetryAfter:
-    """Return the SDK's own delay; none for the first retry after a failure in transit."""
+    """Return the SDK's own delay, or no delay for the first retry after a failure in `_RETRIED_WITHOUT_DELAY`."""
     answered = phase is not Phase.OPENING or failure.cause in NO_ANSWER
     at_once = answered and not history and failure.cause in _RETRIED_WITHOUT_DELAY
     return RetryAfter(0.0 if at_once else None)
 
 
-def _own_delay(retry: Retry, failure: Failure, history: Sequence[Failure], rand: Callable[[], float]) -> RetryAfter:
-    own = delay(retry, len(history) + 1, rand(), error_type_delay(retry, failure))
-    return RetryAfter(max(own, failure.retry_after or 0.0), server_requires_wait(failure, own))
+def _policy_delay(retry: Retry, failure: Failure, history: Sequence[Failure], rand: Callable[[], float]) -> RetryAfter:
+    backoff_s = delay(retry, len(history) + 1, rand(), error_type_delay(retry, failure))
+    return RetryAfter(max(backoff_s, failure.retry_after or 0.0), server_requires_wait(failure, backoff_s))
 
 
 def _counts_as_attempt(failure: Failure) -> bool:
-    """Return True if a retry counts against `Retry.attempts`. An exception without a known reason may be permanent."""
+    """Return True if a retry counts against `Retry.attempts`: also after an exception of a source, since the problem
+    may be permanent."""
     return failure.category in _COUNTS_AS_ATTEMPT or failure.cause is Cause.SOURCE_ERROR
 
 
-def server_requires_wait(failure: Failure, own: float) -> bool:
-    """Return True if the server asked for a real wait: one that is longer than ``own``, our backoff in seconds.
+def server_requires_wait(failure: Failure, backoff_s: float) -> bool:
+    """Return True if the server requested a wait that is longer than ``backoff_s`` and than `SHORTEST_SERVER_WAIT`.
 
-    Only such a wait is exempt from the retry budget: it slows the retries down by itself. ``Retry-After: 0``, a date in
-    the past or a few milliseconds would let a failing server be retried at full speed.
+    Only a retry after such a wait is exempt from the retry budget: the wait itself slows retries down. ``Retry-After:
+    0``, a date in the past or a few milliseconds would exempt retries that hit a failing server at full speed.
     """
-    wait = failure.retry_after
-    return wait is not None and wait >= SHORTEST_SERVER_WAIT and wait > own
+    wait_s = failure.retry_after
+    return wait_s is not None and wait_s >= SHORTEST_SERVER_WAIT and wait_s > backoff_s
 
 
 def _vetoed(retry: Retry, failure: Failure) -> bool:
     """Return True if the user's ``should_retry`` rejects the retry. If it raises, log that and ignore it."""
-    if retry.should_retry is None or retry.asks_async:  # the driver asks that one: the machine waits for nothing
+    if retry.should_retry is None or retry.asks_async:  # the driver calls an async one: the machine cannot wait
         return False
     try:
         allowed = retry.should_retry(failure)
         if not iscoroutine(allowed):
             return not allowed
-        allowed.close()  # of a plain function that hides an async one, which `Retry` cannot see
+        allowed.close()  # a plain function that returns a coroutine: `Retry.asks_async` does not detect it
         _log.warning("Retry.should_retry returned a coroutine, which nothing awaits: it is ignored")
         return False
     except Exception:
@@ -202,14 +208,14 @@ def _vetoed(retry: Retry, failure: Failure) -> bool:
 
 
 def delay(retry: Retry, number: int, chance: float, network_base: float | None = None) -> float:
-    """Return the delay, in seconds, before retry ``number`` (from 1). ``chance`` is uniform in [0, 1).
+    """Return the delay, in seconds, before retry ``number`` (from 1). ``chance`` is a random number in [0, 1).
 
-    ``network_base``: the base delay of the type of a network failure, which replaces ``retry.base_delay``.
+    ``network_base``: the base delay for the type of a network failure, in seconds; it replaces ``retry.base_delay``.
     """
     base, limit = retry.base_delay, retry.max_delay
     if network_base is not None:
         base, limit = network_base, retry.network_max_delay
-    doubled = min(base * 2.0 ** min(number - 1, 60), limit)
+    doubled = min(base * 2.0 ** min(number - 1, 60), limit)  # a higher exponent could overflow
     return min(_grown(retry.strategy, base, doubled, number, chance), limit)
 
 

@@ -17,7 +17,7 @@ class Begin:
 
 @dataclass(frozen=True, slots=True)
 class Slow:
-    """The latest attempt is slower than usual, and may be hedged."""
+    """The latest attempt is slower than usual, so the machine may hedge it."""
 
     at: float
 
@@ -46,7 +46,8 @@ class Released:
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """The body ended. ``missing``: the reason why the answer is incomplete, or ``None``; the rest as in `Failed`."""
+    """The body ended. ``missing``: the reason why the answer is incomplete; ``None`` for a complete answer. The other
+    fields are as in `Failed`."""
 
     missing: Cause | None
     at: float
@@ -59,7 +60,7 @@ class Failed:
     """The attempt failed.
 
     ``accepted``: the provider had accepted the request, so that a retry could repeat a side effect. ``resume_state``:
-    the part of the answer that the user has, if the answer can be resumed from there.
+    the part of the answer that the user has; ``None`` if the answer cannot be resumed.
     """
 
     failure: Failure
@@ -78,7 +79,7 @@ class Waited:
 
 @dataclass(frozen=True, slots=True)
 class Closed:
-    """The user stopped the call: by ``break``, ``close()``, cancellation or garbage collection. Never retried."""
+    """The user stopped the call: by ``break``, ``close()``, cancellation or garbage collection. L0 never retries it."""
 
     at: float
 

@@ -1,4 +1,4 @@
-"""The reasons why a failed attempt is not followed by another one, and their wording in messages of exceptions."""
+"""The reasons why no further attempt follows a failed one, and their wording in messages of exceptions."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ LONGEST_SERVER_WAIT = 60.0
 
 
 class StopReason(Enum):
-    """The limit, rule or field of the policy that ruled out another attempt. The values are its wording."""
+    """The reason why there is no further attempt. The values are templates for `describe_stop`."""
 
     HOPELESS = ""
-    """A retry cannot succeed, or the server rules it out: the failure explains itself."""
+    """A retry cannot succeed, or the server rules it out. The message of the failure is explanation enough."""
     DELIVERED = 'content had been delivered, and Policy.resume is "off"'
     NOT_RESUMABLE = 'content had been delivered, and Policy.resume="{policy.resume}" cannot resume this answer'
     ACCEPTED = 'a retry could have an effect twice (Policy.replay="{policy.replay}")'
@@ -33,7 +33,8 @@ class StopReason(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Stop:
-    """A reason, with the ``seconds`` of the wait that it is about, or the ``text`` of the guard that refused."""
+    """A reason with its details: the ``seconds`` of the wait that is too long, or the ``text`` of a breaker's or
+    budget's refusal."""
 
     reason: StopReason
     seconds: float = 0.0
@@ -41,6 +42,7 @@ class Stop:
 
 
 NO_STOP = Stop(StopReason.HOPELESS)
+"""A stop that adds nothing to the message of the failure."""
 
 _FIELDS = {
     StopReason.DELIVERED: "Policy.resume",
@@ -63,13 +65,13 @@ _FIELDS_OF_CAUSES = {
     Cause.DRIFT: "Policy.drift",
     Cause.BREAKER_OPEN: "Policy.breaker",
 }
-"""The field of the policy that made a cause a failure. Other causes are failures without a policy."""
+"""The field of the policy that turned an event into a failure. Failures with other causes need no policy."""
 
 
 def policy_field(stop: Stop, call: Call, failure: Failure) -> str:
-    """Return the field, such as ``"Retry.max_retries"``, that ruled out another attempt, or that failed this one.
+    """Return the policy field, such as ``"Retry.max_retries"``, that ruled out another attempt or caused the failure.
 
-    Empty if no policy had a part in it; ``"max_retries"`` is the limit of the SDK's client.
+    Empty if no field did; ``"max_retries"`` is the limit of the SDK's client.
     """
     if stop.reason is StopReason.RETRIES_USED:
         return "max_retries" if call.policy.retry is None else "Retry.max_retries"
@@ -77,7 +79,7 @@ def policy_field(stop: Stop, call: Call, failure: Failure) -> str:
 
 
 def describe_stop(stop: Stop, call: Call, failure: Failure) -> str:
-    """Return the reason with its limit and unit; empty if the failure explains itself."""
+    """Return the reason as a text, with its limit and unit; empty for `StopReason.HOPELESS`."""
     policy = call.policy
     retry, timeout = policy.retry, policy.timeout
     return stop.reason.value.format(
@@ -94,5 +96,5 @@ def describe_stop(stop: Stop, call: Call, failure: Failure) -> str:
 
 
 def _short(seconds: float) -> str:
-    """Return ``seconds`` with three decimals at most, without trailing zeros: "30", "0.5"."""
+    """Return ``seconds`` as a text with at most three decimals and no trailing zeros: "30", "0.5"."""
     return f"{seconds:.3f}".rstrip("0").rstrip(".")

@@ -67,10 +67,10 @@ class CallRecorder:
         """The items and characters that the user has got so far, as in `Delivered`."""
 
     def machine(
-        self, call: Call, rand: Callable[[], float], backoff: Callable[[int, Failure], float], guard: Admission
+        self, call: Call, rand: Callable[[], float], backoff: Callable[[int, Failure], float], admission: Admission
     ) -> Machine:
         """Return a machine that records its steps."""
-        return RecordedMachine(call, rand, backoff, guard, self.id, self._append, self._without_error)
+        return RecordedMachine(call, rand, backoff, admission, self.id, self._append, self._without_error)
 
     def _without_error(self, failure: Failure) -> Failure:
         """Return a failure without its exception, whose traceback would keep the user's stream alive.

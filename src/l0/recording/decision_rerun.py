@@ -27,7 +27,7 @@ def rerun(recorded: RecordedCall, call: Call | None = None) -> list[Command]:
     inputs = RecordedInputs()
     asked = any(isinstance(one.command, Wait) and one.command.asks for one in recorded.decisions)
     answering = inputs.answering(call or recorded.call, asked_async=asked)
-    machine = Machine(answering, inputs.rand, inputs.backoff, guard=inputs)
+    machine = Machine(answering, inputs.rand, inputs.backoff, admission=inputs)
     commands = []
     for decision in recorded.decisions:
         inputs.waiting = deque(decision.inputs)

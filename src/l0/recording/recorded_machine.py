@@ -31,7 +31,7 @@ class RecordedMachine(Machine):
         call: Call,
         rand: Callable[[], float],
         backoff: Callable[[int, Failure], float],
-        guard: Admission,
+        admission: Admission,
         id_: str,
         append: Append,
         without_error: Callable[[Failure], Failure],
@@ -39,7 +39,7 @@ class RecordedMachine(Machine):
         self._id = id_
         self._append = append
         self._without_error = without_error
-        self._noted = noted = _NotedInputs(rand, backoff, guard)
+        self._noted = noted = _NotedInputs(rand, backoff, admission)
         retry = call.policy.retry
         if retry is not None and retry.should_retry is not None and not retry.asks_async:  # an answer is in `Waited`
             call = _with_noted_vetoes(call, retry, retry.should_retry, noted)
@@ -66,13 +66,15 @@ class _NotedInputs:
     and the client of their call.
     """
 
-    __slots__ = ("_backoff", "_guard", "_rand", "inputs")
+    __slots__ = ("_backoff", "_admission", "_rand", "inputs")
 
-    def __init__(self, rand: Callable[[], float], backoff: Callable[[int, Failure], float], guard: Admission) -> None:
+    def __init__(
+        self, rand: Callable[[], float], backoff: Callable[[int, Failure], float], admission: Admission
+    ) -> None:
         self.inputs: list[Input] = []
         self._rand = rand
         self._backoff = backoff
-        self._guard = guard
+        self._admission = admission
 
     def rand(self) -> float:
         self.inputs.append(("rand", drawn := self._rand()))
@@ -83,21 +85,21 @@ class _NotedInputs:
         return delay
 
     def may_open(self, leg: int) -> bool:
-        return self._allowed("may_open", self._guard.may_open(leg))
+        return self._allowed("may_open", self._admission.may_open(leg))
 
     def may_retry(self, *, by_server: bool) -> bool:
-        return self._allowed("may_retry", self._guard.may_retry(by_server=by_server))
+        return self._allowed("may_retry", self._admission.may_retry(by_server=by_server))
 
     def may_hedge(self) -> bool:
-        return self._allowed("may_hedge", self._guard.may_hedge())
+        return self._allowed("may_hedge", self._admission.may_hedge())
 
     def _allowed(self, name: str, allowed: bool) -> bool:
-        self.inputs.append((name, allowed or self._guard.refusal))
+        self.inputs.append((name, allowed or self._admission.refusal))
         return allowed
 
     @property
     def refusal(self) -> str:
-        return self._guard.refusal
+        return self._admission.refusal
 
 
 def _with_noted_vetoes(call: Call, retry: Retry, ask: Callable[[Failure], Any], noted: _NotedInputs) -> Call:

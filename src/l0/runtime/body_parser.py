@@ -104,14 +104,14 @@ class WireParser:
         """Read events of any kind. ``repeated``: the first may be one of the template."""
         reader, splitter, read_event = self.reader, self._splitter, self._read_event
         items: list[Any] = []
-        joined = splitter.joined(raw)
-        if joined is not None:
-            at, end = 0, len(joined)
+        fast = splitter.fast_input(raw)
+        if fast is not None:
+            at, end = 0, len(fast)
             while at < end:
                 if repeated and self._template is not None:
-                    more, at = self._feed_repeated(joined, at, end)
+                    more, at = self._feed_repeated(fast, at, end)
                     items += more
-                match = match_event(joined, at)
+                match = match_event(fast, at)
                 if match is None:
                     break
                 start, at, repeated = at, match.end(), True
@@ -122,10 +122,10 @@ class WireParser:
                 if reader.stopped:
                     return items
                 if len(reader.text) >= self._next_attempt:
-                    self._make_template(joined[start:at], match[1], match[2], item)
+                    self._make_template(fast[start:at], match[1], match[2], item)
             if at == end:
                 return items
-            raw = joined[at:]
+            raw = fast[at:]
         self._number = None
         for name, data in splitter.feed_slow(raw):
             item = read_event(name, data)

@@ -113,7 +113,7 @@ class CallRuntime:
         self.recording: CallRecorder | None = None if recorder is None else recorder.record(call, call_observers, began)
         """The recorder of this call; ``None`` if calls are not recorded."""
         machine = Machine if self.recording is None else self.recording.machine
-        self.machine = machine(call, random.random, call_adapter.backoff, guard=self.admission)
+        self.machine = machine(call, random.random, call_adapter.backoff, admission=self.admission)
         timeout = call.policy.timeout
         if timeout is None and call.policy.adaptive:
             timeout = Timeout(initial_token=None, inter_token=None)
@@ -291,13 +291,13 @@ class CallRuntime:
         timeout = self.call.policy.timeout
         first = timeout.initial_token if timeout is not None else None
         usual = self.admission.deadline(None if first is None else first / 1000)
-        return min(inf if usual is None else usual, self.machine.left(perf_counter()))
+        return min(inf if usual is None else usual, self.machine.remaining_s(perf_counter()))
 
     def overdue(self) -> Command:
         """End the hedged attempts, because none of them brought content in time."""
         at = perf_counter()
         self.admission.first_content(at - self.started)
-        cause = Cause.TOTAL_TIMEOUT if self.machine.left(at) <= 0 else Cause.FIRST_CONTENT_TIMEOUT
+        cause = Cause.TOTAL_TIMEOUT if self.machine.remaining_s(at) <= 0 else Cause.FIRST_CONTENT_TIMEOUT
         assert self.deadlines is not None
         return self._fail(self.deadlines.failure(at, cause), at).command
 

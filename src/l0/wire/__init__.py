@@ -1,1 +1,1 @@
-"""Parse the bytes of the wire: server-sent events, JSON and Retry-After headers. Pure functions and values."""
+"""Read and write wire formats: server-sent events, Amazon's event streams, JSON and HTTP headers."""

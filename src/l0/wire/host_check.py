@@ -1,7 +1,7 @@
 """Check the `Host` header of requests.
 
-A web page can point its own host name at 127.0.0.1 and so reach local servers (DNS rebinding). Its requests still carry
-that name, so other names are rejected.
+A web page can point its host name at 127.0.0.1 and so send requests to local servers (DNS rebinding). The ``Host``
+header of these requests is the name of the page, so a server must reject names that are not its own.
 """
 
 from collections.abc import Collection
@@ -10,10 +10,10 @@ from urllib.parse import urlsplit
 
 
 def serves(header: str | None, bound: str, host_names: Collection[str] = ()) -> bool:
-    """Return True if a server bound to `bound` may answer this `Host` header.
+    """Return True if a server that listens on the host ``bound`` may answer a request with this `Host` header.
 
-    Loopback names, the bound host and `host_names` are allowed. A server on all interfaces was opened on purpose and
-    answers all.
+    Loopback names, ``bound`` and ``host_names`` are allowed. A server that listens on all interfaces answers every
+    name, because its user has opened it to others on purpose.
     """
     if header is None or _unspecified(bound):
         return True

@@ -6,19 +6,19 @@ from typing import Any
 import jiter
 
 parse = jiter.from_json
-"""The fast parser alone. Its results are correct; after a ValueError, call `loads`."""
+"""The fast parser without the fallback of `loads`, for hot paths. If it raises ValueError, call `loads`."""
 
 
 def loads(payload: bytes) -> Any:
     """Return the same value as `json.loads(payload.decode("utf-8"))`, with the same types.
 
-    jiter parses the same grammar, but is stricter in some places (lone surrogates, nesting beyond 200 levels) and has
-    other error messages. Input that jiter rejects is therefore parsed again by the standard library.
+    jiter is stricter than the standard library in some places (lone surrogates, nesting beyond 200 levels), and has
+    other error messages. So the standard library parses what jiter rejects.
 
     Raises:
         UnicodeDecodeError: not UTF-8.
         json.JSONDecodeError: not JSON.
-        RecursionError: nested too deeply for the standard library.
+        RecursionError: nested more deeply than the standard library can parse.
     """
     try:
         return jiter.from_json(payload)

@@ -1,4 +1,4 @@
-"""Read the wait that a server asks for from its response headers, in seconds."""
+"""Read from response headers how long a server asks its client to wait, in seconds."""
 
 from __future__ import annotations
 
@@ -15,31 +15,32 @@ _DURATION = re.compile(rf"(?:{_PART.pattern})+")
 
 
 def server_wait(headers: Mapping[str, str]) -> float | None:
-    """Return the requested wait in s, else the time until an exhausted rate limit is reset.
+    """Return the requested wait, in seconds; without one, the time until an exhausted rate limit is reset.
 
-    ``None`` if no header holds a usable value. ``headers``: lower-case names, or a case-insensitive mapping.
+    ``None`` if no header has a usable value. ``headers``: a mapping with lower-case names, or a case-insensitive one.
     """
     requested_s = requested_wait(headers)
     return _until_reset(headers) if requested_s is None else requested_s
 
 
 def requested_wait(headers: Mapping[str, str]) -> float | None:
-    """Return ``retry-after-ms``, else ``Retry-After`` (seconds or a date), in s. The SDKs obey only these."""
+    """Return ``retry-after-ms``, or else ``Retry-After`` (seconds or a date), in seconds. The SDKs read only these
+    two."""
     wait_ms = _number(headers.get("retry-after-ms"))
     if wait_ms is not None:
         return wait_ms / 1000
-    given = headers.get("retry-after")
-    if given is None:
+    text = headers.get("retry-after")
+    if text is None:
         return None
-    seconds = _number(given)
-    return _until_date(given) if seconds is None else seconds
+    seconds = _number(text)
+    return _until_date(text) if seconds is None else seconds
 
 
 def _until_reset(headers: Mapping[str, str]) -> float | None:
-    """Return the longest time in s until an exhausted limit is reset, because a call needs all of them.
+    """Return the time, in seconds, until all exhausted limits are reset; ``None`` if no limit is exhausted.
 
-    Servers send the reset times with every response. A limit counts as exhausted if its ``remaining`` header is 0 or
-    missing.
+    Servers send reset times with every response, so the ``remaining`` header of a limit decides: the limit is exhausted
+    if that header is 0 or missing.
     """
     waits = []
     for name, text in headers.items():
@@ -71,7 +72,7 @@ def _number(text: str | None) -> float | None:
 
 
 def _duration(text: str) -> float | None:
-    """Return the seconds of ``6m0s``, ``12ms`` or ``1h2m3.5s``, or of a bare number, which some servers send."""
+    """Return the seconds in ``6m0s``, ``12ms`` or ``1h2m3.5s``, or in a bare number, which some servers send."""
     if _DURATION.fullmatch(text.strip()) is None:
         return _number(text)
     seconds = sum(float(amount) * _UNITS[unit] for amount, unit in _PART.findall(text))

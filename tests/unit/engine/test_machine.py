@@ -312,13 +312,13 @@ LEGS = Policy(retry=Retry(base_delay=0), fallback=[Fallback(model="second"), Fal
 
 
 def test_leg_with_an_open_breaker_is_skipped_without_a_request():
-    machine = make_machine(make_call(policy=LEGS), guard=FakeGuard(shut=(0, 1)))
+    machine = make_machine(make_call(policy=LEGS), admission=FakeGuard(shut=(0, 1)))
     assert machine.step(Begin(0.0)) == AttemptSpec(number=1, leg=2)
     assert [failure.cause for failure in machine.failures] == [Cause.BREAKER_OPEN] * 2
 
 
 def test_all_breakers_open_sends_no_request():
-    machine = make_machine(make_call(policy=LEGS), guard=FakeGuard(shut=(0, 1, 2)))
+    machine = make_machine(make_call(policy=LEGS), admission=FakeGuard(shut=(0, 1, 2)))
     command = machine.step(Begin(0.0))
     assert isinstance(command, Raise)
     assert command.failure.cause is Cause.BREAKER_OPEN
@@ -329,7 +329,7 @@ def test_all_breakers_open_sends_no_request():
 def test_breakers_are_checked_leg_by_leg():
     guard = FakeGuard(shut=(1,))
     policy = Policy(retry=Retry(max_retries=0), fallback=LEGS.fallback)
-    machine = make_machine(make_call(policy=policy), guard=guard)
+    machine = make_machine(make_call(policy=policy), admission=guard)
     machine.step(Begin(0.0))
     machine.step(Failed(make_failure(), 0.1))
     assert machine.step(Waited(0.1)) == AttemptSpec(number=2, leg=2)
@@ -338,7 +338,7 @@ def test_breakers_are_checked_leg_by_leg():
 
 def test_skipped_leg_takes_no_retry_from_the_next():
     policy = Policy(retry=Retry(base_delay=0, max_retries=1), fallback=LEGS.fallback)
-    machine = make_machine(make_call(policy=policy), guard=FakeGuard(shut=(0,)))
+    machine = make_machine(make_call(policy=policy), admission=FakeGuard(shut=(0,)))
     assert machine.step(Begin(0.0)) == AttemptSpec(number=1, leg=1)
     legs = []
     for _ in range(2):
@@ -349,13 +349,13 @@ def test_skipped_leg_takes_no_retry_from_the_next():
 
 def test_exhausted_retry_budget_falls_back_or_raises():
     failure = make_failure()
-    machine = make_machine(make_call(policy=LEGS), guard=FakeGuard(retries=1))
+    machine = make_machine(make_call(policy=LEGS), admission=FakeGuard(retries=1))
     machine.step(Begin(0.0))
     assert machine.step(Failed(failure, 0.1)) == Wait(0.0)
     assert machine.step(Waited(0.1)) == AttemptSpec(number=2)
     machine.step(Failed(failure, 0.2))
     assert machine.step(Waited(0.2)) == AttemptSpec(number=3, leg=1)
-    alone = make_machine(guard=FakeGuard(retries=0))
+    alone = make_machine(admission=FakeGuard(retries=0))
     alone.step(Begin(0.0))
     command = alone.step(Failed(failure, 0.1))
     assert command == Raise(failure)
@@ -374,14 +374,14 @@ def test_slow_attempt_is_hedged_once_per_call():
 
 
 def test_hedge_is_sent_to_the_leg_of_the_slow_attempt():
-    machine = make_machine(make_call(policy=LEGS), guard=FakeGuard(shut=(0,)))
+    machine = make_machine(make_call(policy=LEGS), admission=FakeGuard(shut=(0,)))
     machine.step(Begin(0.0))
     assert machine.step(Slow(1.0)) == AttemptSpec(number=2, leg=1, hedge=True)
 
 
 def test_retry_that_is_not_hedged_keeps_its_spec():
     policy = Policy(retry=Retry(base_delay=1.0, strategy="fixed"))
-    machine = make_machine(make_call(policy=policy), guard=FakeGuard(retries=1))
+    machine = make_machine(make_call(policy=policy), admission=FakeGuard(retries=1))
     machine.step(Begin(0.0))
     machine.step(Failed(make_failure(), 0.1))
     assert machine.step(Waited(1.1)) == machine.step(Slow(2.0)) == AttemptSpec(number=2, waited_s=1.0)
@@ -402,7 +402,7 @@ def test_call_that_is_not_safe_to_retry_is_not_hedged(safety):
 
 
 def test_without_budget_there_is_no_hedge():
-    machine = make_machine(guard=FakeGuard(retries=0))
+    machine = make_machine(admission=FakeGuard(retries=0))
     first = machine.step(Begin(0.0))
     assert machine.step(Slow(0.5)) == first
     assert machine.attempts == 1
@@ -472,7 +472,7 @@ def test_last_of_several_failures_is_raised_at_the_end_of_the_total_timeout():
 
 def test_open_breaker_of_the_last_leg_is_raised_after_other_failures():
     guard = FakeGuard()
-    machine = make_machine(make_call(policy=Policy(retry=Retry(base_delay=0))), guard=guard)
+    machine = make_machine(make_call(policy=Policy(retry=Retry(base_delay=0))), admission=guard)
     machine.step(Begin(0.0))
     machine.step(Failed(make_failure(), 0.1))
     guard.shut = (0,)
@@ -493,7 +493,7 @@ ASKING = Retry(base_delay=0, should_retry=veto)
 
 def test_an_async_veto_is_asked_for_during_the_wait():
     guard = FakeGuard(retries=1)
-    machine = make_machine(make_call(policy=Policy(retry=ASKING)), guard=guard)
+    machine = make_machine(make_call(policy=Policy(retry=ASKING)), admission=guard)
     machine.step(Begin(0.0))
     assert machine.step(Failed(make_failure(), 0.1)) == Wait(0.0, asks=True)
     assert guard.retries == 1  # the budget pays for what the user has allowed
@@ -508,7 +508,7 @@ def test_an_async_veto_is_asked_for_during_the_wait():
 def test_an_async_veto_falls_back_or_raises():
     guard = FakeGuard(retries=0)
     policy = Policy(retry=ASKING, fallback=[Fallback(model="second")])
-    machine = make_machine(make_call(policy=policy), guard=guard)
+    machine = make_machine(make_call(policy=policy), admission=guard)
     machine.step(Begin(0.0))
     machine.step(Failed(make_failure(), 0.1))
     fallen = machine.step(Waited(0.1, vetoed=True))
