@@ -1,1 +1,1 @@
-"""Read the wire formats of providers: chat, completions, Responses and messages."""
+"""Read the wire formats of providers: chat, completions, Responses, messages, generateContent and Converse."""

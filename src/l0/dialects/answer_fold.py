@@ -1,4 +1,4 @@
-"""Add the deltas of an answer up to its metadata and its tool calls."""
+"""Combine the deltas of an answer into its metadata and its tool calls."""
 
 from __future__ import annotations
 
@@ -25,9 +25,10 @@ class CompleteAnswer:
 
 
 class AnswerFold:
-    """The state of one answer after the deltas so far. Tool calls move from ``open_calls`` to ``calls``.
+    """The state of one answer after the deltas so far. A tool call moves from ``open_calls`` to ``calls`` when it ends.
 
-    ``breaks_off``: the arguments of a tool call break off, though the answer states that the model ended it.
+    ``ended``: the terminal event came. ``breaks_off``: the arguments of a tool call break off, although the finish
+    reason says that the model completed the answer.
     """
 
     def __init__(self, dialect: WireDialect) -> None:
@@ -40,12 +41,12 @@ class AnswerFold:
         self._reasons: dict[int, str] = {}
         self.complete_choices: set[int] = set()
         self.ended_last: set[int] = set()
-        """The complete choices whose finish reason came alone, and after all content."""
+        """The complete choices whose finish reason came in an event without content, after all content."""
         self.ended = self.breaks_off = False
         self.open_calls: dict[Any, ToolCallDelta] = {}
         self.calls: list[ToolCallDelta] = []
         self._latest: dict[int, Any] = {}
-        """The place of the latest call of each choice, if only the next call ends it."""
+        """The place of the latest call of each choice, in a dialect in which only the next call ends it."""
         self._places = ToolPlaces() if dialect.tool_call_ends_at_next else None
 
     def add(self, delta: Delta) -> None:
@@ -61,7 +62,7 @@ class AnswerFold:
             case deltas.ToolCallDelta():
                 self._choices.add(delta.choice)
                 self.ended_last.clear()
-                self._call(delta)
+                self._add_call(delta)
             case deltas.ToolArgumentsDelta(place=place, arguments=arguments):
                 if (call := self.open_calls.get(place)) is not None:
                     self.open_calls[place] = replace(call, arguments=call.arguments + arguments)
@@ -80,10 +81,10 @@ class AnswerFold:
                 if self.ended_last:
                     self.ended_last.clear()
 
-    def _call(self, delta: ToolCallDelta) -> None:
-        place = delta.place if self._places is None else self._places.of(delta)
+    def _add_call(self, delta: ToolCallDelta) -> None:
+        place = delta.place if self._places is None else self._places.place_of(delta)
         call = self.open_calls.get(place)
-        if call is not None and delta.id and call.id and delta.id != call.id:  # an index used again
+        if call is not None and delta.id and call.id and delta.id != call.id:  # a new call reuses the index
             self.open_calls[place, len(self.calls), len(self.open_calls)] = self.open_calls.pop(place)
         elif call is not None:
             self.open_calls[place] = replace(
@@ -100,10 +101,10 @@ class AnswerFold:
         self.open_calls[place] = delta
 
     def _end_call(self, place: Any, call: ToolCallDelta | None) -> None:
-        """End the call at a place. Proxies end some calls too early: one that breaks off stays open until the end."""
+        """End the call at a place. A call that breaks off stays open, because proxies end some calls too early."""
         if call is None:
             return
-        if _broken(call):
+        if _breaks_off(call):
             self.open_calls[place] = call
         else:
             self.open_calls.pop(place, None)
@@ -119,11 +120,11 @@ class AnswerFold:
         places = [place for place, call in self.open_calls.items() if call.choice == delta.choice]
         ended = [self.open_calls.pop(place) for place in places]
         self.calls += ended
-        if delta.reason in self._dialect.complete_reasons and any(map(_broken, ended)):
+        if delta.reason in self._dialect.complete_reasons and any(map(_breaks_off, ended)):
             self.breaks_off = True
 
     def certainly_complete(self) -> bool:
-        """Return True if the answer is complete although the connection broke: nothing can follow what came."""
+        """Return True if the answer is complete even if its connection broke: no content can follow."""
         return self.ended or (bool(self._choices) and self._choices == self.ended_last)
 
     def complete(self) -> bool:
@@ -131,7 +132,7 @@ class AnswerFold:
         return self.ended or (bool(self._choices) and self._choices == self.complete_choices)
 
     def metadata(self, *, has_other_content: bool = False) -> ResponseMetadata:
-        """Return the metadata that the deltas stated; the finish reason is ``"error"`` if there was none.
+        """Return the metadata of the deltas. The finish reason of a choice without one is ``"error"``.
 
         ``has_other_content``: as in `ResponseMetadata`.
         """
@@ -142,7 +143,7 @@ class AnswerFold:
         )
 
 
-def _broken(call: ToolCallDelta) -> bool:
+def _breaks_off(call: ToolCallDelta) -> bool:
     return not call.free_text and breaks_off(call.arguments)
 
 
@@ -158,20 +159,20 @@ def metadata_of(
     has_other_content: bool = False,
 ) -> ResponseMetadata:
     """Return the metadata of an answer, streamed or complete."""
-    stated = dict(counts)
+    tokens = dict(counts)
     if dialect.input_excludes_cached:
-        parts = [stated[name] for name in ("input_tokens", "cache_read_tokens", "cache_write_tokens") if name in stated]
+        parts = [tokens[name] for name in ("input_tokens", "cache_read_tokens", "cache_write_tokens") if name in tokens]
         if parts:
-            stated["input_tokens"] = sum(parts)
+            tokens["input_tokens"] = sum(parts)
     return ResponseMetadata(
         response_id=response_id,
         model=model,
         finish_reasons=reasons,
-        input_tokens=stated.get("input_tokens"),
-        output_tokens=stated.get("output_tokens"),
-        cache_read_tokens=stated.get("cache_read_tokens"),
-        cache_write_tokens=stated.get("cache_write_tokens"),
-        reasoning_tokens=stated.get("reasoning_tokens"),
+        input_tokens=tokens.get("input_tokens"),
+        output_tokens=tokens.get("output_tokens"),
+        cache_read_tokens=tokens.get("cache_read_tokens"),
+        cache_write_tokens=tokens.get("cache_write_tokens"),
+        reasoning_tokens=tokens.get("reasoning_tokens"),
         anomalies=anomalies,
         extra=dict(extra),
         has_other_content=has_other_content,
@@ -179,7 +180,7 @@ def metadata_of(
 
 
 def complete_answer(dialect: WireDialect, answer: Mapping[str, Any]) -> CompleteAnswer:
-    """Read the JSON of a complete answer. What has another shape than the dialect's is left out."""
+    """Read the JSON of a complete answer. Values of a shape that the dialect does not have are ignored."""
     fold = AnswerFold(dialect)
     text: list[str] = []
     for delta in dialect.answer_deltas(answer):

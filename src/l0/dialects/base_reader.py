@@ -21,10 +21,10 @@ from .tool_arguments import breaks_off
 class BaseReader(ABC):
     """Reads one attempt. Subclasses implement `apply`, which reads one decoded event, and `incomplete_cause`.
 
-    `apply` may raise for an unexpected shape: its caller catches that and calls `record_unreadable`.
+    `apply` may raise for an unexpected shape: its caller catches the exception and calls `record_unreadable`.
 
-    ``build`` makes the SDK's object; ``content_type`` is that of the response; ``order`` is `Policy.order`. Attributes
-    without a description here are those of `l0.model.ports.Reader`.
+    ``build``: builds the SDK's object. ``content_type``: that of the response. ``order``: `Policy.order`.
+    `l0.model.ports.Reader` describes the attributes that are not described here.
     """
 
     def __init__(self, build: Build, content_type: str, order: OrderMode = "evidence") -> None:
@@ -35,9 +35,10 @@ class BaseReader(ABC):
         self.text: list[str] = []
         self.tools: dict[Any, ToolCallText] = {}
         self.called_free_text_tool = False
-        """A tool was called whose input is free text, not JSON."""
+        """The model called a tool whose input is free text, not JSON."""
         self.abandoned_tool_calls = 0
-        """The number of tool calls at the start of `tools` that the provider abandoned when another model took over."""
+        """The provider abandoned this many tool calls, the first of `tools`, when another model continued the
+        answer."""
         self.other = False
         self.accepted = False
         self.finished = False
@@ -49,8 +50,8 @@ class BaseReader(ABC):
         """The names of the anomalies, each once, in the order in which they were noted."""
         self.disordered = False
         self.has_unread_event = False
-        """An event could not be read. Its text is missing here, so a final text that differs from the joined deltas
-        proves nothing."""
+        """An event could not be read. Its text is missing in the deltas, so a final text that differs from them proves
+        nothing."""
         self.response_id: str | None = None
         self.model: str | None = None
         self.usage: Mapping[str, Any] = {}
@@ -62,12 +63,12 @@ class BaseReader(ABC):
         try:
             value = parse(data)
         except ValueError:
-            value = self._leniently(data)
+            value = self._decode_leniently(data)
         if value is None and self.failure is None:
             self.note_anomaly("null_event" if data else "event_without_data")
         return value
 
-    def _leniently(self, data: bytes) -> Any:
+    def _decode_leniently(self, data: bytes) -> Any:
         """Parse with the standard library, which accepts more than the fast parser."""
         if not data:
             return None
@@ -93,21 +94,21 @@ class BaseReader(ABC):
         self.finished = self.stopped = True
 
     def fail(self, failure: Failure) -> None:
-        """Record that the attempt failed. Later failures are ignored. A failure that the SDK delivers as an event
-        (`Failure.typed`) does not stop the reading."""
+        """Record the first failure of the attempt, and stop reading. After a failure that the SDK delivers as an event
+        (`Failure.typed`), reading continues."""
         if self.failure is None:
             self.failure = failure
             self.stopped = self.stopped or not failure.typed
 
     def note_anomaly(self, name: str) -> None:
-        """Record something odd but legitimate, once per attempt. ``name`` is from a bounded set."""
+        """Record an anomaly, once per attempt. ``name`` is from a bounded set."""
         self.anomalies[name] = None
 
     def disorder(self, message: str, *, proof: bool = False, anomaly: str = "out_of_order") -> bool:
-        """Record an event out of order: fail the attempt, or note an anomaly. Return True if the caller should go on to
+        """Record an event out of order: fail the attempt, or note an anomaly. Return True if the caller should still
         record the content of the event.
 
-        ``proof``: this disorder proves that the answer is broken, which is what `Policy.order` calls evidence.
+        ``proof``: this disorder proves that the answer is wrong; with ``order="evidence"``, only such a disorder fails.
         """
         self.disordered = True
         fails = self._order == "strict" or (proof and self._order == "evidence")
@@ -120,7 +121,7 @@ class BaseReader(ABC):
         return True
 
     def add_text(self, fragment: object, *, first_choice: bool = False) -> None:
-        """Record a fragment of content. ``first_choice``: it is answer text of the first choice."""
+        """Record a fragment of content. ``first_choice``: the fragment is text of the first choice."""
         if not fragment:
             return
         self.content += 1
@@ -140,9 +141,9 @@ class BaseReader(ABC):
             call.arguments.append(fragment)
 
     def check_tool_arguments(self) -> None:
-        """Fail if the arguments of a tool call break off. Call it if the answer states that it is complete.
+        """Fail if the arguments of a tool call break off. Call this if the answer states that it is complete.
 
-        After a disorder or an unreadable event, fragments may be missing or stand at the wrong call, so arguments that
+        After a disorder or an unreadable event, fragments may be missing or belong to another call, so arguments that
         break off prove nothing.
         """
         if self._order == "off" or self.disordered or self.has_unread_event or self.called_free_text_tool:
@@ -153,7 +154,7 @@ class BaseReader(ABC):
             self.fail(Failure(cause=Cause.TRUNCATED, message=message))
 
     def cause_without_end(self) -> Cause:
-        """Return the cause for an answer that ended without its terminal event."""
+        """Return the cause of the failure if an answer ends without its terminal event."""
         if not self.events and not self._event_stream:
             return Cause.NOT_A_STREAM
         return Cause.TRUNCATED if self.content else Cause.EMPTY
@@ -170,7 +171,7 @@ class BaseReader(ABC):
         """As `l0.model.ports.WireReader.repeated`."""
 
     def observe_object(self, item: Any) -> None:
-        """Read an object that the SDK built, where L0 leaves the SDK's own loop in place."""
+        """Read an object that the SDK built, if L0 leaves the SDK's own loop over the stream in place."""
         dump: Callable[..., dict[str, Any]] | None = getattr(item, "to_dict", None)
         if dump is None:
             return
@@ -183,7 +184,7 @@ class BaseReader(ABC):
             self.record_unreadable(None, event)
 
     def record_unreadable(self, name: bytes | None, event: Any) -> None:
-        """Read as much as possible of an event for which `apply` raised. Call it in the ``except`` block."""
+        """Read as much as possible of an event for which `apply` raised. Call this in the ``except`` block."""
         log_unread("an event of a stream")
         self.note_anomaly("unknown_shape")
         self.has_unread_event = True
@@ -193,7 +194,8 @@ class BaseReader(ABC):
 
     @abstractmethod
     def apply(self, event: dict[str, Any]) -> None:
-        """Record one event. If it raises for an odd shape, it must do so before it records what `salvage` records."""
+        """Record one event. An exception for an unexpected shape must come before the recording of anything that
+        `salvage` also records."""
 
     def salvage(self, name: bytes | None, event: dict[str, Any]) -> None:  # noqa: ARG002
         """Record what can still be read of an event for which `apply` raised: the usage, and in some dialects the end
@@ -209,5 +211,5 @@ class BaseReader(ABC):
         return self.incomplete_cause() is None
 
     def metadata(self) -> ResponseMetadata:
-        """Return the metadata of the answer; dialects add their usage."""
+        """Return the metadata of the answer. Dialects add finish reasons and token counts."""
         return ResponseMetadata(response_id=self.response_id, model=self.model, anomalies=tuple(self.anomalies))

@@ -1,4 +1,5 @@
-"""Chat completions. Complete when every choice that was seen has its ``finish_reason``, or at ``[DONE]``."""
+"""Chat completions. An answer is complete at ``[DONE]``, or once every choice that has content has a
+``finish_reason``."""
 
 from __future__ import annotations
 
@@ -38,7 +39,9 @@ from .wire_dialect import UsageFields, WireDialect, counts_in, extra_in
 
 _IMAGES = ("image", "image_url")
 _SILENT_KEYS = frozenset({"role", "content"})
+"""Keys of a delta that are not content of their own kind: the role carries none, and text is read separately."""
 _EXTRA = ("service_tier", "system_fingerprint")
+"""Fields of an answer that become span attributes of this provider only."""
 _FAILED = "the provider ended the answer with finish_reason 'error'"
 USAGE: UsageFields = {
     "input_tokens": ("prompt_tokens",),
@@ -50,8 +53,8 @@ USAGE: UsageFields = {
 
 
 def completion_deltas(event: Any) -> list[Delta]:
-    """Return the meaning of a chunk or of a complete answer, of chat or of a legacy completion."""
-    if field(event, "type") == "chunk":  # an event of the SDK's stream helper; its other events repeat the chunk
+    """Return the deltas of a chunk or of a complete answer, of chat or of a legacy completion."""
+    if field(event, "type") == "chunk":  # an event of the SDK's stream helper, whose other events repeat the chunk
         event = field(event, "chunk")
     start = StartDelta(text_of(field(event, "id")), text_of(field(event, "model")), _extra_of(event))
     found: list[Delta] = [start]
@@ -65,11 +68,11 @@ def completion_deltas(event: Any) -> list[Delta]:
 
 def _choice_deltas(choice: Any, position: int) -> list[Delta]:
     message = field(choice, "message")
-    # In a complete answer, the position is the number of a choice, whatever number it states.
+    # In a complete answer, the position of a choice is its number, whatever its `index` is.
     index = position if message is not None else place_of(field(choice, "index")) or 0
     found = _content_deltas(field(choice, "delta") or message or choice, index)
     alone = not found
-    if usage := field(choice, "usage"):  # Moonshot states it there
+    if usage := field(choice, "usage"):  # Moonshot puts the usage into the choice
         found.append(UsageDelta(counts_in(usage, USAGE)))
     reason = field(choice, "finish_reason")
     if reason:
@@ -81,11 +84,11 @@ def _choice_deltas(choice: Any, position: int) -> list[Delta]:
 
 def _content_deltas(content: Any, choice: int) -> list[Delta]:
     found: list[Delta] = []
-    # DeepSeek and others; OpenRouter and vLLM.
+    # `reasoning_content`: DeepSeek and others. `reasoning`: OpenRouter and vLLM.
     if reasoning := text_of(field(content, "reasoning_content") or field(content, "reasoning")):
         found.append(ReasoningDelta(reasoning, choice))
-    stated = field(content, "content") or field(content, "text")
-    parts = (stated,) if isinstance(stated, str) else items_in(stated)
+    text_or_parts = field(content, "content") or field(content, "text")
+    parts = (text_or_parts,) if isinstance(text_or_parts, str) else items_in(text_or_parts)
     found += [TextDelta(text, choice) for part in parts if (text := text_of(part) or _part_text(part))]
     if refusal := text_of(field(content, "refusal")):
         found.append(RefusalDelta(refusal, choice))
@@ -117,7 +120,7 @@ def _extra_of(event: Any) -> dict[str, str]:
 
 
 def _holds_other(answer: Mapping[str, Any]) -> bool:
-    """Return True if the first choice of a complete answer holds anything besides text."""
+    """Return True if the first choice of a complete answer contains anything besides text."""
     first = object_of(next(iter(items_in(answer.get("choices"))), None))
     message = object_of(first.get("message"))
     content = message.get("content") or first.get("text") or ""
@@ -135,7 +138,11 @@ CHAT = WireDialect(
 
 
 class ChatReader(ResumableReader):
-    """One streamed chat completion of ``choices`` choices. ``wraps``: if not empty, the SDK wraps named events."""
+    """One streamed chat completion.
+
+    ``choices``: the number of choices requested. ``wraps``: if not empty, the SDK wraps events that have a name.
+    ``make_error``: makes the SDK's exception for an error in the stream.
+    """
 
     def __init__(
         self,
@@ -152,19 +159,22 @@ class ChatReader(ResumableReader):
         self._wraps = bool(wraps)
         self._make_error = make_error
         self._done = False
+        """``[DONE]`` came."""
         self._created: object = None
         self._extra: Mapping[str, str] = {}
-        self._finish: dict[int, str] = {}
+        self._finish_reasons: dict[int, str] = {}
         self._seen: set[int] = set()
-        """Choices that brought anything but text of the first choice."""
+        """Choices for which anything except text of the first choice arrived."""
         self._empty_finish: set[int] = set()
         """Choices whose finish reason came with an empty delta."""
         self._content_at_finish = 0
+        """The value of `content` at the latest finish reason."""
         self._identified = False
+        """An event with the model's name was read, which also has the other fields that identify the answer."""
         self._ids_vary = False
         """Events of the same answer have different ids, so an id does not identify an answer."""
-        self._foreign: str | None = None
-        """The id of content whose id differs from that of the answer."""
+        self._foreign_id: str | None = None
+        """The id of the latest content whose id differs from that of the answer."""
         self._token_numbers = TokenNumbers() if choices == 1 else None
         self._places = ToolPlaces()
 
@@ -176,19 +186,19 @@ class ChatReader(ResumableReader):
             event = self._other_than_object(data, event)
             if type(event) is not dict:
                 return None if event is None else self.sdk_event(name, event)
-        if (event.get("error") or name == b"error" or "choices" not in event) and self._fails(name, event):
+        if (event.get("error") or name == b"error" or "choices" not in event) and self._is_error(name, event):
             return None
         if (event.get("id") != self.response_id or not self._identified) and not self._belongs(event):
             return None
         for choice in event["choices"]:
             delta = choice.get("delta")
-            text = delta.get("content") if delta else choice.get("text")  # of chat, and of a legacy completion
+            text = delta.get("content") if delta else choice.get("text")  # `text`: a legacy completion
             if text:
                 if type(text) is str:
                     self.content += 1
                     self.chars += len(text)
                     index = choice.get("index")
-                    if not index or type(index) is not int:  # gateways leave it out
+                    if not index or type(index) is not int:  # some gateways omit it
                         self.text.append(text)
                     else:
                         self._later_choice(index, text)
@@ -199,7 +209,7 @@ class ChatReader(ResumableReader):
                     self._other_content(delta, choice.get("index"))
                     break
             if choice.get("finish_reason") or "error" in choice:
-                self._finished(choice)
+                self._read_finish(choice)
         if event.get("usage"):
             self.read_usage(event)
         return event if name is None else self.sdk_event(name, event)
@@ -223,7 +233,7 @@ class ChatReader(ResumableReader):
         return fields | {"obfuscation": padding} if type(padding) is str else fields
 
     def _other_than_object(self, data: bytes, event: Any) -> Any:
-        """Read the end of the stream, or JSON that only the tolerant parser accepts."""
+        """Read ``[DONE]``, or JSON that only the lenient parser accepts."""
         if data[:6] == b"[DONE]":
             self._done = True
             self.mark_finished()
@@ -239,41 +249,41 @@ class ChatReader(ResumableReader):
 
     def salvage(self, name: bytes | None, event: dict[str, Any]) -> None:
         for choice in objects_in(event.get("choices")):
-            self._finished(choice)
+            self._read_finish(choice)
         super().salvage(name, event)
 
-    def _fails(self, name: bytes | None, event: dict[str, Any]) -> bool:
-        """Return True if the event is an error in place of a chunk; record it."""
+    def _is_error(self, name: bytes | None, event: dict[str, Any]) -> bool:
+        """Return True, and fail the attempt, if the event is an error in place of a chunk."""
         error = error_in(event) or (event if name == b"error" else None)
         if error is not None:
             self.fail(in_band_failure(error, event, self._make_error))
         return error is not None
 
     def _belongs(self, event: dict[str, Any]) -> bool:
-        """Read the identity of the answer. Return False if the event belongs to another answer.
+        """Read the fields that identify the answer. Return False if the event belongs to another answer.
 
-        Azure sends an event without an identity first; some servers give every event its own id.
+        Azure first sends an event without these fields; some servers give every event its own id.
         """
-        named = text_of(event.get("id")) or None
+        event_id = text_of(event.get("id")) or None
         if not self._identified:
             self.model = text_of(event.get("model")) or self.model
             self._created = event.get("created")
             self._extra = _extra_of(event)
             self._identified = bool(self.model)
-        if self.response_id is None or named is None or named == self.response_id:
-            self.response_id = self.response_id or named
+        if self.response_id is None or event_id is None or event_id == self.response_id:
+            self.response_id = self.response_id or event_id
             return True
         if self._ids_vary or not _has_content(event):
             return True
-        self._ids_vary = self.content < 2 or self._foreign not in (None, named)
-        if self._foreign == named:  # content came under the first id so far, and continues under the second
+        self._ids_vary = self.content < 2 or self._foreign_id not in (None, event_id)
+        if self._foreign_id == event_id:  # the second event with this id, after at least two fragments with the first
             return self.disorder("content of another answer", proof=True)
-        self._foreign = named
+        self._foreign_id = event_id
         self.note_anomaly("id_per_event")
         return True
 
     def read_usage(self, event: Mapping[str, Any]) -> None:
-        """Read the token counts. Some servers state their service tier only with them."""
+        """Read the token counts. Some servers send their service tier only in this event."""
         self.usage = object_of(event["usage"]) or self.usage
         self._extra = {**self._extra, **_extra_of(event)}
 
@@ -281,7 +291,7 @@ class ChatReader(ResumableReader):
         """Read text of a choice that is not the first."""
         if self._token_numbers is not None:
             fragments = self._token_numbers.add(index, text)
-            if fragments:  # the index is the number of the token
+            if fragments:  # the index is the number of a token, so these fragments belong to the first choice
                 self.resumable = False
                 self._seen.clear()
                 self.note_anomaly("index_counts_tokens")
@@ -300,17 +310,17 @@ class ChatReader(ResumableReader):
                 self.add_text(value)
             elif key == "tool_calls":
                 for call in _tool_deltas(value, index):
-                    self.add_tool_arguments(self._places.of(call), call.name, call.arguments)
+                    self.add_tool_arguments(self._places.place_of(call), call.name, call.arguments)
                     self.add_text(call.arguments or call)
                 if type(value) is list and type(value[0]) is dict and "custom" in value[0]:
                     self.called_free_text_tool = True
             elif key in ("function_call", "audio", "reasoning_details"):
                 self.add_text(value)
             elif isinstance(value, list | dict):
-                self.other = True  # for example images that a gateway sends
+                self.other = True  # for example images from a gateway
 
     def _read_parts(self, parts: object, index: object) -> None:
-        """Read ``content`` that is a list of parts, as Mistral sends it. It cannot be resumed."""
+        """Read ``content`` that is a list of parts, as in Mistral's API. Such an answer cannot be resumed."""
         self.resumable = False
         self._seen.add(place_of(index) or 0)
         for part in items_in(parts) or (parts,):
@@ -320,8 +330,8 @@ class ChatReader(ResumableReader):
             else:
                 self.add_text(text, first_choice=not place_of(index))
 
-    def _finished(self, choice: Mapping[str, Any]) -> None:
-        """Read the finish reason of a choice, and the error that a router states beside it or in place of it."""
+    def _read_finish(self, choice: Mapping[str, Any]) -> None:
+        """Read the finish reason of a choice, and the error that a router sends with the reason or instead of it."""
         reason, error = choice.get("finish_reason"), choice.get("error")
         if reason == "error" or error:
             codes = codes_in(error)
@@ -331,7 +341,7 @@ class ChatReader(ResumableReader):
         if not reason:
             return
         index = 0 if self._token_numbers is not None and self._token_numbers.found else place_of(choice.get("index"))
-        self._finish[index or 0] = text_of(reason) or "error"
+        self._finish_reasons[index or 0] = text_of(reason) or "error"
         self._content_at_finish = self.content
         if not _content_of(choice):
             self._empty_finish.add(index or 0)
@@ -377,49 +387,49 @@ class ChatReader(ResumableReader):
 
     @property
     def _unfinished(self) -> bool:
-        """True if a choice that brought content has no finish reason.
+        """True if a choice with content has no finish reason.
 
-        If one choice was requested, the indices may number its tokens. Then a finish reason is missing only if content
-        came after the last one.
+        If one choice was requested, the indices may be numbers of tokens. Then a finish reason is missing only if
+        content came after the last finish reason.
         """
         seen = self._seen | {0} if self.text else self._seen
-        open_ = seen - self._finish.keys()
-        return bool(open_) and (self._choices > 1 or self.content > self._content_at_finish)
+        without_reason = seen - self._finish_reasons.keys()
+        return bool(without_reason) and (self._choices > 1 or self.content > self._content_at_finish)
 
     def incomplete_cause(self) -> Cause | None:
         if self._done and not self.events:
             return Cause.EMPTY
-        if not self._done and (not self._finish or self._unfinished):
+        if not self._done and (not self._finish_reasons or self._unfinished):
             return self.cause_without_end()
-        if not self._finish:
+        if not self._finish_reasons:
             self.note_anomaly("done_without_finish_reason")
         elif not self.content and not self.other:
             self.note_anomaly("no_content")
-        elif len(self._finish) < self._choices:
+        elif len(self._finish_reasons) < self._choices:
             self.note_anomaly("fewer_choices")
         return None
 
     @property
     def ended(self) -> bool:
-        return bool(self._finish)
+        return bool(self._finish_reasons)
 
     def states_complete(self) -> bool:
-        return bool(self._finish) and CHAT.complete_reasons.issuperset(self._finish.values())
+        return bool(self._finish_reasons) and CHAT.complete_reasons.issuperset(self._finish_reasons.values())
 
     def certainly_complete(self) -> bool:
         seen = self._seen | {0} if self.text else self._seen
-        finished = bool(self._finish) and seen <= self._empty_finish and self.content == self._content_at_finish
+        finished = bool(self._finish_reasons) and seen <= self._empty_finish and self.content == self._content_at_finish
         return self.incomplete_cause() is None and (self._done or finished)
 
     def finish(self) -> None:
         super().finish()
-        if self._finish and self._unfinished and self._order != "off":
+        if self._finish_reasons and self._unfinished and self._order != "off":
             message = "a choice began and did not finish, though another one did"
             self.fail(Failure(cause=Cause.TRUNCATED, message=message))
 
     def metadata(self) -> ResponseMetadata:
-        expected = self._seen | self._finish.keys() | ({0} if self.text else set()) or {0}
-        reasons = tuple(self._finish.get(index, "error") for index in sorted(expected))
+        choices = self._seen | self._finish_reasons.keys() | ({0} if self.text else set()) or {0}
+        reasons = tuple(self._finish_reasons.get(index, "error") for index in sorted(choices))
         counts = counts_in(self.usage, USAGE)
         return metadata_of(
             CHAT, self.response_id, self.model, counts, reasons, self._extra, anomalies=tuple(self.anomalies)

@@ -1,4 +1,4 @@
-"""Legacy completions: ``text`` in place of a delta, else as chat."""
+"""Legacy completions: like chat, except that a choice has its text in ``text``, not in a delta."""
 
 from __future__ import annotations
 

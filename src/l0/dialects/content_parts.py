@@ -1,4 +1,5 @@
-"""Read the parts of messages that several dialects share: text of any kind, and tool calls, as JSON or SDK objects."""
+"""Read parts of messages that several dialects have: text of any kind, and tool calls. Parts are JSON or SDK
+objects."""
 
 from __future__ import annotations
 
@@ -17,7 +18,7 @@ TEXT_PARTS = {
     "thinking": ("reasoning", "thinking"),
     "refusal": ("refusal", "refusal"),
 }
-"""By type of a text part: its kind in the OpenTelemetry conventions, and the field that holds the text."""
+"""By type of a text part: its kind in the OpenTelemetry conventions, and the name of the field with the text."""
 
 _DELTAS: dict[str, Callable[[str], Delta]] = {
     "text": TextDelta,
@@ -25,13 +26,12 @@ _DELTAS: dict[str, Callable[[str], Delta]] = {
     "refusal": lambda text: RefusalDelta(text, complete=True),
 }
 
-
 _FREE_TEXT_CALLS = ("custom", "custom_tool_call")
 """Types of tool calls whose input is free text, not JSON."""
 
 
 class CalledTool(NamedTuple):
-    """A tool call. ``arguments``: text or decoded JSON, depending on the dialect; ``None`` if there are none."""
+    """A tool call. ``arguments``: a text or decoded JSON, depending on the dialect; ``None`` if there are none."""
 
     id: Any
     name: Any
@@ -39,7 +39,7 @@ class CalledTool(NamedTuple):
 
 
 def part_deltas(part: Any) -> list[Delta]:
-    """Return the deltas of a part that is text of any kind; none for empty text and for any other part."""
+    """Return the delta of a part that is text of any kind, in a list; an empty list for empty text or another part."""
     kind, name = TEXT_PARTS.get(text_of(field(part, "type")) or "", (None, ""))
     text = text_of(field(part, name)) if kind is not None else None
     return [_DELTAS[kind](text)] if kind is not None and text else []
@@ -57,9 +57,10 @@ def called_tool(part: Any) -> CalledTool:
 
 
 def tool_call_delta(part: Any, place: Any, *, choice: int = 0) -> ToolCallDelta:
-    """Return the tool call in a part. Decoded arguments are written as JSON; missing arguments become an empty text."""
+    """Return the tool call in a part. Its arguments are a text: decoded ones become JSON, missing ones an empty
+    text."""
     call = called_tool(part)
     arguments = "" if call.arguments is None else call.arguments
-    written = arguments if isinstance(arguments, str) else json.dumps(arguments)
+    arguments_text = arguments if isinstance(arguments, str) else json.dumps(arguments)
     free_text = field(part, "type") in _FREE_TEXT_CALLS or field(part, "custom") is not None
-    return ToolCallDelta(place, text_of(call.id) or "", text_of(call.name) or "", written, choice, free_text)
+    return ToolCallDelta(place, text_of(call.id) or "", text_of(call.name) or "", arguments_text, choice, free_text)

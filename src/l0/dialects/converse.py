@@ -1,6 +1,6 @@
-"""Amazon Bedrock's ``ConverseStream`` and ``Converse``. An answer is complete at ``messageStop``; usage comes later.
+"""Amazon Bedrock's ``ConverseStream`` and ``Converse``. An answer is complete at ``messageStop``; usage follows.
 
-boto3 passes on each event as a JSON object with one field, named after the event's type. On the wire, the type is the
+boto3 returns each event as a JSON object with one field, whose name is the event's type. On the wire, the type is the
 name of the event.
 """
 
@@ -45,12 +45,12 @@ USAGE: UsageFields = {
     "cache_write_tokens": ("cacheWriteInputTokens",),
 }
 _EXCEPTION = "Exception"
-"""End of the types of events that state an error."""
-_ENDINGS = frozenset({"contentBlockStop", "messageStop", "metadata"})
+"""The types of events that report an error end with this."""
+_END_EVENTS = frozenset({"contentBlockStop", "messageStop", "metadata"})
 
 
 def event_deltas(event: Any) -> list[Delta]:
-    """Return the meaning of an event, or of a complete answer."""
+    """Return the deltas of an event, or of a complete answer."""
     if field(event, "output") is not None:
         return answer_deltas(event)
     kind, body = next(iter(event.items()), ("", None)) if isinstance(event, Mapping) else ("", None)
@@ -95,10 +95,10 @@ def _call(call: Any, place: int | None, arguments: str) -> ToolCallDelta:
 
 
 def answer_deltas(answer: Any) -> list[Delta]:
-    """Return the meaning of a complete answer."""
+    """Return the deltas of a complete answer."""
     found: list[Delta] = [StartDelta(None, None), ChoiceDelta(0)]
     for place, block in enumerate(_blocks(answer)):
-        found += _whole_block(block, place)
+        found += _complete_block(block, place)
     reason = text_of(field(answer, "stopReason"))
     if reason:
         found += [FinishDelta(reason), AnswerEnd()]
@@ -110,7 +110,7 @@ def _blocks(answer: Any) -> list[Mapping[str, Any]]:
     return list(objects_in(message.get("content")))
 
 
-def _whole_block(block: Mapping[str, Any], place: int) -> list[Delta]:
+def _complete_block(block: Mapping[str, Any], place: int) -> list[Delta]:
     text, call = text_of(block.get("text")), block.get("toolUse")
     if text is not None:
         return [TextDelta(text)] if text else []
@@ -121,7 +121,7 @@ def _whole_block(block: Mapping[str, Any], place: int) -> list[Delta]:
 
 
 def _holds_other(answer: Mapping[str, Any]) -> bool:
-    """Return True if a complete answer holds anything besides text."""
+    """Return True if a complete answer contains anything besides text."""
     return any(block.keys() - {"text"} for block in _blocks(answer))
 
 
@@ -136,13 +136,12 @@ CONVERSE = WireDialect(
 
 
 class ConverseReader(ResumableReader):
-    """One streamed answer. What its exceptions mean is read by the provider, since their frames say that they are."""
+    """One streamed answer. The provider package reads exceptions: another type of frame carries them."""
 
     def __init__(self, build: Build, content_type: str, *, order: OrderMode = "evidence") -> None:
         super().__init__(build, content_type, order)
-        self._stop: str | None = None
-        self._closed: set[int] = set()
-        """The blocks that have ended."""
+        self._stop_reason: str | None = None
+        self._ended_blocks: set[int] = set()
 
     def decode_event(self, name: bytes | None, data: bytes, event: Any) -> Any:
         event = self.decode(data) if event is None else event
@@ -157,36 +156,36 @@ class ConverseReader(ResumableReader):
         return {(name or b"").decode(): event}
 
     def apply(self, event: dict[str, Any]) -> None:
-        """Read what `event_deltas` returns, inline: this runs once per token."""
+        """Read the same as `event_deltas`, without objects and calls for plain text: this runs once per token."""
         ((kind, body),) = event.items()
         if kind == "contentBlockDelta":
-            if (self._closed or self._stop is not None) and self._is_late(body["contentBlockIndex"]):
+            if (self._ended_blocks or self._stop_reason is not None) and self._is_late(body["contentBlockIndex"]):
                 return
             delta = body["delta"]
             text = delta.get("text")
             if text is None:
                 self._other_delta(delta, body["contentBlockIndex"])
-            elif text:  # as `add_text`, without the call
+            elif text:  # like `add_text`, without a function call
                 self.content += 1
                 self.chars += len(text)
                 self.text.append(text)
         elif kind == "contentBlockStart":
             self._start_block(object_of(body.get("start")), body["contentBlockIndex"])
         elif kind == "contentBlockStop":
-            self._closed.add(body["contentBlockIndex"])
+            self._ended_blocks.add(body["contentBlockIndex"])
         elif kind == "messageStop":
-            self._stop = text_of(body.get("stopReason")) or "error"
+            self._stop_reason = text_of(body.get("stopReason")) or "error"
         elif kind == "metadata":
             self.usage = object_of(body.get("usage"))
-            if self._stop is not None:
+            if self._stop_reason is not None:
                 self.mark_finished()
 
     def _is_late(self, place: int) -> bool:
-        """Return True if a delta came after the end of its block, and is not to be read."""
-        if self._stop is not None:
+        """Return True if a delta came after the end of its block, and must not be read."""
+        if self._stop_reason is not None:
             self.note_anomaly("data_after_end")
             return False
-        return place in self._closed and not self.disorder("a delta came after the end of its block")
+        return place in self._ended_blocks and not self.disorder("a delta came after the end of its block")
 
     def _other_delta(self, delta: Mapping[str, Any], place: int) -> None:
         self.resumable = False
@@ -213,7 +212,7 @@ class ConverseReader(ResumableReader):
 
     def salvage(self, name: bytes | None, event: dict[str, Any]) -> None:  # noqa: ARG002
         if "messageStop" in event:
-            self._stop = text_of(object_of(event["messageStop"]).get("stopReason")) or "error"
+            self._stop_reason = text_of(object_of(event["messageStop"]).get("stopReason")) or "error"
         self.usage = object_of(object_of(event.get("metadata")).get("usage")) or self.usage
 
     # -- resuming ---------------------------------------------------------------------------------------------------
@@ -229,7 +228,7 @@ class ConverseReader(ResumableReader):
         return {"contentBlockDelta": {"contentBlockIndex": 0, "delta": {"text": ""}}}
 
     def ends(self, event: Any) -> bool:
-        return not _ENDINGS.isdisjoint(event)
+        return not _END_EVENTS.isdisjoint(event)
 
     def with_first_ids(self, event: Any, resume_state: ResumeState) -> Any:  # noqa: ARG002 - events have no ids
         return event
@@ -237,15 +236,15 @@ class ConverseReader(ResumableReader):
     # -- the end ----------------------------------------------------------------------------------------------------
 
     def incomplete_cause(self) -> Cause | None:
-        if self._stop is None:
+        if self._stop_reason is None:
             return self.cause_without_end()
         if not self.content and not self.other:
             self.note_anomaly("no_content")
         return None
 
     def states_complete(self) -> bool:
-        return self._stop in CONVERSE.complete_reasons
+        return self._stop_reason in CONVERSE.complete_reasons
 
     def metadata(self) -> ResponseMetadata:
-        counts, reason = counts_in(self.usage, USAGE), self._stop or "error"
+        counts, reason = counts_in(self.usage, USAGE), self._stop_reason or "error"
         return metadata_of(CONVERSE, None, None, counts, (reason,), {}, anomalies=tuple(self.anomalies))

@@ -1,11 +1,11 @@
-"""The vocabulary of answers: everything that an event of a stream, or a complete answer, can state in any dialect.
+"""Deltas: one set of values for everything that an event, or a complete answer, can state in any dialect.
 
-Each dialect translates its events to these values in one function. It accepts JSON as well as SDK objects, since it
-reads both through `field`. The explicit API, complete answers, captured content and schema checks consume the values;
-they know no dialect. The readers of the wire do the same inline, for speed: `tests/traffic/test_one_reading.py`
-compares them.
+Each dialect has a function that translates its events to deltas. It accepts JSON and SDK objects, because it reads both
+with `field`. The explicit API, complete answers, captured content and schema checks use the deltas, so they need no
+code per dialect. The wire readers read events without deltas, for speed; `tests/traffic/test_one_reading.py` compares
+the two.
 
-``place`` is where a tool call stands in the answer: its index, or the key by which its dialect knows it.
+``place`` identifies a tool call in the answer: its index, or another key of its dialect.
 """
 
 from __future__ import annotations
@@ -20,7 +20,8 @@ from l0.model.tolerant_reading import items_in
 
 def field(thing: Any, name: str) -> Any:
     """Return a field of a JSON object or SDK object; ``None`` if the object has no such field."""
-    if type(thing) is dict or isinstance(thing, Mapping):  # the check of an abstract type takes ten times as long
+    # `type` first, because `isinstance` with an abstract class takes ten times as long.
+    if type(thing) is dict or isinstance(thing, Mapping):
         return thing.get(name)
     return getattr(thing, name, None)
 
@@ -33,7 +34,7 @@ def json_or_sdk_objects_in(value: object) -> Iterator[Any]:
 
 @dataclass(frozen=True, slots=True)
 class StartDelta:
-    """Identity of the answer. ``extra``: span attributes that only one provider has."""
+    """The id and the model of the answer. ``extra``: span attributes that only one provider has, by name."""
 
     response_id: str | None
     model: str | None
@@ -49,8 +50,8 @@ class ChoiceDelta:
 
 @dataclass(frozen=True, slots=True)
 class TextDelta:
-    """The next fragment of a choice's text. ``complete``: the whole text of a content part, which the Responses API
-    repeats when the part ends."""
+    """The next fragment of a choice's text. ``complete``: not a fragment, but the complete text of a content part,
+    which the Responses API repeats when the part ends."""
 
     text: str
     choice: int = 0
@@ -67,7 +68,8 @@ class ReasoningDelta:
 
 @dataclass(frozen=True, slots=True)
 class RefusalDelta:
-    """The next fragment of a refusal. ``complete``: the whole refusal, which the Responses API repeats at its end."""
+    """The next fragment of a refusal. ``complete``: not a fragment, but the complete refusal, which the Responses API
+    repeats at its end."""
 
     text: str
     choice: int = 0
@@ -76,9 +78,10 @@ class RefusalDelta:
 
 @dataclass(frozen=True, slots=True)
 class ToolCallDelta:
-    """A call of the user's tool starts at ``place``; in chat, which sends one per fragment, it also continues.
+    """A call of a tool of the user starts at ``place``. In chat, where each fragment is a delta of this class, it may
+    also continue.
 
-    ``arguments``: the next fragment, JSON or text. ``free_text``: the input of the tool is text, not JSON.
+    ``arguments``: the next fragment. ``free_text``: the input of the tool is text, not JSON.
     """
 
     place: Any
@@ -91,8 +94,8 @@ class ToolCallDelta:
 
 @dataclass(frozen=True, slots=True)
 class ToolArgumentsDelta:
-    """The next fragment of the arguments of the call at ``place``, in a dialect whose calls start with an event of
-    their own. Ignored if no such call has started."""
+    """The next fragment of the arguments of the call at ``place``, in a dialect in which a separate event starts a
+    call. Ignored if no such call has started."""
 
     place: Any
     arguments: str
@@ -100,7 +103,7 @@ class ToolArgumentsDelta:
 
 @dataclass(frozen=True, slots=True)
 class ToolCallEnd:
-    """The call at ``place`` is complete. ``call``: the whole call, if the event repeats it."""
+    """The call at ``place`` is complete. ``call``: the complete call, if the event repeats it."""
 
     place: Any
     call: ToolCallDelta | None = None
@@ -108,18 +111,18 @@ class ToolCallEnd:
 
 @dataclass(frozen=True, slots=True)
 class OpenCallsDropped:
-    """The provider drops the tool calls that are not complete, because another model continues the answer."""
+    """The provider abandons the tool calls that are not complete, because another model continues the answer."""
 
 
 @dataclass(frozen=True, slots=True)
 class ItemStart:
-    """Something starts that is neither text nor a call of the user's tool: reasoning, a tool of the server."""
+    """An item starts that is neither text nor a call of a tool of the user: reasoning, or a call of a server tool."""
 
 
 @dataclass(frozen=True, slots=True)
 class CompleteItem:
-    """Something complete that is not text: an image, an item of a server's tool. ``value``: a JSON object or SDK
-    object. ``index``: its number in the answer."""
+    """A complete item that is not text: an image, or a call of a server tool. ``value``: a JSON object or SDK object.
+    ``index``: its number in the answer."""
 
     value: Any
     choice: int = 0
@@ -128,7 +131,9 @@ class CompleteItem:
 
 @dataclass(frozen=True, slots=True)
 class AudioDelta:
-    """The next fragment of audio, or of its transcript. ``value``: a JSON object or SDK object; ``data``: base64."""
+    """The next fragment of audio, or of its transcript. ``value``: a JSON object or SDK object. ``data``: audio in
+    base64.
+    ``index``: the number of the output item."""
 
     value: Any
     data: str = ""
@@ -139,7 +144,8 @@ class AudioDelta:
 
 @dataclass(frozen=True, slots=True)
 class ImagePreview:
-    """A preview of an image that is being drawn. ``number``: counts from 0."""
+    """A preview of an image that the provider is generating. ``value``: a JSON object or SDK object. ``index``: the
+    number of the output item. ``number``: that of the preview, from 0."""
 
     value: Any
     index: int
@@ -148,7 +154,8 @@ class ImagePreview:
 
 @dataclass(frozen=True, slots=True)
 class FileCitation:
-    """An annotation of the text that names a file. ``value``: a JSON object or SDK object."""
+    """An annotation of the text that names a file. ``value``: a JSON object or SDK object. ``index``: the number of the
+    output item."""
 
     value: Any
     index: int
@@ -156,8 +163,8 @@ class FileCitation:
 
 @dataclass(frozen=True, slots=True)
 class UsageDelta:
-    """Token counts, by the names of `ResponseMetadata`. They replace earlier counts of the same name, but a later 0
-    replaces only ``output_tokens``. ``extra``: span attributes that only one provider has."""
+    """Token counts, by the names of `ResponseMetadata`. They replace earlier counts of the same name, except that a
+    later 0 replaces only ``output_tokens``. ``extra``: span attributes that only one provider has, by name."""
 
     counts: Mapping[str, int]
     extra: Mapping[str, str] = dataclass_field(default_factory=dict)
@@ -165,8 +172,8 @@ class UsageDelta:
 
 @dataclass(frozen=True, slots=True)
 class FinishDelta:
-    """The finish reason of a choice. ``ends``: the reason proves that the choice is complete. ``alone``: no content of
-    the choice came with it, as it would if each event stated a reason."""
+    """The finish reason of a choice. ``ends``: the reason proves that the choice is complete. ``alone``: the event has
+    no content of the choice. A server that puts a reason into every event sends content with it."""
 
     reason: str
     choice: int = 0

@@ -1,4 +1,4 @@
-"""All dialects, by the name that calls and spans use."""
+"""All dialects, by the name in `Call.dialect` and on spans."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from .wire_dialect import WireDialect
 DIALECTS: dict[str, WireDialect] = {
     "chat": CHAT,
     "completions": COMPLETIONS,
-    "embeddings": COMPLETIONS,  # the same usage, and no choices
+    "embeddings": COMPLETIONS,  # has the same usage fields, and no choices
     "responses": RESPONSES,
     "messages": MESSAGES,
     "generate_content": GENERATE_CONTENT,

@@ -1,6 +1,6 @@
-"""Gemini's ``generateContent``. Complete when every candidate that was seen has its ``finishReason``.
+"""Gemini's ``generateContent``. An answer is complete once every candidate in it has a ``finishReason``.
 
-The stream has no terminal event: the body ends after the last chunk, and so does a body that was cut off.
+The stream has no terminal event, so the end of the body does not show whether it was cut off.
 """
 
 from __future__ import annotations
@@ -44,11 +44,11 @@ USAGE: UsageFields = {
     "reasoning_tokens": ("thoughtsTokenCount",),
 }
 _UNSPECIFIED = "FINISH_REASON_UNSPECIFIED"
-"""The zero of an enumeration, which some gateways write out. It is not a reason."""
+"""The default of the enumeration, which some gateways send explicitly. It is not a reason."""
 
 
 def content_deltas(event: Any) -> list[Delta]:
-    """Return the meaning of a chunk or of a complete answer, which has the same form."""
+    """Return the deltas of a chunk, or of a complete answer, which has the same format."""
     error = field(event, "error")
     if error:
         return [AnswerError(text_of(field(error, "message")) or "error", text_of(field(error, "status")))]
@@ -78,33 +78,35 @@ def _candidate_deltas(candidate: Mapping[str, Any]) -> list[Delta]:
 def _part_deltas(part: Mapping[str, Any], choice: int, position: int) -> list[Delta]:
     text = text_of(part.get("text"))
     if text is not None:
-        made = ReasoningDelta if part.get("thought") else TextDelta
-        return [made(text, choice)] if text else []
+        delta_class = ReasoningDelta if part.get("thought") else TextDelta
+        return [delta_class(text, choice)] if text else []
     call = part.get("functionCall")
     if isinstance(call, Mapping):
-        place = object()  # every call is complete, and has no number
-        return [ToolCallEnd(place, ToolCallDelta(place, text_of(call.get("id")) or "", *_called(call), choice))]
-    return [CompleteItem(part, choice, position)] if _carries(part) else []
+        place = object()  # unique, because every call is complete and has no number
+        return [
+            ToolCallEnd(place, ToolCallDelta(place, text_of(call.get("id")) or "", *_name_and_arguments(call), choice))
+        ]
+    return [CompleteItem(part, choice, position)] if _has_other_content(part) else []
 
 
-def _called(call: Mapping[str, Any]) -> tuple[str, str]:
-    """Return the name of a called function, and its arguments as JSON."""
+def _name_and_arguments(call: Mapping[str, Any]) -> tuple[str, str]:
+    """Return the name of a called function, and the arguments as JSON text."""
     return text_of(call.get("name")) or "", json.dumps(call.get("args") or {})
 
 
-def _carries(part: Mapping[str, Any]) -> bool:
-    """Return True if a part is anything but the mark or signature of a thought."""
+def _has_other_content(part: Mapping[str, Any]) -> bool:
+    """Return True if a part has content besides text and thoughts."""
     return bool(part.keys() - {"text", "thought", "thoughtSignature"})
 
 
 def finish_reason(candidate: Mapping[str, Any]) -> str | None:
-    """Return the reason for which a candidate ended; ``None`` if it states none."""
+    """Return the finish reason of a candidate; ``None`` if it has none."""
     reason = candidate.get("finishReason")
     return None if not reason or reason == _UNSPECIFIED else text_of(reason) or "error"
 
 
 def usage_counts(usage: Mapping[str, Any]) -> dict[str, int]:
-    """Return the token counts. The provider counts thoughts apart from the candidates; both are output."""
+    """Return the token counts. Output is the sum of candidates and thoughts, which the provider counts separately."""
     counts = counts_in(usage, USAGE)
     if "reasoning_tokens" in counts:
         counts["output_tokens"] = counts.get("output_tokens", 0) + counts["reasoning_tokens"]
@@ -112,10 +114,10 @@ def usage_counts(usage: Mapping[str, Any]) -> dict[str, int]:
 
 
 def _holds_other(answer: Mapping[str, Any]) -> bool:
-    """Return True if the first candidate of a complete answer holds anything besides text."""
+    """Return True if the first candidate of a complete answer contains anything besides text."""
     first = next(objects_in(answer.get("candidates")), {})
     parts = objects_in(object_of(first.get("content")).get("parts"))
-    return any(_carries(part) or part.get("thought") for part in parts)
+    return any(_has_other_content(part) or part.get("thought") for part in parts)
 
 
 GENERATE_CONTENT = WireDialect(
@@ -128,7 +130,7 @@ GENERATE_CONTENT = WireDialect(
 
 
 class GenerateContentReader(ResumableReader):
-    """One streamed answer of ``choices`` candidates."""
+    """One streamed answer. ``choices``: the number of candidates requested."""
 
     def __init__(
         self,
@@ -142,25 +144,27 @@ class GenerateContentReader(ResumableReader):
         super().__init__(build, content_type, order)
         self._choices = choices
         self._make_error = make_error
-        self._finish: dict[int, str] = {}
+        self._finish_reasons: dict[int, str] = {}
         self._seen: set[int] = set()
-        """Candidates that brought anything."""
-        self._open: set[int] = set()
-        """Candidates that brought content in an event without a finish reason: their reason, when it comes, is not one
-        that each event states."""
+        """Candidates with content or a finish reason."""
+        self._content_without_reason: set[int] = set()
+        """Candidates with content in an event without a finish reason. A reason that follows is their end, unlike that
+        of a server that puts a reason into every event."""
         self._content_at_finish = 0
-        self._blocked: str | None = None
+        """The value of `content` at the latest finish reason."""
+        self._block_reason: str | None = None
+        """Why the provider blocked the prompt; ``None`` if it did not."""
 
     def decode_event(self, name: bytes | None, data: bytes, event: Any) -> Any:  # noqa: ARG002 - events have no names
         event = self.decode(data) if event is None else event
         if type(event) is dict:
-            if "candidates" not in event and self._fails(event):
+            if "candidates" not in event and self._is_error(event):
                 return None
             self.apply(event)
         return event
 
     def apply(self, event: dict[str, Any]) -> None:
-        """Read what `content_deltas` returns, inline: this runs once per token."""
+        """Read the same as `content_deltas`, without objects and calls for plain text: this runs once per token."""
         if self.response_id is None:
             self.response_id = text_of(event.get("responseId"))
             self.model = text_of(event.get("modelVersion")) or self.model
@@ -171,50 +175,50 @@ class GenerateContentReader(ResumableReader):
                 before = self.content
                 self._read_parts(content.get("parts") or (), index)
                 if self.content > before and "finishReason" not in candidate:
-                    self._open.add(index)
+                    self._content_without_reason.add(index)
             reason = candidate.get("finishReason")
             if reason and reason != _UNSPECIFIED:
-                self._finished(index, reason)
+                self._read_finish(index, reason)
         if event.get("usageMetadata"):
             self.usage = event["usageMetadata"]
         if event.get("promptFeedback"):
-            self._blocked = text_of(object_of(event["promptFeedback"]).get("blockReason"))
+            self._block_reason = text_of(object_of(event["promptFeedback"]).get("blockReason"))
 
     def _read_parts(self, parts: Any, index: int) -> None:
         self._seen.add(index)
         for part in parts:
             text = part.get("text")
             if text is not None:
-                if text and not index and not part.get("thought"):  # as `add_text`, without the call
+                if text and not index and not part.get("thought"):  # like `add_text`, without a function call
                     self.content += 1
                     self.chars += len(text)
                     self.text.append(text)
                 elif text:
                     self.add_text(text)
                     self.resumable = False
-            elif _carries(part):
+            elif _has_other_content(part):
                 self._other_part(part)
         if len(parts) > 1:
-            self.resumable = False  # an answer is joined at events that are one text
+            self.resumable = False  # `event_text` can handle only one part
 
     def _other_part(self, part: Mapping[str, Any]) -> None:
         self.resumable = False
         call = part.get("functionCall")
         if isinstance(call, Mapping):
             self.content += 1
-            self.add_tool_arguments(len(self.tools), *_called(call))
+            self.add_tool_arguments(len(self.tools), *_name_and_arguments(call))
         else:
             self.other = True
 
-    def _finished(self, index: int, reason: object) -> None:
-        if index in self._finish and self.content > self._content_at_finish:
+    def _read_finish(self, index: int, reason: object) -> None:
+        if index in self._finish_reasons and self.content > self._content_at_finish:
             self.note_anomaly("finish_reason_per_event")
         self._seen.add(index)
-        self._finish[index] = text_of(reason) or "error"
+        self._finish_reasons[index] = text_of(reason) or "error"
         self._content_at_finish = self.content
 
-    def _fails(self, event: dict[str, Any]) -> bool:
-        """Return True if the event is an error in place of a chunk; record it."""
+    def _is_error(self, event: dict[str, Any]) -> bool:
+        """Return True, and fail the attempt, if the event is an error in place of a chunk."""
         error = error_in(event)
         if error is not None:
             failure = in_band_failure(error, event, self._make_error)
@@ -224,26 +228,26 @@ class GenerateContentReader(ResumableReader):
     def salvage(self, name: bytes | None, event: dict[str, Any]) -> None:  # noqa: ARG002
         for candidate in objects_in(event.get("candidates")):
             if (reason := finish_reason(candidate)) is not None:
-                self._finished(place_of(candidate.get("index")) or 0, reason)
+                self._read_finish(place_of(candidate.get("index")) or 0, reason)
         self.usage = object_of(event.get("usageMetadata")) or self.usage
 
     # -- resuming ---------------------------------------------------------------------------------------------------
 
     def read_resumed(self, name: bytes | None, data: bytes) -> list[Any]:
-        """As `ResumableReader.read_resumed`. The last event holds text and the end: each is joined on its own."""
+        """As `ResumableReader.read_resumed`. `_join` splits the last event, which has text and the end, into two."""
         items = super().read_resumed(name, data)
-        if self._tail is None:
+        if self._end_event is None:
             return items
-        tail, self._tail = self._tail, None
-        return items + super().read_resumed(None, json.dumps(tail).encode())
+        end_event, self._end_event = self._end_event, None
+        return items + super().read_resumed(None, json.dumps(end_event).encode())
 
-    _tail: dict[str, Any] | None = None
-    """The end of an answer that came in one event with text."""
+    _end_event: dict[str, Any] | None = None
+    """The end of the answer, split off from an event with text and not read yet."""
 
     def _join(self, event: Any, matcher: Any, resume_state: ResumeState) -> list[Any]:
         text = self.event_text(event)
         if text and self.ends(event):
-            self._tail = self.with_text(json.loads(json.dumps(event)), "")
+            self._end_event = self.with_text(json.loads(json.dumps(event)), "")
             for key in ("finishReason", "finishMessage"):
                 event["candidates"][0].pop(key, None)
         return super()._join(event, matcher, resume_state)
@@ -276,25 +280,30 @@ class GenerateContentReader(ResumableReader):
     # -- the end ----------------------------------------------------------------------------------------------------
 
     def incomplete_cause(self) -> Cause | None:
-        if self._blocked is None and (not self._finish or self._seen - self._finish.keys()):
+        if self._block_reason is None and (not self._finish_reasons or self._seen - self._finish_reasons.keys()):
             return self.cause_without_end()
         if not self.content and not self.other:
             self.note_anomaly("no_content")
-        elif len(self._finish) < self._choices:
+        elif len(self._finish_reasons) < self._choices:
             self.note_anomaly("fewer_choices")
         return None
 
     def states_complete(self) -> bool:
-        return bool(self._finish) and GENERATE_CONTENT.complete_reasons.issuperset(self._finish.values())
+        return bool(self._finish_reasons) and GENERATE_CONTENT.complete_reasons.issuperset(
+            self._finish_reasons.values()
+        )
 
     def certainly_complete(self) -> bool:
-        ended = self._seen <= self._open and self.content == self._content_at_finish
-        return self.incomplete_cause() is None and (ended or self._blocked is not None)
+        ended = self._seen <= self._content_without_reason and self.content == self._content_at_finish
+        return self.incomplete_cause() is None and (ended or self._block_reason is not None)
 
     def metadata(self) -> ResponseMetadata:
-        reasons = tuple(self._finish.get(index, "error") for index in sorted(self._seen | self._finish.keys() or {0}))
-        if self._blocked is not None and not self._finish:
-            reasons = (self._blocked,)
+        reasons = tuple(
+            self._finish_reasons.get(index, "error")
+            for index in sorted(self._seen | self._finish_reasons.keys() or {0})
+        )
+        if self._block_reason is not None and not self._finish_reasons:
+            reasons = (self._block_reason,)
         counts = usage_counts(object_of(self.usage))
         return metadata_of(
             GENERATE_CONTENT, self.response_id, self.model, counts, reasons, {}, anomalies=tuple(self.anomalies)

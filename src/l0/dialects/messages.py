@@ -1,6 +1,7 @@
-"""Messages. Complete at ``message_stop``, or if a ``stop_reason`` came last.
+"""Messages. An answer is complete at ``message_stop``, or if its ``stop_reason`` came after all content.
 
-Gateways reuse and skip block indices, repeat the start, and send deltas outside their block: such disorder is counted.
+Gateways reuse and skip block indices, repeat the start, and send deltas outside their block. `Policy.order` decides
+whether such disorder fails the attempt or is noted as an anomaly.
 """
 
 from __future__ import annotations
@@ -38,19 +39,20 @@ from .provider_errors import error_in
 from .resumable_reader import ResumableReader
 from .wire_dialect import UsageFields, WireDialect, add_counts, counts_in, extra_in
 
-_DELTAS = {
+_DELTA_FIELDS = {
     "text_delta": "text",
     "thinking_delta": "thinking",
     "input_json_delta": "partial_json",
     "citations_delta": "citation",
     "compaction_delta": "content",
 }
-_CONTENT = frozenset({"message_start", "content_block_start", "content_block_delta", "content_block_stop"})
-"""Events that cannot belong to a message that has stopped."""
+"""By type of a delta: the field with its content."""
+_CONTENT_EVENTS = frozenset({"message_start", "content_block_start", "content_block_delta", "content_block_stop"})
+"""Events that belong to another message if they come after ``message_stop``."""
 _OWN_BLOCKS = frozenset({"text", "thinking", "redacted_thinking", "tool_use", "fallback", "compaction"})
-"""Blocks of the model's own; all others (server tools, their results, containers) are work on the server's side."""
+"""Blocks that the model writes. All others (server tools, their results, containers) show work on the server."""
 _FILLED_BY_DELTAS = frozenset({"text", "thinking", "fallback", "compaction"})
-"""Blocks that hold nothing when they start; every other one is content as it stands."""
+"""Blocks that get all their content from deltas. The start of every other block is content."""
 
 USAGE: UsageFields = {
     "input_tokens": ("input_tokens",),
@@ -62,9 +64,9 @@ USAGE: UsageFields = {
 
 
 def message_deltas(event: Any) -> list[Delta]:
-    """Return the meaning of an event, or of a complete message.
+    """Return the deltas of an event, or of a complete message.
 
-    The events that the SDK's stream helper adds have other types, since they repeat those of the wire.
+    An event that the SDK's stream helper adds has none: its type is unknown here, and it repeats events of the wire.
     """
     match text_of(field(event, "type")):
         case "content_block_delta":
@@ -91,7 +93,7 @@ def message_deltas(event: Any) -> list[Delta]:
 
 
 def answer_deltas(message: Any) -> list[Delta]:
-    """Return the meaning of a complete message."""
+    """Return the deltas of a complete message."""
     found = _message_start(message)
     for place, block in enumerate(json_or_sdk_objects_in(field(message, "content"))):
         if field(block, "type") == "tool_use":
@@ -117,13 +119,13 @@ def _finish(holder: Any) -> list[Delta]:
 
 def _block_start(block: Any, place: int | None) -> list[Delta]:
     match text_of(field(block, "type")):
-        case "tool_use":  # its input is empty, and follows in fragments
+        case "tool_use":  # the input is empty here, and follows in fragments
             return [replace(tool_call_delta(block, place), arguments="")]
         case "text" | "thinking":
             return part_deltas(block)
         case None | "redacted_thinking":
             return []
-        case "fallback":  # the model refused, in the middle of a call perhaps, and another one goes on
+        case "fallback":  # the model refused, perhaps during a tool call, and another model continues
             return [OpenCallsDropped(), CompleteItem(block, index=place or 0)]
         case _:
             return [CompleteItem(block, index=place or 0)]
@@ -142,7 +144,7 @@ def _block_deltas(delta: Any, place: int | None) -> list[Delta]:
 
 
 def _holds_other(answer: Mapping[str, Any]) -> bool:
-    """Return True if a complete answer holds anything besides text."""
+    """Return True if a complete answer contains anything besides text."""
     return any(block.get("type") != "text" for block in objects_in(answer.get("content")))
 
 
@@ -156,13 +158,15 @@ MESSAGES = WireDialect(
 )
 
 Refuse = Callable[[bytes], Failure]
+"""Makes the failure of an ``error`` event from the data of the event."""
 
 
 class MessagesReader(ResumableReader):
     """One streamed message.
 
-    ``names``: the event names that the SDK hands over, or ``None`` for all; ``typed``: it adds a missing ``type``.
-    ``refuse`` makes the failure of an ``error`` event.
+    ``names``: names of the events that the SDK delivers to the user; ``None`` for all. ``typed``: the SDK adds a
+    missing
+    ``type`` to events. ``refuse``: makes the failure of an ``error`` event.
     """
 
     def __init__(
@@ -180,15 +184,18 @@ class MessagesReader(ResumableReader):
         self._typed = typed
         self._refuse = refuse
         self._started = False
-        self._whole = False
-        self._stopped_at: str | None = None
+        self._message_stopped = False
+        self._stop_reason: str | None = None
         self._content_at_stop = 0
-        self._next = 0
-        self._open: set[int] = set()
-        self._in_order = True
-        """Every event could be read so far: else it cannot be judged whether blocks come in order."""
-        self._offset = 0
-        self._cumulative: Mapping[str, Any] = {}
+        """The value of `content` at the latest stop reason."""
+        self._next_block = 0
+        self._open_blocks: set[int] = set()
+        self._order_is_known = True
+        """Every event so far could be read. Without that, nothing shows whether blocks come in order."""
+        self._block_offset = 0
+        """The number that a continuation adds to its block indices, to follow those of the earlier attempt."""
+        self._final_usage: Mapping[str, Any] = {}
+        """The latest usage of a ``message_delta``: its counts are cumulative."""
 
     def decode_event(self, name: bytes | None, data: bytes, event: Any) -> Any:
         if name == b"ping":
@@ -207,7 +214,8 @@ class MessagesReader(ResumableReader):
         return self._event(name, event)
 
     def _nameless(self, data: bytes, event: Any) -> Any:
-        """Read an event whose name a proxy dropped, by its type. The bare SDK skips such events silently."""
+        """Read an event without a name, which a proxy dropped: its type is that name. The bare SDK ignores such
+        events."""
         if event is None and data[:1] == b"{":
             event = self.decode(data)
         if type(event) is not dict:
@@ -223,19 +231,19 @@ class MessagesReader(ResumableReader):
 
     def _event(self, name: bytes, event: Any) -> Any:
         if event is None:
-            self._in_order = False
+            self._order_is_known = False
             return None
         if type(event) is dict:
             if self._typed and "type" not in event:
                 event["type"] = name.decode()
-            if self._whole and event.get("type") in _CONTENT:
+            if self._message_stopped and event.get("type") in _CONTENT_EVENTS:
                 self.note_anomaly("data_after_end")
                 return None
             self.apply(event)
             if self.failure is not None:
-                return None  # and it is not counted: an attempt that resumes this one must deliver it
+                return None  # without counting the event: the attempt that resumes this one must deliver it
         else:
-            self._in_order = False
+            self._order_is_known = False
         return event
 
     def sdk_event(self, name: bytes | None, event: Any) -> Any:
@@ -244,16 +252,16 @@ class MessagesReader(ResumableReader):
         return event
 
     def apply(self, event: dict[str, Any]) -> None:
-        """Read what `message_deltas` returns, inline: this runs once per token and calls nothing for plain text."""
+        """Read the same as `message_deltas`, without objects and calls for plain text: this runs once per token."""
         kind = event.get("type")
         if kind == "content_block_delta":
             index = event["index"]
-            if index not in self._open and not self._stray(index):
+            if index not in self._open_blocks and not self._accepts_stray(index):
                 return
             delta = event["delta"]
-            field = _DELTAS.get(delta["type"])
+            field = _DELTA_FIELDS.get(delta["type"])
             fragment = delta.get(field) if field is not None else None
-            if field == "text" and type(fragment) is str and fragment:  # as `add_text`, without the call
+            if field == "text" and type(fragment) is str and fragment:  # like `add_text`, without a function call
                 self.content += 1
                 self.chars += len(fragment)
                 self.text.append(fragment)
@@ -267,7 +275,7 @@ class MessagesReader(ResumableReader):
             if handle is not None:
                 handle(self, event)
             elif kind != "ping":
-                self._in_order = False
+                self._order_is_known = False
         else:
             raise TypeError("the type of an event is not text")
 
@@ -281,16 +289,16 @@ class MessagesReader(ResumableReader):
         return {"text": text} if delta["type"] == "text_delta" and type(text) is str and text else None
 
     def next_repeat(self, event: Any) -> int | None:
-        stray = self._whole or self.failure is not None or event["index"] not in self._open
+        stray = self._message_stopped or self.failure is not None or event["index"] not in self._open_blocks
         return None if stray else 0
 
     def salvage(self, name: bytes | None, event: dict[str, Any]) -> None:  # noqa: ARG002
-        self._in_order = False
-        if event.get("type") == "content_block_delta":  # with another index or delta than was ever documented
+        self._order_is_known = False
+        if event.get("type") == "content_block_delta":  # its index or delta has an undocumented shape
             self.add_text(text_of(object_of(event.get("delta")).get("text")), first_choice=True)
 
-    def _stray(self, index: object) -> bool:
-        """Return True if a delta that belongs to no open block is to be read."""
+    def _accepts_stray(self, index: object) -> bool:
+        """Return True if a delta of a block that is not open must still be read."""
         if type(index) is int:
             return self._out_of_order(f"a delta for block {index}, which is not open")
         self.note_anomaly("unreadable_index")
@@ -298,37 +306,37 @@ class MessagesReader(ResumableReader):
 
     def _message_start(self, event: dict[str, Any]) -> None:
         message = object_of(event.get("message"))
-        named = text_of(message.get("id")) or None
+        message_id = text_of(message.get("id")) or None
         if self._started:
-            another = named not in (None, self.response_id) and bool(self.content or self.other)
+            another = message_id not in (None, self.response_id) and bool(self.content or self.other)
             text = "the start of another answer" if another else "a second message_start"
             if not self._out_of_order(text, proof=another, anomaly="repeated_start"):
                 return
         self._started = True
-        self.response_id = named or self.response_id
+        self.response_id = message_id or self.response_id
         self.model = text_of(message.get("model")) or self.model
         usage = object_of(message.get("usage"))
         self.usage = {**self.usage, **{name: n for name, n in usage.items() if n or name not in self.usage}}
 
     def _block_start(self, event: dict[str, Any]) -> None:
-        index = self._index(event, self._next)
-        due = self._started and index == self._next
-        if not due and not self._out_of_order(f"block {index} where block {self._next} was due"):
+        index = self._index(event, self._next_block)
+        due = self._started and index == self._next_block
+        if not due and not self._out_of_order(f"block {index} where block {self._next_block} was due"):
             return
-        self._next = max(self._next, index) + 1
-        self._open.add(index)
+        self._next_block = max(self._next_block, index) + 1
+        self._open_blocks.add(index)
         block = object_of(event.get("content_block"))
         kind = text_of(block.get("type"))
-        if index in self.tools:  # an index used again: keep the call that had it
+        if index in self.tools:  # a new block reuses the index: keep the earlier call under another key
             self.tools[index, len(self.tools)] = self.tools.pop(index)
         text = block.get("text") if kind == "text" else None
-        if text:  # a proxy sends the first text with the start of its block, where no answer can be joined
+        if text:  # a proxy sends the first text with the start of its block; such an answer cannot be resumed
             self.add_text(text, first_choice=True)
         if kind != "text" or text:
             self.resumable = False
         if kind == "tool_use":
             self.add_tool_arguments(index, block.get("name"), None)
-        elif kind == "fallback":  # the model refused, in the middle of a call perhaps, and another one goes on
+        elif kind == "fallback":  # the model refused, perhaps during a tool call, and another model continues
             self.abandoned_tool_calls = len(self.tools)
         if kind is None:
             self.note_anomaly("unknown_shape")
@@ -338,16 +346,16 @@ class MessagesReader(ResumableReader):
             self.other = True
 
     def _block_stop(self, event: dict[str, Any]) -> None:
-        index = self._index(event, max(self._open, default=self._next))
-        if index not in self._open:
-            if index < self._next:
+        index = self._index(event, max(self._open_blocks, default=self._next_block))
+        if index not in self._open_blocks:
+            if index < self._next_block:
                 self._out_of_order(f"a second end of block {index}")
                 return
-            self.note_anomaly("stray_block_stop")  # no text is at stake
-        self._open.discard(index)
+            self.note_anomaly("stray_block_stop")  # not a disorder, because no text is lost
+        self._open_blocks.discard(index)
 
     def _index(self, event: dict[str, Any], due: int) -> int:
-        """Return the index of an event's block; ``due`` if it is not a number."""
+        """Return the index of an event's block; ``due``, the expected index, if it is not a number."""
         index = place_of(event.get("index"))
         if index is None:
             self.note_anomaly("unreadable_index")
@@ -357,14 +365,13 @@ class MessagesReader(ResumableReader):
     def _message_delta(self, event: dict[str, Any]) -> None:
         reason = object_of(event.get("delta")).get("stop_reason")
         if reason:
-            self._stopped_at = text_of(reason) or "error"
+            self._stop_reason = text_of(reason) or "error"
             self._content_at_stop = self.content
-        # Counts are cumulative: they replace those of message_start.
-        self._cumulative = object_of(event.get("usage")) or self._cumulative
+        self._final_usage = object_of(event.get("usage")) or self._final_usage
 
     def _message_stop(self, event: dict[str, Any]) -> None:  # noqa: ARG002
-        self._whole = True
-        if self._open:
+        self._message_stopped = True
+        if self._open_blocks:
             self.note_anomaly("open_block")
 
     def event_text(self, event: Any) -> str | None:
@@ -397,60 +404,64 @@ class MessagesReader(ResumableReader):
         return [{"type": "content_block_stop", "index": 0}]
 
     def reader_state(self) -> dict[str, Any]:
-        return {"blocks": self._next + self._offset, "open": [index + self._offset for index in sorted(self._open)]}
+        return {
+            "blocks": self._next_block + self._block_offset,
+            "open": [index + self._block_offset for index in sorted(self._open_blocks)],
+        }
 
     def resume(self, resume_state: ResumeState, strategy: str) -> None:
         super().resume(resume_state, strategy)
         if not self._exact:
             still_open = resume_state.reader_state["open"]
-            self._offset = still_open[0] if still_open else resume_state.reader_state["blocks"]
+            self._block_offset = still_open[0] if still_open else resume_state.reader_state["blocks"]
 
     def with_first_ids(self, event: Any, resume_state: ResumeState) -> Any:  # noqa: ARG002
-        """Continue the block that broke, or number the first block after the last complete one."""
-        if self._offset and isinstance(event, dict) and type(event.get("index")) is int:
-            event["index"] += self._offset
+        """Number the blocks of a continuation: the first continues the block that broke, or follows the last complete
+        block."""
+        if self._block_offset and isinstance(event, dict) and type(event.get("index")) is int:
+            event["index"] += self._block_offset
         return event
 
     def _out_of_order(self, message: str, *, proof: bool = False, anomaly: str = "out_of_order") -> bool:
-        """As `disorder`. If an event could not be read, nothing can be said about the order of the others."""
-        if self._in_order:
+        """As `disorder`, but only note an anomaly if an event could not be read: the order is unknown then."""
+        if self._order_is_known:
             return self.disorder(message, proof=proof, anomaly=anomaly)
         self.note_anomaly(anomaly)
         return True
 
     @property
     def ended(self) -> bool:
-        return self._whole or self._stopped_at is not None
+        return self._message_stopped or self._stop_reason is not None
 
     @property
     def _ends_nothing(self) -> bool:
-        """True after an end without anything before it that it could end."""
-        return self.ended and not self._started and self._in_order and not (self.content or self.other)
+        """True if the end came without a start or content before it."""
+        return self.ended and not self._started and self._order_is_known and not (self.content or self.other)
 
     def incomplete_cause(self) -> Cause | None:
         if self._ends_nothing:
             return Cause.EMPTY
-        if self._whole or (self._stopped_at and self.content == self._content_at_stop):
+        if self._message_stopped or (self._stop_reason and self.content == self._content_at_stop):
             if not self.content and not self.other:
                 self.note_anomaly("no_content")
-            if not self._stopped_at:
+            if not self._stop_reason:
                 self.note_anomaly("stop_without_reason")
             return None
         return self.cause_without_end()
 
     def states_complete(self) -> bool:
-        return self._stopped_at in MESSAGES.complete_reasons
+        return self._stop_reason in MESSAGES.complete_reasons
 
     def certainly_complete(self) -> bool:
-        return self.incomplete_cause() is None and (self._whole or not self._open)
+        return self.incomplete_cause() is None and (self._message_stopped or not self._open_blocks)
 
     def metadata(self) -> ResponseMetadata:
-        usages = (self.usage, self._cumulative)
+        usages = (self.usage, self._final_usage)
         counts: dict[str, int] = {}
         for usage in usages:
             add_counts(counts, counts_in(usage, USAGE))
         extra = {name: tier for usage in usages for name, tier in extra_in(usage, "anthropic", "service_tier").items()}
-        reasons = (self._stopped_at or "error",)
+        reasons = (self._stop_reason or "error",)
         return metadata_of(
             MESSAGES, self.response_id, self.model, counts, reasons, extra, anomalies=tuple(self.anomalies)
         )

@@ -5,62 +5,65 @@ from __future__ import annotations
 from typing import Protocol
 
 _TAIL = 4096
-"""Characters at the end of a text that a continuation may repeat. It may also repeat the text from the start."""
+"""A continuation may repeat up to this many characters from the end of the old text. It may also repeat all of the
+text."""
 MIN_OVERLAP = 16
-"""Minimum overlap in characters. A shorter match is more likely a repetition that the model intended."""
+"""Minimum overlap in characters. The model may have intended a shorter repetition."""
 
 
-class Diverged(Exception):  # noqa: N818 - an event; the caller turns it into a failure immediately
+class Diverged(Exception):  # noqa: N818 - not an error for the user: the caller turns it into a `Failure`
     """The new answer differs from the text that the user already has."""
 
 
 class OverlapMatcher(Protocol):
-    """The strategy that joins the text of one new attempt."""
+    """A strategy for joining the text of one new attempt to the old text, which the user already has."""
 
     def pass_on(self, fragment: str) -> str:
         """Return the new part of the next fragment of text. Raises `Diverged`."""
         ...
 
     def flush(self) -> str:
-        """Return the text that is still held back, now that the new text has ended. Raises `Diverged`."""
+        """Return the text that is still held back at the end of the new text. Raises `Diverged`."""
         ...
 
     @property
     def reached(self) -> bool:
-        """Return True if the new attempt has passed all text that the user already has."""
+        """Return True once all further text is new to the user."""
         ...
 
 
 class ExactReplay:
-    """Joins an exact replay: drops text as long as it equals the old text, character by character."""
+    """Joins an exact replay: drops new text while it equals the old text, character by character."""
 
     def __init__(self, text: str) -> None:
-        self._left = text
+        self._expected = text
+        """The part of the old text that the replay has not repeated yet."""
 
     @property
     def reached(self) -> bool:
-        return not self._left
+        return not self._expected
 
     def pass_on(self, fragment: str) -> str:
-        left = self._left
-        if not left:
+        expected = self._expected
+        if not expected:
             return fragment
-        if left.startswith(fragment):
-            self._left = left[len(fragment) :]
+        if expected.startswith(fragment):
+            self._expected = expected[len(fragment) :]
             return ""
-        if fragment.startswith(left):
-            self._left = ""
-            return fragment[len(left) :]
+        if fragment.startswith(expected):
+            self._expected = ""
+            return fragment[len(expected) :]
         raise Diverged
 
     def flush(self) -> str:
-        if self._left:
+        if self._expected:
             raise Diverged
         return ""
 
 
 class PrefillContinuation:
-    """Joins a continuation from a prefill. It may repeat white space at the end of the old text, which was not sent."""
+    """Joins a continuation from a prefill. The new text may repeat the white space at the end of the old text, because
+    the request did not contain it."""
 
     def __init__(self, text: str) -> None:
         self._space = text[len(text.rstrip()) :]
@@ -81,45 +84,47 @@ class PrefillContinuation:
 
 
 class SplicedContinuation:
-    """Joins a continuation by instruction. Models often repeat the end of the old text, or all of it."""
+    """Joins the answer to a request to continue. Models often repeat the end of the old text, or all of it."""
 
     def __init__(self, text: str) -> None:
         self._text = text
         self._matched = 0
-        self._seen: str | None = None
+        """The length of the new text, while that is a prefix of the old one."""
+        self._held: str | None = None
+        """The new text, once it is not a prefix of the old one."""
         self.reached = False
 
     def pass_on(self, fragment: str) -> str:
         if self.reached:
             return fragment
-        if self._seen is None:
-            # While the new text equals the old text, only an offset is kept: this is linear in the length of the text.
+        if self._held is None:
+            # While the new text is a prefix of the old one, store only its length: joining texts takes quadratic time.
             if self._text.startswith(fragment, self._matched):
                 self._matched += len(fragment)
                 return ""
-            self._seen = self._text[: self._matched]
-        self._seen += fragment
-        if self._seen in self._text[-_TAIL:]:
-            return ""  # wait: the next fragment may extend the repetition
+            self._held = self._text[: self._matched]
+        self._held += fragment
+        if self._held in self._text[-_TAIL:]:
+            return ""  # hold it back: the next fragment may extend the repetition
         return self.flush()
 
     def flush(self) -> str:
         if self.reached:
             return ""
-        text, seen = self._text, self._text[: self._matched] if self._seen is None else self._seen
+        text, new = self._text, self._text[: self._matched] if self._held is None else self._held
         self.reached = True
-        if seen.startswith(text):
-            return seen[len(text) :]  # it repeated the text from the start
-        repeated, shared = _common_prefix(text, seen), overlap(text, seen)
+        if new.startswith(text):
+            return new[len(text) :]  # the model repeated all of the old text
+        repeated, shared = _common_prefix(text, new), overlap(text, new)
         if repeated >= MIN_OVERLAP and shared < repeated:
-            raise Diverged  # it began to repeat the text from the start, and then differed
-        return seen[shared:]
+            raise Diverged  # the model began to repeat the old text from its start, but then wrote other text
+        return new[shared:]
 
 
 def _common_prefix(one: str, other: str) -> int:
     """Return the length of the common prefix of two texts, in characters."""
     pairs = enumerate(zip(one, other, strict=False))
-    return next((at for at, (here, there) in pairs if here != there), min(len(one), len(other)))
+    return next((index for index, (a, b) in pairs if a != b), min(len(one), len(other)))
 
 
 def overlap(before: str, after: str, shortest: int = MIN_OVERLAP) -> int:

@@ -1,4 +1,4 @@
-"""Errors that providers report, in a response or inside a stream: classified by code, never by text."""
+"""Classify errors that providers report, in a response or inside a stream: by code, never by text."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ ERROR_CODES: dict[str, Cause] = {
     "internalServerException": Cause.SERVER_ERROR,
     "serviceUnavailableException": Cause.UNAVAILABLE,
 }
-"""The cause of each error ``code`` or ``type``. If an error has both, the code decides."""
+"""The cause of each error ``code`` or ``type``. If both of an error are listed, the code decides."""
 
 _STATUS_CAUSES: dict[int, Cause] = {
     400: Cause.BAD_REQUEST,
@@ -101,15 +101,15 @@ _STATUS_CAUSES: dict[int, Cause] = {
     529: Cause.OVERLOADED,
 }
 _GENERAL = frozenset({Cause.BAD_REQUEST, Cause.SERVER_ERROR, Cause.IN_BAND_ERROR})
-"""Causes that say less than the status, because providers use their types, such as ``invalid_request_error``, with many
-statuses."""
+"""Causes that are less specific than an HTTP status: providers use their types, such as ``invalid_request_error``, with
+many statuses."""
 
 _CODES = ("code", "error_code", "http_status_code", "status_code")
 _TYPES = ("type", "error_type")
 _EXPLANATION_FIELDS = ("detail", "message", "error_msg", "errors")
-"""Fields that explain an error, in a body that contains nothing but an error."""
+"""Fields with the explanation of an error."""
 _ANSWER_FIELDS = frozenset({"choices", "output", "content", "data", "response", "delta", "usage"})
-"""Fields of answers: a body that has one of them is not an error merely because it has a message."""
+"""Fields of answers. A body with one of them is an error only if it says so: a message alone is not enough."""
 
 _ABOUT_THE_REQUEST = re.compile(
     r"(unsupported|invalid)_(?!response|output|answer|state)"
@@ -117,9 +117,9 @@ _ABOUT_THE_REQUEST = re.compile(
     r"|image_(too_(large|small)|parse_error|file_(too_large|not_found))|empty_image|data_residency"
     r"|(string|integer|array|object)_(above|below)_|.*(policy(_violation)?|_not_supported)$"
 )
-"""Codes that blame the request, in snake case: there are more of them than a list can name.
+"""Codes that blame the request, in snake case. A pattern, because providers keep adding such codes.
 
-OpenAI's are in https://platform.openai.com/docs/api-reference/responses/object (``error.code``)."""
+OpenAI lists its codes in https://platform.openai.com/docs/api-reference/responses/object (``error.code``)."""
 _WORD_BOUNDARY = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|[\s-]+")
 
 MakeError = Callable[[str, object], Exception]
@@ -127,7 +127,7 @@ MakeError = Callable[[str, object], Exception]
 
 
 def cause_of_codes(*codes: object) -> Cause:
-    """Return the cause of the first known code; without one, the cause of a transient error inside a stream."""
+    """Return the cause of the first known code; ``IN_BAND_ERROR``, which is transient, if no code is known."""
     for code in codes:
         if isinstance(code, str) and code in ERROR_CODES:
             return ERROR_CODES[code]
@@ -144,7 +144,8 @@ def _blames_the_request(code: object) -> bool:
 
 
 def _status_in(code: object) -> int | None:
-    """Return the HTTP status that routers put in place of a code: as a number, as text, or with two more digits."""
+    """Return the HTTP status in a code, ``None`` if there is none. Routers send it as a number or as text, and FastChat
+    adds two digits."""
     if isinstance(code, str) and code.isdecimal() and len(code) <= 5:
         code = int(code)
     if type(code) is not int:
@@ -154,7 +155,7 @@ def _status_in(code: object) -> int | None:
 
 
 def cause_of_status(status: int, *codes: object) -> Cause:
-    """Return the cause of an error response; ``codes``: of its body."""
+    """Return the cause of a response with this HTTP status. ``codes``: those in its body."""
     known = next((ERROR_CODES[code] for code in codes if isinstance(code, str) and code in ERROR_CODES), None)
     if known is not None and known not in _GENERAL:
         return known
@@ -162,7 +163,7 @@ def cause_of_status(status: int, *codes: object) -> Cause:
 
 
 def codes_in(body: object) -> tuple[object, object]:
-    """Return code and type of an error object, or of a body ``{"error": {...}}`` around one."""
+    """Return the code and the type of an error object, or of a body ``{"error": {...}}`` that contains one."""
     outer = object_of(body)
     fields = object_of(outer.get("error")) or outer
     return _first(fields, _CODES), _first(fields, _TYPES)
@@ -173,7 +174,7 @@ def _first(fields: Mapping[str, Any], names: tuple[str, ...]) -> object:
 
 
 def error_in(body: Mapping[str, Any]) -> object | None:
-    """Return the error that a body states in place of an answer, in any spelling; ``None`` if it states none."""
+    """Return the error in a body that is an error and not an answer, in the format of any provider; else ``None``."""
     error = body.get("error")
     if error:
         return error  # type: ignore[no-any-return]
@@ -181,15 +182,15 @@ def error_in(body: Mapping[str, Any]) -> object | None:
         return body
     if body.get("type") or body.keys() & _ANSWER_FIELDS:
         return None
-    explained = body.get("detail") or body.get("errors") or body.get("error_msg")
-    coded = body.get("message") and (_status_in(body.get("code")) or isinstance(body.get("code"), str))
-    return body if explained or coded else None
+    has_explanation = body.get("detail") or body.get("errors") or body.get("error_msg")
+    has_code = body.get("message") and (_status_in(body.get("code")) or isinstance(body.get("code"), str))
+    return body if has_explanation or has_code else None
 
 
 def answer_error(answer: Mapping[str, Any]) -> object | None:
-    """Return the error that a complete answer states in place of its content, or of a choice; ``None`` for none.
+    """Return the error that a complete answer has in place of its content, or of a choice; ``None`` if there is none.
 
-    A response whose own ``status`` is failed is an answer: the SDK's object states its error.
+    A response of the Responses API with the status ``failed`` is an answer: its error is a field of the SDK's object.
     """
     choices = answer.get("choices")
     if not choices:
@@ -197,15 +198,15 @@ def answer_error(answer: Mapping[str, Any]) -> object | None:
         return None if is_answer else error_in(answer)
     if answer.get("error"):
         return answer["error"]  # type: ignore[no-any-return]
-    failed = (one for one in objects_in(choices) if one.get("error") or one.get("finish_reason") == "error")
+    failed = (each for each in objects_in(choices) if each.get("error") or each.get("finish_reason") == "error")
     choice = next(failed, None)
     return None if choice is None else choice.get("error") or choice
 
 
 def in_band_failure(error: object, event: Mapping[str, Any], make_error: MakeError) -> Failure:
-    """Return the failure of a body that states ``error``, with the exception that the SDK raises for it.
+    """Return the failure for an error in the body, with the exception that the SDK raises for it.
 
-    ``event``: the complete body, which may have the code outside of the error.
+    ``event``: the complete body, which may have the code outside the ``error`` object.
     """
     fields = object_of(error)
     message = next((value for name in _EXPLANATION_FIELDS if isinstance(value := fields.get(name), str) and value), "")
@@ -217,7 +218,7 @@ def in_band_failure(error: object, event: Mapping[str, Any], make_error: MakeErr
 
 
 def error_event_failure(data: bytes, make_error: MakeError, default_message: str) -> Failure:
-    """Return the failure of an ``error`` event. ``default_message``: the message if the event has no data."""
+    """Return the failure for an ``error`` event. ``default_message``: the message if the event has no data."""
     text = data.decode("utf-8", "replace")
     body: Any = text
     try:

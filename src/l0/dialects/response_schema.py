@@ -1,4 +1,4 @@
-"""Read from a request's JSON the schemas that its answer must match. The functions are pure."""
+"""Read the schemas that an answer must match from the JSON of its request."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ JsonSchema = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ResponseSchema:
-    """The schemas of one request, by reference.
+    """The schemas in one request, not copied.
 
-    ``text_schema``: schema of the answer's text; ``{"type": "object"}`` for JSON mode. ``tool_schemas``: schemas of
-    tool arguments, by tool name.
+    ``text_schema``: the schema of the answer's text; ``{"type": "object"}`` for JSON mode; ``None`` for text.
+    ``tool_schemas``: the schemas of tool arguments, by tool name.
     """
 
     text_schema: JsonSchema | None = None
@@ -24,7 +24,7 @@ class ResponseSchema:
 
 
 def from_response_format(body: Mapping[str, Any], dialect: str, *, strict: bool = True) -> ResponseSchema:
-    """Return the schemas that a request asks for.
+    """Return the schemas in the body of a request.
 
     ``dialect``: ``"chat"``, ``"responses"`` or ``"messages"``; any other has no schemas. ``strict``: only include tools
     with ``"strict": true``, since a model may ignore the schema of other tools. A field whose shape differs from the

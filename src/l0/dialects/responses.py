@@ -49,7 +49,7 @@ _TEXT = "response.output_text.delta"
 _REASONING = frozenset({"response.reasoning_summary_text.delta", "response.reasoning_text.delta"})
 _TOOL_ARGUMENTS = frozenset({"response.function_call_arguments.delta", "response.custom_tool_call_input.delta"})
 _TOOL_CALLS = frozenset({"function_call", "custom_tool_call"})
-"""Items that call the user's tools; every other item but messages and reasoning is work on the server's side."""
+"""Items that call tools of the user. All other items, except messages and reasoning, show work on the server."""
 _FINALS = {
     "response.refusal": "refusal",
     "response.reasoning_summary_text": "text",
@@ -59,7 +59,7 @@ _FINALS = {
     "response.mcp_call_arguments": "arguments",
     "response.code_interpreter_call_code": "code",
 }
-"""Kinds of deltas besides text, and the field in which their ``done`` event repeats all of them."""
+"""Kinds of deltas besides text, each with the field in which its ``done`` event repeats the joined deltas."""
 _ENDS = ("response.completed", "response.incomplete", "response.failed", "response.done")
 _COMPLETE = frozenset({"completed", "incomplete"})
 """Statuses of an answer that ended without an error."""
@@ -84,7 +84,7 @@ USAGE: UsageFields = {
 
 
 def response_deltas(event: Any) -> list[Delta]:
-    """Return the meaning of an event, or of a complete response."""
+    """Return the deltas of an event, or of a complete response."""
     kind = text_of(field(event, "type"))
     if kind == _TEXT:
         return [TextDelta(text)] if (text := text_of(field(event, "delta"))) else []
@@ -116,7 +116,7 @@ def response_deltas(event: Any) -> list[Delta]:
 
 
 def answer_deltas(response: Any) -> list[Delta]:
-    """Return the meaning of a complete response."""
+    """Return the deltas of a complete response."""
     found = _response_start(response)
     status = text_of(field(response, "status")) or "error"
     if error := field(response, "error"):
@@ -167,7 +167,7 @@ def _cited(annotation: Any, index: int) -> list[Delta]:
 
 
 def _final_text(event: Any) -> object:
-    """Return the text that the end of a part repeats."""
+    """Return the final text in an event that ends a part."""
     part = field(event, "part")
     return field(event, "text") if part is None or field(part, "type") != "output_text" else field(part, "text")
 
@@ -203,15 +203,15 @@ def _error(error: Any, kind: str) -> AnswerError:
     return AnswerError(text_of(field(error, "message")) or kind, code_of(field(error, "code")))
 
 
-def _any_other(answer: object) -> bool:
-    """Return True if a response holds something besides text."""
+def _holds_other(answer: object) -> bool:
+    """Return True if a response contains something besides text."""
     output = answer.get("output") if isinstance(answer, Mapping) else None
     return isinstance(output, list) and any(map(_item_holds_other, output))
 
 
 def _item_holds_other(item: object) -> bool:
-    """Return True if an item holds something besides text. Every item does that is neither a message nor reasoning, for
-    example a tool call."""
+    """Return True if an item contains something besides text: any tool call, non-empty reasoning, or a message with
+    other parts."""
     if not isinstance(item, Mapping):
         return False
     if item.get("type") == "reasoning":
@@ -229,7 +229,7 @@ RESPONSES = WireDialect(
     name="responses",
     deltas=response_deltas,
     answer_deltas=answer_deltas,
-    holds_other=_any_other,
+    holds_other=_holds_other,
     complete_reasons=frozenset({"completed"}),
 )
 
@@ -237,8 +237,8 @@ RESPONSES = WireDialect(
 class ResponsesReader(ResumableReader):
     """One streamed response.
 
-    ``kept``: the provider stores it from ``response.created`` on. ``replays``: the provider can send it again from any
-    event on.
+    ``kept``: the provider stores the response from ``response.created`` on. ``replays``: the provider can send the
+    response again, from any event on. ``make_error``: makes the SDK's exception for an error in the stream.
     """
 
     def __init__(
@@ -254,21 +254,30 @@ class ResponsesReader(ResumableReader):
         super().__init__(build, content_type, order)
         self._kept = kept
         self._replays = replays
-        self._items: dict[int, str] = {}
+        self._item_ids: dict[int, str] = {}
         self._make_error = make_error
-        self._whole = self._completed = False
+        self._ended = False
+        """An event came that ends the response, successfully or not."""
+        self._completed = False
+        """``response.completed`` came."""
         self._status: str | None = None
         self._extra: Mapping[str, str] = {}
-        self._first: int | None = None
-        self._numbered = 0
-        self._counts = False
-        self._sequence: int | None = None
-        self._last = b""
-        self._sent = 0
+        self._number: int | None = None
+        """The ``sequence_number`` of the latest event; ``None`` if it had none."""
+        self._first_number: int | None = None
+        """The number of the first event since counting began."""
+        self._counted = 0
+        """The number of events since counting began."""
+        self._is_consecutive = False
+        """Since counting began, at least two events came, each with the number after that of the one before it."""
+        self._latest_data = b""
+        self._renumbered = 0
+        """The number of events that got the number that follows those of the first attempt."""
         self._texts = FinalTexts()
         self._others: dict[str, FinalTexts] = {}
+        """The fragments of other content, by the kinds in `_FINALS`."""
 
-    def decode_event(self, name: bytes | None, data: bytes, event: Any) -> Any:  # noqa: ARG002 - the type stands in the data as well
+    def decode_event(self, name: bytes | None, data: bytes, event: Any) -> Any:  # noqa: ARG002 - the data contains the type as well
         if data[:6] == b"[DONE]":
             self.mark_finished()
             return None
@@ -276,7 +285,7 @@ class ResponsesReader(ResumableReader):
             event = self.decode(data)
         if event is None:
             self.has_unread_event = True
-            self._uncounted()
+            self._restart_counting()
             return None
         if type(event) is dict:
             if event.get("error") and event.get("type") not in _ENDS:
@@ -287,18 +296,18 @@ class ResponsesReader(ResumableReader):
                 return None
             number = event.get("sequence_number")
             if type(number) is not int:
-                self._uncounted()
+                self._restart_counting()
             elif not self._in_sequence(number, data):
                 return None
             self.accepted = self.accepted or self._kept
-            if not self.events and self._resume_state is None and self._headless(event):
+            if not self.events and self._resume_state is None and self._lacks_beginning(event):
                 return None
             self.apply(event)
             if self.stopped:
                 return None
         else:
             self.has_unread_event = True
-            self._uncounted()
+            self._restart_counting()
         return event
 
     def varying_fields(self, name: bytes | None, event: Any) -> dict[str, str | int] | None:  # noqa: ARG002
@@ -311,22 +320,30 @@ class ResponsesReader(ResumableReader):
         fields: dict[str, str | int] = {"delta": text, "sequence_number": number}
         return fields | {"obfuscation": padding} if type(padding) is str else fields
 
-    def next_repeat(self, event: Any) -> int | None:  # noqa: ARG002 - the place of a text cannot be wrong
-        last = self._sequence
-        if last is None or last < 0 or not self._counts or last != (self._first or 0) + self._numbered - 1:
+    def next_repeat(self, event: Any) -> int | None:  # noqa: ARG002 - text is accepted at any place
+        last = self._number
+        if (
+            last is None
+            or last < 0
+            or not self._is_consecutive
+            or last != (self._first_number or 0) + self._counted - 1
+        ):
             return None
         return None if self._completed or not self.events else last + 1
 
     def repeated(self, event: Any, count: int, data: bytes) -> None:
-        assert self._sequence is not None
-        self._sequence += count
-        self._numbered += count
-        self._last = data
+        assert self._number is not None
+        self._number += count
+        self._counted += count
+        self._latest_data = data
         place = (event["output_index"], event["content_index"])
         self._texts.fragments.setdefault(place, []).extend(self.text[-count:])
 
-    def _headless(self, event: dict[str, Any]) -> bool:
-        """Return True if the terminal event comes first and contains text: the events before it were lost."""
+    def _lacks_beginning(self, event: dict[str, Any]) -> bool:
+        """Return True, and fail, if the terminal event comes first and contains text: the events before it were lost.
+
+        Return False if `Policy.order` accepts that.
+        """
         answer = event.get("response")
         if (
             event.get("type") != "response.completed"
@@ -336,34 +353,37 @@ class ResponsesReader(ResumableReader):
             return False
         return not self.disorder("the end of the answer came, and nothing before it", anomaly="text_without_deltas")
 
-    def _uncounted(self) -> None:
-        """Handle an event without a readable number: counting restarts with the next one."""
-        if self._sequence is not None:
+    def _restart_counting(self) -> None:
+        """Handle an event without a readable number: counting begins again at the next event."""
+        if self._number is not None:
             self.note_anomaly("unnumbered_event")
-            self._sequence = self._first = None
-            self._numbered = 0
-            self._counts = False
+            self._number = self._first_number = None
+            self._counted = 0
+            self._is_consecutive = False
 
     def _in_sequence(self, number: int, data: bytes) -> bool:
-        """Return True if this event is to be read. A server that does not number consistently is not held to it."""
-        last, self._sequence = self._sequence, number
-        repeated, self._last = data == self._last, data
+        """Return True if this event must be read: it is neither a duplicate nor, if order matters, out of sequence.
+
+        Numbers prove nothing unless the server has numbered its events consecutively so far.
+        """
+        last, self._number = self._number, number
+        repeated, self._latest_data = data == self._latest_data, data
         if last is None:
-            self._first = number
-        elif number == last and repeated and self._order != "off" and (self._counts or _BEGINS.search(data)):
+            self._first_number = number
+        elif number == last and repeated and self._order != "off" and (self._is_consecutive or _BEGINS.search(data)):
             self.note_anomaly("duplicate_event")
             return False
-        self._numbered += 1
-        if last is None or number == last + 1 == (self._first or 0) + self._numbered - 1:
-            self._counts = last is not None
+        self._counted += 1
+        if last is None or number == last + 1 == (self._first_number or 0) + self._counted - 1:
+            self._is_consecutive = last is not None
             return True
-        if not self._counts and number != last + 1:
+        if not self._is_consecutive and number != last + 1:
             return True
-        self._counts, self._first, self._numbered = False, number, 1
+        self._is_consecutive, self._first_number, self._counted = False, number, 1
         return self.disorder(f"event {number} came after event {last}")
 
     def apply(self, event: dict[str, Any]) -> None:
-        """Read what `response_deltas` returns, inline: this runs once per token."""
+        """Read the same as `response_deltas`, without objects and calls for plain text: this runs once per token."""
         kind = event.get("type")
         if type(kind) is not str:
             self.has_unread_event = True
@@ -371,7 +391,7 @@ class ResponsesReader(ResumableReader):
             return
         if kind == _TEXT:
             fragment = event.get("delta")
-            if type(fragment) is str and fragment:  # as `add_text`; no calls, because this runs once per token
+            if type(fragment) is str and fragment:  # like `add_text`, without function calls
                 fragments = self._texts.fragments
                 try:
                     place = (event["output_index"], event["content_index"])
@@ -398,11 +418,11 @@ class ResponsesReader(ResumableReader):
         if kind.startswith("response.output_item."):
             self._item(kind, event)
         elif kind == "response.created":
-            self._learn_response(event)
+            self._read_response(event)
         elif kind in _ENDS:
             self._answer_end(kind, event)
         elif kind == "error":
-            self._whole, self._status = True, None
+            self._ended, self._status = True, None
             self._failed(event)
         elif kind == "response.output_text.annotation.added":
             self.resumable = False
@@ -413,24 +433,25 @@ class ResponsesReader(ResumableReader):
             self._unknown(event)
 
     def _unknown(self, event: dict[str, Any]) -> None:
-        """Read an event that is not of this dialect: of a gateway's own, or an error in its spelling."""
+        """Read an event that this dialect does not have: a gateway's own, perhaps an error in another format."""
         self.has_unread_event = self.has_unread_event or "delta" in event
         error = error_in(event)
         if error is not None:
             self.fail(in_band_failure(error, event, self._make_error))
 
     def _differs(self, message: str) -> None:
-        """Fail, because a final text differs from its deltas. If an event could not be read, that proves nothing."""
+        """Record that a final text differs from its deltas: an anomaly if an event could not be read, else a
+        disorder."""
         if self.has_unread_event:
             self.note_anomaly("text_differs_from_deltas")
         else:
             self.disorder(message, proof=True)
 
     def _answer_end(self, kind: str, event: dict[str, Any]) -> None:
-        self._learn_response(event)
-        self._whole = True
+        self._read_response(event)
+        self._ended = True
         response = object_of(event.get("response"))
-        self.other = self.other or _any_other(response)
+        self.other = self.other or _holds_other(response)
         self._completed = kind in ("response.completed", "response.done")
         if kind == "response.done":
             self.note_anomaly("response_done")
@@ -438,7 +459,7 @@ class ResponsesReader(ResumableReader):
             self._failed(response.get("error"))
             return
         if self.failure is not None and self.failure.typed:
-            self.failure: Failure | None = None  # an earlier error event was not final
+            self.failure: Failure | None = None  # the answer continued after that error event
         for index, item in enumerate(items_in(response.get("output"))):
             self._compare_item(item, index, complete=True)
 
@@ -455,7 +476,7 @@ class ResponsesReader(ResumableReader):
             self.add_tool_arguments(place, None, event.get("delta"))
 
     def _done(self, kind: str, event: dict[str, Any]) -> None:
-        """Compare the end of a part with its deltas."""
+        """Read the ``done`` event of a part: compare its final text with the deltas."""
         if kind.startswith(_SERVER_TOOLS):
             self.accepted = True
             self.resumable = False
@@ -472,7 +493,7 @@ class ResponsesReader(ResumableReader):
     def _compare_text(self, place: tuple[object, object], final: object) -> None:
         match self._texts.compare(place, final):
             case Agreement.DIFFERENT if "".join(self.text) == final:
-                self.note_anomaly("text_differs_from_deltas")  # the deltas of one part came under several indices
+                self.note_anomaly("text_differs_from_deltas")  # the deltas of one part had several indices
             case Agreement.DIFFERENT:
                 self._differs("the final text differs from its deltas")
             case Agreement.ALONE:
@@ -483,7 +504,7 @@ class ResponsesReader(ResumableReader):
                 self.note_anomaly("text_differs_from_deltas")
 
     def _compare_item(self, item: object, index: object, *, complete: bool = False) -> None:
-        """Compare an item, as its end or the end of the answer repeats it, with its deltas."""
+        """Compare an item in the event that ends it, or in the end of the answer (``complete``), with its deltas."""
         fields = object_of(item)
         if fields.get("type") == "message":
             for number, part in enumerate(objects_in(fields.get("content"))):
@@ -494,13 +515,13 @@ class ResponsesReader(ResumableReader):
             self._compare_tool(tool_call_delta(item, index), complete=complete)
 
     def _compare_tool(self, call: ToolCallDelta, *, complete: bool) -> None:
-        """Replace the fragments of a call by the whole of it. ``complete``: the end of the answer repeats it."""
-        stated = ["".join(known.arguments) for known in self.tools.values()]
-        if complete and any(same_arguments(text, call.arguments) for text in stated):
+        """Replace the fragments of a call by the complete call, if they agree. ``complete``: as in `_compare_item`."""
+        from_deltas = ["".join(each.arguments) for each in self.tools.values()]
+        if complete and any(same_arguments(text, call.arguments) for text in from_deltas):
             return
         known = self.tools.get(call.place)
         differs = known is not None and not same_arguments("".join(known.arguments), call.arguments)
-        if differs or (complete and stated):
+        if differs or (complete and from_deltas):
             self._differs("a tool call differs from its deltas")
         elif call.arguments or known is None:
             self.tools.pop(call.place, None)
@@ -521,9 +542,9 @@ class ResponsesReader(ResumableReader):
         for delta in _item_started(item, place_of(event.get("output_index"))):
             if isinstance(delta, ToolCallDelta):
                 self.add_tool_arguments(delta.place, delta.name, called_tool(item).arguments)
-        index, name = event.get("output_index"), item.get("id")
-        if type(index) is int and type(name) is str:
-            self._items[index] = name
+        index, item_id = event.get("output_index"), item.get("id")
+        if type(index) is int and type(item_id) is str:
+            self._item_ids[index] = item_id
 
     # -- resuming ---------------------------------------------------------------------------------------------------
 
@@ -542,51 +563,52 @@ class ResponsesReader(ResumableReader):
 
     def reader_state(self) -> dict[str, Any]:
         if self._resume_state is None or self._replays:
-            return {"sequence": self._sequence, "items": dict(self._items), "texts": self._texts.fragments}
+            return {"sequence": self._number, "items": dict(self._item_ids), "texts": self._texts.fragments}
         last = self._resume_state.reader_state["sequence"]
-        sent = None if last is None else last + self._sent
-        return {"sequence": sent, "items": self._items | self._resume_state.reader_state["items"]}
+        latest = None if last is None else last + self._renumbered
+        return {"sequence": latest, "items": self._item_ids | self._resume_state.reader_state["items"]}
 
     def resume(self, resume_state: ResumeState, strategy: str) -> None:
         super().resume(resume_state, strategy)
-        if self._replays:  # the provider itself goes on after the last event
+        if self._replays:  # the provider itself continues after the last event
             self._joined = True
             self.text = [resume_state.text]
             self.response_id = resume_state.response_id
-            self._items = dict(resume_state.reader_state["items"])
+            self._item_ids = dict(resume_state.reader_state["items"])
             self._texts.fragments = {
                 place: list(fragments) for place, fragments in resume_state.reader_state["texts"].items()
             }
-            self._sequence = self._first = resume_state.reader_state["sequence"]
-            self._numbered = 1
-            self._counts = True
+            self._number = self._first_number = resume_state.reader_state["sequence"]
+            self._counted = 1
+            self._is_consecutive = True
 
     def with_first_ids(self, event: Any, resume_state: ResumeState) -> Any:
-        """Restore ids and numbers: the same answer, sent again, has other ids and counts from the start."""
+        """Restore ids and numbers: the answer to the repeated request has other ids, and its numbers start again."""
         if self._replays or not isinstance(event, dict):
             return event
         items, last = resume_state.reader_state["items"], resume_state.reader_state["sequence"]
         if last is not None and "sequence_number" in event:
-            self._sent += 1
-            event["sequence_number"] = last + self._sent
-        name = items.get(place_of(event.get("output_index")))
-        if name is not None:
-            _rename(event, "item_id", name)
-            _rename(event.get("item"), "id", name)
+            self._renumbered += 1
+            event["sequence_number"] = last + self._renumbered
+        item_id = items.get(place_of(event.get("output_index")))
+        if item_id is not None:
+            _set_id(event, "item_id", item_id)
+            _set_id(event.get("item"), "id", item_id)
         response = event.get("response")
         if isinstance(response, dict):
-            _rename(response, "id", resume_state.response_id)
+            _set_id(response, "id", resume_state.response_id)
             for index, item in enumerate(items_in(response.get("output"))):
-                _rename(item, "id", items.get(index))
+                _set_id(item, "id", items.get(index))
         return event
 
-    def _learn_response(self, event: dict[str, Any]) -> None:
+    def _read_response(self, event: dict[str, Any]) -> None:
         response = event.get("response")
         if type(response) is dict:
-            named = text_of(response.get("id")) or None
-            if event.get("type") == "response.created" and self.content and named not in (None, self.response_id):
+            response_id = text_of(response.get("id")) or None
+            is_start = event.get("type") == "response.created"
+            if is_start and self.content and response_id not in (None, self.response_id):
                 self.disorder("the start of another answer", proof=True)
-            self.response_id = named or self.response_id
+            self.response_id = response_id or self.response_id
             self.model = text_of(response.get("model")) or self.model
             self._status = text_of(response.get("status"))
             self._extra = extra_in(response, "openai", "service_tier", "system_fingerprint")
@@ -603,14 +625,14 @@ class ResponsesReader(ResumableReader):
         return self._completed and self._status in RESPONSES.complete_reasons
 
     def incomplete_cause(self) -> Cause | None:
-        if not self._whole:
+        if not self._ended:
             return self.cause_without_end()
         if not self.content and not self.other:
             self.note_anomaly("no_content")
         return None
 
     def metadata(self) -> ResponseMetadata:
-        reasons = (self._status or "error",) if self._whole else ("error",)
+        reasons = (self._status or "error",) if self._ended else ("error",)
         counts = counts_in(self.usage, USAGE)
         return metadata_of(
             RESPONSES, self.response_id, self.model, counts, reasons, self._extra, anomalies=tuple(self.anomalies)
@@ -623,6 +645,6 @@ def _place_in(event: Mapping[str, Any]) -> tuple[object, object]:
     return event.get("output_index"), event.get("summary_index") if index is None else index
 
 
-def _rename(holder: Any, key: str, name: str | None) -> None:
-    if isinstance(holder, dict) and key in holder and name is not None:
-        holder[key] = name
+def _set_id(holder: Any, key: str, value: str | None) -> None:
+    if isinstance(holder, dict) and key in holder and value is not None:
+        holder[key] = value

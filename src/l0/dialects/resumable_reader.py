@@ -1,9 +1,9 @@
 """Resume a broken answer: drop the part that the user has, and deliver what is new.
 
-With ``exact`` the provider repeats the same answer. The reader drops it up to the point that the first one reached: it
-compares the text by characters, since a provider may split it differently, and counts all other events. With
-``prefill`` and ``splice`` the provider continues in a new answer: its first events are dropped, and its last are
-delivered.
+With ``exact`` the provider repeats the same answer. The reader drops everything that the user already has: it compares
+the text by characters, because a provider may split it differently, and counts all other events. With ``prefill`` and
+``splice`` the provider continues in a new answer: the reader drops the events before its text, and delivers those
+after.
 """
 
 from __future__ import annotations
@@ -25,25 +25,26 @@ class ResumableReader(BaseReader):
     _resume_state: ResumeState | None = None
     _matcher: OverlapMatcher | None = None
     _joined = True
+    """True for an attempt that starts an answer, and once a resumed attempt has got past what the user already has."""
     _exact = False
 
     # -- defined by a dialect ---------------------------------------------------------------------------------------
 
     @abstractmethod
     def decode_event(self, name: bytes | None, data: bytes, event: Any) -> Any:
-        """Decode and apply a wire event. Return ``None`` if the user gets nothing for it. May raise (`read_event`).
+        """Decode and apply a wire event. Return the decoded event; ``None`` if the user gets nothing for it.
 
-        ``event``: the JSON of ``data``; ``None`` if it is not parsed yet, or if the fast parser rejects it: then use
-        `decode`.
+        May raise, because `read_event` handles exceptions. ``event``: the decoded JSON of ``data``; ``None`` if it is
+        not parsed yet, or if the fast parser rejects it: then call `decode`.
         """
 
     def sdk_event(self, name: bytes | None, event: Any) -> Any:  # noqa: ARG002
-        """Return the event as the SDK's own loop delivers it: some are wrapped, or get their name as a field."""
+        """Return the event as the SDK's own loop delivers it: the SDKs wrap some events, or add the name as a field."""
         return event
 
     @abstractmethod
     def event_text(self, event: Any) -> str | None:
-        """Return the text of the answer that an event carries; ``None`` for an event of another kind."""
+        """Return the text of the first choice in an event; ``None`` for an event of another kind."""
 
     @abstractmethod
     def with_text(self, event: Any, text: str) -> Any:
@@ -51,7 +52,7 @@ class ResumableReader(BaseReader):
 
     @abstractmethod
     def empty_text_event(self) -> Any:
-        """Return a text event whose text is empty. `with_text` fills it."""
+        """Return a text event with empty text, which `with_text` replaces."""
 
     @abstractmethod
     def ends(self, event: Any) -> bool:
@@ -59,11 +60,11 @@ class ResumableReader(BaseReader):
 
     @abstractmethod
     def with_first_ids(self, event: Any, resume_state: ResumeState) -> Any:
-        """Return the event with the ids and numbers of the first attempt: the user's answer keeps them to its end."""
+        """Return the event with the ids and numbers of the first attempt, which the user's answer keeps to its end."""
 
     @abstractmethod
     def states_complete(self) -> bool:
-        """Return True if the answer states that the model ended it, and no limit or filter."""
+        """Return True if the answer states that the model ended it, not a limit or a filter."""
 
     def opening(self, resume_state: ResumeState) -> list[Any]:  # noqa: ARG002
         """Return the events that must precede the first new text of a continuation."""
@@ -82,9 +83,9 @@ class ResumableReader(BaseReader):
     def read_event(self, name: bytes | None, data: bytes) -> Any:
         """Return the user's object for one wire event, or ``None``.
 
-        Whatever reading an event raises ends here, and the event itself is delivered.
+        If reading the event raises an exception, the user still gets the event.
         """
-        # The parser and the constructor are called here, because a function around each costs two calls per token.
+        # This calls the parser and the constructor directly: `decode` and `construct` would cost two calls per token.
         try:
             event = parse(data)
         except ValueError:
@@ -118,7 +119,7 @@ class ResumableReader(BaseReader):
 
     @property
     def ended(self) -> bool:
-        """True after an event that ends the answer, in a dialect whose answers can be continued."""
+        """True after an event that ends the answer. False in dialects whose answers can only be repeated."""
         return False
 
     def resume_state(self) -> ResumeState:
@@ -145,7 +146,7 @@ class ResumableReader(BaseReader):
             self.text = [resume_state.text]
 
     def read_resumed(self, name: bytes | None, data: bytes) -> list[Any]:
-        """As `read_event`, for an attempt that resumes an earlier one: return what is new in one wire event."""
+        """Return the objects for what is new in one wire event of an attempt that resumes an earlier one."""
         try:
             event = self.decode_event(name, data, None)
         except Exception:
@@ -154,7 +155,8 @@ class ResumableReader(BaseReader):
         resume_state, matcher = self._resume_state, self._matcher
         if event is None or resume_state is None or matcher is None:
             return []
-        typed = self.failure is not None and self.failure.typed  # the user's only sign of the failure: never dropped
+        # An event that reports a failure is never dropped: it is the only thing that tells the user about the failure.
+        typed = self.failure is not None and self.failure.typed
         try:
             events = [event] if self._joined or typed else self._join(event, matcher, resume_state)
         except Diverged:
@@ -164,8 +166,8 @@ class ResumableReader(BaseReader):
         return [item for item in built if item is not None]
 
     def finish(self) -> None:
-        """End the body. Fail if a tool call breaks off, or if a repeated answer ends before the point that the first
-        one reached."""
+        """Process the end of the body. Fail if a tool call breaks off, or if a repeated answer ends before the end of
+        the part that the user has."""
         if self.tools and self.states_complete():
             self.check_tool_arguments()
         if self._resume_state is None or self._joined:
@@ -181,16 +183,19 @@ class ResumableReader(BaseReader):
         self.fail(Failure(cause=Cause.DIVERGED, message=message))
 
     def _join(self, event: Any, matcher: OverlapMatcher, resume_state: ResumeState) -> list[Any]:
+        """Return the events to deliver for an event that the user may already have in part. Raises `Diverged`."""
         text = self.event_text(event)
         if self._exact:
-            return self._same(event, text, matcher, resume_state)
+            return self._join_repeated(event, text, matcher, resume_state)
         if text:
-            self.text.pop()  # `_begin` adds the part that the user gets
+            self.text.pop()  # `_start_text` adds the part that the user gets
             new = matcher.pass_on(text)
-            return self._begin(self.with_text(event, new), new, resume_state) if new else []
-        return self._end(event, matcher, resume_state) if self.ends(event) else []
+            return self._start_text(self.with_text(event, new), new, resume_state) if new else []
+        return self._join_end(event, matcher, resume_state) if self.ends(event) else []
 
-    def _same(self, event: Any, text: str | None, matcher: OverlapMatcher, resume_state: ResumeState) -> list[Any]:
+    def _join_repeated(
+        self, event: Any, text: str | None, matcher: OverlapMatcher, resume_state: ResumeState
+    ) -> list[Any]:
         if not text:
             if self.other_events <= resume_state.other_events:
                 return []
@@ -201,20 +206,20 @@ class ResumableReader(BaseReader):
         if not new:
             return []
         if self.other_events < resume_state.other_events:
-            raise Diverged  # text where the user already has what follows it
+            raise Diverged  # new text, although the user already has events that follow it
         self._joined = True
         return [self.with_text(event, new)]
 
-    def _begin(self, event: Any, text: str, resume_state: ResumeState) -> list[Any]:
+    def _start_text(self, event: Any, text: str, resume_state: ResumeState) -> list[Any]:
         self._joined = True
         self.text.append(text)
         return [*self.opening(resume_state), event]
 
-    def _end(self, event: Any, matcher: OverlapMatcher, resume_state: ResumeState) -> list[Any]:
+    def _join_end(self, event: Any, matcher: OverlapMatcher, resume_state: ResumeState) -> list[Any]:
         rest = matcher.flush()
         if rest:
             return [
-                *self._begin(self.with_text(self.empty_text_event(), rest), rest, resume_state),
+                *self._start_text(self.with_text(self.empty_text_event(), rest), rest, resume_state),
                 *self.finishing(resume_state),
                 event,
             ]
@@ -222,5 +227,5 @@ class ResumableReader(BaseReader):
         return [*self.closing(resume_state), event]
 
     def finishing(self, resume_state: ResumeState) -> list[Any]:  # noqa: ARG002
-        """Return the events between text that was held until the end and the end."""
+        """Return the events that must come between text that was held back until the end, and the end."""
         return []

@@ -39,8 +39,8 @@ https://platform.claude.com/docs/en/build-with-claude/prompt-engineering/prefill
 class ResumeRequest:
     """A request for the rest of an answer.
 
-    ``body``: the body to send; ``None`` to read a stored response again. ``replayed_from``: id of that response.
-    ``params``: query parameters of that read.
+    ``body``: the body to send; ``None`` to read a stored response again. ``replayed_from``: the id of that response.
+    ``params``: the query parameters of the request that reads it.
     """
 
     body: Mapping[str, Any] | None
@@ -51,17 +51,17 @@ class ResumeRequest:
 def server_can_replay(inference: InferenceRequest) -> bool:
     """Return True if the server can send the answer again from any event on.
 
-    It can do so only for background responses, which are stored while they are being generated.
+    Only background responses allow that: the server stores them while the model generates them.
     """
     body = inference.body
     return inference.dialect == "responses" and bool(body.get("background")) and body.get("store") is not False
 
 
 def can_resume(inference: InferenceRequest, strategy: ResumeMode, resume_state: ResumeState) -> bool:
-    """Return True if an answer can be resumed with this strategy."""
+    """Return True if this strategy can resume an answer to this request."""
     if server_can_replay(inference):
-        known = resume_state.response_id is not None and resume_state.reader_state["sequence"] is not None
-        return strategy == "exact" and known
+        position_known = resume_state.response_id is not None and resume_state.reader_state["sequence"] is not None
+        return strategy == "exact" and position_known
     if not inference.retry_safety.once_seen:
         return False
     if strategy == "exact":
@@ -74,7 +74,7 @@ def can_resume(inference: InferenceRequest, strategy: ResumeMode, resume_state: 
     if not (resume_state.text.strip() if messages else resume_state.text):
         return False
     if strategy == "splice":
-        return len(resume_state.text) >= MIN_OVERLAP  # below that, a repetition looks like a restart
+        return len(resume_state.text) >= MIN_OVERLAP  # `SplicedContinuation` recognizes no shorter repetition
     return PREFILL_MODELS.search(inference.model) is not None if messages else inference.provider in PREFIX_FLAG
 
 

@@ -1,4 +1,4 @@
-"""Tell if the arguments of a tool call break off: a proxy that loses the rest of an answer may still end it."""
+"""Detect arguments of a tool call that break off: a proxy may lose the rest of an answer, and still send its end."""
 
 from __future__ import annotations
 
@@ -6,17 +6,17 @@ import json
 
 import jiter
 
-_COMPLETE = json.JSONDecoder()
+_DECODER = json.JSONDecoder()
 
 
 def breaks_off(arguments: str) -> bool:
-    """Return True if a text is the beginning of a JSON object, and not all of it. Any other text, such as a model's
-    invalid JSON, does not break off."""
+    """Return True if a text is the incomplete beginning of a JSON object. Any other text, such as a model's invalid
+    JSON, does not break off."""
     text = arguments.lstrip()
     if not text.startswith("{"):
         return False
     try:
-        _COMPLETE.raw_decode(text)
+        _DECODER.raw_decode(text)
         return False
     except (ValueError, RecursionError):
         pass

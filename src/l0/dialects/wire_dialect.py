@@ -18,11 +18,11 @@ UsageFields = Mapping[str, tuple[str, ...]]
 class WireDialect:
     """One wire format.
 
-    ``deltas``: decodes one event, or a complete answer sent in place of events. ``answer_deltas``: decodes a complete
-    answer. ``holds_other``: True if the JSON of a complete answer holds something besides text.
-    ``tool_call_ends_at_next``: no event ends a tool call, so the start of the next one does. ``input_excludes_cached``:
-    the input count excludes cached tokens, which the OpenTelemetry conventions include. ``complete_reasons``: the
-    finish reasons of an answer that no limit or filter ended.
+    ``deltas``: returns the deltas of one event, or of a complete answer sent in place of events. ``answer_deltas``:
+    returns the deltas of a complete answer. ``holds_other``: returns True if the JSON of a complete answer contains
+    something besides text. ``tool_call_ends_at_next``: no event ends a tool call, so the start of the next one does.
+    ``input_excludes_cached``: the provider's input count excludes cached tokens; that of the OpenTelemetry conventions
+    includes them. ``complete_reasons``: the finish reasons of an answer that the model ended, not a limit or a filter.
     """
 
     name: str
@@ -35,7 +35,7 @@ class WireDialect:
 
 
 def counts_in(usage: Any, fields: UsageFields) -> dict[str, int]:
-    """Return the token counts that a usage object states."""
+    """Return the token counts in a usage object, by the names of `ResponseMetadata`."""
     found: dict[str, int] = {}
     for name, path in fields.items():
         value = usage
@@ -48,11 +48,11 @@ def counts_in(usage: Any, fields: UsageFields) -> dict[str, int]:
 
 
 def add_counts(counts: dict[str, int], later: Mapping[str, int]) -> None:
-    """Replace counts by later ones, but ignore a later 0, except for the output: a proxy that does not know the input
-    count sends 0 at the end."""
+    """Replace counts by later ones. Ignore a later 0, except for the output: a proxy that does not know a count sends 0
+    at the end."""
     counts.update({name: n for name, n in later.items() if n or name == "output_tokens" or not counts.get(name)})
 
 
 def extra_in(thing: Any, prefix: str, *names: str) -> dict[str, str]:
-    """Return span attributes for those of the named fields that are text."""
+    """Return span attributes, by name, for the fields ``names`` of ``thing`` that are text."""
     return {f"{prefix}.response.{name}": text for name in names if (text := text_of(field(thing, name))) is not None}

@@ -34,9 +34,9 @@ Rules, all of them implemented here or in `retry`:
 4. **Closing.** The user may close the call at any time. Closing is final, and is not a failure.
 5. **Hedging.** An attempt that is slower than usual may be hedged, once per call: a second request runs in parallel,
    and the call uses the answer whose content arrives first. The slower request is not a failure.
-6. **Fallback.** A leg whose circuit breaker is open is skipped without a request. If retries on one leg do not help, the
-   call moves to the next leg, which has its own retry count. After the commit point, this happens only if the policy
-   splices or restarts broken answers.
+6. **Fallback.** A leg whose circuit breaker is open is skipped without a request. If retries on one leg do not help,
+   the call moves to the next leg, which has its own retry count. After the commit point, this happens only if the
+   policy splices or restarts broken answers.
 
 A chunk is not a signal, because a step costs more than the delivery of a chunk. Between `Released` and the end of the
 body, the driver delivers chunks on its own.

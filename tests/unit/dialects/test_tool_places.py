@@ -25,7 +25,7 @@ def delta(index: int, id_: str = "", name: str = "", choice: int = 0) -> ToolCal
 )
 def test_calls_are_told_apart(deltas, calls):
     places = ToolPlaces()
-    found = [places.of(one) for one in deltas]
+    found = [places.place_of(one) for one in deltas]
     order = list(dict.fromkeys(found))
     assert [order.index(place) for place in found] == calls
 
