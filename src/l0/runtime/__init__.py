@@ -1,2 +1,2 @@
-"""Run a call on the commands of the state machine, with one driver for sync code and one for async code. The drivers
-differ only at ``await`` and at timers."""
+"""Run each call as the state machine commands, with one driver for sync code and one for async code. Both do the same,
+except for how they wait, time out and close."""

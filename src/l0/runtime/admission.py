@@ -1,6 +1,6 @@
 """Apply the shared health state to one call: retry budget, circuit breakers, hedges and adaptive deadlines.
 
-Each guard is off unless the policy enables it. `AdmissionControl` answers the machine's questions and records how
+Each of these is off unless the policy enables it. `AdmissionControl` tells the machine what is allowed, and records how
 attempts end.
 """
 
@@ -20,7 +20,7 @@ _PROVIDERS_FAULT = (Category.NETWORK, Category.TRANSIENT, Category.PROVIDER)
 
 
 class AdmissionControl:
-    """The shared health state, as seen by one call. ``characters``: the prompt's size, if its text is missing."""
+    """The shared health state, as one call uses it. ``characters``: the size of the prompt if its text is unknown."""
 
     __slots__ = (
         "_call",
@@ -28,7 +28,7 @@ class AdmissionControl:
         "_leg",
         "_permit",
         "_shared_state",
-        "_size",
+        "_prompt_size",
         "breaker_state",
         "learns",
         "refusal",
@@ -41,9 +41,9 @@ class AdmissionControl:
         self._permit: BreakerPermit | None = None
         self.learns = call.streaming and (call.policy.adaptive or bool(call.policy.hedge))
         """True if the first-content times of this call are recorded."""
-        self._size = ""
+        self._prompt_size = ""
         if self.learns:
-            self._size = prompt_size(len(repr(call.body)) if characters is None else characters)
+            self._prompt_size = prompt_size(len(repr(call.body)) if characters is None else characters)
         self._first_content_recorded = False
         self.refusal = ""
         """The reason of the last refusal."""
@@ -94,7 +94,7 @@ class AdmissionControl:
             or not self._call.effective_retry_safety.in_parallel
         ):
             return None
-        return hedge.after / 1000 if hedge.after is not None else self._first_tokens().p95
+        return hedge.after / 1000 if hedge.after is not None else self._first_content_times().p95
 
     def deadline(self, limit: float | None) -> float | None:
         """Return the seconds that an attempt may take to its first content: the usual time, at most ``limit``.
@@ -103,7 +103,7 @@ class AdmissionControl:
         """
         if not self._call.policy.adaptive or self._leg >= len(self._call.policy.legs):
             return limit
-        usual = self._first_tokens().deadline(limit)
+        usual = self._first_content_times().deadline(limit)
         return limit if usual is None else usual
 
     def first_content(self, seconds: float) -> None:
@@ -111,11 +111,11 @@ class AdmissionControl:
         attempt counts."""
         if self.learns and not self._first_content_recorded:
             self._first_content_recorded = True
-            self._first_tokens().add(seconds)
+            self._first_content_times().add(seconds)
 
     def overtaken(self, seconds: float) -> None:
-        """Record the seconds that an attempt waited without a token until another attempt brought one."""
-        self._first_tokens().add(seconds)
+        """Record the seconds for which an attempt had brought no content when the other one of a race won."""
+        self._first_content_times().add(seconds)
 
     def ended(self, failure: Failure | None, *, abandoned: bool = False) -> None:
         """Record the end of an attempt in the breaker and the budget.
@@ -134,8 +134,8 @@ class AdmissionControl:
         if self._call.policy.budget and failure is None and not abandoned:
             self._shared_state.retry_budgets[self.target].succeed()
 
-    def _first_tokens(self) -> Quantiles:
-        return self._shared_state.first_token_latencies[(*self.target, self._size)]
+    def _first_content_times(self) -> Quantiles:
+        return self._shared_state.first_token_latencies[(*self.target, self._prompt_size)]
 
     @property
     def target(self) -> Target:

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     import anyio
 
 Advance = Callable[[], Awaitable[Any]]
+"""A function that starts the next read, or a request."""
 TURNS = 6
 """Turns of the event loop without progress after which a deadline ends a read. Available data takes one to three turns
 to arrive: uvloop runs timers before it polls, and a TLS layer reads in two steps."""
@@ -39,13 +40,17 @@ _GRACE = 0.5
 class AsyncioReads:
     """Reads that cancel the reading task when a deadline passes.
 
-    One `call_later` handle serves the whole body: a read only stores its deadline. A handle that fires early sleeps
-    again for the rest. A read whose data is already available needs no deadline. One generator makes all reads, because
-    it can *yield* each value; a coroutine would raise an exception per read to return it.
+    One `call_later` handle serves the whole body: a read only stores its deadline. If the handle fires before the
+    deadline, it is set again. A read whose data is already available needs no deadline. One generator makes all reads,
+    because it can *yield* each value; a coroutine would raise an exception per read to return it.
+
+    ``_timer_at``: the time for which the handle is set. ``_steps``: how often the event loop resumed a read, as a sign
+    of progress. ``_fired``: the task was cancelled because of a deadline. ``_earlier_cancellations``: the requests to
+    cancel the task that were pending when the read began.
     """
 
     __slots__ = (
-        "_cancelling",
+        "_earlier_cancellations",
         "_deadline",
         "_deadlines",
         "_fired",
@@ -56,7 +61,7 @@ class AsyncioReads:
         "_step",
         "_steps",
         "_task",
-        "_when",
+        "_timer_at",
         "__weakref__",
     )
 
@@ -68,9 +73,9 @@ class AsyncioReads:
         self._loop = asyncio.get_running_loop()
         self._handle: asyncio.Handle | None = None
         self._task: asyncio.Task[Any] | None = None
-        self._deadline = self._when = inf
+        self._deadline = self._timer_at = inf
         self._fired = False
-        self._steps = self._cancelling = 0
+        self._steps = self._earlier_cancellations = 0
 
     @coroutine
     def read(self) -> Generator[Any, Any, Any]:
@@ -86,12 +91,12 @@ class AsyncioReads:
             yield self
 
     def _wait(self, waits_for: Any) -> Generator[Any, Any, Any]:
-        """Await a read that has to wait, with the deadline set, as ``await`` would."""
+        """Wait for a read whose data has not arrived, as ``await`` would, until its deadline."""
         now = perf_counter()
         self._task = asyncio.current_task()
-        self._cancelling = self._task.cancelling() if self._task is not None else 0
+        self._earlier_cancellations = self._task.cancelling() if self._task is not None else 0
         self._deadline = deadline = self._deadlines.reading(now)
-        if deadline < self._when:
+        if deadline < self._timer_at:
             self._schedule(deadline, now)
         try:
             while waits_for is not self:
@@ -113,7 +118,7 @@ class AsyncioReads:
         return self._raw
 
     def _absorb_cancellation(self) -> Generator[Any, Any, None]:
-        """Take back the cancellation that is on its way, because the data arrived in the same turn."""
+        """Wait for our own cancellation and take it back, because the data arrived in the same turn."""
         self._fired = False
         try:
             yield
@@ -124,18 +129,18 @@ class AsyncioReads:
     def _uncancel(self) -> bool:
         """Take back our own cancellation of the task. Return True if nobody else has cancelled it since the read
         began."""
-        return self._task is not None and self._task.uncancel() <= self._cancelling
+        return self._task is not None and self._task.uncancel() <= self._earlier_cancellations
 
     def _schedule(self, deadline: float, now: float) -> None:
         """Set the timer. It refers to the reads weakly: an idle timer must not keep an abandoned body alive, nor lead
         the garbage collector to the transport's generators before it finds the driver, which closes them."""
         if self._handle is not None:
             self._handle.cancel()
-        self._when = deadline
-        self._handle = self._loop.call_later(max(deadline - now, 0.0), _call, WeakMethod(self._fire))
+        self._timer_at = deadline
+        self._handle = self._loop.call_later(max(deadline - now, 0.0), _call_if_alive, WeakMethod(self._fire))
 
     def _fire(self) -> None:
-        """Act on a timer: check a deadline that has passed, or sleep on if the deadline has moved."""
+        """Act on a timer: check a deadline that has passed, or set the timer again if the deadline has moved."""
         now = perf_counter()
         if self._deadline <= now:
             self._give_turns(TURNS, self._steps, now + _GRACE)
@@ -151,13 +156,13 @@ class AsyncioReads:
             turns = turns - 1 if steps == self._steps else TURNS
             self._handle = self._loop.call_soon(self._give_turns, turns, self._steps, until)
         else:
-            self._handle, self._when = None, inf
+            self._handle, self._timer_at = None, inf
             self._fired = True
             if self._task is not None:
                 self._task.cancel()
 
     def _rearm(self, now: float) -> None:
-        self._handle, self._when = None, inf
+        self._handle, self._timer_at = None, inf
         if self._deadline < inf:
             self._schedule(self._deadline, now)
 
@@ -231,7 +236,7 @@ class TrioReads:
             self._keeper_scope.cancel()
 
 
-def _call(method: WeakMethod[Callable[[], None]]) -> None:
+def _call_if_alive(method: WeakMethod[Callable[[], None]]) -> None:
     bound = method()
     if bound is not None:
         bound()
@@ -262,7 +267,7 @@ async def within(deadline: float, send: Advance) -> Any:
 
 
 def ends_aborted_read(error: BaseException) -> bool:
-    """Return True if ``error`` is the cancellation that ended a blocked read of an aborted call. Take it back then."""
+    """Return True if ``error`` is the cancellation that ended a blocked read of an aborted call, and take it back."""
     task = asyncio.current_task() if isinstance(error, asyncio.CancelledError) else None
     return task is not None and task.uncancel() == 0
 
@@ -280,7 +285,7 @@ def wait_unless_stopped(seconds: float, ending: CallEnding) -> None:
 async def sleep(seconds: float, ending: CallEnding) -> None:
     """Sleep under whichever event loop is running; return early if the call or its client is closed."""
     if not _under_asyncio():
-        import anyio  # installed wherever another event loop runs
+        import anyio  # both SDKs bring it
 
         with until_closed(ending):
             await anyio.sleep(seconds)

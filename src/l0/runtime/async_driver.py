@@ -1,4 +1,4 @@
-"""Drive asynchronous calls. The twin is `sync_driver`; they differ only at ``await`` and at timers.
+"""Drive asynchronous calls. The twin is `sync_driver`: both do the same, except for how they wait, time out and close.
 
 `call_runtime` makes the decisions of both. `connection_use` describes who may close a connection.
 """
@@ -34,7 +34,7 @@ class AsyncAttemptBody(AsyncSender, Protocol):
         ...
 
     async def prepare(self) -> None:
-        """Do what must precede the first read and may take time, which is not the server's."""
+        """Do the slow work that must precede the first read, so that it does not count towards the read's deadline."""
 
     async def drain(self, chunks: AsyncIterator[Any]) -> None:
         """Read the rest of the body of a complete answer, within a short limit, so that its connection can be
@@ -85,7 +85,7 @@ async def _vetoed(runtime: CallRuntime) -> bool:
 
 
 async def _attempt(runtime: CallRuntime, attempt: AttemptSpec, sender: AsyncSender) -> Command:
-    """Send one attempt, with a hedge beside it if it is slow and both are allowed."""
+    """Send one attempt. Hedge it if it is slow, and if the policy and the sender allow that."""
     after = runtime.hedge_after if runtime.call.policy.hedge else None
     if after is not None and isinstance(sender, AsyncHedgeSender):
         return await arace(runtime, attempt, sender, after)
@@ -113,6 +113,7 @@ async def relay(runtime: CallRuntime, body: AsyncAttemptBody) -> AsyncIterator[A
                     try:
                         raw = await read()
                         items: list[Any] | AttemptOver = []
+                        # Fast path: yield fragments of text without `on_read` until a check is due.
                         unchecked = runtime.unchecked_fragments if single_text is not None else 0
                         while unchecked and single_text is not None and (item := single_text(raw)) is not None:
                             unchecked -= 1
@@ -122,7 +123,7 @@ async def relay(runtime: CallRuntime, body: AsyncAttemptBody) -> AsyncIterator[A
                                     items = rejected
                                     break
                                 unchecked = runtime.fragments_to_next_check
-                            in_consumer, since = True, 0.0
+                            in_consumer, since = True, 0.0  # 0.0: nobody measured when the next read began
                             yield item
                             in_consumer = False
                             if runtime.aborted:
@@ -150,7 +151,7 @@ async def relay(runtime: CallRuntime, body: AsyncAttemptBody) -> AsyncIterator[A
             await _end_reads(body, chunks, complete=parser.reader.finished)
             more = await _next_body(runtime, command, body)
     finally:
-        runtime.released()
+        runtime.driver_done()
         if not sys.is_finalizing():  # closing at interpreter shutdown can crash CPython 3.13
             await body.close()
 
@@ -162,7 +163,7 @@ async def _prepared(body: AsyncAttemptBody) -> tuple[AsyncIterator[Any], BodyPar
 
 
 async def _end_reads(body: AsyncAttemptBody, chunks: Any, *, complete: bool) -> None:
-    """Close the reads of an attempt, after the rest of a ``complete`` body."""
+    """Close the reads of an attempt. Read the rest of the body first if the answer is ``complete``."""
     if complete:
         await body.drain(chunks)
     elif isinstance(chunks, AsyncGenerator):

@@ -13,8 +13,8 @@ from l0.model.tolerant_reading import log_unread
 from l0.wire.json_decode import parse
 from l0.wire.sse import Splitter, match_event
 
-_USEFUL = 8
-"""Fragments of text after which a template was worth its cost."""
+_WORTH_FRAGMENTS = 8
+"""Fragments of text after which a template has saved what it cost to make."""
 END = object()
 """The value that drivers pass instead of a read when the body is over."""
 
@@ -28,8 +28,8 @@ class BodyParser(Protocol):
     resumes: bool
     """True if a broken answer can be resumed: only our own loop sees the events on the wire."""
     single_text: Callable[[Any], Any] | None
-    """As `feed`, for a read with exactly one fragment of text. For any other read it returns ``None``, and changes
-    nothing. ``None`` if a read can hold several events."""
+    """Return the object for a read with exactly one fragment of text; for any other read return ``None`` and change
+    nothing. The attribute is ``None`` if a read can hold several events."""
     end: object
     """The value that drivers pass to `CallRuntime.on_read` when the body is over: `END`, or a value for `feed` if the
     parser has items left to return."""
@@ -40,18 +40,18 @@ class BodyParser(Protocol):
 
 
 class WireParser:
-    """Our own loop, from bytes to events to objects. ``templates``: makes templates for the events that repeat."""
+    """Our own loop, from bytes to events to objects. ``templates``: makes templates for events that repeat."""
 
     __slots__ = (
         "_event",
-        "_next_attempt",
+        "_next_try_at",
         "_number",
         "_read_event",
         "_splitter",
         "_template",
         "_templates",
         "_tried_at",
-        "_wait",
+        "_fragments_between_tries",
         "reader",
     )
     resumes = True
@@ -65,13 +65,13 @@ class WireParser:
         self._templates = templates
         self._template: EventTemplate | None = None
         self._event: Any = None
-        """The event of the template."""
+        """The decoded event from which the template was made."""
         self._number: int | None = None
-        """The number of the next event of the template; ``None`` if the reader must be asked."""
-        self._wait = 1
-        """Fragments of text between two attempts to make a template. It doubles while these are of no use."""
+        """The number of the next event of the template; ``None`` if only `Reader.next_repeat` knows it."""
+        self._fragments_between_tries = 1
+        """Fragments of text between two tries to make a template. It doubles after each template that saved nothing."""
         self._tried_at = 0
-        self._next_attempt = 1 if templates is not None else maxsize
+        self._next_try_at = 1 if templates is not None else maxsize
 
     def feed(self, raw: bytes) -> list[Any]:
         if self._template is not None and self._splitter.idle:
@@ -83,9 +83,9 @@ class WireParser:
         return self._feed_events(raw, repeated=True)
 
     def _feed_repeated(self, raw: bytes, at: int, size: int) -> tuple[list[Any], int]:
-        """Read the events of the template from ``at`` on. Return their objects, and where the last one ends.
+        """Read the events of the template from the offset ``at`` on. Return their objects, and the offset of their end.
 
-        ``size``: that of ``raw``.
+        ``size``: the length of ``raw``.
         """
         reader, template, number = self.reader, self._template, self._number
         assert template is not None
@@ -121,7 +121,7 @@ class WireParser:
                     items.append(item)
                 if reader.stopped:
                     return items
-                if len(reader.text) >= self._next_attempt:
+                if len(reader.text) >= self._next_try_at:
                     self._make_template(fast[start:at], match[1], match[2], item)
             if at == end:
                 return items
@@ -138,8 +138,10 @@ class WireParser:
     def _make_template(self, raw: bytes, name: bytes | None, data: bytes, item: object) -> None:
         """Make a template of an event that was just read, if it is of a kind that repeats."""
         fragments = len(self.reader.text)
-        self._wait = 1 if fragments - self._tried_at >= _USEFUL else 2 * self._wait
-        self._tried_at, self._next_attempt = fragments, fragments + self._wait
+        self._fragments_between_tries = (
+            1 if fragments - self._tried_at >= _WORTH_FRAGMENTS else 2 * self._fragments_between_tries
+        )
+        self._tried_at, self._next_try_at = fragments, fragments + self._fragments_between_tries
         assert self._templates is not None
         try:
             event = parse(data)

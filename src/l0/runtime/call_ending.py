@@ -2,8 +2,8 @@
 
 A user may close a call at any moment from the reading thread or task, from another one, from a signal handler or from a
 finalizer: while a read is blocked, during a backoff, or while a request is sent. The first to claim the end reports it;
-later findings of the driver change nothing. A driver that sleeps is woken, also if the user closes the client
-(`waiting_calls`). A driver that reads meets the end at its next read, which fails as in the bare SDK.
+what the driver finds later changes nothing. A driver that sleeps is woken, also if the user closes the client
+(`waiting_calls`). A driver that reads notices the end at its next read, which fails as in the bare SDK.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ class CallEnding:
     def claim(self, outcome: Outcome) -> bool:
         """Return True for the first caller, who must report the end. Takes no lock, so that finalizers may call it."""
         try:
-            self._claims.pop()
+            self._claims.pop()  # atomic: only one caller gets the item
         except IndexError:
             return False
         self.outcome = outcome

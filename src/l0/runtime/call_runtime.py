@@ -1,9 +1,8 @@
 """The state of one call, as both drivers use it, from the first request to the end.
 
-A driver only sends, reads, sleeps and yields. All decisions are made here, without ``await``: every method that a
-driver calls returns the next command of the machine. `on_read` returns the items of a read, or `AttemptOver` with the
-next command; it returns no command per chunk, because a second value per read would cost more than the check for
-`AttemptOver`.
+A driver only sends, reads, sleeps and yields. All decisions are made here, without ``await``: the methods that a driver
+calls return the machine's next command. `on_read` runs once per chunk and returns the items alone, or an `AttemptOver`,
+which has the command as well. A second return value per read would cost more than the check for `AttemptOver`.
 """
 
 from __future__ import annotations
@@ -52,10 +51,10 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger("l0")
 _USER, _READING = ConnectionUse.USER, ConnectionUse.READING
-_UNTIMED = 64
-"""Pieces of text that a driver may deliver between two checks of the deadline of the whole call."""
+_FRAGMENTS_PER_TIME_CHECK = 64
+"""Fragments of text that a driver may deliver between two checks of the deadline of the whole call."""
 CANCELLED: Command = Finish(Outcome.CANCELLED)
-"""The command after the user stops."""
+"""The command after the user stopped the call."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,10 +72,10 @@ class CallRuntime:
     __slots__ = (
         "_attempts_ended",
         "_buffer",
-        "_dropped",
+        "_kept_text",
         "_holding",
         "_parser",
-        "_pieces",
+        "_fragments_before_read",
         "aborted",
         "admission",
         "call",
@@ -84,7 +83,7 @@ class CallRuntime:
         "connection",
         "deadlines",
         "ending",
-        "hedged",
+        "hedge_won",
         "machine",
         "number",
         "observers",
@@ -124,26 +123,34 @@ class CallRuntime:
         if call.shadow is not None and (call_observers or _log.isEnabledFor(logging.DEBUG)):
             self.shadow = ShadowPolicy(call, call.shadow, shared_state, self.observers.notify, began)
         self.connection = _USER
+        """The current user of the connection, as described in `connection_use`."""
         self.complete: tuple[Finish, float, ResponseMetadata | None] | None = None
-        """The end of the call once its answer is complete, until the last items are delivered.
+        """The last command, its time and the metadata, once the answer is complete; ``None`` before.
 
-        The SDK's own helper may still raise over these items, and then the call fails."""
+        The call ends when the last items are delivered: the SDK's own helper may still raise an exception for one of
+        them, and then the call fails."""
         self.aborted = False
         """True if the user wants no more items, not even those that have arrived."""
         self.unseen = False
         """True if the consumer shows nothing before the answer is complete, so that no item is a commit point."""
         self.started = began
+        """The time at which the current attempt was sent."""
         self.number = 1
+        """The number of the current attempt."""
         self.request_id: str | None = None
         """The provider's id of the last request that it answered."""
-        self.hedged = False
+        self.hedge_won = False
+        """True if the answer is that of the hedge."""
         self._attempts_ended: dict[int, object] = {}
+        """By the number of each reported attempt: an object of the `attempt_ended` that reports it."""
         self._holding = True
+        """True before the commit point."""
         self._parser: BodyParser | None = None
-        self._pieces = 0
-        """The pieces of text before the current read, if there are rules: a rule drops the items of that read."""
-        self._dropped: str | None = None
-        """The text that the user has of an answer whose rest was dropped."""
+        self._fragments_before_read = 0
+        """The number of text fragments before the current read, if the call has rules. If a rule fails the attempt, the
+        user has these fragments only."""
+        self._kept_text: str | None = None
+        """The text that the user has of an answer whose rest a rule dropped; ``None`` if nothing was dropped."""
         self.timed = bool(self.deadlines or call_observers or self.shadow or self.admission.learns)
         """True if reads have deadlines or are measured."""
 
@@ -209,11 +216,11 @@ class CallRuntime:
         needed = self.observers.observed or self.rule_runner is not None
         metadata, text, calls = self.call_adapter.complete_answer(answer) if needed else (None, "", ())
         if self.rule_runner is not None:
-            failure = self.rule_runner.complete_answer(text, calls, other=_other(text, metadata))
+            failure = self.rule_runner.complete_answer(text, calls, other=_has_other_content(text, metadata))
             if failure is not None:
                 return self._fail(failure, at, answered=True).command
         if self.shadow is not None:
-            self.shadow.answered(text, calls, other=_other(text, metadata))
+            self.shadow.answered(text, calls, other=_has_other_content(text, metadata))
         self.attempt_ended(None, at)
         command = self._step(Answered(at))
         if self.recording is not None:
@@ -233,12 +240,13 @@ class CallRuntime:
             self.deadlines.opened(self.started, at, self.admission.deadline)
         if self.shadow is not None:
             self.shadow.opened(self.started, at)
-        command = self._step(Opened(at, self.hedged))
+        command = self._step(Opened(at, self.hedge_won))
         self._holding = isinstance(command, Relay) and command.holding
         return command
 
     def failed(self, error: BaseException, *, opened: bool = False) -> Command:
-        """Classify an exception raised while sending. Raise it if it is not a failure of the request."""
+        """Return the next command after an exception raised while sending. Raise it if it is not a failure of the
+        request. ``opened``: True if the headers had arrived."""
         failure = self._failure_of(error, opened=opened) if self.open else None
         if failure is None and isinstance(error, Expired):
             error = error.__cause__ or error
@@ -253,9 +261,9 @@ class CallRuntime:
         expired = isinstance(error, Expired)
         failure = None if expired else self.call_adapter.failed(error, opened=opened)
         at = perf_counter()
-        # A timeout of the transport may be ours: it is set to the time that is left until our deadline.
+        # A timeout of the transport may be due to our deadline, because we reduce it to the time that is left.
         late = failure is not None and failure.cause in (Cause.NO_HEADERS, Cause.READ_TIMEOUT)
-        # An expired deadline is no longer the current one if a hedge was sent since.
+        # Check `expired` as well: if a hedge was sent since, the deadline that expired is no longer the current one.
         if self.deadlines is None or not (expired or (late and self.deadlines.passed(at))):
             return failure
         self.admission.first_content(at - self.started)
@@ -308,12 +316,12 @@ class CallRuntime:
         self._parser = parser
 
     def hold_answer(self) -> None:
-        """Hold everything back until the answer is complete, because its reader wants all of it."""
+        """Hold all items until the answer is complete, because nobody uses a part of it."""
         self._buffer.hold_all()
 
     @property
     def delivered_failure(self) -> Failure | None:
-        """Return the failure that the user has as an object of the SDK; ``None`` if there is none."""
+        """Return the failure that the user has as a typed event of the SDK (`Failure.typed`); ``None`` without one."""
         failure = self._parser.reader.failure if self._parser is not None and not self._holding else None
         return failure if failure is not None and failure.typed else None
 
@@ -337,21 +345,21 @@ class CallRuntime:
         reader, stats, rule_runner = parser.reader, self.observers.stats, self.rule_runner
         at, late = 0.0, False
         if rule_runner is not None:
-            self._pieces = len(reader.text)
+            self._fragments_before_read = len(reader.text)
         if raw is END:
             items: list[Any] = []
         elif self.timed:
             content = reader.content
             items = parser.feed(raw)
             at = perf_counter()
-            came = reader.content > content
+            has_content = reader.content > content
             if self.deadlines is not None:
-                late = self.deadlines.read(at, came, since)
+                late = self.deadlines.read(at, has_content, since)
             try:
-                if not content and came:
+                if not content and has_content:
                     self.admission.first_content(at - self.started)
                 if self.shadow is not None:
-                    self.shadow.read(since, at, reader, content=came, started=self.started)
+                    self.shadow.read(since, at, reader, content=has_content, started=self.started)
                 if stats is not None:
                     stats.read(at, at - since, reader.content - content, raw)
             except Exception:
@@ -371,16 +379,16 @@ class CallRuntime:
         if self._holding:
             return self._hold(items, reader, at)
         if self._buffer.lags:
-            items = self._buffer.add_after_commit(items, reader, *self._seen(reader))
+            items = self._buffer.add_after_commit(items, reader, *self._checked_chars(reader))
         if stats is not None and items:
             stats.chunks += len(items)
-            stats.last = at
+            stats.last_chunk_at = at
         return items
 
     def recorded_on_read(self) -> Callable[[Any, float], list[Any] | AttemptOver]:
-        """Return `on_read` for the body of an attempt of a call that is recorded.
+        """Return `on_read` for one body of a recorded call: it also records what is delivered.
 
-        What a closure holds is found faster than an attribute of an attribute.
+        A closure, because its variables are found faster than attributes of attributes.
         """
         on_read, recording, buffer, parser = self.on_read, self.recording, self._buffer, self._parser
         assert recording is not None
@@ -391,7 +399,7 @@ class CallRuntime:
             items = on_read(raw, since)
             if items and type(items) is list:
                 chars = buffer.released if buffer.lags else reader.chars
-                if recording.reads:  # as `delivered`, which would be a call for each chunk
+                if recording.reads:  # do what `delivered` does, without a function call per chunk
                     recording.items += len(items)
                     recording.chars = chars
                 else:
@@ -406,8 +414,8 @@ class CallRuntime:
             self.recording.delivered(len(items), self._parser.reader.chars if self._parser is not None else 0)
 
     def _hold(self, items: list[Any], reader: Reader, at: float) -> list[Any]:
-        """Hold frames back before the commit point, so that the user never sees a restart."""
-        due = self._buffer.add_before_commit(items, reader, *self._seen(reader))
+        """Hold new items before the commit point, so that the user never sees a restart. Return those to deliver."""
+        due = self._buffer.add_before_commit(items, reader, *self._checked_chars(reader))
         if due:
             at = at or perf_counter()
             if not self.unseen:
@@ -417,16 +425,16 @@ class CallRuntime:
                 self.observers.delivered(due, at, self._buffer.held_s(at))
         return due
 
-    def _seen(self, reader: Reader) -> tuple[int, int]:
-        """Return the characters received, and how many of them every rule has checked."""
+    def _checked_chars(self, reader: Reader) -> tuple[int, int]:
+        """Return the number of characters received, and how many of them all rules have checked."""
         rule_runner = self.rule_runner
         return (reader.chars, reader.chars) if rule_runner is None else (rule_runner.chars, rule_runner.checked)
 
     def _after_end(self, raw: Any, parser: BodyParser) -> list[Any] | AttemptOver:
         """Return the items that are left for a user who closed the response and reads on. Record nothing.
 
-        Where items are held back, or rules check them, the rest is read and dropped: the text would have a gap, or be
-        unchecked. The read that fails because of the close still raises, as without l0.
+        If items are held, or rules check them, the rest is read and dropped: otherwise the text would have a gap, or be
+        unchecked. A read that fails because of the close still raises, as without l0.
         """
         if raw is END or self.aborted:
             return AttemptOver([], CANCELLED)
@@ -441,7 +449,7 @@ class CallRuntime:
     def unchecked_fragments(self) -> float:
         """Return the number of text fragments that a driver may deliver before it calls `evaluate_rules`.
 
-        0 before the commit point, while items are held, and if reads are measured or recorded: `on_read` does that.
+        0 before the commit point, while items are held, and if reads are measured or recorded, which `on_read` does.
         """
         if self._holding or not self.open or self._buffer.lags or self.observers.observed or self.recording:
             return 0
@@ -452,14 +460,14 @@ class CallRuntime:
         """The number of text fragments until the rules, or the deadline of the whole call, are checked."""
         rule_runner, parser = self.rule_runner, self._parser
         due = inf if rule_runner is None or parser is None else rule_runner.due - len(parser.reader.text)
-        return due if self.deadlines is None or self.deadlines.unlimited else min(due, _UNTIMED)
+        return due if self.deadlines is None or self.deadlines.unlimited else min(due, _FRAGMENTS_PER_TIME_CHECK)
 
     def evaluate_rules(self, item: Any) -> AttemptOver | None:
-        """Check the rules and the deadline of the whole call, after ``item``. Return the end of the attempt, if it is
-        one."""
+        """Check the rules and the deadline of the whole call, after ``item``. Return the end of the attempt if one of
+        them ends it."""
         rule_runner, parser = self.rule_runner, self._parser
         assert parser is not None
-        self._pieces = len(parser.reader.text) - 1
+        self._fragments_before_read = len(parser.reader.text) - 1
         if self.deadlines is not None and not self.deadlines.unlimited and self.deadlines.passed_total(perf_counter()):
             self._buffer.keep([item])
             return self.expired()
@@ -469,14 +477,14 @@ class CallRuntime:
     def on_read_stopped(self, error: BaseException, since: float) -> list[Any] | AttemptOver:
         """Handle a read that raised: at the end of the body, at a deadline, or because the connection broke."""
         if self._parser is not None:
-            self._pieces = len(self._parser.reader.text)
+            self._fragments_before_read = len(self._parser.reader.text)
         if isinstance(error, StopIteration | StopAsyncIteration) and self._parser is not None:
             return self.on_read(self._parser.end, since)
         return self.expired() if isinstance(error, Expired) else self.on_read_error(error)
 
     def on_read_error(self, error: BaseException) -> AttemptOver:
         """Handle an error of a read. An answer that was already complete stays complete."""
-        ours = self.connection is not _READING  # the read succeeded, but our own parsing failed
+        parsing = self.connection is not _READING  # the read succeeded, but our own parsing failed
         self.connection = _USER
         if not self.open:
             self.halt(error)
@@ -487,9 +495,9 @@ class CallRuntime:
             if self.deadlines is not None and self.deadlines.passed(at):
                 return self.expired()  # the transport's own timeout was as short, and fired first
         failure = self.call_adapter.failed(error, opened=True)
-        if failure is None and ours and isinstance(error, Exception):
+        if failure is None and parsing and isinstance(error, Exception):
             failure = Failure(cause=Cause.INTERNAL, detail=repr(error), error=error)
-        if not ours and self.call_adapter.gone:
+        if not parsing and self.call_adapter.gone:
             self.halt(error)
         if failure is None:
             self.leave(error)
@@ -497,7 +505,7 @@ class CallRuntime:
         return self._fail(failure, at)
 
     def expired(self) -> AttemptOver:
-        """End the attempt, because a deadline passed while a read was blocked."""
+        """End the attempt, because a deadline has passed."""
         assert self.deadlines is not None
         self.connection = _USER
         if not self.open:
@@ -524,7 +532,8 @@ class CallRuntime:
             self._finish(self._step(Ended(None, at)), at, metadata, text, calls)
 
     def overdue_for_user(self, error: BaseException) -> BaseException:
-        """End a call whose user reads the body, because `Timeout.total` has passed. Return the exception to raise."""
+        """End a call whose user reads the body, because `Timeout.total` has passed. Return the exception to raise:
+        ``error``, that of the read, if the call is over already."""
         if self.open and self.deadlines is not None:
             at = perf_counter()
             command = self._fail(self.deadlines.failure(at, Cause.TOTAL_TIMEOUT), at).command
@@ -561,11 +570,11 @@ class CallRuntime:
         self._drop()
         accepted = self._parser is not None and self._parser.reader.accepted
         restarts = self.call.policy.resume == "restart" and self._resumable("restart") is not None
-        state = ResumeState(text=self._dropped or "") if restarts else None
+        state = ResumeState(text=self._kept_text or "") if restarts else None
         return self._settle(self._step(Failed(failure, at, accepted, state)), at, None)
 
     def _fail(self, failure: Failure, at: float, *, answered: bool = False) -> AttemptOver:
-        """Fail the attempt. ``answered``: a complete answer came, so an effect of the request has happened."""
+        """Fail the attempt. ``answered``: a complete answer came, so the effects of the request have happened."""
         reader = self._parser.reader if self._parser is not None else None
         if self.recording is not None:
             self.recording.failed(self.number, failure.error)
@@ -577,15 +586,16 @@ class CallRuntime:
         return self._settle(self._step(Failed(failure, at, accepted, resume_state)), at, progress)
 
     def _drop(self) -> None:
-        """Drop what is held, because a rule has rejected it. Keep the text that the user has nevertheless."""
+        """Drop the held items, because a rule has rejected them. Remember the text that the user has already."""
         text = ""
         if self._parser is not None and not self._holding:
-            pieces = self._parser.reader.text
-            text = "".join(pieces)[: self._buffer.released] if self._buffer.lags else "".join(pieces[: self._pieces])
+            fragments, buffer = self._parser.reader.text, self._buffer
+            kept = "".join(fragments)[: buffer.released] if buffer.lags else None
+            text = "".join(fragments[: self._fragments_before_read]) if kept is None else kept
         earlier = self.machine.resume_state if self.machine.resuming else None
         if earlier is not None and self.call.policy.resume != "restart":
             text = max(earlier.text, text, key=len)
-        self._dropped = text
+        self._kept_text = text
         self._buffer.restart()
 
     def _resumable(self, strategy: ResumeMode) -> ResumeState | None:
@@ -605,7 +615,10 @@ class CallRuntime:
         return AttemptProgress(PHASES.get(self.machine.state, Phase.RELAYING), accepted, resumable)
 
     def _settle(self, command: Command, at: float, progress: AttemptProgress | None) -> AttemptOver:
-        """Drop the held items of an attempt that is retried; deliver those of the last attempt."""
+        """Drop the held items if ``command`` retries the attempt; else return them, to be delivered.
+
+        ``progress``: that of a failed attempt, for a policy that only observes.
+        """
         if isinstance(command, Wait | Raise):
             if self.shadow is not None and progress is not None:
                 self.shadow.failed(self.machine.failures[-1], progress, at)
@@ -622,7 +635,7 @@ class CallRuntime:
                 self._finish(command, at, metadata)
             return AttemptOver(items, command)
         error = self.machine.failures[-1].error
-        if error is not None:  # it is kept for the history of the call, which may still take long
+        if error is not None:  # the history of the call keeps the error, and the call may still take long
             drop_tracebacks(error)
         if self.observers.counts_tokens:
             self.observers.spent(self._attempt_metadata())
@@ -632,7 +645,7 @@ class CallRuntime:
         self._buffer.restart()
         if self.rule_runner is not None:
             self.rule_runner.restart()
-        self._parser = self._dropped = None
+        self._parser = self._kept_text = None
         return AttemptOver(items, command)
 
     def attempt_ended(
@@ -696,14 +709,14 @@ class CallRuntime:
     def leave(self, error: BaseException) -> None:
         """End the call with an exception that reaches the user unchanged.
 
-        It was raised outside the wire, so a retry would not help. An interruption (``KeyboardInterrupt``, the
-        cancellation of a task) is the user's way to stop, and not a failure.
+        The exception did not come from the request or its answer, so a retry would not help. An interruption
+        (``KeyboardInterrupt``, the cancellation of a task) is the user's way to stop, and not a failure.
         """
         ended = self.complete is None and self.machine.state not in PHASES
         if not self.open or not isinstance(error, Exception) or ended:
             self.close()
             return
-        message = f"{type(error).__name__} was raised outside the wire"
+        message = f"{type(error).__name__} was raised in your process, not by the request or its answer"
         failure = Failure(cause=Cause.LOCAL, message=message, error=error)
         if self.complete is None:
             self._fail(failure, perf_counter())
@@ -711,7 +724,7 @@ class CallRuntime:
             self._finish(Raise(failure), *self.complete[1:])
 
     def read_unseen(self, raw: Any) -> None:
-        """Read what follows the last item that the user gets, for the billed tokens."""
+        """Parse a read that the user does not get, because the billed tokens may be in it."""
         if self._parser is not None:
             self._parser.feed(raw)
 
@@ -720,8 +733,8 @@ class CallRuntime:
         """Return True if nothing more of the answer can come."""
         return self._parser is None or self._parser.reader.stopped
 
-    def released(self) -> None:
-        """Drop the references that would keep the response alive, because the driver is done."""
+    def driver_done(self) -> None:
+        """End the call if it is still open, and drop the references that would keep the response alive."""
         self.close()
         self._parser = None
 
@@ -732,7 +745,7 @@ class CallRuntime:
         max_attempts = (policy.retry.max_retries if policy.retry is not None else self.call.retry_limit) + 1
         arrived = self._arrived
         context = ErrorContext(
-            text=arrived if self._dropped is None else self._dropped,
+            text=arrived if self._kept_text is None else self._kept_text,
             arrived=len(arrived),
             attempts=self.machine.attempts,
             max_attempts=None if policy.legs or policy.hedge else max_attempts,
@@ -746,9 +759,9 @@ class CallRuntime:
         return error
 
     def _step(self, signal: Signal) -> Command:
-        """Step the machine, unless the call is closed meanwhile by another thread or a signal handler.
+        """Step the machine. Return `CANCELLED` if another thread or a signal handler closes the call meanwhile.
 
-        A handler may step the machine to its end during this step, which then fails or returns a command that is void.
+        Closing steps the machine to its end, so this step may fail, or return a command that no longer applies.
         """
         try:
             command = self.machine.step(signal)
@@ -827,6 +840,6 @@ class CallRuntime:
         return self.machine.failures
 
 
-def _other(text: str, metadata: ResponseMetadata | None) -> bool:
-    """Return True if an answer has content besides text. An answer without text that cost tokens counts as such."""
+def _has_other_content(text: str, metadata: ResponseMetadata | None) -> bool:
+    """Return True if an answer has content besides text, or must have some: it cost tokens, but has no text."""
     return metadata is not None and (metadata.has_other_content or (not text and bool(metadata.output_tokens)))

@@ -1,4 +1,4 @@
-"""The users of a streamed answer's connection, one of whom may close it.
+"""The current user of a streamed answer's connection, who may therefore close it.
 
 The user holds one response object for the whole call, while attempts come and go behind it. If that response is closed,
 L0 must know who closed it: a user who closes it cancels the call, while the transport and the engine close at the end

@@ -22,13 +22,13 @@ _LIMITS = {
 """The event that was late, and the field of `Timeout` that limits it, by cause."""
 _SDKS_RETRY = (Cause.NO_HEADERS, Cause.FIRST_CONTENT_TIMEOUT)
 """Deadlines of a request that has not been answered: the SDKs retry a request that timed out."""
-_BACKLOG = 0.1
+_BACKLOG_S = 0.1
 """Seconds of reading without content that are allowed after a limit, to read the data that has queued up."""
-_LATE = 0.5
-"""Seconds after a deadline from which the message reports the delay."""
+_REPORTED_DELAY_S = 0.5
+"""Seconds. If an expired deadline was noticed later than this, the message says how much later."""
 
 Usual = Callable[[float | None], float | None]
-"""A function that tightens a limit, in seconds, to the usual time."""
+"""A function that returns the shorter of a limit and the usual time, in seconds; ``None`` is no limit."""
 
 
 def _unchanged(limit: float | None) -> float | None:
@@ -36,85 +36,91 @@ def _unchanged(limit: float | None) -> float | None:
 
 
 class CallDeadlines:
-    """The deadlines of one call, in seconds of the monotonic clock."""
+    """The deadlines of one call. Times are in seconds of the monotonic clock; ``inf`` is no deadline.
+
+    ``_content_left``: the seconds of reading that remain until content must arrive. ``_content_due`` and
+    ``_sign_of_life_due``: the deadlines of the current read for content and for any bytes. ``_waiting_since``: the time
+    at which the current request or read began; ``None`` while the consumer has the control. ``_request_cause``: the
+    cause of the failure if a request that is being sent is late; ``None`` while a body is read.
+    """
 
     __slots__ = (
-        "_alive",
+        "_sign_of_life_due",
         "_began",
-        "_content",
+        "_has_content",
         "_first",
         "_first_limit",
-        "_gap",
-        "_left",
-        "_live",
-        "_progress",
-        "_sending",
-        "_since",
+        "_gap_limit",
+        "_content_left",
+        "_liveness_limit",
+        "_content_due",
+        "_request_cause",
+        "_waiting_since",
         "_total_at",
     )
 
     def __init__(self, timeout: Timeout, began: float) -> None:
         self._began = began
         self._first = self._first_limit = _seconds(timeout.initial_token)
-        self._gap = _seconds(timeout.inter_token)
-        self._live = _seconds(timeout.liveness)
+        self._gap_limit = _seconds(timeout.inter_token)
+        self._liveness_limit = _seconds(timeout.liveness)
         self._total_at = began + _seconds(timeout.total)
-        self._left = inf
-        self._content = False
-        self._sending: Cause | None = None
-        self._since: float | None = None
-        self._progress = self._alive = inf
+        self._content_left = inf
+        self._has_content = False
+        self._request_cause: Cause | None = None
+        self._waiting_since: float | None = None
+        self._content_due = self._sign_of_life_due = inf
 
     def sending(
         self, at: float, usual: Usual = _unchanged, *, first: bool = True, cause: Cause = Cause.NO_HEADERS
     ) -> float:
         """Start a request. Return the deadline of its headers, or of its whole answer; ``inf`` if none.
 
-        ``first``: the limit for the first content applies. ``cause``: the cause of the failure if that limit is missed.
+        ``first``: the limit for the first content applies. ``cause``: the cause of the failure if it is exceeded.
         """
-        self._limit(usual)
-        self._progress = at + self._first_limit if first else inf
-        self._alive = inf
-        self._sending, self._since = cause, at
-        return min(self._progress, self._total_at)
+        self._set_first_limit(usual)
+        self._content_due = at + self._first_limit if first else inf
+        self._sign_of_life_due = inf
+        self._request_cause, self._waiting_since = cause, at
+        return min(self._content_due, self._total_at)
 
     def opened(self, started: float, at: float, usual: Usual = _unchanged) -> None:
         """Record the headers of an attempt sent at ``started``. The wait for them counts towards the first content."""
-        self._limit(usual)
-        self._left = self._first_limit - (at - started)
-        self._content, self._sending = False, None
-        self._since = None
+        self._set_first_limit(usual)
+        self._content_left = self._first_limit - (at - started)
+        self._has_content, self._request_cause = False, None
+        self._waiting_since = None
 
-    def _limit(self, usual: Usual) -> None:
+    def _set_first_limit(self, usual: Usual) -> None:
         first = usual(self._first if self._first < inf else None)
         self._first_limit = inf if first is None else first
 
     def reading(self, at: float) -> float:
         """Start a read. Return its deadline; ``inf`` if none."""
-        self._since = at
-        self._progress = at + self._left
-        self._alive = at + self._live
-        return min(self._progress, self._alive, self._total_at)
+        self._waiting_since = at
+        self._content_due = at + self._content_left
+        self._sign_of_life_due = at + self._liveness_limit
+        return min(self._content_due, self._sign_of_life_due, self._total_at)
 
     def read(self, at: float, content: bool, since: float = 0.0) -> bool:
         """Record a read that began at ``since``, with or without content. Return True if the call is out of time.
 
-        Available data is read first: if a limit passed during a read, ``_BACKLOG`` seconds remain for content behind
+        Available data is read first: if a limit passed during a read, ``_BACKLOG_S`` seconds remain for content behind
         it. A flood of frames without content, whose reads never wait, gets no more than that.
         """
         if content:
-            self._left = self._gap
-            self._content = True
+            self._content_left = self._gap_limit
+            self._has_content = True
         else:
-            read_began = since or (at if self._since is None else self._since)
-            left = self._left - (at - read_began)
-            self._left = left if self._left <= 0 else max(left, 0.0)
-        self._since = None
-        return at >= self._total_at or self._left < -_BACKLOG
+            read_began = since or (at if self._waiting_since is None else self._waiting_since)
+            left = self._content_left - (at - read_began)
+            self._content_left = left if self._content_left <= 0 else max(left, 0.0)
+        self._waiting_since = None
+        return at >= self._total_at or self._content_left < -_BACKLOG_S
 
     def passed(self, at: float) -> bool:
         """Return True if the deadline of the current read has passed."""
-        return at >= min(self._progress, self._alive, self._total_at)
+        return at >= min(self._content_due, self._sign_of_life_due, self._total_at)
 
     @property
     def unlimited(self) -> bool:
@@ -134,28 +140,28 @@ class CallDeadlines:
         """Return the cause of the deadline that has passed."""
         if at >= self._total_at:
             return Cause.TOTAL_TIMEOUT
-        if self._sending is not None:
-            return self._sending
-        if self._progress <= self._alive or self._left < 0:
-            return Cause.STALLED if self._content else Cause.FIRST_CONTENT_TIMEOUT
+        if self._request_cause is not None:
+            return self._request_cause
+        if self._content_due <= self._sign_of_life_due or self._content_left < 0:
+            return Cause.STALLED if self._has_content else Cause.FIRST_CONTENT_TIMEOUT
         return Cause.DEAD
 
     def failure(self, at: float, cause: Cause | None = None) -> Failure:
         """Return the failure for a passed deadline, with its limit and the delay with which it was noticed."""
         cause = self.expired(at) if cause is None else cause
         awaited, field = _LIMITS[cause]
-        due = {Cause.TOTAL_TIMEOUT: self._total_at, Cause.DEAD: self._alive}.get(cause, self._progress)
+        due = {Cause.TOTAL_TIMEOUT: self._total_at, Cause.DEAD: self._sign_of_life_due}.get(cause, self._content_due)
         limits = {
             Cause.TOTAL_TIMEOUT: self._total_at - self._began,
-            Cause.DEAD: self._live,
-            Cause.STALLED: self._gap,
+            Cause.DEAD: self._liveness_limit,
+            Cause.STALLED: self._gap_limit,
         }
         limit = limits.get(cause, self._first_limit)
         adapted = field == "initial_token" and limit != self._first
         limited_by = "what is usual here, Policy.adaptive" if adapted else f"Timeout.{field}"
         message = f"no {awaited} within {1000 * limit:,.0f} ms ({limited_by})"
-        late = 0.0 if self._since is None else at - max(due, self._since)
-        if late > _LATE:  # nothing could interrupt the wait
+        late = 0.0 if self._waiting_since is None else at - max(due, self._waiting_since)
+        if late > _REPORTED_DELAY_S:  # nothing could interrupt the wait
             message += f"; noticed {late:.1f} s later"
         return Failure(cause=cause, message=message, sdk_retries=cause in _SDKS_RETRY)
 

@@ -19,7 +19,7 @@ from l0.model.tolerant_reading import code_of
 from l0.wire.request_id import request_id_of
 
 Classes = tuple[type[BaseException] | str, ...]
-"""Exception classes, or names of classes that are not imported. A name includes the subclasses."""
+"""Exception classes, or names of classes that are not imported. A name stands for its subclasses as well."""
 
 _TIMEOUTS: Classes = ("TimeoutException", "APITimeoutError", TimeoutError)
 _BROKEN: tuple[tuple[Classes, Cause], ...] = (
@@ -27,12 +27,12 @@ _BROKEN: tuple[tuple[Classes, Cause], ...] = (
     (("DecodingError",), Cause.CORRUPT),
     (("RemoteProtocolError", "IncompleteRead"), Cause.INCOMPLETE_READ),
 )
-"""Errors of HTTP libraries while a body is read. Every other error is a reset."""
+"""Errors of HTTP libraries while a body is read. `_broken` decides about all others."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExceptionClasses:
-    """The meaning of the classes of one origin of exceptions.
+    """The meaning of the exception classes of one SDK, HTTP library or source.
 
     ``status``: classes that have the status of a response. ``malformed``: the received data does not parse.
     ``transport``: classes of the HTTP library, or of a layer below; they may be anywhere in the chain of causes.
@@ -48,7 +48,7 @@ class ExceptionClasses:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RetryRules:
-    """The conditions under which the origin itself would send a request again.
+    """The conditions under which the SDK, HTTP library or source itself would send a request again.
 
     ``retries``: called with the exception and its response, or ``None`` if there was none. ``wait``: returns the
     seconds that the headers of a response ask to wait.
@@ -69,7 +69,8 @@ def classify(error: BaseException, classes: ExceptionClasses, rules: RetryRules,
     if status is not None and status >= 400:
         return _of_status(error, status, rules)
     if is_a(error, classes.malformed):
-        # A body that does not parse is retried like one that breaks. The SDKs' own check of a schema is no ValueError.
+        # A body that does not parse (a ValueError) is retried like one that breaks; one that fails the SDK's own check
+        # of a schema is not.
         return Failure(cause=Cause.MALFORMED, error=error, sdk_retries=isinstance(error, ValueError))
     link = transport_error(error, classes)
     if link is not None or is_a(error, classes.connection):
@@ -86,8 +87,8 @@ def is_a(error: BaseException, classes: Classes) -> bool:
     for base in type(error).__mro__:
         if base.__name__ in classes:
             return True
-    for each in classes:  # noqa: SIM110 - a generator costs a frame per class, and this runs often per failure
-        if not isinstance(each, str) and isinstance(error, each):
+    for candidate in classes:  # noqa: SIM110 - a generator costs a frame per class, and this runs often per failure
+        if not isinstance(candidate, str) and isinstance(error, candidate):
             return True
     return False
 
@@ -144,7 +145,7 @@ def text_of_exception(error: BaseException) -> str:
 
 
 def _status_of(error: Exception, classes: ExceptionClasses) -> int | None:
-    # litellm gives a status to errors without a response as well.
+    # `connection` is checked as well, because litellm's errors have a status even if there was no response.
     if not is_a(error, classes.status) or is_a(error, classes.connection):
         return None
     status = getattr(error, "status_code", None)

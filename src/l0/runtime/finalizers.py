@@ -1,8 +1,8 @@
 """Limit the work done in finalizers, signal handlers and forked children, and run the rest elsewhere.
 
-A finalizer runs wherever the garbage collector does: on any thread, between any two instructions, even while that
-thread holds a lock. A signal handler does the same on the main thread. Code that waits there for a lock that its own
-thread holds never returns; and L0 cannot make the locks of OpenTelemetry's SDK, of its exporters and of the user's
+A finalizer runs whenever the garbage collector does: on any thread, between any two instructions, even while that
+thread holds a lock. So does a signal handler on the main thread. If such code waits for a lock that its own thread
+holds, it never returns; and L0 cannot make the locks of OpenTelemetry's SDK, of its exporters and of the user's
 observers re-entrant. Hence:
 
 - **In a finalizer** (a `relay` that is closed by GeneratorExit, ``__del__`` of `ObservedByteStream` and of
@@ -52,8 +52,8 @@ if TYPE_CHECKING:
 _log = logging.getLogger("l0")
 Work = Callable[[], object]
 
-_LINGER = 0.25
-"""Seconds that the thread waits for more work."""
+_LINGER_S = 0.25
+"""Seconds for which the thread waits for more work before it ends."""
 _LOCK_HOLDERS = (
     f"{shared_state.__name__}.",
     "l0.runtime.watchdog",
@@ -78,7 +78,7 @@ class Later:
         self.waiting: deque[Work] = deque()
         """The work that is still to be done."""
         self._wake = AutoResetEvent()
-        self._runs = threading.Lock()  # only ever tried, never waited for
+        self._thread_runs = threading.Lock()  # held while a thread runs; nobody waits for it
         self._working = threading.RLock()
 
     def put(self, work: Work) -> None:
@@ -96,7 +96,8 @@ class Later:
                 self._working.release()
 
     def finish(self, seconds: float = -1) -> bool:
-        """Do the waiting work, and wait up to ``seconds`` for work in progress. Return True if nothing is left."""
+        """Wait up to ``seconds`` (-1: no limit) for work in progress, then do the waiting work. Return True if nothing
+        is left."""
         if not self._working.acquire(timeout=seconds):
             return False
         try:
@@ -112,7 +113,7 @@ class Later:
         done here, one piece at a time, and no piece is begun after ``seconds``.
         """
         until = monotonic() + seconds
-        if not self.waiting and not self._runs.locked():
+        if not self.waiting and not self._thread_runs.locked():
             return True
         done = _thread.allocate_lock()
         done.acquire()
@@ -130,21 +131,21 @@ class Later:
 
     def _start(self) -> bool:
         """Return True if a thread runs, or is not needed. Takes no locks, unlike `threading.Thread`."""
-        if not self._runs.acquire(blocking=False):
+        if not self._thread_runs.acquire(blocking=False):
             return True
         try:
             _start_thread(self._run)
         except RuntimeError:  # the thread limit, or interpreter shutdown
-            self._runs.release()
+            self._thread_runs.release()
             return False
         return True
 
     def _run(self) -> None:
         while True:
-            while self._wake.wait(_LINGER):
+            while self._wake.wait(_LINGER_S):
                 self.finish()
-            self._runs.release()
-            if not self.waiting or not self._runs.acquire(blocking=False):
+            self._thread_runs.release()
+            if not self.waiting or not self._thread_runs.acquire(blocking=False):
                 return
 
     def _do(self, until: float = inf) -> None:
@@ -164,11 +165,11 @@ def _start_thread(run: Callable[[], None]) -> None:
 
 
 LATER = Later()
-_EXIT = 0.5
-"""Seconds that the end of the process waits for ends of calls that are being reported."""
+_EXIT_WAIT_S = 0.5
+"""Seconds for which the end of the process waits, while ends of calls are reported."""
 # Runs before other libraries' `atexit` hooks if possible, because those end the export of spans.
 with suppress(RuntimeError):  # imported while the process ends
-    getattr(threading, "_register_atexit", atexit.register)(partial(LATER.end, _EXIT))
+    getattr(threading, "_register_atexit", atexit.register)(partial(LATER.end, _EXIT_WAIT_S))
 
 
 def interrupted() -> bool:

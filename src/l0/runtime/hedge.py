@@ -1,7 +1,7 @@
 """Run two attempts side by side if the first is slow: the first to bring content serves the call.
 
 The race is over before the user gets anything: it ends inside the request, and never crosses a ``yield``. The response
-keeps for the user what a contender has read by then. The loser is closed at once; a sync loser that waits for its
+keeps for the user what the winner has read by then. The loser is closed at once; a sync loser that waits for its
 headers cannot be closed, so it closes itself when they arrive.
 """
 
@@ -30,8 +30,8 @@ from .waiting_calls import WAITING
 
 _log = logging.getLogger("l0")
 _SHORTEST_GRACE, _LONGEST_GRACE = 0.02, 0.5
-"""Seconds after the limit in which contenders may hand in data that has arrived, at least and at most."""
-_CLOSING = 1.0
+"""Seconds after the limit, at least and at most, in which a contender may still read data that has arrived."""
+_CLOSE_LIMIT_S = 1.0
 """Seconds that the connection of a loser may take to close."""
 
 
@@ -90,7 +90,12 @@ class AsyncHedgeSender(AsyncSender, Protocol):
 
 
 class Contender:
-    """One attempt in a race. ``content_at``: the time at which it brought content."""
+    """One attempt in a race.
+
+    ``content_at``: the time at which it brought content. ``opened``: its headers have arrived. ``over``: its thread or
+    task has ended, with or without content. ``abandoned``: it has lost, or the user stopped. ``discarded``: its
+    connection is being closed, or is closed.
+    """
 
     __slots__ = ("abandoned", "answer", "command", "content_at", "discarded", "error", "opened", "over", "started")
 
@@ -106,15 +111,15 @@ class Contender:
 class HedgeRace:
     """The contenders of a race, and the winner."""
 
-    __slots__ = ("_served", "contenders", "runtime")
+    __slots__ = ("_final_winner", "contenders", "runtime")
 
     def __init__(self, runtime: CallRuntime, first: Contender) -> None:
         self.runtime = runtime
         self.contenders = [first]
-        self._served: Contender | None = None
+        self._final_winner: Contender | None = None
 
-    def join(self) -> Contender | None:
-        """Return the hedge that runs from now on beside the slow first attempt; ``None`` if there is none."""
+    def add_hedge(self) -> Contender | None:
+        """Add a hedge to the slow first attempt, and return it; ``None`` if the machine allows none."""
         first = self.contenders[0].command
         command = self.runtime.machine.step(Slow(perf_counter()))
         assert isinstance(command, AttemptSpec)
@@ -125,21 +130,25 @@ class HedgeRace:
 
     @property
     def winner(self) -> Contender | None:
-        """The first contender that brought content. After all have ended, one that has an answer at all."""
-        timed = [one for one in self.contenders if one.content_at is not None]
+        """The first contender that brought content. If all have ended without, the first that has an answer at all."""
+        timed = [contender for contender in self.contenders if contender.content_at is not None]
         if timed:
-            return min(timed, key=lambda one: one.content_at or inf)
-        answered = [one for one in self.contenders if one.error is None]
+            return min(timed, key=lambda contender: contender.content_at or inf)
+        answered = [contender for contender in self.contenders if contender.error is None]
         return answered[0] if self._ended and answered else None
 
     @property
     def over(self) -> bool:
         """True if there is nothing left to wait for, with or without a winner."""
-        return self._ended or any(one.content_at is not None for one in self.contenders) or self.runtime.ending.stopped
+        return (
+            self._ended
+            or any(contender.content_at is not None for contender in self.contenders)
+            or self.runtime.ending.stopped
+        )
 
     @property
     def _ended(self) -> bool:
-        return all(one.over for one in self.contenders)
+        return all(contender.over for contender in self.contenders)
 
     def halt_if_stopped(self, sender: HedgeSender | AsyncHedgeSender) -> None:
         """If the user has stopped the call or closed its client, raise what the bare SDK raises for the first
@@ -151,22 +160,22 @@ class HedgeRace:
 
     def abandon(self) -> None:
         """End the race without a winner, because the user stopped."""
-        for one in self.contenders:
-            one.abandoned = True
+        for contender in self.contenders:
+            contender.abandoned = True
 
     def finish(self) -> None:
         """End the race. Errors of the losers from now on are caused by L0 itself."""
-        self._served = self.winner
-        for one in self.contenders:
-            one.abandoned = one is not self._served
+        self._final_winner = self.winner
+        for contender in self.contenders:
+            contender.abandoned = contender is not self._final_winner
 
     def result(self) -> Command | None:
         """Return the command after a race without a winner; ``None`` if an answer has won. Call it after `finish`."""
-        runtime, winner, first = self.runtime, self._served, self.contenders[0]
+        runtime, winner, first = self.runtime, self._final_winner, self.contenders[0]
         served = winner if winner is not None else first
-        for one in self.contenders:
-            if one is not served:
-                self._lost(one)
+        for contender in self.contenders:
+            if contender is not served:
+                self._lost(contender)
         if winner is not None:
             self._won(winner)
             return None
@@ -175,28 +184,32 @@ class HedgeRace:
     @property
     def answer(self) -> Any:
         """The answer that has won."""
-        return self._served.answer if self._served is not None else None
+        return self._final_winner.answer if self._final_winner is not None else None
 
-    def _won(self, one: Contender) -> None:
+    def _won(self, contender: Contender) -> None:
         runtime = self.runtime
-        runtime.hedged = one.command.hedge
-        runtime.number, runtime.started = one.command.number, one.started
-        if one.content_at is not None:
-            runtime.admission.first_content(one.content_at - one.started)
+        runtime.hedge_won = contender.command.hedge
+        runtime.number, runtime.started = contender.command.number, contender.started
+        if contender.content_at is not None:
+            runtime.admission.first_content(contender.content_at - contender.started)
 
-    def _lost(self, one: Contender) -> None:
+    def _lost(self, contender: Contender) -> None:
         runtime, at = self.runtime, perf_counter()
-        failure = runtime.call_adapter.failed(one.error, opened=one.opened) if one.error is not None else None
+        failure = (
+            runtime.call_adapter.failed(contender.error, opened=contender.opened)
+            if contender.error is not None
+            else None
+        )
         if failure is None:
-            runtime.admission.overtaken(at - one.started)
+            runtime.admission.overtaken(at - contender.started)
         if runtime.recording is not None:
-            runtime.recording.failed(one.command.number, one.error)
-            runtime.recording.attempt_ended(one.command.number, failure, at, lost=True)
-        runtime.observers.lost(one.command.number, failure, at)
+            runtime.recording.failed(contender.command.number, contender.error)
+            runtime.recording.attempt_ended(contender.command.number, failure, at, lost=True)
+        runtime.observers.lost(contender.command.number, failure, at)
 
 
 def race(runtime: CallRuntime, command: AttemptSpec, sender: HedgeSender, after: float) -> Command:
-    """Serve one attempt, with a second beside it if the first has brought nothing after ``after`` seconds."""
+    """Serve one attempt, with a second beside it if the first has brought no content after ``after`` seconds."""
     threads = _Threads(runtime, sender)
     send_first = threads.ready(command.number)
     if send_first is None:
@@ -213,7 +226,7 @@ def race(runtime: CallRuntime, command: AttemptSpec, sender: HedgeSender, after:
                 _start_hedge(hedge_race, threads)
             while not hedge_race.over and threads.wait_for_report(limit - (perf_counter() - began)):
                 pass
-            if not hedge_race.over:  # this thread, and the contenders, may have been held up
+            if not hedge_race.over:  # this thread and the contenders may have been held up, while data arrived
                 threads.wait_for_report(min(max(perf_counter() - began - limit, _SHORTEST_GRACE), _LONGEST_GRACE))
         hedge_race.halt_if_stopped(sender)
         with threads.lock:
@@ -224,8 +237,8 @@ def race(runtime: CallRuntime, command: AttemptSpec, sender: HedgeSender, after:
             hedge_race.abandon()
         raise
     finally:
-        for one in hedge_race.contenders:
-            threads.clear_away(one)
+        for contender in hedge_race.contenders:
+            threads.clear_away(contender)
     return sender.attach(hedge_race.answer) if following is None else following
 
 
@@ -234,8 +247,8 @@ def _start_hedge(hedge_race: HedgeRace, threads: _Threads) -> None:
     if send is None:
         return
     hedge = None
-    try:
-        hedge = hedge_race.join()
+    try:  # the thread runs already, because a hedge that the machine has counted must be sent
+        hedge = hedge_race.add_hedge()
     finally:
         send(hedge)
 
@@ -265,48 +278,48 @@ class _Threads:
 
     def _enter(self, gate: SimpleQueue[Contender | None]) -> None:
         if self._run(gate.get()):
-            # Here, where this thread no longer keeps the answer: its user may drop it at once.
+            # Not in `_run`: only now this thread has no reference to the answer, which the user may drop at once.
             self._report.set()
 
     def wait_for_report(self, seconds: float) -> bool:
         """Wait. Return True if a contender reports, or `wake` is called, within ``seconds``."""
         return self._report.wait(None if seconds == inf else seconds)
 
-    def clear_away(self, one: Contender) -> None:
+    def clear_away(self, contender: Contender) -> None:
         """End the reading of an abandoned contender. Before its headers it cannot be reached; it then closes itself."""
         with self.lock:
-            must_close = one.abandoned and one.opened and not one.discarded
-            reading = must_close and not one.over
-            one.discarded = one.discarded or (must_close and one.over)
+            must_close = contender.abandoned and contender.opened and not contender.discarded
+            reading = must_close and not contender.over
+            contender.discarded = contender.discarded or (must_close and contender.over)
         if reading:
-            _quietly(self._sender.abort, one.answer)
+            _quietly(self._sender.abort, contender.answer)
         elif must_close:
-            _quietly(self._sender.discard, one.answer)
+            _quietly(self._sender.discard, contender.answer)
 
-    def _run(self, one: Contender | None) -> bool:
+    def _run(self, contender: Contender | None) -> bool:
         """Run a contender up to its content or its end. Return False if it was cancelled before it started."""
-        if one is None:
+        if contender is None:
             return False
         try:
-            if self._open(one) and self._sender.read_until_content(one.answer, one.command.number):
-                one.content_at = perf_counter()
+            if self._open(contender) and self._sender.read_until_content(contender.answer, contender.command.number):
+                contender.content_at = perf_counter()
         except BaseException as error:
-            if not one.abandoned:  # L0 itself causes the errors of an abandoned contender
-                one.error = error
+            if not contender.abandoned:  # L0 itself causes the errors of an abandoned contender
+                contender.error = error
         with self.lock:
-            one.over = True
-            one.discarded = one.abandoned and one.opened
-        if one.discarded:
-            _quietly(self._sender.discard, one.answer)
+            contender.over = True
+            contender.discarded = contender.abandoned and contender.opened
+        if contender.discarded:
+            _quietly(self._sender.discard, contender.answer)
         return True
 
-    def _open(self, one: Contender) -> bool:
+    def _open(self, contender: Contender) -> bool:
         """Return True if the headers came before the race was over."""
         with ExitStack() as context:
-            one.answer = self._sender.send(self._runtime.sending(one.command, context))
+            contender.answer = self._sender.send(self._runtime.sending(contender.command, context))
         with self.lock:
-            one.opened = True
-            return not one.abandoned
+            contender.opened = True
+            return not contender.abandoned
 
 
 @cache
@@ -323,26 +336,26 @@ def _quietly(close: Callable[[Any], None], answer: Any) -> None:
 
 
 async def arace(runtime: CallRuntime, command: AttemptSpec, sender: AsyncHedgeSender, after: float) -> Command:
-    """Run `race` in one task group, which ends with it."""
+    """As `race`, for async code. The contenders run in one task group, which ends with the race."""
     import anyio  # both SDKs bring it
 
     hedge_race = HedgeRace(runtime, Contender(command))
     limit = runtime.first_limit
     progress = anyio.Event()
 
-    async def run(one: Contender) -> None:
+    async def run(contender: Contender) -> None:
         nonlocal progress
         try:
             with ExitStack() as context:
-                one.answer = await sender.send(runtime.sending(one.command, context))
-            one.opened = True
-            if await sender.read_until_content(one.answer, one.command.number):
-                one.content_at = perf_counter()
+                contender.answer = await sender.send(runtime.sending(contender.command, context))
+            contender.opened = True
+            if await sender.read_until_content(contender.answer, contender.command.number):
+                contender.content_at = perf_counter()
         except Exception as error:
-            if not one.abandoned:  # a transport may raise our cancellation as its own error
-                one.error = error
+            if not contender.abandoned:  # a transport may raise our cancellation as its own error
+                contender.error = error
         finally:
-            one.over = True
+            contender.over = True
             progress.set()
             progress = anyio.Event()
 
@@ -358,7 +371,7 @@ async def arace(runtime: CallRuntime, command: AttemptSpec, sender: AsyncHedgeSe
             async with anyio.create_task_group() as group:
                 group.start_soon(run, hedge_race.contenders[0])
                 slow = not await wait_for_report(min(after, limit)) and after < limit
-                hedge = hedge_race.join() if slow else None
+                hedge = hedge_race.add_hedge() if slow else None
                 if hedge is not None:
                     group.start_soon(run, hedge)
                 while not hedge_race.over and await wait_for_report(limit - (perf_counter() - began)):
@@ -372,9 +385,9 @@ async def arace(runtime: CallRuntime, command: AttemptSpec, sender: AsyncHedgeSe
         hedge_race.abandon()
         raise
     finally:
-        for one in hedge_race.contenders:
-            if one.abandoned and one.opened:
-                await _aquietly(sender.discard, one.answer)
+        for contender in hedge_race.contenders:
+            if contender.abandoned and contender.opened:
+                await _aquietly(sender.discard, contender.answer)
     return sender.attach(hedge_race.answer) if following is None else following
 
 
@@ -391,7 +404,7 @@ async def _let_read(hedge_race: HedgeRace) -> None:
 async def _aquietly(close: Callable[[Any], Awaitable[None]], answer: Any) -> None:
     import anyio
 
-    with anyio.move_on_after(_CLOSING, shield=True):
+    with anyio.move_on_after(_CLOSE_LIMIT_S, shield=True):
         try:
             await close(answer)
         except Exception:

@@ -21,6 +21,7 @@ from l0.wire.retry_after import server_wait
 
 from .exception_classifier import ExceptionClasses, text_of_exception, unreached
 
+# Pairs of causes: before the headers of the answer arrived, and after.
 _LOST, _LATE = (Cause.CONNECTION, Cause.RESET), (Cause.NO_HEADERS, Cause.READ_TIMEOUT)
 _CUT, _CORRUPT = (Cause.CONNECTION, Cause.INCOMPLETE_READ), (Cause.CORRUPT, Cause.CORRUPT)
 _REFUSED, _UNAUTHORIZED = (Cause.BAD_REQUEST, Cause.BAD_REQUEST), (Cause.AUTHENTICATION, Cause.AUTHENTICATION)
@@ -32,7 +33,7 @@ _HTTPX = {
     "TooManyRedirects": _REDIRECTS,
 }
 _CAUSES: Mapping[str, Mapping[str, tuple[Cause, Cause]]] = {
-    "httpx": _HTTPX,  # `TransportError` and the rest are classes that the SDKs' transports share
+    "httpx": _HTTPX,  # its other classes are in `LIBRARY_CLASSES`
     "httpx2": _HTTPX,
     "requests": {
         **dict.fromkeys(("Timeout", "ConnectTimeout", "ReadTimeout"), _LATE),
@@ -77,8 +78,7 @@ _CAUSES: Mapping[str, Mapping[str, tuple[Cause, Cause]]] = {
         "UnknownApiResponseError": _GARBLED,
     },
 }
-"""Causes by package and class, before the headers and after them. The first class in the exception's `__mro__`
-that is listed decides."""
+"""Pairs of causes by package and class. The first class in the exception's `__mro__` that is listed decides."""
 
 LIBRARY_CLASSES = ExceptionClasses(
     status=(Exception,),
@@ -89,7 +89,7 @@ LIBRARY_CLASSES = ExceptionClasses(
     connection=("APIConnectionError", TimeoutError, ConnectionError, EOFError),
     provider=("APIError",),
 )
-"""Classes of HTTP libraries and SDKs, by name, for `classify`: what the table does not list."""
+"""The classes that the table does not list, for `classify`. Several HTTP libraries and SDKs share these names."""
 
 _AWS: Mapping[str, Cause] = {
     "throttlingexception": Cause.RATE_LIMIT,
@@ -128,13 +128,14 @@ _GRPC: Mapping[str, int] = {
     "DEADLINE_EXCEEDED": 504,
 }
 """HTTP statuses of gRPC's codes: https://cloud.google.com/apis/design/errors#handling_errors"""
-_MAX_BODY = 65_536
+_MAX_BODY_BYTES = 65_536
 """Bytes of an error body that are searched for the provider's code."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _ErrorResponse:
-    """The response that an exception describes. ``cause``: set if the library's own code decides it."""
+    """The response that an exception describes. ``codes``: the provider's code and type of the error. ``cause``: set if
+    the provider's code alone determines it."""
 
     status: int | None
     headers: Mapping[str, str] = field(default_factory=dict)
@@ -186,7 +187,7 @@ def _error_response(error: BaseException) -> _ErrorResponse | None:
     response = getattr(error, "response", None)
     if isinstance(response, Mapping):
         return _of_botocore(response)
-    # One by one: aiohttp warns of the last.
+    # One after the other, until there is a status: to read the last warns in aiohttp.
     places = ((error, "status_code"), (response, "status_code"), (error, "status"), (error, "code"))
     status = next(filter(None, (_status(getattr(owner, name, None)) for owner, name in places)), None)
     if status is None:
@@ -233,9 +234,9 @@ def _lower(headers: object) -> Mapping[str, str]:
 
 
 def _codes(response: object) -> tuple[object, object]:
-    """Return the code and the type in a JSON body that was read already. Reading it here would use the network."""
+    """Return the code and the type in a JSON body that has been read already. To read it here would use the network."""
     content = getattr(response, "_content", None)
-    if not isinstance(content, bytes) or len(content) > _MAX_BODY:
+    if not isinstance(content, bytes) or len(content) > _MAX_BODY_BYTES:
         return None, None
     try:
         return codes_in(json.loads(content))

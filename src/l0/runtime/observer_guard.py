@@ -1,4 +1,4 @@
-"""Keep the exceptions of observers from the call, and from the other observers: a log line reports them."""
+"""Catch and log the exceptions of observers, so that they reach neither the call nor the other observers."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from .finalizers import call_when_safe
 
 
 def report_observer_failure(observer: object, method: str) -> None:
-    """Log the exception that is being handled, and that ``method`` of an observer raised.
+    """Log the exception being handled, which ``method`` of an observer raised.
 
     An observer that fails at every event must not flood the log, so its lines are limited like those of calls.
     """

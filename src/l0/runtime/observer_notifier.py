@@ -42,10 +42,20 @@ class ObserverNotifier:
     """The observers and the log lines of one call. Without observers nothing is measured, and only failures and
     recoveries are logged.
 
-    ``observed``: True if the call has observers. ``timeline``: they get the token flow as well.
+    ``observed``: True if the call has observers. ``timeline``: they also get the times at which content arrived.
     """
 
-    __slots__ = ("_began", "_call", "_call_observers", "_lines", "_over", "_spent", "_status", "observed", "stats")
+    __slots__ = (
+        "_began",
+        "_call",
+        "_call_observers",
+        "_lines",
+        "_call_ended",
+        "_spent",
+        "_status",
+        "observed",
+        "stats",
+    )
 
     def __init__(
         self, call: Call, call_observers: Sequence[CallObserver], began: float, *, timeline: bool = False
@@ -57,14 +67,14 @@ class ObserverNotifier:
         self.observed = bool(call_observers)
         self._status: tuple[int | None, str | None] = (None, None)
         """HTTP status and request id of the attempt in progress."""
-        self._over = False
+        self._call_ended = False
         self._spent: list[ResponseMetadata] = []
         """The metadata of attempts that did not serve the answer."""
         recorder = TimelineRecorder if timeline else StreamStatsRecorder
         self.stats = recorder(began) if call_observers else None
 
     def enter(self, stack: ExitStack) -> PropagatedHeaders:
-        """Make the call the current context. Return the headers that propagate it."""
+        """Make the call the current trace context. Return the headers that propagate it."""
         for observer in self._call_observers:
             enter_observer(observer, stack)
         return PropagatedHeaders(self._call_observers)
@@ -149,15 +159,15 @@ class ObserverNotifier:
         rules: Mapping[str, RuleTimes],
     ) -> None:
         """Report the end of the call, once. Without observers, only an end that gets a log line."""
-        # No function is called here: a healthy call pays nothing for its log.
+        # No function call up to here: logs cost a healthy call nothing.
         quiet = type(command) is Finish and command.outcome in QUIET and not command.anomalies
-        if self._over or (quiet and not self._call_observers):
+        if self._call_ended or (quiet and not self._call_observers):
             return
-        self._over = True
+        self._call_ended = True
         failure = command.failure if isinstance(command, Raise) else None
         stop = command.stop if isinstance(command, Raise) else NO_STOP
         anomalies = command.anomalies if isinstance(command, Finish) else ()
-        # Of a failed call all tokens are wasted, those of its last attempt included.
+        # All tokens of a failed call are wasted, including those of its last attempt.
         wasted = self._spent if failure is None or metadata is None else [*self._spent, metadata]
         metadata = _with_spent(metadata, self._spent)
         if anomalies:
@@ -186,7 +196,7 @@ class ObserverNotifier:
 
     def _log_event(self, event: CallEvent) -> None:
         if self._lines is None:
-            if any(getattr(one, "enclosed", False) for one in self._call_observers):
+            if any(getattr(observer, "enclosed", False) for observer in self._call_observers):
                 return  # the enclosing call logs it
             self._lines = CallLines(self._call, self._began)
         line = self._lines.line(event)
@@ -229,7 +239,9 @@ _TOKENS = ("input_tokens", "output_tokens", "cache_read_tokens", "cache_write_to
 
 def _tokens(metadata: Sequence[ResponseMetadata]) -> int | None:
     """Return the sum of the reported tokens, input and output; ``None`` if none was reported."""
-    counts = [count for one in metadata for count in (one.input_tokens, one.output_tokens) if count is not None]
+    counts = [
+        count for answer in metadata for count in (answer.input_tokens, answer.output_tokens) if count is not None
+    ]
     return sum(counts) if counts else None
 
 
@@ -240,6 +252,6 @@ def _with_spent(metadata: ResponseMetadata | None, spent: list[ResponseMetadata]
     metadata = metadata or ResponseMetadata()
     totals = {}
     for name in _TOKENS:
-        stated = [count for one in (*spent, metadata) if (count := getattr(one, name)) is not None]
-        totals[name] = sum(stated) if stated else None
+        counts = [count for answer in (*spent, metadata) if (count := getattr(answer, name)) is not None]
+        totals[name] = sum(counts) if counts else None
     return replace(metadata, **totals)  # type: ignore[arg-type]  # all of them are counts

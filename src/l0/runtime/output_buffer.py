@@ -1,4 +1,4 @@
-"""Hold frames back from the user, and decide when to deliver them. Independent of the state machine."""
+"""Hold items back from the user, and decide when to deliver them. Independent of the state machine."""
 
 from __future__ import annotations
 
@@ -12,16 +12,21 @@ from l0.model.ports import Reader
 
 
 class OutputBuffer:
-    """The frames of one attempt that have not been delivered."""
+    """The items of one attempt that have not been delivered.
 
-    __slots__ = ("_behind", "_frames", "_hold", "_since", "_window", "lags", "released")
+    ``window``: for ``hold="verified"``, the number of checked characters that are still held.
+    """
+
+    __slots__ = ("_lagging", "_held", "_hold", "_since", "_window", "lags", "released")
 
     def __init__(self, hold: Hold, window: int) -> None:
         self._hold = hold
         self._window = window
-        self._frames: list[Any] = []
-        self._behind: deque[tuple[int, list[Any]]] = deque()
+        self._held: list[Any] = []
+        self._lagging: deque[tuple[int, list[Any]]] = deque()
+        """Items that the window has not moved past, each list with the number of characters up to its end."""
         self._since = inf
+        """The time at which the first item was held; ``inf`` before."""
         self.lags = hold.until == "verified"
         """True if text is held even after the commit point, until the window has moved past it."""
         self.released = 0
@@ -33,56 +38,55 @@ class OutputBuffer:
         self.lags = False
 
     def restart(self) -> None:
-        """Drop all frames, because the attempt is retried."""
-        self._frames = []
-        self._behind.clear()
+        """Drop all items, and start anew."""
+        self._held = []
+        self._lagging.clear()
         self._since = inf
         self.released = 0
 
     def keep(self, items: list[Any]) -> None:
-        """Hold frames; other code decides whether they are delivered."""
-        self._frames += items
+        """Hold items until `flush` or `restart`."""
+        self._held += items
 
-    def add_before_commit(self, items: list[Any], reader: Reader, at: int, checked: int) -> list[Any]:
-        """Hold new frames before the commit point, and return those that are due, if any: then this is the commit
-        point.
+    def add_before_commit(self, items: list[Any], reader: Reader, chars: int, checked: int) -> list[Any]:
+        """Hold new items before the commit point. Return those that are due. If any are, this is the commit point.
 
-        ``at``, ``checked``: as for `add_after_commit`.
+        ``chars``, ``checked``: as for `add_after_commit`.
         """
         if items and self._since == inf:
             self._since = perf_counter()
         if self.lags:
-            return self.add_after_commit(items, reader, at, checked)
-        self._frames += items
+            return self.add_after_commit(items, reader, chars, checked)
+        self._held += items
         hold = self._hold
-        if not self._frames or hold.until == "message":
+        if not self._held or hold.until == "message":
             return []
-        if reader.content or reader.accepted or len(self._frames) >= hold.frames or self._held_for(hold.seconds):
+        if reader.content or reader.accepted or len(self._held) >= hold.frames or self._held_for(hold.seconds):
             return self.flush()
         return []
 
-    def add_after_commit(self, items: list[Any], reader: Reader, at: int, checked: int) -> list[Any]:
-        """Hold new frames, and return the frames that the window has moved past.
+    def add_after_commit(self, items: list[Any], reader: Reader, chars: int, checked: int) -> list[Any]:
+        """Hold new items, and return those that the window has moved past.
 
-        ``at``: characters of the answer up to the end of ``items``. ``checked``: how many of them the rules have
+        ``chars``: characters of the answer up to the end of ``items``. ``checked``: how many of them the rules have
         checked. Content other than text (reasoning, a tool call) only waits for the text before it.
         """
-        self._behind.append((at, items))
+        self._lagging.append((chars, items))
         due: list[Any] = []
-        while self._behind and (self._behind[0][0] + self._window <= checked or (not at and reader.content)):
-            self.released, passed = self._behind.popleft()
+        while self._lagging and (self._lagging[0][0] + self._window <= checked or (not chars and reader.content)):
+            self.released, passed = self._lagging.popleft()
             due += passed
         return due
 
     def flush(self) -> list[Any]:
-        """Return all held frames."""
-        frames = [item for _, items in self._behind for item in items] + self._frames
-        self._behind.clear()
-        self._frames = []
-        return frames
+        """Return all held items."""
+        held = [item for _, items in self._lagging for item in items] + self._held
+        self._lagging.clear()
+        self._held = []
+        return held
 
     def held_s(self, at: float) -> float:
-        """Return the seconds for which the first frame has been held."""
+        """Return the seconds for which the first item has been held."""
         return max(0.0, at - self._since) if self._since < inf else 0.0
 
     def _held_for(self, seconds: float) -> bool:

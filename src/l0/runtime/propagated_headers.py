@@ -21,7 +21,9 @@ class PropagatedHeaders(Mapping[str, str]):
     @property
     def _headers(self) -> dict[str, str]:
         if self._known is None:
-            self._known = {name: value for one in self._call_observers for name, value in headers_of(one).items()}
+            self._known = {
+                name: value for observer in self._call_observers for name, value in headers_of(observer).items()
+            }
         return self._known
 
     def __getitem__(self, name: str) -> str:

@@ -27,7 +27,7 @@ class RequestedSchemas:
     rules: tuple[Rule, ...] = ()
     tools: Mapping[str, Schema] = field(default_factory=dict)
 
-    def judge(self, calls: Iterable[tuple[str, str]]) -> Sequence[Violation]:
+    def violations_in(self, calls: Iterable[tuple[str, str]]) -> Sequence[Violation]:
         """Return the violations in the arguments of tool calls. The arguments are never repaired."""
         return [
             Violation(rule=TOOLS, message=f"the arguments for {name} {why}", severity=Severity.ERROR, at=0)
@@ -44,8 +44,8 @@ class RequestedSchemas:
         try:
             verdict = schema.verdict(
                 arguments or "{}", allow_repair=False
-            )  # a tool without parameters gets no arguments
-        except PolicyError:  # the schema refers to others, which only the provider has
+            )  # the model may send no arguments to a tool without parameters
+        except PolicyError:  # the schema refers to other schemas, which only the provider has
             return None
         if not isinstance(verdict, Invalid):
             return None

@@ -1,7 +1,7 @@
 """Run the rules of one call on its text, and turn their violations into failures of the attempt.
 
-The rules read the text every few tokens, before the user gets it. Each attempt starts afresh; one that resumes an
-answer gets the earlier part first, so that a rule sees all that the user gets.
+The rules read the text every few tokens, before the user gets it. They start anew with each attempt. If an attempt
+resumes an answer, they read its earlier part first, so that a rule sees all that the user gets.
 """
 
 from __future__ import annotations
@@ -49,8 +49,8 @@ def _drift() -> Rules:
 
 def guardrails_of(policy: Policy) -> Rules:
     """Return the guardrails of a policy: a preset by name, or the rules themselves."""
-    given = policy.guardrails
-    return _preset(given) if isinstance(given, str) else given  # type: ignore[return-value]  # the policy has made it a tuple
+    guardrails = policy.guardrails
+    return _preset(guardrails) if isinstance(guardrails, str) else guardrails  # type: ignore[return-value]  # the policy has made it a tuple
 
 
 def drift_of(policy: Policy) -> Rules:
@@ -63,17 +63,16 @@ def drift_of(policy: Policy) -> Rules:
 def window_of(policy: Policy, rules: Sequence[Rule]) -> int:
     """Return the characters that ``hold="verified"`` holds back: the widest window of the rules, or the policy's
     own."""
-    needed = widest_span(rules)
-    given = policy.holding.window
-    return given if given is not None else _WINDOW if needed is None else max(needed, 1)
+    needed, own = widest_span(rules), policy.holding.window
+    return own if own is not None else _WINDOW if needed is None else max(needed, 1)
 
 
-def hold_of(policy: Policy, rules: RuleRunner | None) -> tuple[Hold, int]:
+def hold_of(policy: Policy, rule_runner: RuleRunner | None) -> tuple[Hold, int]:
     """Return the hold mode of a call, and its window in characters."""
-    if rules is None:
+    if rule_runner is None:
         hold = policy.holding
         return hold, hold.window or _WINDOW
-    return (Hold(until="message") if rules.fits_schema else policy.holding), rules.window
+    return (Hold(until="message") if rule_runner.needs_whole_answer else policy.holding), rule_runner.window
 
 
 def check_rules(policy: Policy) -> None:
@@ -85,10 +84,9 @@ def check_rules(policy: Policy) -> None:
     if late:
         allowed = f'"message", because only the whole answer decides these rules: {late}; or rules that only warn'
         raise PolicyError("Policy.hold", "verified", allowed)
-    needed = widest_span(rules)
-    given = policy.holding.window
-    if needed is not None and given is not None and given < needed:
-        raise PolicyError("Hold.window", given, f"at least {needed}, the window of the rules, or None for exactly that")
+    needed, own = widest_span(rules), policy.holding.window
+    if needed is not None and own is not None and own < needed:
+        raise PolicyError("Hold.window", own, f"at least {needed}, the window of the rules, or None for exactly that")
 
 
 def rule_runner_for(call: Call, notify: Callable[[RuleMatched], None], *, timed: bool) -> RuleRunner | None:
@@ -107,7 +105,11 @@ def rule_runner_for(call: Call, notify: Callable[[RuleMatched], None], *, timed:
 
 
 class _RuleGroup:
-    """The rules that share one interval, and the length of the text that they have checked."""
+    """The rules that share one interval, and how much of the text they have checked.
+
+    ``every``: the interval. ``due``: the number at which they run next. ``seen``: the number that they have checked.
+    These three count fragments of text; ``chars`` counts checked characters.
+    """
 
     __slots__ = ("cause", "chars", "due", "every", "inspection", "rules", "seen")
 
@@ -121,12 +123,15 @@ class _RuleGroup:
 
 
 class RuleRunner:
-    """The rules of one call. ``chars``: length of the answer's text so far. ``checked``: the length that all rules have
-    checked."""
+    """The rules of one call.
+
+    ``chars``: the length of the answer's text so far, and ``checked``: the length that all rules have checked. Both are
+    counted for ``hold="verified"`` only.
+    """
 
     __slots__ = (
-        "_counted",
-        "_counts",
+        "_counted_fragments",
+        "_counts_chars",
         "_findings",
         "_groups",
         "_notify",
@@ -139,7 +144,7 @@ class RuleRunner:
         "checked",
         "cut",
         "due",
-        "fits_schema",
+        "needs_whole_answer",
         "schemas",
         "window",
     )
@@ -173,11 +178,11 @@ class RuleRunner:
             if rules
         ]
         self.schemas = schemas
-        self.fits_schema = schemas is not NOTHING
-        """True if the request's own schema judges the complete answer: nothing may be delivered before that."""
-        self._counts = policy.holding.until == "verified"
+        self.needs_whole_answer = schemas is not NOTHING
+        """True if the complete answer is checked against the request's own schema: nothing may be delivered before."""
+        self._counts_chars = policy.holding.until == "verified"
         self.due = 0
-        """The number of text pieces at which the next `evaluate` is due. Checking it first saves most calls."""
+        """The number of text fragments at which `evaluate` is due. To check it first saves most calls of `evaluate`."""
         self.window = window_of(policy, (*guardrails, *drift))
         self.restart()
 
@@ -194,38 +199,38 @@ class RuleRunner:
             group.inspection = Inspection(group.rules, group.every, timer=timer)
             group.seen = group.chars = 0
             group.due = group.every
-        self.chars = self.checked = self._counted = 0
-        self.due = 0 if self._counts else min((group.every for group in self._groups), default=sys.maxsize)
+        self.chars = self.checked = self._counted_fragments = 0
+        self.due = 0 if self._counts_chars else min((group.every for group in self._groups), default=sys.maxsize)
         self.cut = None
 
     def evaluate(self, reader: Reader, *, rest: bool = False) -> Failure | None:
         """Run the rules on new text if enough has arrived; on all of it with ``rest``. Return the failure, if any."""
-        pieces = reader.text
-        count = len(pieces)
-        if self._counts:
-            self.chars += sum(map(len, pieces[self._counted :]))
-            self._counted = count
+        fragments = reader.text
+        count = len(fragments)
+        if self._counts_chars:
+            self.chars += sum(map(len, fragments[self._counted_fragments :]))
+            self._counted_fragments = count
         elif count < self.due and not rest:
             return None
         failure: Failure | None = None
         due = sys.maxsize
         for group in self._groups:
             if count >= group.due or (rest and count > group.seen):
-                text = "".join(pieces[group.seen :])
+                text = "".join(fragments[group.seen :])
                 group.seen = count
                 group.chars += len(text)
                 assert group.inspection is not None
                 found = group.inspection.feed(text)
                 if found:
-                    found_failure = self._judge(group.cause, found)
+                    found_failure = self._report_all(group.cause, found)
                     failure = failure or found_failure
                 group.due = count + group.every
             if group.due < due:
                 due = group.due
-        self.due = 0 if self._counts else due
+        self.due = 0 if self._counts_chars else due
         if failure is not None:
             self.report_held()
-        if self._counts:
+        if self._counts_chars:
             self.checked = min((group.chars for group in self._groups), default=self.chars)
         return failure
 
@@ -241,7 +246,7 @@ class RuleRunner:
         failure: Failure | None = None
         for group in self._groups:
             assert group.inspection is not None
-            found_failure = self._judge(
+            found_failure = self._report_all(
                 group.cause, group.inspection.feed(text)
             )  # drift is reported even if another rule failed
             group.inspection.count_all_as_final()
@@ -262,20 +267,20 @@ class RuleRunner:
         return times
 
     def _finish(self, ending: Ending, calls: Iterable[tuple[str, str]]) -> Failure | None:
-        failure = self._judge(Cause.GUARDRAIL_VIOLATION, self.schemas.judge(calls))
+        failure = self._report_all(Cause.GUARDRAIL_VIOLATION, self.schemas.violations_in(calls))
         for group in self._groups:
             assert group.inspection is not None
-            found_failure = self._judge(group.cause, group.inspection.finish(ending))
+            found_failure = self._report_all(group.cause, group.inspection.finish(ending))
             failure = failure or found_failure
         self.report_held()
         return failure
 
     def report_held(self) -> None:
-        """Report the warnings that waited for a more severe finding of the same defect."""
+        """Report the warnings that were held back, in case a more severe finding of the same defect followed."""
         for (cause, at), violation in self._findings.release():
             self._report(cause, violation, at)
 
-    def _judge(self, cause: Cause, found: Sequence[Violation]) -> Failure | None:
+    def _report_all(self, cause: Cause, found: Sequence[Violation]) -> Failure | None:
         """Report the violations, and return the worst as a failure if it ends the attempt."""
         if not found:
             return None
@@ -283,7 +288,7 @@ class RuleRunner:
         reported = self._findings.admit((cause, now), found)
         for violation in reported:
             self._report(cause, violation, now)
-        # A finding that is not reported still fails the attempt. One that is reported gives its name to the failure.
+        # A finding that is not reported still fails the attempt. Of equally severe ones, a reported one is the failure.
         worst = max((*reported, *found), key=lambda violation: _RANKS.index(violation.severity))
         if worst.severity is Severity.WARNING:
             return None

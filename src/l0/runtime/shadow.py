@@ -1,7 +1,7 @@
 """Record what a policy would have done, without doing it: ``Policy(mode="shadow")``.
 
-The call is served as if there were no policy. A shadow policy observes it with its own deadlines, admission control and
-rules. It makes the same pure decisions, and only reports them.
+The call is served as if there were no policy. The shadow policy observes it with separate deadlines, admission
+control and rules. It makes the decisions of an active policy, and only reports them.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class ShadowPolicy:
         "_history",
         "_leg",
         "_notify",
-        "_passed",
+        "_deadline_passed",
         "_rule_runner",
         "resume",
     )
@@ -50,12 +50,12 @@ class ShadowPolicy:
         self._deadlines = CallDeadlines(timeout, began) if timeout is not None and call.streaming else None
         self._history: list[Failure] = []
         self._leg = 0
-        self._passed = self._content_seen = False
+        self._deadline_passed = self._content_seen = False
         self.resume: ResumeMode = policy.resume
 
     def sent(self, at: float) -> None:
         """Record that a request is sent."""
-        self._passed = self._content_seen = False
+        self._deadline_passed = self._content_seen = False
         if not self._admission.may_open(self._leg):
             self._report("refuse", Cause.BREAKER_OPEN, at)
 
@@ -66,10 +66,10 @@ class ShadowPolicy:
 
     def read(self, since: float, at: float, reader: Reader, *, content: bool, started: float) -> None:
         """Check a read that began at ``since`` and ended at ``at``."""
-        if self._deadlines is not None and not self._passed:
+        if self._deadlines is not None and not self._deadline_passed:
             self._deadlines.reading(since)
-            self._passed = self._deadlines.passed(at)
-            if self._passed:
+            self._deadline_passed = self._deadlines.passed(at)
+            if self._deadline_passed:
                 self._report("interrupt", self._deadlines.expired(at), at)
             self._deadlines.read(at, content)
         if content and not self._content_seen:

@@ -10,35 +10,41 @@ from typing import Any
 from l0.model.call_events import StreamStats
 from l0.shared_state.time_histogram import BOUNDS, WITHIN, quantile
 
-STALL = 10.0
+STALL_S = 10.0
 """Seconds without content, while reading, that are reported as a stall."""
 _BATCH = 64
 """Gaps that are processed in one batch. Processing each at once would cost time per token."""
 
 TIMELINE_BUCKETS = 64
-_SHORTEST_BUCKET = 0.05
-"""Width in s of the buckets of a timeline at first: 64 of them hold 3.2 s. It doubles when more time is needed."""
+"""The number of equal intervals into which a timeline divides a call."""
+_SHORTEST_BUCKET_S = 0.05
+"""The first width of the buckets of a timeline: 64 of them hold 3.2 s. It doubles when more time is needed."""
 
 
 class StreamStatsRecorder:
-    """The gaps between reads that brought content. A gap counts the time spent reading, not the consumer's time."""
+    """The gaps between reads that brought content. A gap counts the time spent reading, not the consumer's time.
+
+    Durations are in seconds. ``first_chunk`` counts from the start of the call, and ``first_content`` from that of the
+    current attempt; ``last_chunk_at`` is a time of the monotonic clock. ``_batched``: the number of gaps in the current
+    batch. ``_gap_count``, ``_mean`` and ``_squared_deviations`` (a sum) describe the gaps of all earlier batches.
+    """
 
     __slots__ = (
         "_began",
         "_counts",
-        "_fresh",
+        "_batched",
         "_gaps",
         "_max",
         "_mean",
-        "_number",
+        "_gap_count",
         "_opened",
-        "_spread",
-        "_waiting",
+        "_squared_deviations",
+        "_waited_s",
         "chunks",
         "first_chunk",
         "first_content",
         "held_s",
-        "last",
+        "last_chunk_at",
         "stalls",
         "wire_bytes",
     )
@@ -47,22 +53,22 @@ class StreamStatsRecorder:
         self._began = began
         self._opened = began
         self._gaps = [0.0] * _BATCH
-        self._fresh = 0
+        self._batched = 0
         self._counts: dict[int, int] = {}
-        self._max = self._mean = self._spread = self._waiting = 0.0
-        self._number = 0
+        self._max = self._mean = self._squared_deviations = self._waited_s = 0.0
+        self._gap_count = 0
         self.chunks = 0
         self.stalls = 0
         self.wire_bytes = 0
         self.held_s = 0.0
         self.first_chunk: float | None = None
-        self.last = began
+        self.last_chunk_at = began
         self.first_content: float | None = None
 
     def opened(self, started: float) -> None:
-        """Record that an attempt was sent at ``started``."""
+        """Record the headers of the attempt that was sent at ``started``."""
         self._opened = started
-        self._waiting = 0.0
+        self._waited_s = 0.0
         self.first_content = None
 
     def read(self, at: float, seconds: float, content: int, raw: Any) -> None:
@@ -70,26 +76,26 @@ class StreamStatsRecorder:
         if type(raw) is bytes:
             self.wire_bytes += len(raw)
         if not content:
-            self._waiting += seconds
+            self._waited_s += seconds
             return
-        gap = self._waiting + seconds
-        self._waiting = 0.0
+        gap = self._waited_s + seconds
+        self._waited_s = 0.0
         if self.first_content is None:
-            self.stalls += gap >= STALL
+            self.stalls += gap >= STALL_S
             self.first_content = at - self._opened
             return
-        fresh = self._fresh
-        self._gaps[fresh] = gap
-        self._fresh = fresh = fresh + 1
-        if fresh == _BATCH:
+        batched = self._batched
+        self._gaps[batched] = gap
+        self._batched = batched = batched + 1
+        if batched == _BATCH:
             self._add(self._gaps)
 
     def _add(self, gaps: list[float]) -> None:
         """Add a batch of gaps, sorted first so that equal buckets are counted together."""
-        self._fresh = 0
+        self._batched = 0
         gaps.sort()
         number, longest = len(gaps), gaps[-1]
-        self.stalls += number - bisect_left(gaps, STALL)
+        self.stalls += number - bisect_left(gaps, STALL_S)
         self._max = max(self._max, longest)
         counts, seen = self._counts, 0
         while seen < number:
@@ -97,30 +103,32 @@ class StreamStatsRecorder:
             upto = bisect_right(gaps, WITHIN[bucket], seen)
             counts[bucket] = counts.get(bucket, 0) + upto - seen
             seen = upto
-        self._spread_by(gaps, sum(gaps) / number)
+        self._merge(gaps, sum(gaps) / number)
 
-    def _spread_by(self, gaps: list[float], mean: float) -> None:
-        """Merge the spread of two samples: Chan, Golub and LeVeque, "Updating Formulae", 1979, equation 2.1b."""
+    def _merge(self, gaps: list[float], mean: float) -> None:
+        """Merge a batch into the mean and the deviations: Chan, Golub, LeVeque, "Updating Formulae", 1979, eq. 2.1b."""
         number = len(gaps)
-        step, together = mean - self._mean, self._number + number
-        self._spread += hypot(*[gap - mean for gap in gaps]) ** 2 + step * step * self._number * number / together
+        step, together = mean - self._mean, self._gap_count + number
+        self._squared_deviations += (
+            hypot(*[gap - mean for gap in gaps]) ** 2 + step * step * self._gap_count * number / together
+        )
         self._mean += step * number / together
-        self._number = together
+        self._gap_count = together
 
     def delivered(self, chunks: int, at: float) -> None:
         """Record ``chunks`` objects delivered to the user at ``at``."""
         if self.first_chunk is None:
             self.first_chunk = at - self._began
-        self.last = at
+        self.last_chunk_at = at
         self.chunks += chunks
 
     def result(self, at: float) -> StreamStats:
         """Return the statistics, once the call is over."""
-        if self._waiting >= STALL:
+        if self._waited_s >= STALL_S:
             self.stalls += 1
-        if self._fresh:
-            self._add(self._gaps[: self._fresh])
-        deviation = sqrt(self._spread / self._number) if self._number else 0.0
+        if self._batched:
+            self._add(self._gaps[: self._batched])
+        deviation = sqrt(self._squared_deviations / self._gap_count) if self._gap_count else 0.0
         gaps = [(WITHIN[bucket], self._counts[bucket]) for bucket in sorted(self._counts)]
         if gaps:
             gaps[-1] = (min(gaps[-1][0], self._max), gaps[-1][1])
@@ -128,14 +136,14 @@ class StreamStatsRecorder:
         return StreamStats(
             chunks=self.chunks,
             first_chunk=self.first_chunk,
-            last_chunk=self.last - self._began if self.first_chunk is not None else None,
+            last_chunk=self.last_chunk_at - self._began if self.first_chunk is not None else None,
             first_content=self.first_content,
             duration=at - self._began,
             stalls=self.stalls,
             gap_max=self._max,
-            gap_p50=quantile(gaps, 0.50 * self._number),
-            gap_p95=quantile(gaps, 0.95 * self._number),
-            gap_p99=quantile(gaps, 0.99 * self._number),
+            gap_p50=quantile(gaps, 0.50 * self._gap_count),
+            gap_p95=quantile(gaps, 0.95 * self._gap_count),
+            gap_p99=quantile(gaps, 0.99 * self._gap_count),
             jitter=deviation,
             smoothness=max(0.0, steady),
             wire_bytes=self.wire_bytes,
@@ -147,34 +155,34 @@ class StreamStatsRecorder:
 class TimelineRecorder(StreamStatsRecorder):
     """Counts the content deltas over time as well, on request: it costs one more call per read, and O(1) memory.
 
-    The intervals begin with the call, so that a strip of them lines up with its attempts.
+    The buckets begin with the call, so that a picture of them can be drawn above that of the call's attempts.
     """
 
-    __slots__ = ("_buckets", "_width")
+    __slots__ = ("_buckets", "_width_s")
 
     def __init__(self, began: float) -> None:
         super().__init__(began)
         self._buckets = [0] * TIMELINE_BUCKETS
-        self._width = _SHORTEST_BUCKET
+        self._width_s = _SHORTEST_BUCKET_S
 
     def read(self, at: float, seconds: float, content: int, raw: Any) -> None:
         """Record a read."""
         super().read(at, seconds, content, raw)
         if content:
-            bucket = int((at - self._began) / self._width)
+            bucket = int((at - self._began) / self._width_s)
             while bucket >= TIMELINE_BUCKETS:
                 self._halve()
                 bucket //= 2
             self._buckets[bucket] += content
 
     def _halve(self) -> None:
-        """Join every two buckets, so that twice the time fits."""
+        """Join every two buckets, so that all of them cover twice the time."""
         buckets = self._buckets
         joined = [buckets[at] + buckets[at + 1] for at in range(0, TIMELINE_BUCKETS, 2)]
         self._buckets = joined + [0] * (TIMELINE_BUCKETS // 2)
-        self._width *= 2
+        self._width_s *= 2
 
     def result(self, at: float) -> StreamStats:
         """Return the statistics with the timeline up to the last content."""
         used = max((bucket for bucket, count in enumerate(self._buckets, 1) if count), default=0)
-        return replace(super().result(at), timeline=tuple(self._buckets[:used]), timeline_bucket=self._width)
+        return replace(super().result(at), timeline=tuple(self._buckets[:used]), timeline_bucket=self._width_s)

@@ -1,4 +1,4 @@
-"""Drive synchronous calls. The twin is `async_driver`; they differ only at ``await`` and at timers.
+"""Drive synchronous calls. The twin is `async_driver`: both do the same, except for how they wait, time out and close.
 
 `call_runtime` makes the decisions of both. `connection_use` describes who may close a connection.
 """
@@ -74,7 +74,7 @@ def open_attempts(runtime: CallRuntime, command: Command, sender: Sender) -> Rel
 
 
 def _attempt(runtime: CallRuntime, attempt: AttemptSpec, sender: Sender) -> Command:
-    """Send one attempt, with a hedge beside it if it is slow and both are allowed."""
+    """Send one attempt. Hedge it if it is slow, and if the policy and the sender allow that."""
     after = runtime.hedge_after if runtime.call.policy.hedge else None
     if after is not None and isinstance(sender, HedgeSender):
         return race(runtime, attempt, sender, after)
@@ -102,6 +102,7 @@ def relay(runtime: CallRuntime, body: AttemptBody) -> Iterator[Any]:  # noqa: C9
                     try:
                         raw = read()
                         items: list[Any] | AttemptOver = []
+                        # Fast path: yield fragments of text without `on_read` until a check is due.
                         unchecked = runtime.unchecked_fragments if single_text is not None else 0
                         while unchecked and single_text is not None and (item := single_text(raw)) is not None:
                             unchecked -= 1
@@ -111,7 +112,7 @@ def relay(runtime: CallRuntime, body: AttemptBody) -> Iterator[Any]:  # noqa: C9
                                     items = rejected
                                     break
                                 unchecked = runtime.fragments_to_next_check
-                            in_consumer, since = True, 0.0
+                            in_consumer, since = True, 0.0  # 0.0: nobody measured when the next read began
                             yield item
                             in_consumer = False
                             if runtime.aborted:
@@ -161,7 +162,7 @@ def _next_body(runtime: CallRuntime, command: Command, body: AttemptBody) -> boo
 
 
 def _leave(runtime: CallRuntime, body: AttemptBody, *, dropped: bool) -> None:
-    """End the call and close its connection; on another thread if this may be a finalizer."""
+    """End the call and close its connection. Do that on another thread if ``dropped``: this may be a finalizer."""
     if dropped:
         runtime.abandon(partial(_release, runtime, body))
     else:
@@ -169,7 +170,7 @@ def _leave(runtime: CallRuntime, body: AttemptBody, *, dropped: bool) -> None:
 
 
 def _release(runtime: CallRuntime, body: AttemptBody) -> None:
-    runtime.released()
+    runtime.driver_done()
     body.close()
 
 

@@ -30,16 +30,16 @@ from typing import Any, Protocol
 from .deadlines import Deadlines
 
 _log = logging.getLogger("l0")
-_RETRY = 1.0
-"""Seconds after which a thread that could not be started is tried again, because a try costs more than a read."""
-_TICK = 0.1
-"""Seconds that the thread sleeps at most. Waking it is the most expensive part of a deadline."""
-_AHEAD = 5.0
-"""Seconds after which the thread checks a deadline again at the latest, to drop streams that are over."""
-_AGAIN = 0.02
-"""Seconds between two checks of a read whose deadline has passed, at least."""
-_GRACE = 0.5
-"""Seconds that a reader may go on after its deadline, at most."""
+_RETRY_S = 1.0
+"""Seconds after which L0 tries again to start a thread that could not be started: a try costs more than a read."""
+_TICK_S = 0.1
+"""The longest sleep of the thread, in seconds. To wake it is the most expensive part of a deadline."""
+_LONGEST_QUEUED_S = 5.0
+"""The longest time, in seconds, between two checks of a deadline, so that streams that are over are dropped."""
+_RECHECK_S = 0.02
+"""The shortest time, in seconds, between two checks of a read whose deadline has passed."""
+_GRACE_S = 0.5
+"""The longest time, in seconds, that a reader may continue after its deadline, to read data that has arrived."""
 
 
 class Shutter(Protocol):
@@ -54,24 +54,28 @@ class Shutter(Protocol):
 
 
 class ReadDeadline:
-    """The deadline of one stream's current read, in seconds of the monotonic clock; ``inf`` between reads."""
+    """The deadline of one stream's current read, in seconds of the monotonic clock; ``inf`` between reads.
 
-    __slots__ = ("_doubted", "_shutter", "_until", "deadline", "fired", "over", "queued")
+    ``queued``: the time of its next check by the thread; ``inf`` if none is queued. ``fired``: the read was unblocked.
+    ``over``: no reads follow.
+    """
+
+    __slots__ = ("_checked_deadline", "_shutter", "_grace_until", "deadline", "fired", "over", "queued")
 
     def __init__(self, shutter: Shutter) -> None:
         self._shutter = shutter
-        self._doubted = self._until = -inf
+        self._checked_deadline = self._grace_until = -inf
         self.deadline = inf
         self.queued = inf
         self.fired = False
         self.over = False
 
-    def doubt(self, now: float) -> float | None:
+    def next_check(self, now: float) -> float | None:
         """Return the time of the next check of a read whose deadline has passed; ``None`` if the read must end now."""
-        if self._doubted != self.deadline:
-            self._doubted, self._until = self.deadline, now + _GRACE
-            return now + min(max(now - self.deadline, _AGAIN), _GRACE)
-        return now + _AGAIN if now < self._until and _readable(self._shutter) else None
+        if self._checked_deadline != self.deadline:
+            self._checked_deadline, self._grace_until = self.deadline, now + _GRACE_S
+            return now + min(max(now - self.deadline, _RECHECK_S), _GRACE_S)
+        return now + _RECHECK_S if now < self._grace_until and _readable(self._shutter) else None
 
     def fire(self) -> bool:
         """Unblock the read. Return False if that has to wait."""
@@ -84,7 +88,7 @@ class ReadDeadline:
 
 
 def _readable(shutter: Shutter) -> bool:
-    """Return True if data has arrived that the reader has not taken yet."""
+    """Return True if data has arrived that nobody has read yet."""
     try:
         number = shutter.fileno()
         if number < 0:
@@ -116,7 +120,7 @@ class Watchdog:
         self._thread: threading.Thread | None = None
         self._next = inf
         self._stopping = False
-        self._refused = -inf
+        self._refused_at = -inf
         self._warned = False
 
     def reset_after_fork(self) -> None:
@@ -124,8 +128,7 @@ class Watchdog:
         self._reset()
 
     def arm(self, read_deadline: ReadDeadline, deadline: float) -> bool:
-        """Set the deadline of a read that begins. Wake the thread only if the deadline is earlier than all that it
-        knows.
+        """Set the deadline of a read that begins. Wake the thread only if it would otherwise sleep past the deadline.
 
         Return False if no thread can enforce the deadline.
         """
@@ -140,16 +143,16 @@ class Watchdog:
         return True
 
     def _start(self) -> bool:
-        """Start the thread. Return True if it runs. It waits for the lock, which the caller holds."""
+        """Start the thread. Return True if it runs. The caller holds the lock, for which the new thread waits."""
         now = perf_counter()
-        if now < self._refused + _RETRY:
+        if now < self._refused_at + _RETRY_S:
             return False
         self._stopping = False
         thread = threading.Thread(target=self._run, name="l0-watchdog", daemon=True)
         try:
             thread.start()
         except RuntimeError as error:
-            self._refused = now
+            self._refused_at = now
             if not self._warned:
                 self._warned = True
                 _log.warning("deadlines of sync streams are not enforced until a thread can be started (%s)", error)
@@ -158,7 +161,7 @@ class Watchdog:
         return True
 
     def _queue(self, read_deadline: ReadDeadline, at: float) -> None:
-        read_deadline.queued = at = min(at, perf_counter() + _AHEAD)
+        read_deadline.queued = at = min(at, perf_counter() + _LONGEST_QUEUED_S)
         heapq.heappush(self._due, (at, next(self._ticket), read_deadline))
 
     def stop(self) -> None:
@@ -179,10 +182,10 @@ class Watchdog:
                     return
             if not read_deadline.fire():
                 with self._changed:
-                    self._queue(read_deadline, perf_counter() + _TICK)
+                    self._queue(read_deadline, perf_counter() + _TICK_S)
 
     def _wait(self) -> ReadDeadline | None:
-        """Return the next read whose deadline has passed; ``None`` if there are none left to watch."""
+        """Return the next read whose deadline has passed; ``None`` if the thread is to end."""
         idle_since = perf_counter()
         while not self._stopping:
             now = perf_counter()
@@ -191,29 +194,29 @@ class Watchdog:
             if not self._due:
                 if now >= idle_since + self._idle:
                     return None
-                self._rest(now, inf)
+                self._sleep(now, inf)
                 continue
             at, _, read_deadline = self._due[0]
             idle_since = now
             if at > now:
-                self._rest(now, at)
+                self._sleep(now, at)
                 continue
             heapq.heappop(self._due)
-            # First drop the entry, then check the deadline: a reader that sets it in between queues a new entry.
+            # First drop the entry, then check the deadline: a reader that sets one in between queues a new entry.
             read_deadline.queued = inf
             deadline = read_deadline.deadline
             if deadline <= now:
-                again = read_deadline.doubt(now)
-                if again is None:
+                check_at = read_deadline.next_check(now)
+                if check_at is None:
                     return read_deadline
-                self._queue(read_deadline, again)
+                self._queue(read_deadline, check_at)
             elif deadline < inf:
                 self._queue(read_deadline, deadline)
         return None
 
-    def _rest(self, now: float, until: float) -> None:
+    def _sleep(self, now: float, until: float) -> None:
         """Sleep, but never past the next tick, so that arming a later deadline need not wake the thread."""
-        self._next = min(until, now + _TICK)
+        self._next = min(until, now + _TICK_S)
         self._changed.wait(self._next - now)
 
 

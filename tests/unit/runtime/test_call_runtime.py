@@ -385,7 +385,7 @@ def test_closing_is_final_and_reported_once():
         made.opened(200, None)
     for _ in range(3):
         made.close()
-    made.released()
+    made.driver_done()
     made.consumed()
     assert listener.told == ["start 1", "end 1 ok", "call cancelled"]
     assert not made.open

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from l0.runtime.stream_stats import STALL, TIMELINE_BUCKETS, StreamStatsRecorder, TimelineRecorder
+from l0.runtime.stream_stats import STALL_S, TIMELINE_BUCKETS, StreamStatsRecorder, TimelineRecorder
 
 BUCKET = 1.1
 """Buckets are ten per cent wide, from a tenth of a millisecond up."""
@@ -94,17 +94,17 @@ def test_a_stall_is_counted_once_however_many_pings_it_holds():
     stats = StreamStatsRecorder(0.0)
     stats.opened(0.0)
     stats.read(1.0, 1.0, True, b"..")
-    stats.read(6.0, STALL / 2, False, b"..")
-    stats.read(11.0, STALL / 2, True, b"..")
-    stats.read(20.99, STALL - 0.01, True, b"..")
+    stats.read(6.0, STALL_S / 2, False, b"..")
+    stats.read(11.0, STALL_S / 2, True, b"..")
+    stats.read(20.99, STALL_S - 0.01, True, b"..")
     assert stats.result(21.0).stalls == 1
 
 
 def test_a_stall_that_never_ended_counts():
     stats = StreamStatsRecorder(0.0)
     stats.opened(0.0)
-    stats.read(STALL, STALL, False, b"..")
-    assert stats.result(STALL).stalls == 1
+    stats.read(STALL_S, STALL_S, False, b"..")
+    assert stats.result(STALL_S).stalls == 1
 
 
 def test_a_new_attempt_forgets_the_first_content_and_the_wait():

@@ -185,8 +185,8 @@ def test_a_child_process_starts_with_no_watches(pair):
 def test_a_watchdog_that_was_late_gives_the_reader_as_much_time(pair):
     read_deadline = ReadDeadline(pair[0])
     read_deadline.deadline = 10.0
-    assert read_deadline.doubt(10.3) == pytest.approx(10.6)
-    assert read_deadline.doubt(10.6) is None
+    assert read_deadline.next_check(10.3) == pytest.approx(10.6)
+    assert read_deadline.next_check(10.6) is None
 
 
 def test_data_that_waits_for_its_reader_is_left_to_it(pair):
@@ -194,11 +194,11 @@ def test_data_that_waits_for_its_reader_is_left_to_it(pair):
     read_deadline = ReadDeadline(near)
     read_deadline.deadline = 10.0
     far.send(b"x")
-    now = read_deadline.doubt(10.0)
+    now = read_deadline.next_check(10.0)
     assert now == pytest.approx(10.02)
-    assert read_deadline.doubt(now) == pytest.approx(10.04)
+    assert read_deadline.next_check(now) == pytest.approx(10.04)
     assert near.recv(1) == b"x"
-    assert read_deadline.doubt(10.04) is None
+    assert read_deadline.next_check(10.04) is None
 
 
 def test_a_reader_that_takes_nothing_has_half_a_second(pair):
@@ -206,25 +206,25 @@ def test_a_reader_that_takes_nothing_has_half_a_second(pair):
     read_deadline = ReadDeadline(near)
     read_deadline.deadline = 10.0
     far.send(b"x")
-    read_deadline.doubt(12.0)
-    assert read_deadline.doubt(12.49) is not None
-    assert read_deadline.doubt(12.5) is None
+    read_deadline.next_check(12.0)
+    assert read_deadline.next_check(12.49) is not None
+    assert read_deadline.next_check(12.5) is None
 
 
-def test_a_read_that_begins_meanwhile_is_doubted_anew(pair):
+def test_a_read_that_begins_meanwhile_is_checked_anew(pair):
     read_deadline = ReadDeadline(pair[0])
     read_deadline.deadline = 10.0
-    read_deadline.doubt(10.0)
+    read_deadline.next_check(10.0)
     read_deadline.deadline = 11.0
-    assert read_deadline.doubt(11.0) is not None
+    assert read_deadline.next_check(11.0) is not None
 
 
 def test_a_socket_that_is_closed_has_nothing_to_read(pair):
     read_deadline = ReadDeadline(pair[0])
     pair[0].close()
     read_deadline.deadline = 10.0
-    read_deadline.doubt(10.0)
-    assert read_deadline.doubt(10.02) is None
+    read_deadline.next_check(10.0)
+    assert read_deadline.next_check(10.02) is None
 
 
 def test_a_watch_that_may_not_shut_now_is_asked_again(dog):
