@@ -1,4 +1,4 @@
-"""The parts of a client's base URL. A transport's URL takes microseconds for each, and each call needs them."""
+"""The parts of a client's base URL. They are remembered: each call needs them, and takes microseconds to read one."""
 
 from __future__ import annotations
 
@@ -22,7 +22,8 @@ class Address(NamedTuple):
 
 
 _ADDRESSES: dict[int, tuple[Any, Address]] = {}
-"""By the id of the URL, which is kept alive: hashing a URL takes as long as reading its parts. URLs are immutable."""
+"""By the id of the URL, which is kept alive. Not by the URL: to hash it takes as long as to read its parts. URLs are
+immutable."""
 
 
 def address_of(url: Any) -> Address:

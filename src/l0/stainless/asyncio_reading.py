@@ -4,7 +4,7 @@ anyio resumes and pauses reading for every read. That bounds the data that waits
 loop two system calls per read. Here reading continues until ``_LIMIT`` bytes wait, as in asyncio's own streams. A
 stream that is not anyio's own over a socket, or over TLS over a socket, is read unchanged.
 
-So bytes that arrive behind a body may have been received with it. `holds_unread` tells.
+So bytes that follow a body may have been received with it: see `holds_unread`.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class _OpenProtocol(asyncio.Protocol):
         self._transport = socket_stream._transport
         self._protocol = socket_stream._protocol
         self._waiting = 0
-        self._ended = getattr(socket_stream._protocol, "is_at_eof", False)  # older versions of anyio see the end again
+        self._ended = getattr(socket_stream._protocol, "is_at_eof", False)  # older versions of anyio read the end again
         self._transport.set_protocol(self)
 
     def data_received(self, data: bytes) -> None:
@@ -56,7 +56,7 @@ class _OpenProtocol(asyncio.Protocol):
     async def receive(self, max_bytes: int = _LIMIT) -> bytes:
         """Return the next received bytes. Raise as anyio does at the end of the connection, or if it is broken."""
         queue, arrived = self._protocol.read_queue, self._protocol.read_event
-        if self._socket_stream._closed:  # by us: anyio would not have received what waits
+        if self._socket_stream._closed:  # by this side: anyio itself would not have received these bytes
             queue.clear()
         if not queue:
             if not (self._ended or self._transport.is_closing()):
@@ -67,7 +67,7 @@ class _OpenProtocol(asyncio.Protocol):
                 ended: bytes = await self._socket_stream.receive(max_bytes)  # let anyio raise its own error
                 return ended
         data: bytes = queue.popleft()
-        if not queue and not self._ended:  # the end is not reported again
+        if not queue and not self._ended:  # the transport reports the end only once, so the event stays set
             arrived.clear()
         return data
 
@@ -102,7 +102,7 @@ def keep_reading(stream: Any) -> Iterator[Receive]:
 def holds_unread(stream: Any) -> bool:
     """Return True if anyio's ``stream`` received bytes during `keep_reading` that nobody has read.
 
-    Left in the socket, they would keep the pool from using the connection again.
+    Without `keep_reading` they would be left in the socket, and the pool would not use the connection again.
     """
     socket_stream = _socket_stream(stream)
     return _is(socket_stream, _SOCKET) and bool(socket_stream._protocol.read_queue)
@@ -117,7 +117,7 @@ def _opened(socket_stream: Any) -> _OpenProtocol | None:
     """Return the replacement of the protocol of ``socket_stream``; ``None`` if it cannot be replaced."""
     try:
         return _OpenProtocol(socket_stream) if _is(socket_stream, _SOCKET) else None
-    except Exception:  # an event loop of another make
+    except Exception:  # another event loop than asyncio's, with other private parts
         return None
 
 

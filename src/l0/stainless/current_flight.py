@@ -1,4 +1,4 @@
-"""The flight of the request that the current thread is sending (`send_deadlines`)."""
+"""The request that the current thread is sending, as a `send_deadlines.Flight`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Choose how a body is read: directly, if its connection is known and the proof of its transport holds."""
+"""Read a body directly if its connection is known and the proof of its transport holds, else as usual."""
 
 from __future__ import annotations
 

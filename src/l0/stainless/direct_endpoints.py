@@ -1,4 +1,4 @@
-"""Connections in memory below the installed transport, on which `direct_proof` plays its scripts."""
+"""Connections in memory, on which `direct_proof` plays its scripts below the installed transport."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from .direct_scripts import Piece, Script, SocketEnding
 class Endpoint:
     """A network backend whose connections answer each request with the next script.
 
-    ``network``: the transport's class of network streams. ``timeouts``: those in force during reads of sync sockets.
-    ``requests``: the number of the connection of each request. ``pieces``: those left to read, and ``closed``: a flag,
-    by connection.
+    ``network``: the transport's class of network streams. ``timeouts``: the timeouts of all reads of sync sockets.
+    ``requests``: the number of the connection of each request. By the number of a connection: ``pieces``, those left to
+    read, and ``closed``.
     """
 
     def __init__(self, network: Any, scripts: Iterable[Script]) -> None:

@@ -34,11 +34,12 @@ _KINDS = {
     "asyncio": ("BoundAsyncStream", "AsyncResponseStream", "anyio", "AnyIOStream", "AsyncConnectionPool"),
     "trio": ("BoundAsyncStream", "AsyncResponseStream", "trio", "TrioStream", "AsyncConnectionPool"),
 }
-"""The names in httpx and httpcore of what each kind of transport consists of."""
+"""For each kind of transport: two classes of streams in httpx; in httpcore, the module of the backend, and the classes
+of its network stream and of the pool."""
 
 
 class Unproven(Exception):  # noqa: N818 - a finding
-    """The reason for which a proof cannot be carried out."""
+    """The reason why a proof is impossible."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +87,7 @@ class Transport:
 
 @dataclass(frozen=True, slots=True)
 class _Outcome:
-    """The visible effects of an answer, and of the next one on the same pool."""
+    """The visible effects of an answer, and of the next answer on the same pool."""
 
     content: bytes
     errors: tuple[str, ...]
@@ -123,13 +124,13 @@ class _Run:
         transport = self._transport
         if self.script.silent:
             self._timeouts["read"] = _SHORT_S
-        given = {
+        arguments = {
             "stream": transport.wrapper(response.stream),
             "response": transport.client.Response(200),
             "start": 0.0,
             "timer": _Timer(),
         }
-        return transport.bound(**{name: given[name] for name in signature(transport.bound).parameters})
+        return transport.bound(**{name: arguments[name] for name in signature(transport.bound).parameters})
 
     def connection(self, stream: Any) -> DirectConnection:
         """Return the connection of a stream. Raises `Unproven` if a layer is not as expected."""
@@ -139,8 +140,8 @@ class _Run:
         return found
 
     @contextmanager
-    def noted(self) -> Iterator[None]:
-        """Note the exception of the block that reads an answer."""
+    def errors_recorded(self) -> Iterator[None]:
+        """Record the exception of the block, which reads an answer."""
         try:
             yield
         except Unproven:
@@ -148,8 +149,8 @@ class _Run:
         except Exception as error:
             self._errors.append(f"{type(error).__module__}.{type(error).__qualname__}: {error}")
 
-    def between(self) -> None:
-        """Note what the answer leaves behind, before the next one."""
+    def record_state(self) -> None:
+        """Record the state that the answer leaves behind, before the next answer."""
         self._closed, self._pool = tuple(self._endpoint.closed), self._state()
 
     def outcome(self) -> _Outcome:
@@ -182,7 +183,8 @@ class _Timer:
 
 
 def reasons_by_kind(client: str) -> dict[str, str]:
-    """Run the proof of each kind of transport of the package ``client``. Return what rules out direct reading."""
+    """Run the proof of each kind of transport of the package ``client``. Return, by kind, what rules out direct
+    reading; ``""`` if nothing does."""
     kinds = [kind for kind in _KINDS if kind != "trio" or find_spec("trio") is not None]
     return {kind: _reason(kind, client) for kind in kinds}
 
@@ -229,7 +231,7 @@ async def areason_against(transport: Transport) -> str:
 
 def _play(run: _Run, direct: bool) -> _Outcome:
     stream = run.stream(run.pool.handle_request(run.request()))
-    with run.noted():
+    with run.errors_recorded():
         parts = read_body(run.connection(stream)) if direct else iter(stream)
         try:
             for part in parts:
@@ -238,8 +240,8 @@ def _play(run: _Run, direct: bool) -> _Outcome:
                     stream.close()
         finally:
             stream.close()
-    run.between()
-    with run.noted():
+    run.record_state()
+    with run.errors_recorded():
         stream = run.pool.handle_request(run.request()).stream
         for part in stream:
             run.next_content += part
@@ -253,7 +255,7 @@ async def _aplay(run: _Run, direct: bool) -> _Outcome:
     import anyio.lowlevel  # a dependency of both SDKs
 
     stream = run.stream(await run.pool.handle_async_request(run.request()))
-    with run.noted():
+    with run.errors_recorded():
         parts = aread_body(run.connection(stream)) if direct else aiter(stream)
         try:
             async for part in parts:
@@ -263,8 +265,8 @@ async def _aplay(run: _Run, direct: bool) -> _Outcome:
                     await stream.aclose()
         finally:
             await stream.aclose()
-    run.between()
-    with run.noted():
+    run.record_state()
+    with run.errors_recorded():
         stream = (await run.pool.handle_async_request(run.request())).stream
         async for part in stream:
             run.next_content += part

@@ -3,14 +3,14 @@
 In the transport, each piece of a body passes through seven generators, a general HTTP parser and a separate timeout.
 Here it passes through `PlainChunkParser` or `UnframedBody` only. The transport still handles everything rare. Its
 parser does not see what is read here; afterwards, this module advances the parser as if these bytes had never been
-sent. From there (the last chunk, the end of the body or of the connection, a protocol error) the transport reads as
+sent. The rest (the last chunk, the end of the body or of the connection, a protocol error) the transport reads as
 usual. If a read here raises an exception, the transport's next read raises it again. So the transport's own code
 decides about errors, closing and reuse of the connection. If the caller abandons a body, the parser has not seen its
 end, and the transport closes the connection.
 
 This code relies on private names of httpx and httpcore. If anything differs from what it expects, the body is read as
-usual: for HTTP/2, proxies, other transports and streams, bodies that have been read in part, objects with a method of
-their own, and transports that are traced or log their steps. `direct_proof` compares both ways to read before the first
+usual: for HTTP/2, proxies, other transports and streams, bodies that have been read in part, objects with replaced
+methods, and transports that are traced or log their steps. `direct_proof` compares both ways to read before the first
 body is read directly.
 """
 
@@ -54,7 +54,7 @@ _POOLS = ("ConnectionPool", "AsyncConnectionPool")
 
 
 _LONGEST_TIMEOUT_S = 1e9
-"""30 years, which every clock can hold. The transport decides about a longer timeout, or one that is not positive."""
+"""30 years, which every clock can represent. A body with a longer timeout, or a non-positive one, is read as usual."""
 
 
 class _LastRead:
@@ -72,7 +72,7 @@ class _LastRead:
 
     def recv(self, *_: Any, **__: Any) -> bytes:
         setattr(self._network, self._attribute, self._socket)
-        error, self._error = self._error, None  # its traceback leads back here, to the connection
+        error, self._error = self._error, None  # its traceback refers to this object, and so to the connection
         if error is None:
             return b""
         try:
@@ -266,7 +266,7 @@ def connection_of(stream: Any) -> DirectConnection | None:
     timeout_s = found.read_timeout_s
     if timeout_s is not None and not 0 < timeout_s <= _LONGEST_TIMEOUT_S:
         return None
-    # Not `any`: a generator takes a call for each.
+    # Not `any`: its generator would cost a function call per item.
     overridden = [name for one, name in found.bypassed if name in vars(one)]
     return None if overridden else found
 
@@ -299,7 +299,7 @@ def _body_of(reader: Any) -> PlainChunkParser | UnframedBody | None:
 
 
 def _observed(carrier: Any, connection: Any) -> bool:
-    """Return True if somebody traces the transport's reads, or if it logs them."""
+    """Return True if the transport's reads are traced or logged."""
     trace = carrier._request.extensions.get("trace")
     package = type(connection).__module__.partition(".")[0]
     return (trace is not None and not is_own_trace(trace)) or logging.getLogger(f"{package}.http11").isEnabledFor(

@@ -7,7 +7,7 @@ from enum import Enum, auto
 
 
 class SocketEnding(Enum):
-    """The event after the last bytes of an answer: the connection ends, is reset, or stays silent."""
+    """The event after the last bytes of an answer: the connection is closed, is reset, or stays silent."""
 
     CLOSED = auto()
     RESET = auto()
@@ -19,8 +19,8 @@ Piece = bytes | SocketEnding
 
 @dataclass(frozen=True, slots=True)
 class Script:
-    """One answer. ``pieces``: what each read of the socket returns. ``closes``: the user closes after the first part,
-    and reads on."""
+    """One answer. ``pieces``: the results of the reads of the socket. ``closes``: the user closes the body after its
+    first part, and reads on."""
 
     name: str
     pieces: tuple[Piece, ...]

@@ -1,4 +1,4 @@
-"""Remember per kind of transport whether its bodies may be read directly.
+"""Remember for each kind of transport whether its bodies may be read directly.
 
 `direct_proof` decides that once per process and kind, at the first streamed body; meanwhile other bodies are read as
 usual. A verdict holds for the functions that direct reading bypasses: if another library patches one of them, bodies
@@ -25,13 +25,13 @@ LONGEST_WAIT_S = 0.5
 
 
 def _key(connection: DirectConnection) -> Hashable:
-    return tuple([getattr(type(one), name) for one, name in connection.bypassed])
+    return tuple([getattr(type(owner), name) for owner, name in connection.bypassed])
 
 
 def _patched(connection: DirectConnection) -> str:
-    """Describe a bypassed function that another library has replaced, and that must be called; ``""`` if none is."""
-    for one, name in connection.bypassed:
-        kind = type(one)
+    """Describe a bypassed function that must be called because another library replaced it; ``""`` if there is none."""
+    for owner, name in connection.bypassed:
+        kind = type(owner)
         function = getattr(kind, name)
         own = isinstance(function, FunctionType) and _package(function) == _package(kind)
         if not own or hasattr(function, "__wrapped__"):
@@ -40,7 +40,7 @@ def _patched(connection: DirectConnection) -> str:
 
 
 def _package(owned: Any) -> str:
-    """Return the package of a class or function. httpcore presents its public classes as those of the package."""
+    """Return the package of a class or function. httpcore sets the module of its public classes to the package."""
     name: str = owned.__module__
     return name.partition(".")[0]
 
@@ -72,8 +72,8 @@ class Proofs:
     async def aprove(self, connection: DirectConnection) -> bool:
         """As `prove`, for an async connection: the proof runs in its own thread and event loop.
 
-        The proof takes hundreds of turns of a loop, and a turn takes long where hundreds of tasks share it. The answer
-        waits for at most `LONGEST_WAIT_S`. Then it is read as usual, and the proof goes on.
+        The proof takes hundreds of turns of an event loop, and a turn takes long if hundreds of tasks share the loop.
+        The answer waits for at most `LONGEST_WAIT_S`. Then it is read as usual, and the proof continues.
         """
         key, claim = _key(connection), object()
         if self._running.setdefault(key, claim) is claim:
@@ -88,7 +88,7 @@ class Proofs:
 
             try:
                 Thread(target=run, name="l0-direct-proof", daemon=True).start()
-            except RuntimeError:  # too many threads: another body may have more luck
+            except RuntimeError:  # too many threads: a later body tries again
                 self._running.pop(key, None)
                 return False
             with anyio.move_on_after(LONGEST_WAIT_S):
@@ -97,7 +97,7 @@ class Proofs:
 
     def _run(self, key: Hashable, connection: DirectConnection) -> None:
         try:
-            with FORK_GATE:  # it imports modules, and a forked child would wait for their locks forever
+            with FORK_GATE:  # the proof imports modules, and a forked child would wait for their locks forever
                 from .direct_proof import Transport, reason_against  # once per process
 
                 self._reasons[key] = _patched(connection) or reason_against(Transport.of(connection))

@@ -43,8 +43,8 @@ _BUILT_IN = {
 """The provider packages of this distribution."""
 
 
-class _Switching:
-    """The lock under which one thread at a time patches and restores."""
+class _PatchLock:
+    """The lock that lets one thread at a time patch and restore."""
 
     def __init__(self) -> None:
         self.renew()
@@ -55,7 +55,7 @@ class _Switching:
         self.lock = threading.RLock()
 
 
-_SWITCHING = _Switching()
+_PATCH_LOCK = _PatchLock()
 
 
 def providers() -> dict[str, str]:
@@ -123,26 +123,26 @@ def instrument(
             ``otlp`` that would change the export of this process has no effect except a `RuntimeWarning`.
         observers: Functions of ``(call, event)``, or `l0.types.Observer` objects, that get the events of each call.
         direct: Read streams directly from their connections, if a comparison in memory shows that the result equals
-            that of the installed transport. ``None``: as ``L0_DIRECT`` says, else on.
+            that of the installed transport. ``None``: the value of ``L0_DIRECT``, else on.
         timeline: Record on each span when the content of a stream arrived, for the strip that ``l0 view`` shows.
-            ``None``: as ``L0_TIMELINE`` says, else off.
-        console: Write a line per call to stderr, with its attempts, and a summary when the process ends. ``None``: as
-            ``L0_CONSOLE`` says, else off.
+            ``None``: the value of ``L0_TIMELINE``, else off.
+        console: Write a line per call to stderr, with its attempts, and a summary when the process ends. ``None``: the
+            value of ``L0_CONSOLE``, else off.
         summary: Count calls for `l0.summary`. The console counts them as well.
         record: A folder in which to record every call (docs/recording.md), or a `RecordingOptions`; ``False`` for none.
-            ``None``: as ``L0_RECORD`` says, else none.
-        record_content: Record the bodies of requests as well. ``None``: as ``L0_RECORD_CONTENT`` says, else off.
+            ``None``: the value of ``L0_RECORD``, else none.
+        record_content: Record the bodies of requests as well. ``None``: the value of ``L0_RECORD_CONTENT``, else off.
         provider_names: The ``gen_ai.provider.name`` of calls to a host, such as ``{"localhost:8000": "vllm"}``, in
-            place of the name that L0 knows. ``None``: as ``L0_PROVIDER_NAMES`` says.
+            place of the name that L0 knows. ``None``: the value of ``L0_PROVIDER_NAMES``.
         fleet: The URL of a Redis, such as ``"redis://localhost:6379/0"``, through which processes share retry budgets,
-            breakers, first-content times and objectives (docs/fleet.md); ``False`` for none. ``None``: as ``L0_FLEET``
-            says.
+            breakers, first-content times and objectives (docs/fleet.md); ``False`` for none. ``None``: the value of
+            ``L0_FLEET``.
 
     Raises:
         l0.PolicyError: an invalid argument. Nothing has changed.
         ImportError: the extra that ``otlp`` or ``fleet`` needs is not installed. Nothing has changed.
     """
-    switches = _given(direct=direct, timeline=timeline, console=console, summary=summary, record_content=record_content)
+    switches = _valid(direct=direct, timeline=timeline, console=console, summary=summary, record_content=record_content)
     others = (policy, observers, record, provider_names, fleet)
     change = None if not switches and others == (None,) * len(others) else _settings(switches, *others)
     check_endpoint(otlp)
@@ -164,7 +164,7 @@ def _settings(
     provider_names: Mapping[str, str] | None,
     fleet: str | Literal[False] | None,
 ) -> Callable[[], None]:
-    """Return the function that changes the settings as given. Raises `PolicyError` for what is not allowed."""
+    """Return the function that changes the settings. Raises `PolicyError` for a value that is not allowed."""
     with late_imports():
         from l0.config import CONFIG, check_fleet, check_observers, check_policy, check_provider_names
         from l0.recording.recording_options import recording_options
@@ -193,24 +193,24 @@ def _settings(
 
 def _patch_all() -> list[str]:
     """Patch every SDK. Return the problems to warn of."""
-    with _SWITCHING.lock:
+    with _PATCH_LOCK.lock:
         available = instrumentors()
-        replaced = [one for one in available if one.remove_earlier_copies()]
-        found = [one for one in available if _patch(one)]
-    refusals = [one.refusal for one in found if one.refusal is not None] if found else [_no_sdk_message(available)]
-    return [REPLACED] * bool(replaced) + refusals
+        replaced = [instrumentor for instrumentor in available if instrumentor.remove_earlier_copies()]
+        installed = [instrumentor for instrumentor in available if _patch(instrumentor)]
+    refusals = [instrumentor.refusal for instrumentor in installed if instrumentor.refusal is not None]
+    return [REPLACED] * bool(replaced) + (refusals if installed else [_no_sdk_message(available)])
 
 
-def _given(**switches: object) -> dict[str, bool]:
-    """Return the switches that are given. Raises `PolicyError` for a value that is neither on nor off."""
-    given: dict[str, bool] = {}
+def _valid(**switches: object) -> dict[str, bool]:
+    """Return the switches that are not ``None``. Raises `PolicyError` for a value that is no bool."""
+    switched: dict[str, bool] = {}
     for name, on in switches.items():
         if isinstance(on, bool):
-            given[name] = on
+            switched[name] = on
         elif on is not None:
-            unset = f"None for what L0_{name.upper()} says" if name != "summary" else "None"
+            unset = f"None for the value of L0_{name.upper()}" if name != "summary" else "None"
             raise PolicyError(name, on, f"True, False, or {unset}")
-    return given
+    return switched
 
 
 def _no_sdk_message(available: Sequence[Any]) -> str:
@@ -220,13 +220,13 @@ def _no_sdk_message(available: Sequence[Any]) -> str:
             "l0 patches nothing: its provider packages (l0_openai, l0_anthropic) are missing. "
             "A frozen program must include them, with PyInstaller by --hidden-import."
         )
-    names = ", ".join(one.sdk_name for one in available)
+    names = ", ".join(instrumentor.sdk_name for instrumentor in available)
     return f"l0 patches nothing: no supported SDK is installed, searched for {names} (see: l0 doctor)"
 
 
 def instrument_sdk(name: str) -> str | None:
     """Patch the SDK whose import name is ``name``. Return the reason if its calls do not go through the engine."""
-    with _SWITCHING.lock:
+    with _PATCH_LOCK.lock:
         for instrumentor in instrumentors():
             if instrumentor.sdk_name == name and _patch(instrumentor):
                 refusal: str | None = instrumentor.refusal
@@ -237,7 +237,7 @@ def instrument_sdk(name: str) -> str | None:
 def _patch(instrumentor: Any) -> bool:
     """Patch the SDK now or when it is imported. Return False if it is not installed."""
     if instrumentor.is_instrumented_by_opentelemetry:
-        instrumentor.catch_up()  # the SDK may have been imported again unnoticed
+        instrumentor.catch_up()  # the SDK may have been imported again without a call of `_imported`
     elif not importable(instrumentor.sdk_name):
         return False
     else:
@@ -247,7 +247,7 @@ def _patch(instrumentor: Any) -> bool:
 
 def uninstrument() -> None:
     """Restore the SDKs' own functions, also those that an earlier copy of l0 patched. Open streams stay readable."""
-    with _SWITCHING.lock:
+    with _PATCH_LOCK.lock:
         for instrumentor in instrumentors():
             instrumentor.remove_earlier_copies()
             if instrumentor.is_instrumented_by_opentelemetry:

@@ -1,7 +1,7 @@
 """Find the places in which other libraries keep an SDK's function, so that a patch reaches calls through them as well.
 
-A library that wraps an inherited method puts its function on a subclass or on a client. It calls the function that it
-found there: a patch of the base class alone, made later, would never be called.
+A library that wraps an inherited method puts its wrapper on a subclass or on a client. The wrapper calls the function
+that it replaced, so a later patch of the base class alone would never be called.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ Place = tuple[Any, str]
 
 def copies(owner: Any, name: str, function: Any) -> Iterator[Place]:
     """Yield the places in subclasses of ``owner`` that hold ``function``: copies, and wrappers of ``name``."""
-    heirs: list[type] = owner.__subclasses__() if isinstance(owner, type) else []
-    for one in heirs:
+    subclasses: list[type] = owner.__subclasses__() if isinstance(owner, type) else []
+    for one in subclasses:
         for attribute, held in list(vars(one).items()):
             if held is function:
                 yield one, attribute
@@ -53,7 +53,8 @@ def reaches(wrapper: Any, function: Any) -> bool:
 
 
 def home(function: Any) -> str:
-    """Return the module whose code a function is; `functools.wraps` and wrapt show that of the wrapped function."""
+    """Return the name of the module that defines a function, even if `functools.wraps` or wrapt made it look like
+    another one."""
     while hasattr(function, "_self_wrapper"):
         function = function._self_wrapper
     copied = getattr(function, "__globals__", {}).get("__name__") if hasattr(function, "__wrapped__") else None

@@ -19,7 +19,7 @@ class FunctionPatches:
     def __init__(self, label: str) -> None:
         self.active = False
         self.originals: list[Callable[..., Any]] = []
-        """The functions below our patches. A restart calls them, so that it does not count as a new user call."""
+        """The functions that our patches wrap. L0 repeats a request through them: a patch would begin a new call."""
         self.patched: list[Any] = []
         """Our patches, in the same order."""
         self._label = label

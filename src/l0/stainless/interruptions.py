@@ -1,8 +1,8 @@
 """Build the exceptions for broken and closed streams.
 
-An exception for a break is an instance of several classes at once: `StreamInterrupted`, the SDK's error, and the class
-that the bare SDK leaks, such as the transport's error. So every existing ``except`` clause still catches it. A read of
-a stream that the user closed raises the same exception as in the bare SDK.
+The exception for a broken stream is an instance of several classes at once: `StreamInterrupted`, the SDK's error, and
+the class that the bare SDK raises there, such as the transport's error. So every existing ``except`` clause still
+catches it. A read of a stream that the user closed raises the same exception as in the bare SDK.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def interruption_class(kinds: tuple[type[BaseException], ...]) -> type[StreamInt
 
 
 def _joined(bases: tuple[type, ...], kind: type) -> tuple[type, ...]:
-    """Return ``bases`` with ``kind``; unchanged if they include it, or if Python cannot combine them."""
+    """Return ``bases`` and ``kind``; ``bases`` alone if they include it, or if Python cannot combine them."""
     if any(issubclass(base, kind) for base in bases):
         return bases
     joined = (*(base for base in bases if not issubclass(kind, base)), kind)
@@ -50,14 +50,14 @@ def _joined(bases: tuple[type, ...], kind: type) -> tuple[type, ...]:
 def interruption(
     sample: BaseException, *kinds: type[BaseException], original: BaseException | None = None, **fields: Any
 ) -> StreamInterrupted:
-    """Return an interruption that is of the class of ``sample`` and of ``kinds``, with our own ``fields``.
+    """Return an interruption that is an instance of the class of ``sample`` and of ``kinds``, with our own ``fields``.
 
-    It has the attributes of ``sample`` and of ``original``, the exception that the bare SDK leaks.
+    It has the attributes of ``sample`` and of ``original``, the exception that the bare SDK would raise.
     """
     kind = interruption_class((type(sample), *kinds))
     try:
         error = kind.__new__(kind, *sample.args)
-    except Exception:  # the class of a source, with its own constructor
+    except Exception:  # an exception class of a source, with a constructor of another form
         error = StreamInterrupted()
     error.args = sample.args
     for source in (sample,) if original is None else (original, sample):
@@ -127,12 +127,12 @@ def read_of_closed(sdk: Sdk, request: Any, error: Exception | None) -> BaseExcep
     return raised
 
 
-def request_of_closed(sdk: Sdk, request: Any, error: BaseException | None, *, again: bool) -> BaseException:
+def request_of_closed(sdk: Sdk, request: Any, error: BaseException | None, *, retries: bool) -> BaseException:
     """Return the exception that the bare SDK raises for a request through a closed client.
 
-    ``again``: the SDK would send the request again.
+    ``retries``: the SDK would send the request again.
     """
-    if error is not None and not again:
+    if error is not None and not retries:
         return error
     closed = RuntimeError("Cannot send a request, as the client has been closed.")  # the wording of both transports
     if hasattr(sdk.base, "request_exceptions"):  # this SDK wraps transport errors only

@@ -1,4 +1,4 @@
-"""Import parts of L0 late, as parts of the copy of L0 that imports them.
+"""Import parts of L0 late, so that they belong to the copy of L0 that imports them.
 
 A program may remove l0 from `sys.modules`, as some test tools do, and import a second copy. The patches of the first
 copy still run. What they import must belong to the first copy, because the second one has its own settings and classes.
@@ -19,7 +19,7 @@ _own: dict[str, ModuleType] = {}
 
 
 def keep_packages(*modules: str) -> None:
-    """Remember the packages of these modules as those of this copy, unless the program has removed it by now."""
+    """Remember the packages of these modules as this copy's, unless the program has removed this copy by now."""
     if _own.setdefault("l0", sys.modules["l0"]) is sys.modules.get("l0"):
         packages = {name.partition(".")[0] for name in modules if is_own(name)}
         _own.update({name: sys.modules[name] for name in packages if name in sys.modules})
@@ -29,7 +29,7 @@ def keep_packages(*modules: str) -> None:
 def late_imports() -> Iterator[None]:
     """Let imports in this block find the modules of this copy.
 
-    L0 forks no process meanwhile: the child would wait forever for a module that another thread was importing.
+    A fork waits for the block (`ForkGate`): a child would wait forever for a module that another thread was importing.
     """
     with FORK_GATE:
         if all(sys.modules.get(name) is module for name, module in _own.items()):
@@ -44,7 +44,7 @@ def late_imports() -> Iterator[None]:
 
 
 def _loaded() -> dict[str, ModuleType]:
-    """Return L0's modules in `sys.modules`, of whatever copy."""
+    """Return L0's modules in `sys.modules`, of any copy."""
     return {name: module for name, module in list(sys.modules.items()) if is_own(name)}
 
 

@@ -35,7 +35,7 @@ def describe_messages(
     capture: bool = False,
     tracer_provider: Any = None,
 ) -> InferenceRequest:
-    """Return the inference call that a body asks for. The parameters are as in `InferenceRequest`."""
+    """Return the inference call that a body requests. The parameters are as in `InferenceRequest`."""
     return InferenceRequest(
         dialect="messages",
         operation="chat",

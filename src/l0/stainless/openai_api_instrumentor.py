@@ -22,14 +22,15 @@ if TYPE_CHECKING:
 
 
 class OpenAiApiInstrumentor(StainlessInstrumentor):
-    """An instrumentor that a provider declares, and does not implement.
+    """An instrumentor that a provider only declares, without code.
 
     ``provider_name``: the value of ``gen_ai.provider.name`` on spans. ``paths``: the URLs of the SDK's inference
-    requests, as its source states them. The end of a path tells its dialect: ``/chat/completions``, ``/completions``,
-    ``/responses`` or ``/embeddings``. ``host``: the provider's own host if all of its streams end with ``[DONE]`` or a
-    finish reason. A stream of that host without one is a failure from the first call on; other hosts must have sent
-    one before. ``client_options``: the arguments with which `l0 doctor` constructs a client, besides ``base_url``. A
-    key in them need not be valid: the client calls the simulator.
+    requests, as its source states them. The end of a path determines the dialect: ``/chat/completions``,
+    ``/completions``, ``/responses`` or ``/embeddings``. ``host``: the provider's own host if all of its streams end
+    with ``[DONE]`` or a finish reason. A stream of that host without such an end is a failure from the first call on;
+    one of another host only after a stream from the same URL and model had such an end. ``client_options``: the
+    arguments with which `l0 doctor` constructs a client, besides ``base_url``. A key need not be valid: the client
+    calls the simulator.
     """
 
     provider_name: ClassVar[str]

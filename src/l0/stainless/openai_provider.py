@@ -21,7 +21,7 @@ from .stainless_call_adapter import ReaderContext
 
 
 class OpenAiApiProvider:
-    """The provider side of the patches, without `Provider.describe`."""
+    """The methods of `Provider` that such SDKs share: all except `describe`."""
 
     shared_headers: frozenset[str] = frozenset()
 
@@ -63,7 +63,7 @@ class OpenAiApiProvider:
 
 
 class DeclaredProvider(OpenAiApiProvider):
-    """The provider of an `OpenAiApiInstrumentor`, which documents the parameters."""
+    """The provider of an `OpenAiApiInstrumentor`; its docstring describes the parameters."""
 
     def __init__(self, sdk: Sdk, provider_name: str, paths: Iterable[str], host: str | None) -> None:
         super().__init__(sdk)

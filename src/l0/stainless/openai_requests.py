@@ -19,7 +19,7 @@ OPERATIONS: Operations = {
     "/responses": ("responses", "chat"),
     "/embeddings": ("embeddings", "embeddings"),
 }
-"""Requests to files, models, assistants, images, audio and realtime are not patched."""
+"""The requests that L0 serves. Others, such as those to files, models, images, audio and realtime, pass through."""
 
 
 def operations_at(paths: Iterable[str]) -> Operations:
@@ -46,7 +46,8 @@ _PARAMETERS = (
 )
 _API_TYPES = {"chat": "chat_completions", "responses": "responses"}
 _FORMATS = {"text": "text", "json_object": "json", "json_schema": "json"}
-_OWN_TOOLS = frozenset({"function", "custom"})
+_CLIENT_TOOLS = frozenset({"function", "custom"})
+"""Types of tools that the user's program runs, and not the provider."""
 
 
 def describe_request(
@@ -105,9 +106,9 @@ def has_effect_once_created(body: Mapping[str, Any]) -> bool:
 
 
 def _resumable(body: Mapping[str, Any], response_format: object) -> bool:
-    """Return False for structured output, log probabilities and audio: they are never resumed."""
+    """Return False for structured output, log probabilities and audio, which are never resumed."""
     structured = isinstance(response_format, Mapping) and response_format.get("type") not in (None, "text")
-    logprobs = body.get("logprobs")  # 0 requests those of the chosen tokens
+    logprobs = body.get("logprobs")  # 0 requests the log probabilities of the chosen tokens only
     has_logprobs = (logprobs is not None and logprobs is not False) or body.get("top_logprobs") is not None
     if included := body.get("include"):
         has_logprobs = has_logprobs or any("logprobs" in str(part) for part in included)
@@ -117,7 +118,7 @@ def _resumable(body: Mapping[str, Any], response_format: object) -> bool:
 def _server_tools(tools: object) -> bool:
     if not isinstance(tools, list | tuple):
         return False
-    return any(isinstance(tool, Mapping) and tool.get("type", "function") not in _OWN_TOOLS for tool in tools)
+    return any(isinstance(tool, Mapping) and tool.get("type", "function") not in _CLIENT_TOOLS for tool in tools)
 
 
 def _attributes(

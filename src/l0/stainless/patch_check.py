@@ -1,4 +1,4 @@
-"""Find functions of an SDK that another library has put in place of L0's, so that calls pass L0 by."""
+"""Find functions that another library has put in place of L0's patches of an SDK, so that calls bypass L0."""
 
 from __future__ import annotations
 
@@ -12,23 +12,23 @@ from .function_patches import FunctionPatches
 
 
 def bypasses(patches: FunctionPatches, sdk: str) -> list[str]:
-    """Return one text for each function that hides a patch: another library's that does not call L0's. ``sdk``: the
-    name of the SDK's package."""
+    """Describe each function of another library that replaced a patch and does not call it. ``sdk``: the name of the
+    SDK's package."""
     found = []
     for owner, name, patched in patches.in_place():
-        for place in _family(owner):
+        for place in _with_subclasses(owner):
             held = vars(place).get(name)
             if held is not None and _is_foreign(held, sdk) and not reaches(held, patched):
                 found.append(f"{place.__module__}.{place.__qualname__}.{name} is a function of {home(held)}")
     return found
 
 
-def _family(owner: Any) -> Iterator[type]:
+def _with_subclasses(owner: Any) -> Iterator[type]:
     if isinstance(owner, type):
         yield owner
-        heirs: list[type] = owner.__subclasses__()
-        for heir in heirs:
-            yield from _family(heir)
+        subclasses: list[type] = owner.__subclasses__()
+        for subclass in subclasses:
+            yield from _with_subclasses(subclass)
 
 
 def _is_foreign(function: Any, sdk: str) -> bool:

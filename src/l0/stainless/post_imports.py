@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 class _Finder:
-    """A finder that asks the other finders for a module, and wraps the loader that they return."""
+    """A finder that lets the other finders find a module, and wraps the loader that they return."""
 
     def __init__(self) -> None:
         self.callbacks: dict[str, Callable[[], None]] = {}
@@ -43,7 +43,7 @@ class _Finder:
             self._searching.name = None
         if spec is not None and hasattr(spec.loader, "exec_module"):
             with late_imports():
-                from .patching_loader import PatchingLoader  # it imports wrapt, and that asyncio, as the SDKs do
+                from .patching_loader import PatchingLoader  # it imports wrapt and asyncio, as the SDKs do
 
             spec.loader = cast("Loader", PatchingLoader(spec.loader, callback))
         return spec
@@ -53,7 +53,7 @@ _FINDER = _Finder()
 
 
 def after_import(name: str, callback: Callable[[], None]) -> None:
-    """Call ``callback`` after every import of the top-level package ``name`` from now on. It must not raise."""
+    """Call ``callback``, which must not raise, after every import of the top-level package ``name`` from now on."""
     _FINDER.callbacks[name] = callback
     if _FINDER not in sys.meta_path:
         sys.meta_path.insert(0, _FINDER)

@@ -1,4 +1,4 @@
-"""Read the beginning of a streamed body until a hedge race is decided, and keep it for the user."""
+"""Read a streamed body up to its first content, for a hedge race, and keep what was read for the user."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from .sdk_responses import PeekedByteStream
 
 
 class ReadAhead:
-    """The beginning of a body. ``decoder``: the one of its client; ``None`` if that is the SDK's usual one."""
+    """The beginning of a body. ``decoder``: the client's decoder of events; ``None`` if it is the SDK's usual one."""
 
     def __init__(self, body: PeekedByteStream, reader: WireReader, decoder: Any | None) -> None:
         self._body = body

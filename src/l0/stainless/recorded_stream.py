@@ -9,9 +9,10 @@ from l0.recording.call_recorder import CallRecorder
 
 
 class RecordedByteStream:
-    """The transport's byte stream of one attempt. It sees every read, whoever reads: the engine, or the user.
+    """The transport's byte stream of one attempt. It records every read, by the engine or by the user.
 
-    ``known``: the number of reads that were recorded when a hedge race read them ahead.
+    ``inner``: the stream that it wraps. ``number``: that of the attempt. ``known``: the number of reads that a hedge
+    race has read ahead and recorded.
     """
 
     inner: Any

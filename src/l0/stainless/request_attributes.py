@@ -1,4 +1,4 @@
-"""The attributes of a request that every provider names alike, but for the fields of its body."""
+"""The span attributes of a request that all providers share; only the fields of the body differ."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from l0.model.call import AttributeValue
 from l0.telemetry import names
 
 Parameter = tuple[str, str, Callable[[float], float]]
-"""A field of the body, its attribute, and the type of its value."""
+"""A field of the body, its span attribute, and the type of the attribute's value."""
 
 
 def request_attributes(

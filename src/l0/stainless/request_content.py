@@ -27,15 +27,15 @@ _HANDLING = frozenset(
         "timeout",
     }
 )
-"""Options for sending a request and reading its answer. None of them identifies an account."""
+"""Options that only affect how a request is sent and its answer read. None of them identifies an account."""
 
 
 def keep_content(options: Any, shared: frozenset[str]) -> None:
     """Set every option that is not content to its default. ``shared``: lower-case names of headers that are content."""
-    given = options.headers
+    headers = options.headers
     for name, field in type(options).model_fields.items():
         if name not in _CONTENT and name not in _HANDLING:
             setattr(options, name, field.get_default(call_default_factory=True))
-    if isinstance(given, Mapping):
-        kept = shared | _OWN_HEADERS
-        options.headers = {name: value for name, value in given.items() if name.lower() in kept}
+    if isinstance(headers, Mapping):
+        content_headers = shared | _OWN_HEADERS
+        options.headers = {name: value for name, value in headers.items() if name.lower() in content_headers}

@@ -14,10 +14,10 @@ from l0.wire.request_id import request_id_of
 
 from .read_ahead import ReadAhead
 from .sdk import Sdk
-from .sdk_responses import abort, peek, tap
-from .send_deadlines import by
+from .sdk_responses import abort, observe_body, peek
+from .send_deadlines import send_within
 from .stainless_call_adapter import ReaderContext, StainlessCallAdapter
-from .unkept_limit import UnkeptLimit
+from .unenforced_limit import UnenforcedLimit
 
 
 def response_of(answer: Any) -> Any:
@@ -36,7 +36,7 @@ def send_by(runtime: CallRuntime, call_adapter: StainlessCallAdapter) -> float:
 class _SdkRequests:
     """The common part of sync and async requests.
 
-    ``wrapped``: the SDK's `request`, bound to the user's client. ``original``: the same function, unbound.
+    ``wrapped``: the SDK's ``request``, bound to the user's client. ``original``: the same function, unbound.
     """
 
     def __init__(
@@ -59,16 +59,16 @@ class _SdkRequests:
         self._original = original
         self._cast_to = args[0] if args else kwargs["cast_to"]
         if runtime.deadlines is not None:
-            call_adapter.unkept = UnkeptLimit()
-        self._rest = dict(kwargs)
-        self._rest.pop("cast_to", None)
-        self._rest.pop("options", None)
+            call_adapter.unenforced_limit = UnenforcedLimit()
+        self._other_arguments = dict(kwargs)
+        self._other_arguments.pop("cast_to", None)
+        self._other_arguments.pop("options", None)
 
     def _call(self, options: Any) -> Any:
         """Send through the user's client, or through the client of the current fallback."""
         serving = self.call_adapter.client
         function = self._wrapped if serving is self._client else partial(self._original, serving)
-        return function(self._cast_to, options, **self._rest)
+        return function(self._cast_to, options, **self._other_arguments)
 
     def attach(self, answer: Any) -> Command:
         """Serve the call from this answer: observe its end, and set the retry count that the SDK would show."""
@@ -83,17 +83,17 @@ class _SdkRequests:
             return runtime.answered(answer)
         response = response_of(answer)
         if hasattr(response, "stream"):
-            tap(response, self._sdk.transport_of(response), runtime)
+            observe_body(response, self._sdk.transport_of(response), runtime)
             self.call_adapter.request = self.call_adapter.request_of(response)
         request_id = request_id_of(getattr(response, "headers", {}))
         return runtime.opened(getattr(response, "status_code", None), request_id)
 
     def stopped(self, answer: Any) -> None:
-        """As `HedgeSender.stopped`: with an answer, the bare SDK would be reading it."""
+        """As `HedgeSender.stopped`: if there is an answer, the exception is that of a read."""
         self.call_adapter.request = None if answer is None else self.call_adapter.request_of(response_of(answer))
 
-    def _ahead(self, answer: Any, number: int) -> ReadAhead | None:
-        """Return the body of ``answer`` for reading ahead; ``None`` if it cannot be read ahead. Record it."""
+    def _read_ahead(self, answer: Any, number: int) -> ReadAhead | None:
+        """Return the body of ``answer`` for reading ahead, recorded if calls are; ``None`` if that is impossible."""
         response = response_of(answer)
         loop, recording = self._sdk.loop, self.runtime.recording
         if recording is not None:
@@ -118,7 +118,7 @@ class _SdkRequests:
 
 
 SENDING: ContextVar[_SdkRequests | None] = ContextVar("l0_sending", default=None)
-"""The requests of the call that sends one now. An object that the SDK creates meanwhile belongs to that call."""
+"""The requests of the call whose request is being sent. An object that the SDK creates meanwhile belongs to it."""
 
 
 class SdkRequests(_SdkRequests):
@@ -128,16 +128,16 @@ class SdkRequests(_SdkRequests):
         """Send one attempt. Return when its headers arrive."""
         token = SENDING.set(self)
         try:
-            unkept = self.call_adapter.unkept
-            if unkept is None:
+            unenforced_limit = self.call_adapter.unenforced_limit
+            if unenforced_limit is None:
                 return self._call(options)
-            return by(send_by(self.runtime, self.call_adapter), partial(self._call, options), unkept)
+            return send_within(send_by(self.runtime, self.call_adapter), partial(self._call, options), unenforced_limit)
         finally:
             SENDING.reset(token)
 
     def read_until_content(self, answer: Any, number: int) -> bool:
         """Read up to the first content. Return True if it arrived, or if the body cannot be read ahead of the SDK."""
-        ahead = self._ahead(answer, number)
+        ahead = self._read_ahead(answer, number)
         return True if ahead is None else ahead.until_content()
 
     def discard(self, answer: Any) -> None:
@@ -165,7 +165,7 @@ class AsyncSdkRequests(_SdkRequests):
 
     async def read_until_content(self, answer: Any, number: int) -> bool:
         """As `SdkRequests.read_until_content`."""
-        ahead = self._ahead(answer, number)
+        ahead = self._read_ahead(answer, number)
         return True if ahead is None else await ahead.auntil_content()
 
     async def discard(self, answer: Any) -> None:

@@ -18,6 +18,7 @@ from l0.fastpath.parameters import Parameters
 if TYPE_CHECKING:
     from l0.fastpath.constructors import Constructors
 
+# The events of anthropic's API, and two invented ones: one named as in the Responses API, and one of an unknown name.
 _PROBED_EVENTS = (
     b"completion",
     b"message_start",
@@ -38,7 +39,7 @@ class StreamLoop:
     ``plain``: it yields events without a name. ``names``: the named events that it yields unchanged, or ``None`` for
     all. ``wraps``: the named events that it wraps as ``{"data": ..., "event": ...}``. ``typed``: it adds a missing
     ``type``. ``leaks``: it raises transport errors unchanged. ``status_errors``: for an error inside a stream it raises
-    what it raises for an error response.
+    the same exception as for an error response.
     """
 
     plain: bool
@@ -105,14 +106,14 @@ class Sdk:
 
     @cached_property
     def parameters(self) -> Parameters | None:
-        """Return the compiled form of that transformation. Read this before the module is patched."""
+        """Return the compiled form of the functions in `transforms`. Read this before they are patched."""
         module = self.transforms
         return None if module is None else Parameters(module, sys.modules.get(f"{self.name}._types"))
 
     @cached_property
     def options_kind(self) -> Any:
-        """Return the class of request options; ``None`` if the SDK does not construct them itself. Read this before the
-        function that does is patched."""
+        """Return the class of request options; ``None`` if its ``construct`` is not the SDK's own function. Read this
+        before that function is patched."""
         known: dict[str, Any] = vars(self.models)
         kind = known.get("FinalRequestOptions")
         own = getattr(getattr(kind, "construct", None), "__globals__", None) is known

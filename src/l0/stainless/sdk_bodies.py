@@ -19,7 +19,7 @@ from l0.runtime.watchdog import ReadDeadline
 from l0.wire.request_id import request_id_of
 
 from .sdk import StreamLoop
-from .sdk_responses import adopt, areads, part_with, prove_reads, read_deadline, reads, share_reads, tap
+from .sdk_responses import adopt, areads, detach, observe_body, prove_reads, read_deadline, reads, share_reads
 from .stainless_call_adapter import ReaderContext, StainlessCallAdapter
 
 _DRAIN = 0.1
@@ -30,8 +30,8 @@ _AS_SDK = StreamLoop(plain=True, names=None, wraps=frozenset(), typed=False, lea
 class _SdkBody:
     """The common part of sync and async bodies.
 
-    ``stream``: the SDK's stream object. ``own``: its unpatched ``__stream__``. ``again``: sends a request and returns
-    the transport's response, or an awaitable of it.
+    ``stream``: the SDK's stream object. ``own``: its unpatched ``__stream__``. ``send_again``: sends a request and
+    returns the transport's response, or an awaitable of it.
     """
 
     def __init__(
@@ -41,14 +41,14 @@ class _SdkBody:
         stream: Any,
         own: Callable[[], Any],
         *,
-        again: Callable[[Any], Any],
+        send_again: Callable[[Any], Any],
     ) -> None:
         self.runtime = runtime
         self.call_adapter = call_adapter
         self.stream = stream
         self.answer = self.response = stream.response
         self._own = own
-        self._again = again
+        self._send_again = send_again
         call_adapter.request = call_adapter.request_of(self.response)
 
     def _reader(self) -> tuple[WireReader, bool]:
@@ -75,19 +75,19 @@ class _SdkBody:
             return ResumedWireParser(reader)
         return WireParser(reader, self.call_adapter.templates(self.stream._cast_to))
 
-    def _plain_decoder(self) -> bool:
+    def _has_plain_decoder(self) -> bool:
         return type(self.stream._decoder) is self.call_adapter.sdk.streaming.SSEDecoder
 
-    def _parted(self) -> Any:
-        """Detach the ended attempt: between two attempts, only the user may close. Return the stream left to close."""
+    def _detached(self) -> Any:
+        """Detach the ended attempt: between two attempts, only the user may close. Return its stream, to be closed."""
         self.runtime.connection = ConnectionUse.USER
-        return part_with(self.response, self.call_adapter.sdk.transport_of(self.response), self.runtime)
+        return detach(self.response, self.call_adapter.sdk.transport_of(self.response), self.runtime)
 
     def attach(self, answer: Any) -> Command:
         """Move a new attempt into the response object that the user holds, and observe its end."""
         adopt(self.response, answer)
         transport = self.call_adapter.sdk.transport_of(self.response)
-        tap(self.response, transport, self.runtime)
+        observe_body(self.response, transport, self.runtime)
         self.stream._decoder = self.call_adapter.client._make_sse_decoder()
         self.call_adapter.request = self.call_adapter.request_of(self.response)
         return self.runtime.opened(self.response.status_code, request_id_of(self.response.headers))
@@ -97,7 +97,7 @@ class SdkBody(_SdkBody):
     """The body for the sync driver."""
 
     def start(self) -> tuple[Iterator[Any], BodyParser]:
-        """Return the raw reads of the current attempt, and their parser. An unknown SDK loop is kept in place."""
+        """Return the raw reads of the current attempt, and their parser. An unknown loop of the SDK stays in use."""
         # Keep a reference: otherwise the garbage collector closes the generator if reading ends in a finalizer.
         self._reads, parser = self._started()
         share_reads(self.response, self._reads)
@@ -107,14 +107,14 @@ class SdkBody(_SdkBody):
         reader, resumed = self._reader()
         if self.call_adapter.sdk.loop is None:
             return self._own(), ObjectParser(reader)
-        if self._plain_decoder():
+        if self._has_plain_decoder():
             return reads(self.response), self._parser(reader, resumed=resumed)
         parser = DecodedEventParser(reader, resumed=resumed)
         return self.stream._decoder.iter_bytes(reads(self.response)), parser
 
     def send(self, options: Any) -> Any:
         """Send the request again. Return the transport's response, at its headers."""
-        fresh = self._again(self.call_adapter.again(options))
+        fresh = self._send_again(self.call_adapter.without_wrapper_headers(options))
         if self.runtime.ending.stopped:  # by another thread, meanwhile
             fresh.close()
             self.runtime.halt()
@@ -127,9 +127,9 @@ class SdkBody(_SdkBody):
     def close(self) -> None:
         """Close the connection. Between two attempts, leave the user a response that can still be closed."""
         if self.runtime.open:
-            past = self._parted()
-            if past is not None:
-                past.close()
+            ended = self._detached()
+            if ended is not None:
+                ended.close()
             return
         self.runtime.connection = ConnectionUse.RELEASED
         self.response.close()
@@ -148,7 +148,7 @@ class AsyncSdkBody(_SdkBody):
         reader, resumed = self._reader()
         if self.call_adapter.sdk.loop is None:
             return self._own(), ObjectParser(reader)
-        if self._plain_decoder():
+        if self._has_plain_decoder():
             return areads(self.response), self._parser(reader, resumed=resumed)
         parser = DecodedEventParser(reader, resumed=resumed)
         return self.stream._decoder.aiter_bytes(areads(self.response)), parser
@@ -157,7 +157,7 @@ class AsyncSdkBody(_SdkBody):
         """As `SdkBody.send`."""
         fresh: Any = None
         with until_closed(self.runtime.ending):
-            fresh = await self._again(self.call_adapter.again(options))
+            fresh = await self._send_again(self.call_adapter.without_wrapper_headers(options))
         if self.runtime.ending.stopped:  # by another task, meanwhile
             if fresh is not None:
                 await fresh.aclose()
@@ -165,7 +165,7 @@ class AsyncSdkBody(_SdkBody):
         return fresh
 
     async def prepare(self) -> None:
-        """As `SdkBody.start`, where the proof of direct reading runs if there is none yet."""
+        """Run the proof of direct reading if it has not run yet. In sync code `SdkBody.start` does that."""
         await prove_reads(self.response)
 
     async def drain(self, chunks: AsyncIterator[Any]) -> None:
@@ -181,9 +181,9 @@ class AsyncSdkBody(_SdkBody):
     async def close(self) -> None:
         """As `SdkBody.close`."""
         if self.runtime.open:
-            past = self._parted()
-            if past is not None:
-                await past.aclose()
+            ended = self._detached()
+            if ended is not None:
+                await ended.aclose()
             return
         self.runtime.connection = ConnectionUse.RELEASED
         await self.response.aclose()

@@ -1,7 +1,6 @@
 """Serve the calls of a patched SDK through the engine, and read the answers.
 
-`sdk_patches` imports this module at the first call: with all that it needs, that takes ten times as long as to patch
-the SDK.
+`sdk_patches` imports this module at the first call, because the import takes ten times as long as to patch the SDK.
 """
 
 from __future__ import annotations
@@ -34,7 +33,7 @@ from .requests import SENDING, AsyncSdkRequests, SdkRequests, send_by
 from .sdk import Sdk
 from .sdk_bodies import AsyncSdkBody, SdkBody
 from .sdk_responses import runtime_of
-from .send_deadlines import by
+from .send_deadlines import send_within
 from .stainless_call_adapter import Provider, StainlessCallAdapter, compiled
 from .terminal_rules import terminal_rule
 
@@ -42,10 +41,11 @@ if TYPE_CHECKING:
     from .sdk_patches import SdkPatches
 
 _log = logging.getLogger("l0")
-_RETRIES = {"retries_taken"}
+_BUILD_KEYWORDS = {"retries_taken"}
+"""The keyword arguments with which an SDK calls ``_build_request`` to send a request."""
 _HIDDEN = (
-    "l0 does not protect the calls of this {client} client: {library} was put on it before l0.instrument(), and calls "
-    "the SDK past l0. Call l0.instrument() first."
+    "l0 does not protect the calls of this {client} client: {library} was put on it before l0.instrument(), and "
+    "bypasses l0. Call l0.instrument() first."
 )
 
 
@@ -58,7 +58,7 @@ class SdkCalls:
         self._provider = provider
         self._templates = RequestTemplates(patches.sdk.base)
         self.options: RequestOptions | None = None
-        """Constructs the options of requests; ``None`` before the first ones."""
+        """Constructs the options of requests; ``None`` before the first."""
         self._examined: WeakSet[Any] = WeakSet()
         """Clients whose patched function was replaced."""
 
@@ -97,9 +97,9 @@ class SdkCalls:
         return SENDING.get() is not None or FLIGHT.get() is not None
 
     def compose(self, wrapped: Callable[..., Any], client: Any, args: Any, kwargs: Any) -> Any:
-        """Compose the request of a call. If it has a deadline, apply that to its phases."""
+        """Compose the request of a call. If it has a deadline, apply the deadline to each phase of sending."""
         sending = SENDING.get()
-        if sending is not None and len(args) == 1 and kwargs.keys() == _RETRIES:
+        if sending is not None and len(args) == 1 and kwargs.keys() == _BUILD_KEYWORDS:
             propagated = sending.call_adapter.propagated
             request = self._templates.build(client, wrapped, args[0], kwargs["retries_taken"], propagated)
         else:
@@ -117,7 +117,7 @@ class SdkCalls:
             inference = self._provider.describe(client, options, stream=stream)
             if inference is None:
                 return None
-            call = _call(self._sdk, client, options, inference, streaming=stream or _deferred(options))
+            call = _call(self._sdk, client, options, inference, streaming=stream or _user_reads_body(options))
         except Exception:
             _log.debug("l0 leaves alone a request that it cannot describe: %s", raised())
             return None
@@ -132,9 +132,9 @@ class SdkCalls:
         return CallRuntime(call, call_adapter, CONFIG.observers_of(call, self._sdk.name), CONFIG.shared_state)
 
     def _check_clients(self, client: Any, policy: Policy) -> None:
-        """Raise `PolicyError` if a fallback's client is not of this SDK, or differs in sync or async.
+        """Raise `PolicyError` if a fallback's client is not of this SDK, or is sync in an async call or vice versa.
 
-        The check runs at the call, so that the mistake does not surface only when the fallback is needed.
+        The check runs at every call, so that the mistake is found before the fallback is needed.
         """
         base = self._sdk.base
         wanted = base.SyncAPIClient if isinstance(client, base.SyncAPIClient) else base.AsyncAPIClient
@@ -153,13 +153,13 @@ class SdkCalls:
         call_adapter, original = runtime.call_adapter, self._patches.originals[0]
         assert isinstance(call_adapter, StainlessCallAdapter)
 
-        def again(options: Any) -> Any:
+        def send_again(options: Any) -> Any:
             send = partial(original, call_adapter.client, call_adapter.response_type, options, stream=True)
-            if call_adapter.unkept is None:
+            if call_adapter.unenforced_limit is None:
                 return send()
-            return by(send_by(runtime, call_adapter), send, call_adapter.unkept)
+            return send_within(send_by(runtime, call_adapter), send, call_adapter.unenforced_limit)
 
-        return sync_driver.relay(runtime, SdkBody(runtime, call_adapter, stream, wrapped, again=again))
+        return sync_driver.relay(runtime, SdkBody(runtime, call_adapter, stream, wrapped, send_again=send_again))
 
     def astream(
         self, wrapped: Callable[[], AsyncIterator[Any]], stream: Any, args: Any, kwargs: Any
@@ -171,13 +171,13 @@ class SdkCalls:
         call_adapter, original = runtime.call_adapter, self._patches.originals[1]
         assert isinstance(call_adapter, StainlessCallAdapter)
 
-        async def again(options: Any) -> Any:
+        async def send_again(options: Any) -> Any:
             send = partial(original, call_adapter.client, call_adapter.response_type, options, stream=True)
             if runtime.deadlines is None:
                 return await send()
             return await within(send_by(runtime, call_adapter), send)
 
-        return async_driver.relay(runtime, AsyncSdkBody(runtime, call_adapter, stream, wrapped, again=again))
+        return async_driver.relay(runtime, AsyncSdkBody(runtime, call_adapter, stream, wrapped, send_again=send_again))
 
     def build(self, wrapped: Callable[..., Any], client: Any, args: Any, kwargs: Any) -> Any:
         """Build the object of a complete answer with compiled constructors, if it belongs to a call of the engine."""
@@ -196,9 +196,10 @@ class SdkCalls:
         return wrapped(*args, **kwargs)
 
     def _examine(self, client: Any) -> None:
-        """Warn if an answer is read without the engine, because another library has put a function on the client.
+        """Warn if an answer is read without the engine because another library has put a function on the client.
 
-        That library came first, and calls the SDK's function as it was. Nothing shows such a client before its answer.
+        The library did that before `l0.instrument()`, so its function calls the SDK's unpatched one. L0 can notice such
+        a client only by its answers.
         """
         own = vars(client).get("request")
         if own is None or not self._patches.active or client in self._examined:
@@ -218,7 +219,7 @@ class SdkCalls:
         return runtime if runtime is not None and runtime.ending.outcome is None and runtime.call.streaming else None
 
 
-def _deferred(options: Any) -> bool:
+def _user_reads_body(options: Any) -> bool:
     """Return True if the user reads the body of a non-streaming answer (``with_streaming_response``)."""
     headers = options.headers
     if not isinstance(headers, Mapping):
@@ -231,8 +232,8 @@ def _call(sdk: Sdk, client: Any, options: Any, inference: InferenceRequest, *, s
     chosen = CONFIG.policy(client)
     shadow = chosen if chosen.mode == "shadow" else None
     policy = chosen if shadow is None else Policy()
-    # Files and generators can be read only once, so the request cannot be sent again.
-    again = not options.files and isinstance(getattr(options, "content", None), bytes | str | None)
+    # Files and generators can be read only once.
+    repeatable = not options.files and isinstance(getattr(options, "content", None), bytes | str | None)
     origin, strict = terminal_rule(policy, address, inference)
     return Call(
         operation=inference.operation,
@@ -244,8 +245,8 @@ def _call(sdk: Sdk, client: Any, options: Any, inference: InferenceRequest, *, s
         host=address.host,
         port=address.port,
         retry_safety=inference.retry_safety,
-        max_retries=options.get_max_retries(client.max_retries) if again else 0,
-        default_retries=sdk.default_retries if again else 0,
+        max_retries=options.get_max_retries(client.max_retries) if repeatable else 0,
+        default_retries=sdk.default_retries if repeatable else 0,
         policy=policy,
         strict=strict,
         attributes=inference.attributes,
@@ -260,7 +261,7 @@ def _call(sdk: Sdk, client: Any, options: Any, inference: InferenceRequest, *, s
 def _fallback_rules(
     provider: Provider, client: Any, options: Any, inference: InferenceRequest, policy: Policy
 ) -> tuple[TerminalRule, ...]:
-    """Return the rule of each fallback, by its own client and model."""
+    """Return the rule for the terminal event of each fallback, which depends on its client and model."""
     rules = []
     for leg in policy.legs:
         serving = client if leg.client is None else leg.client

@@ -80,7 +80,7 @@ class SdkInstrumentor(ABC):
         return self._is_instrumented_by_opentelemetry
 
     def instrument(self, **kwargs: Any) -> None:
-        """Patch the SDK, as OpenTelemetry asks for it. Its own code runs only where it has more to do."""
+        """Patch the SDK. OpenTelemetry's code runs only to check if the SDK is installed, and to log a second call."""
         if self._is_instrumented_by_opentelemetry or not kwargs.pop("skip_dep_check", False):
             _opentelemetrys().instrument(self, **kwargs)
             return
@@ -89,7 +89,7 @@ class SdkInstrumentor(ABC):
         self._is_instrumented_by_opentelemetry = True
 
     def uninstrument(self, **kwargs: Any) -> None:
-        """Restore the SDK, as OpenTelemetry asks for it."""
+        """Restore the SDK. OpenTelemetry's code runs only to log a second call."""
         if not self._is_instrumented_by_opentelemetry:
             _opentelemetrys().uninstrument(self, **kwargs)
             return
@@ -97,7 +97,7 @@ class SdkInstrumentor(ABC):
         self._is_instrumented_by_opentelemetry = False
 
     def instrumentation_dependencies(self) -> Collection[str]:
-        """Return the supported range of SDK versions, as OpenTelemetry asks for it."""
+        """Return the supported range of SDK versions, in the form that OpenTelemetry expects."""
         return (f"{self.distribution} {self.supported}",)
 
     @abstractmethod
@@ -172,9 +172,9 @@ class SdkInstrumentor(ABC):
         return f"l0 does not patch {self.distribution} {found}: supported are {self.distribution} {self.supported}"
 
     def _version(self) -> str | None:
-        """Return the version of the imported SDK, or before the import of the installed one; ``None`` if unknown.
+        """Return the version of the imported SDK, or of the installed one if none is imported; ``None`` if unknown.
 
-        An imported package without the patched module may be another one of that name, so its metadata decides.
+        An imported package without the patched module may be another package of that name. Then the metadata decides.
         """
         found = getattr(sys.modules.get(self.sdk_name), "__version__", None)
         if found is not None and self.module_name in sys.modules:
@@ -217,9 +217,9 @@ def _observers(providers: Mapping[str, Any], environ: Mapping[str, str]) -> Sequ
 
 
 def _use_environment() -> None:
-    """Set what the environment asks for. If that is nothing, the settings need not be imported yet."""
+    """Apply the settings of the environment. If it has none, the module of settings need not be imported yet."""
     own = any(name.startswith("L0_") for name in os.environ)
-    if LATE_SETTINGS.loaded is None and not own and not _captures_content():
+    if LATE_SETTINGS.loaded is None and not own and not _content_switch_is_set():
         return
     with late_imports():
         from l0.config import CONFIG
@@ -228,8 +228,8 @@ def _use_environment() -> None:
     CONFIG.set_environment(read_environment(os.environ, check_rules))
 
 
-def _captures_content() -> bool:
-    """Return True if a variable turns the capture of content on. If its value is not allowed, a log line says so."""
+def _content_switch_is_set() -> bool:
+    """Return True if the variable that controls the capture of content is set, whatever its value."""
     if not any(name.startswith("OTEL_") for name in os.environ):
         return False
     from l0.telemetry.names import CONTENT_SWITCH

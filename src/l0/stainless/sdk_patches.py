@@ -63,7 +63,7 @@ class SdkPatches(FunctionPatches):
         self.put(targets, lambda name: self._composes if name == "_build_request" else None)
 
     def _compositions(self) -> list[PatchTarget]:
-        """Return the target that composes requests. Without it, only the SDK's timeout per phase limits a request."""
+        """Return the patch target that composes requests. Without it, only the SDK's own timeouts limit a request."""
         base = self.sdk.base.BaseClient
         return [(base, "_build_request", self._compose)] if "_build_request" in vars(base) else []
 
@@ -89,7 +89,7 @@ class SdkPatches(FunctionPatches):
         return [] if kind is None else [(kind, "construct", self._construct)]
 
     def _load(self) -> SdkCalls | None:
-        """Import what serves the calls, at the first one. Return ``None`` if the SDK must serve this call itself.
+        """Import the module that serves calls, at the first one. Return ``None`` if the SDK must serve it itself.
 
         That is so after `undo`, while the interpreter shuts down, and in a signal handler or finalizer that interrupts
         the import.
@@ -112,11 +112,11 @@ class SdkPatches(FunctionPatches):
         return self._calls
 
     def _warm_up(self) -> None:
-        """Do what the first call does under a lock of Python's own, while no process is forked.
+        """Do now, while no process is forked, what the first call would do under a lock of Python.
 
         A child that is forked while another thread holds such a lock waits for it forever. Before Python 3.12 a cached
-        property has one, as `platform` uses for the SDK's headers, and a module has one while it is imported: the first
-        name to be resolved imports that of `idna`.
+        property has a lock, and `platform`, which the SDK's headers need, has such properties. A module has a lock
+        while it is imported, and the first host name to be resolved imports the codec `idna`.
         """
         self.sdk.constructors  # noqa: B018 - a cached property
         platform.platform()
@@ -128,7 +128,7 @@ class SdkPatches(FunctionPatches):
 
     @property
     def options(self) -> RequestOptions | None:
-        """Return what constructs the options of requests; ``None`` if the SDK has constructed all of them."""
+        """Return the constructor of request options; ``None`` while the SDK has constructed all of them itself."""
         return None if self._calls is None else self._calls.options
 
     # -- clients ------------------------------------------------------------------------------------------------
@@ -165,7 +165,7 @@ class SdkPatches(FunctionPatches):
         return wrapped(*args, **kwargs) if calls is None else calls.arequest(wrapped, client, args, kwargs)
 
     def _construct(self, wrapped: Callable[..., Any], kind: Any, args: Any, kwargs: Any) -> Any:
-        # The SDK serves the first call: what compiles its options is imported with what serves calls.
+        # The SDK constructs the options of the first call, because our constructor is imported only by that call.
         calls = self._calls if self.active and not args and kind is self.sdk.options_kind else None
         return wrapped(*args, **kwargs) if calls is None else calls.construct(wrapped, kwargs)
 

@@ -25,14 +25,14 @@ from .recorded_stream import RecordedByteStream
 from .send_deadlines import Timeouts
 
 _USER, _READING, _RELEASED = ConnectionUse.USER, ConnectionUse.READING, ConnectionUse.RELEASED
-_BELOW = ("l0", "httpx", "httpx2", "contextlib")
-"""Packages between the SDK, or the user, and a response's stream."""
-_USERS = ("close", "aclose", "__exit__", "__aexit__")
-"""Functions of an SDK's objects through which its user closes."""
+_BELOW_CALLER = ("l0", "httpx", "httpx2", "contextlib")
+"""Packages whose frames lie between a response's stream and the SDK or the user who closes it."""
+_CLOSING_METHODS = ("close", "aclose", "__exit__", "__aexit__")
+"""Methods of an SDK's objects by which the user closes them."""
 _MAX_PARSED_BYTES = 2**20
-"""Bytes. Who streams an answer of more does so in order not to hold it."""
-_REST = 0.1
-"""Seconds to read on after one of the SDK's helpers raised over a body."""
+"""Bytes of a complete answer that are kept for its metadata. A user who streams a longer one wants to save memory."""
+_READ_ON_S = 0.1
+"""Seconds to read on after one of the SDK's helpers raised an exception while it read a body."""
 
 
 class ObservedByteStream:
@@ -45,15 +45,16 @@ class ObservedByteStream:
     runtime: CallRuntime | None
     stream_observer: Any
     extensions: Any
-    """The response's: they lead to its socket."""
+    """The response's extensions, which contain its connection."""
     request: Any
     """The transport's request, if there was one."""
-    ended = left = closed = False
-    """Read to its end; no longer read, for whatever reason; closed."""
+    ended = reading_stopped = closed = False
+    """``ended``: read to its end. ``reading_stopped``: no longer read, for any reason."""
     body_parts: list[bytes] | None = None
     """The parts read so far of a complete answer that the user reads; metadata is taken from them at the end. ``None``
-    if the answer streams, or is longer than ``_MAX_PARSED_BYTES`` bytes."""
+    if the answer streams, or is longer than ``_MAX_PARSED_BYTES``."""
     size = 0
+    """Bytes in ``body_parts``."""
     make_response: Callable[..., Any]
     shared_reads: Callable[[], Any] | None = None
     """A weak reference to the driver's iterator over the body, since the iterator may hold the response."""
@@ -65,7 +66,7 @@ class ObservedByteStream:
                 yield part
             self.ended = True
         finally:
-            self.left = True
+            self.reading_stopped = True
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         try:
@@ -74,7 +75,7 @@ class ObservedByteStream:
                 yield part
             self.ended = True
         finally:
-            self.left = True
+            self.reading_stopped = True
 
     def _deadline(self) -> float:
         """The time at which `Timeout.total` ends the reads of the body's user; ``inf`` for never."""
@@ -138,13 +139,13 @@ class ObservedByteStream:
     def close(self) -> None:
         """Close the stream. The caller is the user, the transport at the end of the body, or the engine."""
         self.closed = True
-        stops = self._stops()
-        reading = stops and self.runtime is not None and self.runtime.connection is _READING
-        error = _helper_error(self) if stops and not interrupted() else None
+        by_user = self._closed_by_user()
+        reading = by_user and self.runtime is not None and self.runtime.connection is _READING
+        error = _helper_error(self) if by_user and not interrupted() else None
         try:
             if error is not None:
                 self._read_rest()
-            self._over(error, stops=stops)
+            self._over(error, by_user=by_user)
         finally:
             if reading:
                 abort(self.extensions)  # another thread is in the middle of a read, which closing does not end
@@ -152,18 +153,18 @@ class ObservedByteStream:
 
     async def aclose(self) -> None:
         """As `close`."""
-        stops = self._stops()
-        error = _helper_error(self) if stops and not interrupted() else None
+        by_user = self._closed_by_user()
+        error = _helper_error(self) if by_user and not interrupted() else None
         try:
             if error is not None:
                 await self._aread_rest()
-            self._over(error, stops=stops)
+            self._over(error, by_user=by_user)
         finally:
             await self.inner.aclose()
 
     def _read_rest(self) -> None:
         """Read on for a moment after a helper raised: the provider reports the billed tokens at the end of the body."""
-        runtime, until = self.runtime, perf_counter() + _REST
+        runtime, until = self.runtime, perf_counter() + _READ_ON_S
         chunks = self.shared_reads() if self.shared_reads is not None else None
         if runtime is None or chunks is None or runtime.read_to_end:
             return
@@ -182,37 +183,37 @@ class ObservedByteStream:
 
     async def _aread_rest(self) -> None:
         """As `_read_rest`."""
-        runtime, until = self.runtime, perf_counter() + _REST
+        runtime, until = self.runtime, perf_counter() + _READ_ON_S
         chunks = self.shared_reads() if self.shared_reads is not None else None
         if runtime is None or chunks is None or runtime.read_to_end:
             return
         import anyio  # a dependency of both SDKs
 
-        with suppress(Exception), anyio.move_on_after(_REST):
+        with suppress(Exception), anyio.move_on_after(_READ_ON_S):
             async for raw in chunks:
                 runtime.read_unseen(raw)
                 if runtime.read_to_end or perf_counter() > until:
                     break
 
-    def _stops(self) -> bool:
-        """Return True if the user closes. The transport and the SDK's loop close as well, at the end of a body."""
+    def _closed_by_user(self) -> bool:
+        """Return True if it is the user who closes, and not the transport or the SDK's loop at the end of a body."""
         runtime = self.runtime
         if runtime is None or runtime.connection is _RELEASED or self.ended:
             return False
         if runtime.connection is _USER:
             return True
         sdk: Any = getattr(runtime.call_adapter, "sdk", None)
-        return not (self.left or (sdk is not None and _by_sdk(sdk.root)))
+        return not (self.reading_stopped or (sdk is not None and _by_sdk(sdk.root)))
 
-    def _over(self, error: Exception | None, *, stops: bool) -> None:
-        """End the call before its connection closes. A read that fails for that finds the call ended.
+    def _over(self, error: Exception | None, *, by_user: bool) -> None:
+        """End the call before its connection closes: a read that fails because of that must find the call ended.
 
-        ``error``: the exception of the SDK's helper, if one is in flight. ``stops``: True if the user closes.
+        ``error``: the exception that the SDK's helper is raising, if any. ``by_user``: True if the user closes.
         """
         runtime = self.runtime
         if runtime is None:
             return
-        if stops:
+        if by_user:
             if error is not None:
                 runtime.leave(error)
             else:
@@ -232,17 +233,17 @@ class ObservedByteStream:
 
     def __del__(self) -> None:
         runtime = self.__dict__.get("runtime")
-        if runtime is None or runtime.connection is not _USER:  # the driver gives it back
+        if runtime is None or runtime.connection is not _USER:  # the driver closes the connection
             return
         if sys.is_finalizing():
             return
-        # A sync stream that nobody has read: nobody else will give its connection back.
+        # Nobody else closes the connection of a sync stream that nobody has read.
         unread = not self.closed and hasattr(self.inner, "__iter__")
         runtime.abandon(self.inner.close if unread else None)
 
 
-def _helper_error(tap: ObservedByteStream) -> Exception | None:
-    """Return what one of the SDK's helpers raised over this body, if that is why it is closed now, else None.
+def _helper_error(body: ObservedByteStream) -> Exception | None:
+    """Return the exception of one of the SDK's helpers that closes this body now; ``None`` without one.
 
     A helper (``.stream()``) parses what it reads, in a frame that holds the stream. An exception from the user's own
     loop has no such frame, and one from another call has a frame that holds another stream.
@@ -252,7 +253,7 @@ def _helper_error(tap: ObservedByteStream) -> Exception | None:
     while trail is not None:
         owner = trail.tb_frame.f_locals.get("self")
         stream = getattr(owner, "_raw_stream", owner)
-        if owner is not None and getattr(getattr(stream, "response", None), "stream", None) is tap:
+        if owner is not None and getattr(getattr(stream, "response", None), "stream", None) is body:
             return error  # type: ignore[return-value]  # only exceptions have a trail here
         trail = trail.tb_next
     return None
@@ -263,9 +264,9 @@ def _by_sdk(sdk: str) -> bool:
     frame: FrameType | None = sys._getframe(1)
     while frame is not None:
         package = str(frame.f_globals.get("__name__")).partition(".")[0]
-        if package not in _BELOW:
+        if package not in _BELOW_CALLER:
             name = frame.f_code.co_name
-            if package != sdk or name in _USERS:
+            if package != sdk or name in _CLOSING_METHODS:
                 return False
             if name == "__stream__":
                 return True
@@ -274,7 +275,7 @@ def _by_sdk(sdk: str) -> bool:
 
 
 class PeekedByteStream:
-    """A body whose beginning was read ahead. It is replayed to the user, so nothing is lost.
+    """A body whose beginning is read ahead. The user gets the beginning as well, so nothing is lost.
 
     ``record``: receives what is read ahead; ``None`` if calls are not recorded.
     """
@@ -331,7 +332,7 @@ class PeekedByteStream:
 
 @lru_cache(maxsize=64)
 def _flavoured(kind: type, inner: type, transport: ModuleType) -> type:
-    """Return a ``kind`` that the transport takes for a stream of the same flavour as ``inner``."""
+    """Return a subclass of ``kind`` that the transport accepts as a sync or async stream, as it accepts ``inner``."""
     flavours = [
         flavour for flavour in (transport.SyncByteStream, transport.AsyncByteStream) if issubclass(inner, flavour)
     ]
@@ -341,7 +342,8 @@ def _flavoured(kind: type, inner: type, transport: ModuleType) -> type:
 def peek(
     response: Any, transport: ModuleType, record: Callable[[bytes], None] | None = None
 ) -> PeekedByteStream | None:
-    """Make the body of ``response`` one that can be read ahead; ``None`` if its bytes are not those of a connection.
+    """Replace the body of ``response`` by one that can be read ahead, and return it. Return ``None`` if the body is
+    compressed, closed or read.
 
     ``record``: as in `PeekedByteStream`.
     """
@@ -356,7 +358,7 @@ def peek(
     return ahead
 
 
-def tap(response: Any, transport: ModuleType, runtime: CallRuntime) -> None:
+def observe_body(response: Any, transport: ModuleType, runtime: CallRuntime) -> None:
     """Wrap the body of ``response`` in an `ObservedByteStream`."""
     stream = response.stream
     inner = _recorded(response, transport, runtime)
@@ -364,7 +366,7 @@ def tap(response: Any, transport: ModuleType, runtime: CallRuntime) -> None:
     wrapper: Any = object.__new__(_flavoured(ObservedByteStream, kind, transport))
     wrapper.inner, wrapper.runtime, wrapper.extensions = inner, runtime, response.extensions
     wrapper.request = getattr(response, "_request", None)
-    # anthropic looks for this at every event; an attribute at hand is found many times faster than a missing one.
+    # anthropic reads this at every event; an attribute that exists is found many times faster than a missing one.
     wrapper.stream_observer = getattr(stream, "stream_observer", None)
     if response.headers.get("content-type", "").startswith("application/json") and runtime.observers.observed:
         wrapper.body_parts = []
@@ -391,18 +393,18 @@ def runtime_of(response: Any) -> CallRuntime | None:
     return stream.runtime if isinstance(stream, ObservedByteStream) else None
 
 
-def part_with(response: Any, transport: ModuleType, runtime: CallRuntime) -> Any:
+def detach(response: Any, transport: ModuleType, runtime: CallRuntime) -> Any:
     """Detach ``response`` from its connection between two attempts, so that the user can still close it.
 
     Return the stream of the attempt that is over, to be closed; ``None`` if it is closed already.
     """
-    past, over = response.stream, response.is_closed
-    if isinstance(past, ObservedByteStream):
-        past.runtime = None
+    ended, over = response.stream, response.is_closed
+    if isinstance(ended, ObservedByteStream):
+        ended.runtime = None
     response.stream = transport.ByteStream(b"")
-    tap(response, transport, runtime)
+    observe_body(response, transport, runtime)
     response.is_closed = False
-    return None if over else past
+    return None if over else ended
 
 
 def adopt(response: Any, fresh: Any) -> None:
@@ -465,7 +467,7 @@ def areads(response: Any) -> AsyncIterator[bytes]:
 
 
 async def prove_reads(response: Any) -> None:
-    """Decide in advance how the first body of an async transport is read, because that takes time."""
+    """Run the proof of direct reading before the first read of a body, because it takes time."""
     if CONFIG.direct and _plain(response):
         inner = response.stream.inner
         source = inner.inner if isinstance(inner, RecordedByteStream) else inner
@@ -473,7 +475,7 @@ async def prove_reads(response: Any) -> None:
 
 
 def read_deadline(response: Any) -> ReadDeadline | None:
-    """Return a deadline for reads of the response; ``None`` if no way is known to end such a read."""
+    """Return a deadline for reads of the response; ``None`` if L0 cannot end such a read."""
     return _read_deadline(response.extensions, getattr(response, "_request", None))
 
 

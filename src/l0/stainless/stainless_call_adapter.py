@@ -33,22 +33,25 @@ from .addresses import address_of
 from .interruptions import interruption, read_of_closed, request_of_closed
 from .request_content import CAST_HEADER, RAW_HEADER, keep_content
 from .sdk import Sdk, StreamLoop
-from .unkept_limit import UnkeptLimit
+from .unenforced_limit import UnenforcedLimit
 
 _COUNT_HEADER = "x-stainless-retry-count"
+"""A header of the SDKs: the number of retries before this request."""
 _OPENS, _CLOSES = (b"{", b"["), (b"}", b"]")
 _NO_JSON = Failure(
     cause=Cause.NOT_A_STREAM, message="the server reported success, but its body is not JSON", sdk_retries=True
 )
-
-
 _REFUSED = "parse: the SDK's parser refused the answer"
 """The message for a complete answer that does not fit the type that the user gave to ``parse()``."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReaderContext:
-    """The inputs from which a provider creates the reader of one attempt."""
+    """The inputs from which a provider creates the reader of one attempt.
+
+    ``build``: builds the SDK's object for an event. ``response``, ``request``: those of the transport. ``client``: the
+    SDK's client that sent the request.
+    """
 
     inference: InferenceRequest
     loop: StreamLoop
@@ -96,7 +99,7 @@ class StainlessCallAdapter:
         self.call = call
         self.propagated: frozenset[str] = frozenset()
         """The names of headers with which the current request propagates a trace."""
-        self.unkept: UnkeptLimit | None = None
+        self.unenforced_limit: UnenforcedLimit | None = None
         """Set only for a call with deadlines; used if the call is sync."""
         self._options = options
         self._keys: dict[int, str] = {} if options.idempotency_key is None else {0: options.idempotency_key}
@@ -122,8 +125,8 @@ class StainlessCallAdapter:
             self._resume(options, attempt.resume, attempt.resume_state)
         if attempt.leg not in self._keys and getattr(client, "_idempotency_header", None):
             self._keys[attempt.leg] = client._idempotency_key()
-        same = not attempt.hedge and options.json_data is body
-        options.idempotency_key = self._keys.get(attempt.leg) if same else None
+        same_body = not attempt.hedge and options.json_data is body
+        options.idempotency_key = self._keys.get(attempt.leg) if same_body else None
         own = dict(options.headers) if isinstance(options.headers, Mapping) else {}
         if resends and _COUNT_HEADER not in {name.lower() for name in own}:
             own[_COUNT_HEADER] = str(resends)
@@ -177,8 +180,8 @@ class StainlessCallAdapter:
         request = getattr(response, "_request", None)
         return request if request is not None else self.sdk.transport.Request("POST", str(self.client.base_url))
 
-    def again(self, options: Any) -> Any:
-        """Remove the headers that select a wrapper, so that the SDK returns the transport's response to a restart."""
+    def without_wrapper_headers(self, options: Any) -> Any:
+        """Remove the headers that request a wrapper of the answer, so that the SDK returns the transport's response."""
         if isinstance(options.headers, Mapping):
             hidden = (RAW_HEADER, CAST_HEADER)
             options.headers = {name: value for name, value in options.headers.items() if name.lower() not in hidden}
@@ -262,7 +265,7 @@ class StainlessCallAdapter:
             return error
         if self.request is None:
             return request_of_closed(
-                self.sdk, self.request_of(None), error, again=self.call.retry_limit > 0 and self.gone
+                self.sdk, self.request_of(None), error, retries=self.call.retry_limit > 0 and self.gone
             )
         return read_of_closed(self.sdk, self.request, error)
 
@@ -280,7 +283,8 @@ class StainlessCallAdapter:
             return None
 
     def _stated_failure(self, answer: Any) -> Failure | None:
-        """Return the failure that the body of a complete answer states. A raw body is parsed only if it may be one."""
+        """Return the failure that the body of a complete answer describes. A raw body is parsed only if it may be an
+        error."""
         response = getattr(answer, "http_response", None)
         if self.decoded is None and (response is None or b"error" not in response.content):
             return None
@@ -323,7 +327,7 @@ class StainlessCallAdapter:
         return value if isinstance(value, dict) else None
 
     def completed(self) -> None:
-        """Record that the leg that answered sends terminal events: its next stream without one is a failure."""
+        """Record that the source of the answer sends terminal events: its next stream without one is a failure."""
         call, source = self.call, address_of(self.client.base_url).source
         CONFIG.shared_state.terminal_event_sources.add(
             StreamSource(source, call.dialect, self._fallback_model or call.model)
@@ -339,8 +343,8 @@ class StainlessCallAdapter:
         )
 
     def exception(self, failure: Failure, context: ErrorContext) -> BaseException:
-        """Return the SDK's own exception for a request without an answer; for a broken answer one that is also ours,
-        and of every class that the bare SDK raises there."""
+        """Return the SDK's own exception for a request without an answer. For a broken answer, return an exception that
+        is a `StreamInterrupted` and of every class that the bare SDK raises there."""
         error = failure.error
         if error is not None and failure.cause is Cause.GUARDRAIL_VIOLATION:  # pydantic's class allows no subclasses
             return context.annotate(error)
@@ -378,10 +382,10 @@ class StainlessCallAdapter:
         return raised
 
     def _leaked(self, failure: Failure) -> tuple[type[BaseException], ...]:
-        """Return the classes besides its own that the bare SDK raises for a failure."""
+        """Return the classes of what the bare SDK raises for a failure, if that is not one of its own exceptions."""
         error, loop = failure.error, self.sdk.loop
         if failure.typed:
-            return (RuntimeError,)  # of a helper that is asked for the final answer
+            return (RuntimeError,)  # the SDK's helper raises it if the final answer is requested
         wraps = loop is None or not loop.leaks
         if error is not None:
             wrapped = isinstance(error, self.sdk.package.APIError) or (
@@ -420,7 +424,7 @@ def _raw_failure(answer: Any) -> Failure | None:
     if body[:1] in _OPENS and body[-1:] in _CLOSES:
         return None
     states_json = "json" in response.headers.get("content-type", "")
-    if not body and not states_json:  # who reads a raw response may want its headers only
+    if not body and not states_json:  # the user of a raw response may want its headers only
         return None
     try:
         response.json()

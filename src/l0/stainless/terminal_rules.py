@@ -12,7 +12,7 @@ from .addresses import Address
 
 
 def terminal_rule(policy: Policy, address: Address, inference: InferenceRequest) -> TerminalRule:
-    """Return the rule for streams from an address: of the policy, else by what the source is known to send."""
+    """Return the policy's rule for streams from an address; else the rule for what the source is known to send."""
     mode = None if policy.truncation is None else policy.truncation_at(address.base)
     if mode is not None:
         return TerminalRule(address.origin, {"strict": True, "warn": False, "off": None}[mode])

@@ -1,4 +1,4 @@
-"""Tell which versions of an SDK are supported."""
+"""Decide if a version of an SDK is supported."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _BOUND = re.compile(rf"\s*(>=|<)\s*({_RELEASE})\s*")
 def supports(supported: str, version: str) -> bool:
     """Return True if a range such as ``>= 1.60, < 4`` contains a version, as packaging does, pre-releases included.
 
-    packaging takes 15 ms to import, and is asked only if a version or a bound is more than numbers.
+    packaging takes 15 ms to import, so it decides only if a version or a bound is more than numbers.
     """
     bounds = [_BOUND.fullmatch(bound) for bound in supported.split(",")]
     if re.fullmatch(_RELEASE, version) is None or None in bounds:

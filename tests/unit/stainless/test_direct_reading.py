@@ -16,7 +16,7 @@ from installed import httpx, needs_trio
 
 from l0.config import CONFIG
 from l0.runtime.connection_use import ConnectionUse
-from l0.stainless.sdk_responses import areads, reads, tap
+from l0.stainless.sdk_responses import areads, observe_body, reads
 
 HEAD = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n"
 BODY = b"3\r\nabc\r\n4\r\ndefg\r\n"
@@ -70,7 +70,7 @@ def server(*scripts: Script) -> Iterator[tuple[str, list[int]]]:
 
 def opened(response: Any) -> Any:
     """As a call of ours has it."""
-    tap(response, httpx, SimpleNamespace(connection=ConnectionUse.RELEASED, recording=None))
+    observe_body(response, httpx, SimpleNamespace(connection=ConnectionUse.RELEASED, recording=None))
     return response
 
 

@@ -11,7 +11,16 @@ from makers import collected
 
 from l0.runtime.connection_use import ConnectionUse
 from l0.stainless.direct_reading import read_body
-from l0.stainless.sdk_responses import ObservedByteStream, adopt, areads, peek, read_deadline, reads, runtime_of, tap
+from l0.stainless.sdk_responses import (
+    ObservedByteStream,
+    adopt,
+    areads,
+    observe_body,
+    peek,
+    read_deadline,
+    reads,
+    runtime_of,
+)
 
 HANGS = 120.0
 """Seconds that only a hang takes."""
@@ -75,7 +84,7 @@ def response(*parts, status=200, body=None):
 
 def listened(*parts, body=None):
     made, runtime = response(*parts, body=body), Listening()
-    tap(made, httpx, runtime)
+    observe_body(made, httpx, runtime)
     return made, runtime
 
 
@@ -93,7 +102,7 @@ def test_a_body_read_to_its_end_is_consumed():
 def test_json_that_the_user_read_is_the_answer(body, observed, answer):
     made, runtime = response(body[:3], body[3:]), Listening(observed)
     made.headers["content-type"] = "application/json"
-    tap(made, httpx, runtime)
+    observe_body(made, httpx, runtime)
     made.read()
     assert (runtime.told, runtime.answer) == (["consumed"], answer)
 
@@ -166,7 +175,7 @@ def test_adoption_shows_the_new_attempt_behind_the_old_object():
     assert old.read() == b"new"
     assert runtime.told == []
     collected()
-    assert runtime.told == []  # the old body's tap was disconnected first
+    assert runtime.told == []  # the old body's observer was disconnected first
 
 
 @pytest.mark.parametrize("flavour", ["sync", "async"])
@@ -195,7 +204,7 @@ def test_dropped_reading_of_an_old_attempt_leaves_the_new_one_open(flavour):
         request=httpx.Request("POST", "http://a.example"),
         headers={"content-encoding": "identity"},  # read through the transport's decoder
     )
-    tap(decoded, httpx, Listening())
+    observe_body(decoded, httpx, Listening())
     body = Body(b"c")
     if flavour == "sync":
         read_sync(decoded, response(body=body))

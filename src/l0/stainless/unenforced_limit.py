@@ -1,6 +1,6 @@
 """Warn at the caller's line that a time limit has passed and nothing can end the call yet.
 
-The thread that would know the line is blocked, so the watchdog's thread reads that thread's stack.
+The calling thread is blocked, so the watchdog's thread reads the line from that thread's stack.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ _BELOW_USER = frozenset(
         "httpx", "httpx2", "httpcore", "httpcore2", "h2", "ssl", "socket", "threading", "queue", "contextlib", "wrapt",
     }
 )  # fmt: skip
-"""Packages between a blocked read and the line of the user that waits for it, besides L0's own and the SDKs."""
+"""Packages between a blocked read and the line of the user's code that made the call, besides L0 and the SDKs."""
 
 
-class UnkeptLimit:
+class UnenforcedLimit:
     """A warning that is issued once per call. ``thread``: the identifier of the waiting thread."""
 
     def __init__(self) -> None:
