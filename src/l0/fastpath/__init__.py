@@ -1,1 +1,1 @@
-"""Do the SDKs' own work in compiled form: response objects, request parameters, HTTP/1.1 chunks."""
+"""Faster replacements for code of the SDKs and their transports: response objects, requests, HTTP/1.1 bodies."""

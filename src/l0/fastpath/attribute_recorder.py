@@ -1,7 +1,7 @@
-"""Record the attributes of an object that a function of an SDK reads: the inputs that its result depends on.
+"""Record which attributes of an object a function of an SDK reads, because its result depends on them.
 
-The function runs with a stand-in: an instance of a subclass that shares the object's ``__dict__``. Its attributes, its
-methods and `super()` work as those of the object.
+The function gets a stand-in for the object: an instance of a subclass that shares the object's ``__dict__``.
+Attributes, methods and `super()` work on the stand-in as on the object.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ _SPECIAL = {"__init_subclass__", "__getattribute__"}
 
 
 class AttributeRecorder:
-    """The names of the attributes that are read from ``target`` through its stand-in.
+    """Records the names of the attributes of ``target`` that are read from its stand-in.
 
-    ``substitutes``: values that the stand-in returns instead of the object's own. Raises `TypeError` for an object
-    whose class notices that it is subclassed, or computes all its attributes.
+    ``substitutes``: values by attribute name, which the stand-in returns in place of those of ``target``. Raises
+    `TypeError` if the class of ``target`` runs code when it is subclassed, or computes its attributes.
     """
 
     def __init__(self, target: Any, substitutes: Mapping[str, Any]) -> None:
@@ -25,44 +25,44 @@ class AttributeRecorder:
         names: dict[str, None] = {}
         self._names = names
         kind = type(target)
-        own: Any = kind.__getattribute__
-        known = (object, Generic)
-        if type(kind) is not type or any(vars(one).keys() & _SPECIAL for one in kind.__mro__ if one not in known):
+        inherited: Any = kind.__getattribute__
+        bases = [base for base in kind.__mro__ if base not in (object, Generic)]
+        if type(kind) is not type or any(vars(base).keys() & _SPECIAL for base in bases):
             raise TypeError(kind)
 
         def read(stand_in: Any, name: str) -> Any:
             names[name] = None
-            return substitutes[name] if name in substitutes else own(stand_in, name)
+            return substitutes[name] if name in substitutes else inherited(stand_in, name)
 
-        # The finalizer of a client would close the connections of the object.
+        # Without `__del__`, the end of the stand-in would close the connections of the object, a client.
         body = {"__getattribute__": read, "__del__": lambda _: None, "__module__": kind.__module__}
         self.stand_in: Any = object.__new__(type(kind.__name__, (kind,), body))
         object.__setattr__(self.stand_in, "__dict__", vars(target))
 
     @property
     def held(self) -> tuple[str, ...]:
-        """The names of attributes that the object itself holds."""
+        """The names of the recorded attributes that the object itself has."""
         return tuple(name for name in self._names if name in vars(self.target))
 
     @property
     def inherited(self) -> tuple[str, ...]:
-        """The names of attributes that its class holds, except for special methods."""
+        """The names of the recorded attributes that its class has, except special methods."""
         return tuple(name for name in self._names if name not in vars(self.target) and not name.startswith("__"))
 
     def code_packages(self) -> set[str]:
-        """Return the packages of the classes that hold the inherited attributes, and of their functions."""
+        """Return the packages of the classes that define the inherited attributes, and those of their functions."""
         packages = set()
         for name in self.inherited:
-            owner = next((one for one in type(self.target).__mro__ if name in vars(one)), None)
+            owner = next((base for base in type(self.target).__mro__ if name in vars(base)), None)
             packages |= {""} if owner is None else {_package(owner.__module__), code_package(vars(owner)[name])}
         return packages
 
 
 def code_package(attribute: Any) -> str:
-    """Return the package of the code of a class's attribute; an empty string if it is unknown.
+    """Return the package whose code runs for an attribute of a class; an empty string if it is unknown.
 
-    The globals of a function say where its code is. Its ``__module__`` does not: `functools.wraps` and wrapt copy that
-    of the function that they wrap.
+    The globals of a function show where its code is. Its ``__module__`` does not, because `functools.wraps` and wrapt
+    copy it from the function that they wrap.
     """
     if isinstance(attribute, property):
         attribute = attribute.fget

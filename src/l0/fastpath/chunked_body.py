@@ -1,8 +1,8 @@
-"""Parser of plain chunks of an HTTP/1.1 body. Everything else is left to a complete parser.
+"""Parse plain chunks of an HTTP/1.1 body, which costs much less than a complete HTTP parser.
 
 A chunk is plain if it consists of its size and its payload only. Chunk extensions, the last chunk, trailers and errors
-are not plain: this parser stops there, and the complete parser continues. This saves most of the cost of reading a
-chunked stream. Source: https://www.rfc-editor.org/rfc/rfc9112#section-7.1
+are not plain: this parser stops there, and a complete parser continues.
+Source: https://www.rfc-editor.org/rfc/rfc9112#section-7.1
 """
 
 from __future__ import annotations
@@ -26,12 +26,13 @@ class PlainChunkParser:
     __slots__ = ("_unparsed", "_left", "stopped")
 
     def __init__(self) -> None:
-        self._unparsed = b"\r\n"  # a head starts with the line end of the chunk before, also for the first chunk
+        self._unparsed = b"\r\n"  # `_head` expects the line end of the chunk before, also for the first chunk
         self._left = 0
+        """The number of payload bytes of the current chunk that have not arrived."""
         self.stopped = False
 
     def feed(self, raw: bytes) -> list[bytes]:
-        """Return the payload in this read, chunk by chunk, including the payload of an incomplete chunk."""
+        """Return the payload in this read, one item per chunk; the last item may be a part of a chunk."""
         if self._unparsed:
             raw = self._unparsed + raw
         left, at = self._left, 0
@@ -49,7 +50,7 @@ class PlainChunkParser:
             if head is None or not (left := int(head[1], 16)):
                 break
             at = head.end()
-        # State is written once per read: the loop works on local variables, which are faster than attributes.
+        # The loop uses local variables, which are faster than attributes.
         self._left, self._unparsed = left, raw[at:]
         self.stopped = not _partial_head(self._unparsed)
         return parts
@@ -60,9 +61,9 @@ class PlainChunkParser:
         return self._unparsed == _LAST and not self._left
 
     def handover_bytes(self) -> bytes:
-        """Return the bytes to feed to a complete HTTP parser first, so that it continues where this one stopped.
+        """Return the bytes to feed first to a complete HTTP parser, so that it continues where this one stopped.
 
-        They are the head of a chunk with the remaining payload, one byte of payload (``x``), which the caller must drop
-        from the parser's output, and the bytes that are not parsed yet.
+        They are the head of a chunk that is one byte longer than the missing payload, that byte (``x``), and the bytes
+        that are not parsed yet. The caller must drop the ``x`` from the parser's output.
         """
         return b"%x\r\nx%s" % (self._left + 1, self._unparsed)

@@ -8,8 +8,8 @@ _SLOTS = ("__pydantic_fields_set__", "__pydantic_private__")
 def difference(one: Any, other: Any, path: str = "") -> str | None:
     """Return a description of the first difference of two objects, or `None` if they are the same.
 
-    This is stricter than `==`: it also compares exact types, the order of fields and keys, which fields are set, and
-    extra fields. The description quotes no value: it goes into logs.
+    This is stricter than `==`: it also compares exact types, the order of fields and keys, the sets of fields that are
+    set, and extra fields. The description contains no value of the objects, because it is logged.
     """
     if type(one) is not type(other):
         return f"{path or 'the object'} is {type(one).__name__}, not {type(other).__name__}"
@@ -47,9 +47,9 @@ def _models(one: Any, other: Any, path: str) -> str | None:
 
 
 def identity_map(result: Any, data: Any) -> Any:
-    """Return True or false for each part of a result: true if it is the same object as in ``data``, and not a copy.
+    """Return True for a result that is the same object as ``data``, False for another object.
 
-    Dicts and lists that were copied give a dict or a list of these values.
+    For a copy of a dict or list, return a dict or list with the value for each item.
     """
     if result is data:
         return True

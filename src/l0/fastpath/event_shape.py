@@ -1,4 +1,5 @@
-"""All that events of one shape have in common, in whatever answer: the bytes between the values that vary."""
+"""The shape of events: what events of one kind have in common in all answers, which is the bytes between their
+values."""
 
 from __future__ import annotations
 
@@ -14,8 +15,9 @@ from .template_reader import Read, reader_factory, value_pattern
 class EventShape:
     """The shape of an event, and the code that reads events of this shape.
 
-    ``raw``: all its bytes; ``places`` of its values in them. ``fields``: those that vary within an answer. ``copy`` of
-    its object: ``h0``, ... are the variables of the fields, and ``p0``, ... those of the other values.
+    ``raw``: all bytes of the event. ``places``: the places of its values in them. ``fields``: the values that vary
+    within an answer. ``copy``: copies the object of the event, with the variables ``h0``, ... for the fields and
+    ``p0``, ... for the other values.
     """
 
     __slots__ = ("_answer", "_end", "_factory", "_fields", "_lengths", "_match", "_values")
@@ -26,17 +28,17 @@ class EventShape:
         self._answer = [(group, place.number) for group, place in groups if place.key not in fields]
         self._end = len(places) + 1
         self._match = _pattern(raw, places).fullmatch
-        mine = [place for place in places if place.key in fields]
-        edges = [*(place.start for place in mine), len(raw[:-3].rstrip(b" "))]
-        self._lengths = [start - place.end for place, start in zip(mine, edges[1:], strict=True)]
-        order = [(keys.index(place.key), place.number) for place in mine]
+        field_places = [place for place in places if place.key in fields]
+        starts = [*(place.start for place in field_places), len(raw[:-3].rstrip(b" "))]
+        self._lengths = [start - place.end for place, start in zip(field_places, starts[1:], strict=True)]
+        order = [(keys.index(place.key), place.number) for place in field_places]
         self._factory = reader_factory(copy, order, len(self._answer))
         lengths = zip(order, self._lengths, strict=True)
         self._values = value_pattern(*((field == 0, number, length) for (field, number), length in lengths))
 
     def reader(self, raw: bytes) -> Read | None:
-        """Return the function that reads the events of the answer to which this event belongs; ``None`` if the event
-        has another shape. Raises ValueError if a text of the event is not valid JSON."""
+        """Return the function that reads such events of the answer that contains this event; ``None`` if the event has
+        another shape. Raises ValueError if a text of the event is not valid JSON."""
         found = self._match(raw)
         if found is None:
             return None
@@ -49,7 +51,8 @@ class EventShape:
 
 
 def _pattern(raw: bytes, places: Sequence[Place]) -> re.Pattern[bytes]:
-    """Return the pattern of events that differ in these places only. Each value has a group, and so has their end."""
+    """Return the pattern of events that differ in these places only. Each value is a group; the last group is the end
+    of the event."""
     found, at = b"", 0
     for place in places:
         found += re.escape(raw[at : place.start]) + b"(%b)" % (NUMBER if place.number else STRING % b"*+")

@@ -1,9 +1,9 @@
-"""Compiled transformation of request parameters: the same result as the SDK's own, from the same annotations.
+"""Compiled transformation of request parameters: the same result as the SDK's, from the same annotations.
 
 openai, and anthropic before version 2, inspect the annotations again for every value of every call, and try each member
 of each union: 0.3 ms of CPU for one short message, 10 ms for a conversation of fifty. This module inspects the
-annotations once, at the first use, and compiles them into one function per type. Data that is not plain (files, dates,
-iterators, other mapping classes) and types that rename their keys are left to the SDK.
+annotations once, at the first use, and compiles them into one function per type. The SDK transforms data that is not
+plain (files, dates, iterators, other mapping classes), and types that rename their keys.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ from .comparison import difference, identity_map
 
 Transform = Callable[[Any], Any]
 Types = tuple[Any, ...]
-"""Possible types of a value: the members of a union, which the SDK tries in turn."""
+"""The possible types of a value. The SDK tries the members of a union one after another."""
 
 UNKNOWN = object()
-"""Result of `Parameters.transformed` if the SDK must transform the data."""
+"""The result of `Parameters.transformed` if the SDK must transform the data."""
 MAX_TYPES = 4096
-"""Maximum number of compiled types. It bounds the memory of a program that creates new types for every call."""
+"""Maximum number of compiled types. It limits the memory of a program that creates new types for every call."""
 _SCALARS = frozenset({str, int, float, bool, type(None)})
 _log = logging.getLogger("l0")
 
@@ -38,11 +38,11 @@ class Parameters:
         module: the SDK's ``_utils._transform``, not patched yet.
         types: the SDK's ``_types``.
 
-    If a name is missing in these modules, or the transformation works in an unknown way, `unsupported` holds the reason
-    and all data is left to the SDK.
+    If a name is missing in these modules, or the transformation works in an unknown way, `unsupported` is the reason,
+    and the SDK transforms all data.
 
-    Every result that required compilation is compared with the SDK's own result. A type whose result differs is left to
-    the SDK from then on, and `switched_off` maps it to the difference. Safe to share between threads.
+    Every result that required compilation is compared with the SDK's result. If they differ, the SDK transforms this
+    type from then on, and `switched_off` maps the type to the difference. Safe to share between threads.
     """
 
     def __init__(self, module: ModuleType, types: ModuleType | None) -> None:
@@ -53,9 +53,9 @@ class Parameters:
         self.unsupported = self._probe(types)
 
     def transformed(self, data: Any, type_: Any) -> Any:
-        """Return the same value as the SDK's ``transform(data, type_)``, or `UNKNOWN`.
+        """Return the same value as the SDK's ``transform(data, type_)``; `UNKNOWN` if the SDK must do it.
 
-        The result shares the same parts with ``data`` as the SDK's result.
+        The result shares the same parts with ``data`` as the SDK's result would.
         """
         if self.unsupported:
             return UNKNOWN
@@ -68,7 +68,7 @@ class Parameters:
         return result if self._compiled == before else self._compare(result, data, type_)
 
     def _compare(self, result: Any, data: Any, type_: Any) -> Any:
-        """Return the result if it equals the SDK's own, else switch the type off and return `UNKNOWN`."""
+        """Return the result if it equals the SDK's. If not, switch the type off and return `UNKNOWN`."""
         wrong = difference(result, self._original(data, type_))
         if not wrong:
             return result
@@ -79,7 +79,7 @@ class Parameters:
 
     def _node(self, types: Types) -> Transform:
         """Return the transformation of a value that may be any of ``types``."""
-        # Keys are ids, since hashing and comparing annotations is slow and not every annotation is hashable.
+        # Keys are ids, because hashing and comparing annotations is slow, and not every annotation is hashable.
         key = tuple(map(id, types))
         known = self._nodes.get(key)
         if known is None:
@@ -93,13 +93,13 @@ class Parameters:
     def _compile(self, types: Types) -> Transform:
         shape = _Shape()
         try:
-            for one in types:
-                self._add(one, shape)
-        except Exception:  # an unknown type, which the SDK may refuse as well
+            for type_ in types:
+                self._add(type_, shape)
+        except Exception:  # an unknown type, which the SDK may reject as well
             return _left_to_sdk
         items = self._node(shape.items) if shape.items else None
         children = _Children(shape, self._node, self._count_compiled)
-        return _function(shape, children, items, self._omitted, self._dump)
+        return _compiled(shape, children, items, self._omitted, self._dump)
 
     def _count_compiled(self) -> None:
         self._compiled += 1
@@ -133,7 +133,7 @@ class Parameters:
         return self._original(value, object)
 
     def _probe(self, types: Any) -> str:
-        """Return why this SDK's transformation is unknown, or an empty string if it works as expected."""
+        """Return why the transformation of this SDK is not known; an empty text if it works as expected."""
         try:
             self._original: Callable[[Any, Any], Any] = self._sdk.transform
             self._model: type = self._sdk.pydantic.BaseModel
@@ -147,11 +147,11 @@ class Parameters:
 
 
 class _Shape:
-    """Combined rules of all types that a value may have.
+    """The combined rules of all types that a value may have.
 
-    ``fields``: types of the declared keys of a dict. ``values``: types of all values of a dict. ``drops``: true if
-    values that are not given are left out. ``items``: types of the items of a list. ``iterates``: true if any iterable
-    is accepted.
+    ``fields``: the types of the declared keys of a dict. ``values``: the types of all values of a dict. ``drops``: the
+    SDK's markers for omitted values are removed from a dict. ``items``: the types of the items of a list. ``iterates``:
+    any iterable is accepted in place of a list.
     """
 
     def __init__(self) -> None:
@@ -163,7 +163,7 @@ class _Shape:
 
 
 class _Children(dict[Any, Transform]):
-    """Transformations by key of a dict. They are compiled on first use, since types may refer to themselves."""
+    """Transformations by key of a dict. They are compiled on first use, because types may refer to themselves."""
 
     def __init__(self, shape: _Shape, node: Callable[[Types], Transform], count_compiled: Callable[[], None]) -> None:
         self._shape = shape
@@ -176,17 +176,17 @@ class _Children(dict[Any, Transform]):
         if not types:
             return _as_is
         found = self._node(types)
-        if declared:  # an undeclared key may be any text of the user's, so it is not stored
+        if declared:  # other keys may be any text from the user, so storing them would fill the memory
             self[key] = found
             self._count_compiled()
         return found
 
 
-def _function(
+def _compiled(
     shape: _Shape, children: _Children, items: Transform | None, omitted: frozenset[type], dump: Transform
 ) -> Transform:
-    # Runs for every value of every request: the shape is unpacked into closure variables, and plain scalars are
-    # handled inline without a call.
+    # The result runs for every value of every request, so it reads the shape from closure variables, and handles plain
+    # scalars without a call.
     copies, iterates = shape.drops or bool(shape.values), shape.iterates
     left_out: frozenset[type] = omitted if shape.drops else frozenset()
 
@@ -237,7 +237,7 @@ class _Probe(TypedDict, total=False):
 
 
 def _sample(omitted: Any) -> dict[str, Any]:
-    """Return a `_Probe` with parts that are copied, parts that are shared, and parts that are left out."""
+    """Return a `_Probe` with parts that the SDK copies, parts that it shares, and parts that it omits."""
     return {
         "text": ["a"],
         "parts": [{"text": "b", "numbers": [1], "more": [{}]}],

@@ -1,4 +1,4 @@
-"""The state of a client on which its requests depend, as far as it can be compared cheaply and strictly."""
+"""Detect changes to the state of a client on which its requests depend."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ _ABSENT = frozenset({"NotGiven", "Omit"})
 
 
 class UntraceableError(Exception):
-    """A value whose changes cannot be seen. The SDK must do the work."""
+    """L0 cannot detect all changes to a value, or does not know the code that uses it. The SDK must do the work."""
 
 
 class RequestInputs:
-    """The attributes of one object, as they were when a request was built.
+    """The attributes of one object on which a request depends, as they were when the SDK built that request.
 
-    ``excluded``: names of attributes that the caller compares itself. ``packages``: packages whose code depends on
-    nothing but these attributes. Raises `UntraceableError` for any other code, and for values whose changes cannot be
-    seen.
+    ``recorder``: has recorded them. ``excluded``: names of attributes that the caller compares itself. ``packages``:
+    packages whose code depends on these attributes only. Raises `UntraceableError` for code of other packages, and for
+    values whose changes cannot be detected.
     """
 
     def __init__(self, recorder: AttributeRecorder, excluded: frozenset[str], packages: frozenset[str]) -> None:
@@ -39,7 +39,7 @@ class RequestInputs:
         self._contents = [(value, read, read(value)) for value, read in readers if read is not None]
 
     def same(self, target: Any) -> bool:
-        """Return True if the object still has the same attributes, with the same contents."""
+        """Return True if an object has the same attributes, with the same contents."""
         held = vars(target)
         if type(target) is not self._kind or not all(map(is_, map(held.get, self._names), self._values)):
             return False

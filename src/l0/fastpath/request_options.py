@@ -1,8 +1,8 @@
-"""Request options: the same as those that the SDK constructs, from defaults that are known.
+"""Construct request options faster than the SDK, from default values that are known.
 
-For each call the SDK copies the default of every option that is not given with `copy.deepcopy`, and looks for an alias
-of every field: 60 to 80 us of CPU. This module copies the defaults at once. Options are of one kind if the same ones
-are given; the first options of each kind are compared with the SDK's own.
+For each call the SDK copies the default value of every omitted option with `copy.deepcopy`, and looks up an alias of
+every field: 60 to 80 us of CPU. This module copies all default values at once. Options with the same names form one
+kind; the first options of each kind are compared with those that the SDK constructs.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from .request_inputs import UntraceableError, is_absent
 MAX_KINDS = 256
 """Maximum number of kinds of options that are remembered."""
 _PLAIN = frozenset({str, int, float, bool, type(None)})
-"""Types of values that the SDK neither copies nor strips."""
+"""Types of values that the SDK neither copies nor passes to ``strip``."""
 _set = object.__setattr__
 _log = logging.getLogger("l0")
 
@@ -27,11 +27,11 @@ class RequestOptions:
 
     Args:
         kind: the SDK's ``FinalRequestOptions``.
-        construct: its ``construct``, bound, and not patched.
-        strip: the function with which it removes what is not given from a mapping.
+        construct: its method ``construct``, bound, and not patched.
+        strip: the SDK's function that removes omitted values from a mapping.
 
     ``unsupported``: the reason why the SDK must construct all options; ``None`` if there is none. ``switched_off``: the
-    difference after which it constructs all; ``None`` if there was none.
+    difference between two results, after which the SDK constructs all options; ``None`` without a difference.
     """
 
     def __init__(self, kind: Any, construct: Callable[..., Any], strip: Callable[[Any], Any]) -> None:
@@ -42,9 +42,9 @@ class RequestOptions:
         self.unsupported: str | None = None
         self.switched_off: str | None = None
         try:
-            given = vars(construct())
-            self._required = kind.model_fields.keys() - given.keys()
-            self._defaults = {name: given.get(name) for name in kind.model_fields}  # options have the order of fields
+            defaults = vars(construct())
+            self._required = kind.model_fields.keys() - defaults.keys()
+            self._defaults = {name: defaults.get(name) for name in kind.model_fields}  # in the order of the fields
             self._dicts = [name for name, value in self._defaults.items() if _is_copied(value)]
         except Exception as error:  # an SDK that works in an unknown way
             self.unsupported = type(error).__name__
@@ -55,14 +55,14 @@ class RequestOptions:
         if self.switched_off is None and names in self._proven:
             return self._build(values)
         theirs = self._construct(**values)
-        ours = self.unsupported is None and self.switched_off is None
-        known = ours and self._required <= values.keys() <= self._defaults.keys()
-        if known and len(self._proven) < MAX_KINDS:
+        enabled = self.unsupported is None and self.switched_off is None
+        provable = enabled and self._required <= values.keys() <= self._defaults.keys()
+        if provable and len(self._proven) < MAX_KINDS:
             self._prove(names, values, theirs)
         return theirs
 
     def _prove(self, names: tuple[str, ...], values: Mapping[str, Any], theirs: Any) -> None:
-        """Compare our options with the SDK's own. If they differ, leave all options to the SDK."""
+        """Compare L0's options with the SDK's, ``theirs``. If they differ, let the SDK construct all options."""
         try:
             found = self._difference(values, theirs)
         except Exception:  # a value that cannot be compared: these options prove nothing
@@ -80,7 +80,7 @@ class RequestOptions:
         copied = difference(identity_map(our_values, values), identity_map(their_values, values))
         for name in our_values.keys() & their_values.keys():
             if is_absent(their_values[name]) and type(our_values[name]) is type(their_values[name]):
-                our_values[name] = their_values[name]  # such a marker equals only itself
+                our_values[name] = their_values[name]  # a marker of this class is equal only to itself
         return copied or difference(ours, theirs)
 
     def _build(self, values: Mapping[str, Any]) -> Any:
@@ -98,7 +98,7 @@ class RequestOptions:
 
 
 def _is_copied(default: Any) -> bool:
-    """Return True if each object has its own copy of a default. Raises `UntraceableError` for an unknown kind."""
+    """Return True if each object has its own copy of a default value. Raises `UntraceableError` for unknown types."""
     if type(default) is dict and all(type(value) in _PLAIN for value in default.values()):
         return True
     if type(default) in _PLAIN or default == () or is_absent(default):

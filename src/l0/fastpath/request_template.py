@@ -1,4 +1,4 @@
-"""One request that was built by an SDK, as the template of others with another body."""
+"""Make requests with other bodies from one request that an SDK has built."""
 
 from __future__ import annotations
 
@@ -10,10 +10,11 @@ from .request_inputs import RequestInputs, UntraceableError
 
 _LENGTH, _COOKIE = b"content-length", b"cookie"
 _SIGNIFICANT = frozenset({b"content-type", b"transfer-encoding", _LENGTH, _COOKIE})
-"""Headers on whose values the rest of a request depends."""
+"""Headers whose values affect the rest of a request, so they cannot be propagated headers."""
 _PARTS = ["method", "url", "headers", "extensions", "stream", "_content"]
-"""The attributes of a transport's request, in their order."""
+"""The attributes of a request of the transport, in their order."""
 _HEADERS = ["_list", "_encoding"]
+"""The same for its headers."""
 _TIMEOUT = "timeout"
 
 
@@ -21,8 +22,8 @@ class RequestTemplate:
     """A template made from ``request``, whose body is ``body``. Raises `UntraceableError` for an unknown kind of
     request.
 
-    ``propagated``: the headers that propagate a trace, with their values. They differ for each request.
-    ``inputs``, ``http_inputs``: the state of the SDK's client and of its transport's, on which the request depends.
+    ``propagated``: the headers that propagate a trace, with their values, which differ for each request. ``inputs``,
+    ``http_inputs``: the state on which the request depends, of the SDK's client and of the transport's client.
     """
 
     __slots__ = (
@@ -52,7 +53,7 @@ class RequestTemplate:
         headers, stream = request.headers, request.stream
         *lines, (self._length_name, lower, length) = headers._list
         if lines and lines[-1][1] == _COOKIE:
-            lines.pop()  # set anew for each request, from the cookies of the client
+            lines.pop()  # `request` sets it for each request, from the cookies of the client
         known = lower == _LENGTH and length == b"%d" % len(body) and _COOKIE not in [name for _, name, _ in lines]
         known &= list(vars(request)) == _PARTS and list(vars(headers)) == _HEADERS and list(vars(stream)) == ["_stream"]
         if not known or request._content != body or list(request.extensions) != [_TIMEOUT]:
@@ -69,22 +70,27 @@ class RequestTemplate:
         """The hash of the only body for which the template is proven; ``None`` once it is proven for all bodies."""
         self._places = [_place(lines, name, value) for name, value in propagated.items()]
         self._propagated: Sequence[bytes] | None = list(propagated.values())
-        """The only values of propagated headers for which it is proven; ``None`` once it is proven for all values."""
+        """The only values of propagated headers for which the template is proven; ``None`` once it is proven for
+        all."""
         self._proven = False
 
     def current(self, client: Any, http: Any) -> bool:
-        """Return True if the clients still have the state on which the request depends."""
+        """Return True if the state of the clients, on which the request depends, has not changed.
+
+        ``http``: the client of the transport.
+        """
         return self._inputs.same(client) and self._http_inputs.same(http)
 
     def proven_for(self, body: bytes, propagated: Sequence[bytes]) -> bool:
-        """Return True if a request with such a body, and such values, was the same as the SDK's own."""
+        """Return True if the template is proven for this body and these values of propagated headers: a request made
+        from it was the same as the SDK's."""
         if not self._proven or (self._propagated is not None and self._propagated != propagated):
             return False
         return self._body_hash is None or self._body_hash == hash(body)
 
     def prove(self, body: bytes, propagated: Sequence[bytes], cookies: Any, request: Any) -> str | None:
-        """Compare a request of the template with the SDK's own ``request``. Return the first difference; ``None`` if
-        there is none, which proves the template."""
+        """Compare a request made from the template with ``request``, which the SDK has built. Return the first
+        difference; ``None`` if there is none, which proves the template."""
         made = self.request(body, propagated, cookies)
         wrong = difference(_parts(made), _parts(request))
         if wrong is None:
@@ -96,7 +102,8 @@ class RequestTemplate:
         return wrong
 
     def request(self, body: bytes, propagated: Sequence[bytes], cookies: Any) -> Any:
-        """Return a new request. ``cookies``: those of the transport's client."""
+        """Return a new request. ``propagated``: the values of propagated headers. ``cookies``: those of the transport's
+        client."""
         request_kind, headers_kind, stream_kind = self._kinds
         request, headers = object.__new__(request_kind), object.__new__(headers_kind)
         lines = self._lines.copy()
@@ -113,22 +120,22 @@ class RequestTemplate:
         }
         if cookies:
             cookies.set_cookie_header(request)
-            headers.__dict__["_encoding"] = self._encoding  # reading the headers has set another
+            headers.__dict__["_encoding"] = self._encoding  # `set_cookie_header` reads the headers, which changes it
         lines.append((self._length_name, _LENGTH, b"%d" % len(body)))
         return request
 
 
 def _place(lines: Sequence[tuple[bytes, bytes, bytes]], name: str, value: bytes) -> tuple[int, bytes, bytes]:
-    """Return the index of a header in the lines of a request, and its name as it is sent and in lower case."""
+    """Return the index of a header in the lines of a request, its name as it is sent, and that name in lower case."""
     lower = name.lower().encode()
-    places = [index for index, line in enumerate(lines) if line[1] == lower]
-    if len(places) != 1 or lines[places[0]][2] != value or lower in _SIGNIFICANT:
+    indices = [index for index, line in enumerate(lines) if line[1] == lower]
+    if len(indices) != 1 or lines[indices[0]][2] != value or lower in _SIGNIFICANT:
         raise UntraceableError
-    return places[0], lines[places[0]][0], lower
+    return indices[0], lines[indices[0]][0], lower
 
 
 def _parts(request: Any) -> list[Any]:
-    """Return everything of a request that can be observed."""
+    """Return the state of a request, for a comparison."""
     parts = vars(request)
     headers, stream, url = parts["headers"], parts["stream"], parts["url"]
     kinds = [kind.__qualname__ for kind in map(type, (request, headers, stream, url))]

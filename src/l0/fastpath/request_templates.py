@@ -1,12 +1,13 @@
-"""Requests from templates: the same as those that the SDK builds, made from its own earlier ones.
+"""Make requests from templates, which are earlier requests of the SDK.
 
-For each request the SDK merges its headers from half a dozen mappings, encodes them, and parses the URL three times:
-0.2 ms of CPU, for a result that differs from the last one only in the body and its length. This module keeps one
-request of each kind as a template. A template is made from the second request of its kind, with a record of every
-attribute of the clients that the SDK's code reads for it. It serves once it has given the same request as the SDK, and
-as long as these attributes do not change. The values of headers that propagate a trace do not make another kind: each
-is written into its place. Everything else is left to the SDK: other bodies than JSON, query parameters, a log at debug
-level, code that is not the SDK's, and values whose changes cannot be seen.
+For each request the SDK merges headers from half a dozen mappings, encodes them, and parses the URL three times: 0.2 ms
+of CPU, for a result that differs from the request before only in the body and its length. This module stores one
+request of each kind as a template. It makes a template from the second request of its kind, and records every attribute
+of the clients that the SDK's code reads for it. A template is used after it has made the same request as the SDK once,
+and as long as these attributes do not change. Other values of headers that propagate a trace do not make another kind:
+the template gets the values of each request. The SDK builds all other requests: with a body that is not JSON, with
+query parameters, with the SDK's log at debug level, through code that is not the SDK's, and with values whose changes
+cannot be detected.
 """
 
 from __future__ import annotations
@@ -25,22 +26,25 @@ from .request_template import RequestTemplate
 
 Templates = dict[tuple[Any, ...], RequestTemplate | None]
 Build = Any
-"""The SDK's ``_build_request``, bound to a client; or what another library has put in its place."""
+"""The SDK's ``_build_request``, bound to a client, or the replacement by another library."""
 
 MAX_TEMPLATES = 8
 """Maximum number of templates per client. Each takes about 8 KB."""
 MAX_SEEN = 64
-"""Maximum number of kinds of requests that are remembered per client: headers may differ for each call."""
+"""Maximum number of kinds of requests that are remembered per client. Headers that differ for each call make a new kind
+each time."""
 _INERT = frozenset({"follow_redirects", "idempotency_key", "json_data", "max_retries", "post_parser"})
-"""Options that do not change the request, or that are treated apart."""
-_EMPTY = frozenset({"content", "extra_json", "files", "params"})
+"""Options that do not change the request, or that other code here handles."""
+_MUST_BE_EMPTY = frozenset({"content", "extra_json", "files", "params"})
+"""Options that a template does not support."""
 _HTTP = "_client"
-"""The attribute with the client of the transport."""
+"""The attribute of the SDK's client that is the client of the transport."""
 _log = logging.getLogger("l0")
 
 
 class _ClientRequests:
-    """The requests of one client: the kinds that were built once, and the templates; ``None`` for a kind without."""
+    """The requests of one client. ``seen``: the kinds that were built once. ``templates``: by kind; ``None`` for a kind
+    that the SDK must build."""
 
     __slots__ = ("seen", "templates")
 
@@ -49,7 +53,7 @@ class _ClientRequests:
         self.templates: Templates = {}
 
     def recurs(self, key: tuple[Any, ...]) -> bool:
-        """Return True if a request of this kind was built before, and another template is allowed."""
+        """Return True if a request of this kind was built before, and there is room for another template."""
         if key in self.seen:
             return len(self.templates) < MAX_TEMPLATES
         if len(self.seen) >= MAX_SEEN:
@@ -59,7 +63,10 @@ class _ClientRequests:
 
 
 class _Found(NamedTuple):
-    """A template, or the place for one, in the templates of its client. ``propagated``: see `RequestTemplate`."""
+    """The templates of a client, the key for one kind of request, and its template; ``None`` if it must be made.
+
+    ``propagated``: as in `RequestTemplate`.
+    """
 
     templates: Templates
     key: tuple[Any, ...]
@@ -73,7 +80,7 @@ class RequestTemplates:
     Args:
         base: the SDK's ``_base_client``.
 
-    ``switched_off``: maps the URL of a template that gave another request than the SDK to the difference.
+    ``switched_off``: the difference between the requests of a template and of the SDK, by URL of the request.
     """
 
     def __init__(self, base: ModuleType) -> None:
@@ -111,7 +118,7 @@ class RequestTemplates:
     def _find(
         self, client: Any, build: Build, options: Any, retries_taken: int, propagated: Collection[str]
     ) -> _Found | None:
-        """Return the template of a request, or the place for a new one; ``None`` if the SDK must build the request."""
+        """Return what is known of this kind of request; ``None`` if the SDK must build the request."""
         try:
             requests = self._clients.get(client)
             if requests is None:
@@ -133,14 +140,15 @@ class RequestTemplates:
     def _key(
         self, client: Any, http: Any, build: Build, options: Any, retries_taken: int, propagated: dict[str, bytes]
     ) -> tuple[Any, ...]:
-        """Return everything in the options on which the request depends, besides the body and propagated values."""
+        """Return the kind of a request: everything in the options on which it depends, except the body and the values of
+        propagated headers."""
         if not self._encodes or self._log_at is None or self._log_at(logging.DEBUG) or type(build) is not MethodType:
             raise UntraceableError
         if client._idempotency_header is not None or type(options.json_data) is not dict:
             raise UntraceableError
         key: list[Any] = [build.__func__, retries_taken, bool(http._cookies)]
         for name, value in vars(options).items():
-            if name in _EMPTY:
+            if name in _MUST_BE_EMPTY:
                 if value:
                     raise UntraceableError
             elif name == "headers" and propagated:
@@ -158,7 +166,7 @@ class RequestTemplates:
             recorded_http = AttributeRecorder(getattr(client, _HTTP), {})
             recorded = AttributeRecorder(client, {_HTTP: recorded_http.stand_in})
             request = build.__func__(recorded.stand_in, options, retries_taken=retries_taken)
-        except Exception:  # no stand-in, or a request that the SDK refuses
+        except Exception:  # no stand-in is possible, or the SDK rejects the request
             return build(options, retries_taken=retries_taken)
         try:
             packages = frozenset({self._sdk, type(request).__module__.partition(".")[0]})
@@ -166,7 +174,7 @@ class RequestTemplates:
             http_inputs = RequestInputs(recorded_http, frozenset({"_cookies"}), packages)
             body = self._body(options)
             found.templates[found.key] = RequestTemplate(request, body, found.propagated, inputs, http_inputs)
-        except Exception:  # a request, or a client, that is not understood
+        except Exception:  # an unknown kind of request or client
             _log.debug("l0 leaves the requests to %s to the SDK: %s", options.url, raised())
         return request
 
@@ -176,9 +184,10 @@ class RequestTemplates:
 
 
 def _values(headers: Any, propagated: Collection[str]) -> dict[str, bytes]:
-    """Return the headers that propagate a trace, with their values, which are ASCII.
+    """Return the headers that propagate a trace, with their values in ASCII.
 
-    Other values would change how a transport encodes the rest. Raises `UntraceableError` for values of other types.
+    Raises an exception for other values: `UntraceableError` if one is not text, and `UnicodeEncodeError` if it is not
+    ASCII, because that would change the encoding of all headers.
     """
     values = {}
     for name, value in headers.items():
@@ -190,7 +199,8 @@ def _values(headers: Any, propagated: Collection[str]) -> dict[str, bytes]:
 
 
 def _frozen(value: Any) -> Any:
-    """Return the content of an option, hashable and with its types. Raises `UntraceableError` for unknown kinds."""
+    """Return a hashable form of an option's value, with its types, because ``1 == True``. Raises `UntraceableError` for
+    unknown types."""
     kind = type(value)
     if kind is str or value is None or kind is FunctionType:
         return value

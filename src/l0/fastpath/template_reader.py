@@ -1,4 +1,4 @@
-"""Generate the function that reads the events of a template, and builds a copy of an object for each."""
+"""Generate the function with which a template reads events and builds a copy of its object for each."""
 
 from __future__ import annotations
 
@@ -23,22 +23,26 @@ class TextReader(Protocol):
 
 
 Read = Callable[[bytes, int, int, TextReader, int], tuple[list[Any], int, int]]
-"""``read(raw, at, size, reader, number)`` reads events from ``at`` on. ``size``: the length of ``raw``. ``number``: the
-number of the next event, if events are numbered. It returns their objects, and where the last one starts and ends."""
+"""``read(raw, at, size, reader, number)`` reads events of ``raw`` from position ``at``. ``size``: the length of
+``raw``.
+``number``: the number of the next event, if events are numbered. It returns the objects, and the positions of the start
+and the end of the last event."""
 Factory = Callable[..., Read]
 """``factory(first, following, match, per_answer)`` returns the function for one answer. ``first``: the bytes before the
-first value that varies; ``following``: the bytes after each; ``match``: the result of `value_pattern`; ``per_answer``:
-the values that are the same in all events of the answer."""
+first value that varies within an answer. ``following``: the bytes after each such value. ``match``: the result of
+`value_pattern`. ``per_answer``: the values that are the same in all events of the answer."""
 
 
 def reader_factory(copy: ObjectCopy, order: Sequence[tuple[int, bool]], per_answer: int) -> Factory:
     """Return the generated factory.
 
-    ``order``: the values that vary within an answer, in the order in which they follow each other. Each is the number
-    of its variable in ``copy`` (``h0`` is the text), and whether the value is a number. ``per_answer``: how many
-    variables ``p0``, ... there are.
+    ``order``: the values that vary within an answer, in the order of their bytes. Each item is the number of the
+    value's variable in ``copy`` (``h0`` is the text), and True if the value is a number. ``per_answer``: the number of
+    variables
+    ``p0``, ...
     """
-    # In the generated code, `h` are the values that vary, `c` the bytes after each, and `f` the bytes expected there.
+    # In the generated code, `h0`, ... are the values that vary, `c0`, ... the bytes after each, and `f0`, ... the bytes
+    # expected there.
     groups: list[str] = []
     same: list[str] = []
     body: list[str] = []
@@ -48,7 +52,7 @@ def reader_factory(copy: ObjectCopy, order: Sequence[tuple[int, bool]], per_answ
         if number:
             body += [f"h{variable} = int(h{variable})", f"if h{variable} != number: break", "number += 1"]
         else:
-            # 92 is a backslash: a text without one needs no decoding of JSON escapes.
+            # 92 is a backslash: only a text with backslashes has JSON escapes.
             body.append(f"h{variable} = h{variable}.decode() if 92 not in h{variable} else text(h{variable})")
     inner = [
         "found = match(raw, at + skip)",
@@ -107,10 +111,10 @@ def _function(source: str) -> Callable[..., Any]:
 
 @lru_cache(maxsize=_MAX_SOURCES)
 def value_pattern(*values: tuple[bool, bool, int]) -> Callable[[bytes, int], re.Match[bytes] | None]:
-    """Return the function that matches the values, and the bytes after each, which are compared afterwards.
+    """Return the function that matches the values and the bytes after each. The caller compares those bytes.
 
-    ``values``: for each, whether it is the text, which is never empty; whether it is a number; and the number of bytes
-    between it and the next value, or the end of the event.
+    ``values``: for each value, True if it is the text, which is never empty; True if it is a number; and the number of
+    bytes from its end to the next value, or to the end of the event.
     """
     parts = ((NUMBER if number else STRING % (b"++" if text else b"*+"), length) for text, number, length in values)
     return re.compile(b"".join(b"(%b)(.{%d})" % part for part in parts) + END, re.DOTALL).match

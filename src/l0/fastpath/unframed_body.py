@@ -1,13 +1,13 @@
-"""A body of an HTTP/1.1 message without chunks: it has a known length, or ends with its connection."""
+"""A body of an HTTP/1.1 message without chunks: its length is known, or it ends with the connection."""
 
 from __future__ import annotations
 
 
 class UnframedBody:
-    """Passes on the bytes of a body up to its end.
+    """Returns the bytes of a body up to its end.
 
-    ``left``: the number of bytes to come; ``None`` if the body ends with the connection. ``stopped``: true at the end
-    of the body. ``rest``: the bytes that arrived after it.
+    ``left``: the number of bytes that have not arrived; ``None`` if the body ends with the connection. ``stopped``:
+    True at the end of the body. ``rest``: the bytes that arrived after the end.
     """
 
     __slots__ = ("left", "rest", "stopped")
@@ -18,7 +18,7 @@ class UnframedBody:
         self.stopped = left == 0
 
     def feed(self, raw: bytes) -> list[bytes]:
-        """Return the content of this read, as a list of at most one part."""
+        """Return the bytes of the body in this read, as a list with at most one item."""
         left = self.left
         if left is None:
             return [raw] if raw else []

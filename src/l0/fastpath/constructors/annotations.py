@@ -4,15 +4,15 @@ import types
 from collections.abc import Sequence
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
-# Types of defaults that pydantic shares between objects; it copies every other default.
+# Types of default values that pydantic shares between objects. It copies all other default values.
 IMMUTABLE = (type(None), str, int, bool, float)
 
-# JSON scalars that neither builder converts if the value has exactly this type.
+# Types of JSON scalars that neither kind of constructor converts if the value has exactly this type.
 PLAIN_SCALARS = (str, int, bool)
 
 
 class Unsupported(Exception):  # noqa: N818  not an error: the SDK builds objects of this type
-    """This annotation, class or shape is left to the SDK. The message is the reason."""
+    """No constructor supports this annotation, class or shape, so the SDK builds it. The message is the reason."""
 
 
 def is_alias(annotation: object) -> bool:
@@ -26,24 +26,24 @@ def is_union(annotation: object) -> bool:
 
 
 def is_plain_class(annotation: object, base: type) -> bool:
-    """Return True for `base` and its subclasses, but not for a subscripted alias."""
+    """Return True for `base` and its subclasses, but not for a subscripted generic such as `Base[int]`."""
     return get_origin(annotation) is None and isinstance(annotation, type) and issubclass(annotation, base)
 
 
 def is_anything(annotation: object) -> bool:
-    """Return True if every value is accepted unchanged."""
+    """Return True if the annotation accepts every value unchanged: `object` or `Any`."""
     return annotation is object or annotation is Any
 
 
 def unwrap(annotation: object) -> tuple[object, tuple[object, ...]]:
-    """Return the type below all aliases and `Annotated` layers, and the metadata of these layers."""
+    """Return the type inside all aliases and `Annotated` layers, and the metadata of these layers."""
     metadata: tuple[object, ...] = ()
     while True:
         if is_alias(annotation):
             annotation = annotation.__value__  # type: ignore[attr-defined]
         elif get_origin(annotation) is Annotated:
-            annotation, *found = get_args(annotation)
-            metadata += tuple(found)
+            annotation, *added = get_args(annotation)
+            metadata += tuple(added)
         else:
             return annotation, metadata
 
@@ -66,10 +66,10 @@ def string_literals(annotation: object) -> frozenset[str] | None:
 
 
 def discriminator(models: Sequence[object], base: type) -> tuple[str, dict[str, type]]:
-    """Return the first field that discriminates these model classes, and the class of each of its values.
+    """Return the first field that discriminates these model classes, and the class for each value of the field.
 
     Every class must require the field under its own name, and no two classes may share a value. Then at most one class
-    can be valid for any given data.
+    can be valid for the same data.
 
     Raises:
         Unsupported: there is no such field, or a member is not a model class.

@@ -1,4 +1,4 @@
-"""Public interface of the package: compiled constructors for one SDK."""
+"""The public interface of the package: all compiled constructors for one SDK."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -20,17 +20,17 @@ class CompilationReport:
     """Statistics of the compiled constructors, for `l0 doctor`. Counts are approximate if threads are used."""
 
     shapes: int
-    """Constructors that passed their self-test and are in use."""
+    """The number of constructors that passed their self-test and are in use."""
     classes: int
-    """Model classes of these shapes."""
+    """The number of model classes of these constructors."""
     switched_off: Mapping[str, str]
-    """First difference of each class whose self-test failed, by full name. Empty if there are none."""
+    """The first difference that the self-test found, by full name of the class."""
     unsupported: Mapping[str, str]
-    """Reason of each requested type that is left to the SDK; the key `*` means all types."""
+    """The reason why the SDK must build a requested type, by name of the type; the key `*` means all types."""
     values_left_to_sdk: int
-    """Values inside an object that the SDK built, because they did not match their annotation."""
+    """The number of values inside objects that the SDK built, because they did not match their annotation."""
     objects_left_to_sdk: int
-    """Complete objects that the SDK built or validated."""
+    """The number of complete objects that the SDK built or validated."""
 
 
 class Constructors:
@@ -38,15 +38,16 @@ class Constructors:
 
     Args:
         models: the SDK's `_models` module. If it is not as expected (pydantic 1, missing members), no type is
-            supported, and the report has the reason.
+            supported, and the report contains the reason.
 
-    Safe to share between threads, and across a fork.
+    Safe to share between threads, and to use after a fork.
     """
 
     def __init__(self, models: ModuleType) -> None:
         self._builders: dict[object, ShapeConstructor | None] = {}
         self._known: dict[int, tuple[object, ShapeConstructor | None]] = {}
-        """Each type and its builder, by the id of the type: the hash of a large union costs more than an event."""
+        """Each type and its builder, by the id of the type, because hashing a large union costs more than building an
+        event."""
         self._unsupported: dict[str, str] = {}
         self._sdk: SdkBuilder | None = None
         try:
@@ -56,21 +57,23 @@ class Constructors:
             self._unsupported["*"] = str(reason)
 
     def builder(self, type_: object) -> Callable[[Any], Any] | None:
-        """Return the function that builds the same object as `construct_type(type_=type_, value=data)`, or `None`.
+        """Return the function that builds the same object as `construct_type(type_=type_, value=data)`; `None` if the
+        SDK must build objects of this type.
 
-        The function takes decoded JSON, shares the same parts with its result as the SDK, and raises only the
-        exceptions of the SDK. A second call with the same type is cheap.
+        The function takes decoded JSON. Its result shares the same parts with that JSON as the SDK's object would, and
+        it raises only the exceptions of the SDK. A second call with the same type is cheap.
         """
         known = self._known.get(id(type_))
         if known is not None and known[0] is type_:
             return known[1]
-        # The members are part of the key: equal unions may differ in order, and the SDK's last resort depends on it.
+        # The members are part of the key, because unions with another order are equal, but the SDK falls back to the
+        # first member.
         try:
             key = (type_, get_args(unwrap(type_)[0]))
             if key not in self._builders and len(self._builders) < MAX_TYPES:
                 self._builders[key] = self._make(type_)
             found = self._builders.get(key)
-        except TypeError:  # not hashable, so not a type that an SDK decodes to
+        except TypeError:  # not hashable: no SDK decodes to such a type
             return None
         if len(self._known) < MAX_TYPES:
             self._known[id(type_)] = type_, found
@@ -78,12 +81,12 @@ class Constructors:
 
     @property
     def sdk(self) -> SdkBuilder | None:
-        """Return what the SDK builds objects with; ``None`` if no type is supported."""
+        """Return the functions and classes with which the SDK builds objects; ``None`` if no type is supported."""
         return self._sdk
 
     @property
     def left_to_sdk(self) -> int:
-        """Number of objects, and of values inside objects, that the SDK built so far."""
+        """The number of objects, and of values inside objects, that the SDK has built so far."""
         builds = self._tables.sdk_builds
         return builds.parts + builds.objects
 

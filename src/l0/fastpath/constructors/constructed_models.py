@@ -1,7 +1,7 @@
 """Generate code for models that the SDK fills in without validation: `construct()` and `construct_type()`.
 
-The generated code does not raise: a value that does not match its annotation goes to the SDK, which usually passes it
-through unchanged.
+The generated code does not raise. It passes a value that does not match its annotation to the SDK, which usually
+returns the value unchanged.
 """
 
 from collections.abc import Callable
@@ -25,7 +25,8 @@ from .validated_values import EXACT_FLOATS, Shapes, Validated
 
 
 class SdkFallback(Protocol):
-    """Functions that build a part of an object with the SDK. Each takes the value of the part."""
+    """Creates functions that build a part of an object with the SDK. Each function takes the decoded JSON of the
+    part."""
 
     def field(self, field: Any, key: str) -> Callable[[object], Any]:
         """Return the function for one model field with this JSON key."""
@@ -37,7 +38,7 @@ class SdkFallback(Protocol):
 
 
 class Constructed:
-    """Generates expressions that build the same values as `construct_type`, in one scope."""
+    """Generates expressions that build the same values as `construct_type`. They refer to the names of one scope."""
 
     def __init__(
         self,
@@ -54,10 +55,10 @@ class Constructed:
         self._sdk_builds = sdk_builds
 
     def field(self, var: str, field: Any, key: str) -> str:
-        """Return the expression of one model field with this JSON key."""
+        """Return the expression for a model field with this JSON key, whose value is in the variable `var`."""
         fallback = self._scope.bind(self._sdk_builds.field(field, key))
         try:
-            # If metadata is given, `construct_type` does not unwrap an `Annotated` below it.
+            # With metadata on the field, `construct_type` does not unwrap an `Annotated` inside.
             if field.metadata and unwrap(field.annotation)[1]:
                 raise Unsupported("metadata on two levels")
             built = self.expression(var, field.annotation, fallback, metadata=tuple(field.metadata))
@@ -73,8 +74,10 @@ class Constructed:
     def expression(
         self, var: str, annotation: object, fallback: str, depth: int = 0, metadata: tuple[object, ...] = ()
     ) -> str:
-        """Return an expression for a value of this annotation in the variable `var`. `fallback`: name of the SDK's way.
-        `metadata`: that of the field, if it is one.
+        """Return an expression for a value of this annotation in the variable `var`.
+
+        `fallback`: the name of the function that builds the value with the SDK. `depth`: the number of enclosing lists
+        and dicts, for the names of loop variables. `metadata`: that of the field; empty inside a field.
 
         Raises:
             Unsupported: only the SDK knows how to build this annotation.
@@ -86,7 +89,7 @@ class Constructed:
             integer = f"float({var}) if type({var}) is int and {-EXACT_FLOATS} <= {var} <= {EXACT_FLOATS}"
             return f"({var} if type({var}) is float else {integer} else {fallback}({var}))"
         if is_plain_class(bare, self._sdk.base):
-            # The types are compared with `type(x) is`, since JSON has no subclasses and `isinstance` is slower.
+            # `type(x) is`, because JSON has no subclasses and `isinstance` is slower.
             shapes = self._scope.bind(self._shapes(bare))  # type: ignore[arg-type]
             return f"({shapes}[tuple({var})]({var}) if type({var}) is dict else {fallback}({var}))"
         if get_origin(bare) is list:
@@ -102,7 +105,7 @@ class Constructed:
         built = self.expression(item, inner, item_fallback, depth + 1)
         copied = f"list({var})" if built == item else f"[{built} for {item} in {var}]"
         if is_plain_class(self._sdk.unwrap_once(inner), self._sdk.base):
-            # Most lists have one item (one choice, one tool call), and a comprehension is a call up to Python 3.11.
+            # Most lists have one item (one choice, one tool call). Up to Python 3.11, a comprehension costs a call.
             single = self.expression(f"{var}[0]", inner, item_fallback, depth + 1)
             copied = f"([{single}] if len({var}) == 1 else {copied})"
         return f"({copied} if type({var}) is list else {fallback}({var}))"
@@ -117,7 +120,7 @@ class Constructed:
         condition = self._passes(var, union)
         if condition is not None:
             return f"({var} if {condition} else {fallback}({var}))"
-        # A separate function, because an expression cannot contain `try`.
+        # The expression calls a separate function, because only statements can contain `try`.
         built = self._validated.expression("data", union)
         rejected = self._rejected(union, fallback, metadata)
         body = ["try:", f"    return {built}", "except Rejected:", f"    return {rejected}(data)"]
@@ -138,13 +141,13 @@ class Constructed:
         return self._scope.bind(RejectedValues(build, by_sdk))
 
     def _passes(self, var: str, union: object) -> str | None:
-        """Return the condition under which a union of scalars passes a value unchanged, or `None` for other unions."""
+        """Return the condition under which a union of scalars keeps a value unchanged; `None` for other unions."""
         found = members(union)
         if not all(self._sdk.is_ignored_by_pydantic(metadata) for _, metadata in found):
             return None
         kinds = [bare for bare, _ in found]
         if all(kind in (str, type(None)) or string_literals(kind) is not None for kind in kinds):
-            # A string that is not among the literals is invalid, and then passed through by the SDK.
+            # A string that is none of the literals is invalid, and the SDK returns invalid values unchanged.
             kinds = [kind if kind is type(None) else str for kind in kinds]
         conditions = [self._validated.unchanged(var, kind) for kind in kinds]
         return " or ".join(dict.fromkeys(filter(None, conditions))) if all(conditions) else None
@@ -179,7 +182,7 @@ def compile_constructed(
         model=model,
         variables=variables,
         values=values,
-        # By field name, not by wire name: the SDK keeps the key of an aliased field among the extras as well.
+        # By field name, not by JSON key: the SDK also stores the key of an aliased field as an extra.
         extras=tuple(key for key in keys if key not in fields),
         fields_set=tuple(fields_set),
     ).compile(scope, sdk)
@@ -190,4 +193,4 @@ def _default(scope: Scope, sdk: SdkBuilder, field: Any) -> str:
     if is_shared(default):
         return literal(scope, default)
     default_of = sdk.default_of
-    return f"{scope.bind(lambda: default_of(field))}()"
+    return f"{scope.bind(lambda: default_of(field))}()"  # called for each object, because the SDK copies the value

@@ -8,19 +8,19 @@ from .sdk_builder import SdkBuilder
 
 _CONSTANTS = (str, int, float)
 _MAX_CONSTANTS = 3
-"""Maximum number of constant values of a dict that is written out in the code. To copy a dict with more is faster."""
+"""The code writes out a dict with up to this many constant values. It is faster to copy a dict with more."""
 
 
 class ObjectCopy:
-    """The statements that build a copy of one object.
+    """The source text that builds a copy of ``sample``.
 
-    ``variables`` maps each value to replace to the name of the variable that replaces it. ``statements`` build the
-    models, the innermost first, and ``expression`` is the whole copy. ``constants`` are the values of the names ``k0``,
-    ``k1``, ..., so that two objects of the same shape have the same source text.
+    ``variables``: the name of the variable that replaces a value, by that value; it replaces the first occurrence.
+    ``statements``: build the models inside the object, the innermost first. ``expression``: the complete copy.
+    ``constants``: the values of the names ``k0``, ``k1``, ... in the source, so that two objects of the same shape have
+    the same source text.
 
     Raises:
-        Unsupported: the object holds values that copies cannot share, or a value to replace does not occur exactly
-            once.
+        Unsupported: the object contains values that copies cannot share, or lacks a value to replace.
     """
 
     def __init__(self, sample: object, variables: dict[str | int, str], sdk: SdkBuilder) -> None:
@@ -56,13 +56,13 @@ class ObjectCopy:
     def _dict(self, value: dict[Any, Any]) -> str:
         if not all(type(key) is str for key in value):
             raise Unsupported("a key that is not a string")
-        constant = {key for key, each in value.items() if self._is_constant(each)}
-        if len(constant) <= _MAX_CONSTANTS:
+        constant_keys = {key for key, each in value.items() if self._is_constant(each)}
+        if len(constant_keys) <= _MAX_CONSTANTS:
             return f"{{{', '.join(f'{self._key(key)}: {self._copy(each)}' for key, each in value.items())}}}"
-        fresh = {key: self._copy(each) for key, each in value.items() if key not in constant}
+        others = {key: self._copy(each) for key, each in value.items() if key not in constant_keys}
         made = self._name()
-        self.statements.append(f"{made} = {self.bind({**value, **dict.fromkeys(fresh)}.copy)}()")
-        self.statements += [f"{made}[{self._key(key)}] = {source}" for key, source in fresh.items()]
+        self.statements.append(f"{made} = {self.bind({**value, **dict.fromkeys(others)}.copy)}()")
+        self.statements += [f"{made}[{self._key(key)}] = {source}" for key, source in others.items()]
         return made
 
     def _is_constant(self, value: Any) -> bool:
@@ -97,7 +97,7 @@ class ObjectCopy:
 
 
 def compiled(source: str, name: str) -> Callable[..., Any]:
-    """Return the function ``name`` of a source text that refers to no other names."""
+    """Return the function ``name`` that a source text defines. The text must not refer to global names."""
     found: dict[str, Any] = {}
     exec(compile(source, f"<l0 {name}>", "exec"), found)
     return found[name]  # type: ignore[no-any-return]

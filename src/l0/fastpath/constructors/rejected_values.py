@@ -7,10 +7,10 @@ from l0.fastpath.comparison import difference
 
 
 class RejectedValues:
-    """Builds values from the first member of a union, as the SDK does if an object fits no member.
+    """Builds a value with the first member of a union, as the SDK does if the data is valid for no member.
 
-    It is self-tested like the constructors: the first value is compared with the SDK's. If they differ, the SDK builds
-    all further ones.
+    The self-test is that of the constructors: the first value is compared with the SDK's. If they differ, the SDK
+    builds all further values.
     """
 
     def __init__(self, build: Callable[[Any], Any], by_sdk: Callable[[Any], Any]) -> None:
@@ -19,14 +19,14 @@ class RejectedValues:
         self._proven = False
 
     def __call__(self, data: Any) -> Any:
-        """Return the value for data that every member of the union rejects."""
-        if type(data) is not dict:  # some SDKs skip members for a list
+        """Return the value for data that is valid for no member of the union."""
+        if type(data) is not dict:  # for a list, some SDKs do not use the first member
             return self._by_sdk(data)
         if not self._proven:
             return self._prove(data)
         try:
             return self._build(data)
-        except Exception:  # the SDK goes on to the next member
+        except Exception:  # the SDK tries the next member
             return self._by_sdk(data)
 
     def _prove(self, data: Any) -> Any:

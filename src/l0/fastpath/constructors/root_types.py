@@ -1,7 +1,7 @@
-"""Builders for the root type of an event: a model class, or a union of model classes.
+"""Builders for the type that an event is decoded to: a model class, or a union of model classes.
 
-Callers use only these functions, and only these functions catch exceptions: after any exception in compiled code, the
-SDK builds the object.
+Only these builders are called from outside the package, and they catch every exception of compiled code: the SDK then
+builds the object.
 """
 
 from collections.abc import Mapping
@@ -24,7 +24,7 @@ def class_root(annotation: object, table: ShapeTable, sdk_builds: CountedSdkBuil
         if type(data) is dict:
             try:
                 return table[tuple(data)](data)
-            except Exception:  # the SDK raises its own exception below, without this one as its context
+            except Exception:  # no call of the SDK in here: its own exception would get this one as its context
                 pass
         return sdk_builds.complete_object(annotation, data)
 
@@ -40,7 +40,7 @@ def union_root(
         Unsupported: the union has no such field, or no supported variant.
     """
     found = members(union)
-    if not all(sdk.is_ignored_by_pydantic(extra) for extra in [metadata, *(inner for _, inner in found)]):
+    if not all(sdk.is_ignored_by_pydantic(each) for each in [metadata, *(inner for _, inner in found)]):
         raise Unsupported("metadata that changes pydantic's validation")
     name, owners = discriminator([bare for bare, _ in found], sdk.base)
     variants = _variants(owners, tables)
@@ -49,7 +49,7 @@ def union_root(
     for_invalid = _InvalidDataBuilder(
         annotation, variants, tables, declared=sdk.declared_discriminator(metadata) == name
     )
-    # Only the tables, so that the common path below needs no attribute lookup on a variant.
+    # A dict of the tables alone saves an attribute lookup per event.
     validated = {value: variant.validated for value, variant in variants.items()}
 
     def build(data: Any) -> Any:
@@ -89,11 +89,11 @@ def _variants(owners: Mapping[str, Any], tables: ShapeTables) -> dict[str, _Vari
 class _InvalidDataBuilder:
     """Builds an object of a union from data that compiled validation rejects, without trying all variants.
 
-    The SDK validates the data against every variant (dozens for an event stream). If none is valid, it fills in the
-    variant that the declared discriminator names. Only that variant can be valid, so only that one is tried here. This
-    is the common path for servers that are older than the SDK and omit a required field.
+    The SDK validates the data against every variant (dozens for an event stream). If the data is valid for none, it
+    fills in the variant that the declared discriminator selects. The data can be valid for that variant only, so this
+    class tries no other. This is the common case for servers that are older than the SDK and omit a required field.
 
-    It is self-tested like the constructors: the first valid and the first invalid object of each variant are compared
+    The self-test is that of the constructors: the first valid and the first invalid object of each variant are compared
     with those of the SDK.
     """
 
@@ -107,7 +107,8 @@ class _InvalidDataBuilder:
         self._proven: set[tuple[type, bool]] = set()
 
     def build(self, value: object, data: dict[str, Any], *, rejected: bool) -> Any:
-        """Return the object for this data. `value`: value of its discriminating field. `rejected`: it is not valid."""
+        """Return the object for this data. `value`: that of the discriminating field. `rejected`: the data is not
+        valid."""
         variant = self._variants.get(value) if type(value) is str else None
         if variant is None or variant.model in self._tables.switched_off:
             return self._tables.sdk_builds.complete_object(self._annotation, data)
@@ -120,7 +121,7 @@ class _InvalidDataBuilder:
         return built if proven else self._prove((variant.model, valid), built, data)
 
     def _validated(self, variant: _Variant, data: dict[str, Any]) -> tuple[Any, bool]:
-        """Return the object and true, or `None` and false if the data is not valid for the variant."""
+        """Return the object and True; `None` and False if the data is not valid for the variant."""
         self._tables.sdk_builds.objects += 1
         try:
             return variant.model.model_validate(data), True  # type: ignore[attr-defined]

@@ -1,5 +1,5 @@
-"""Collect the functions and classes with which an SDK builds objects. Compiled constructors imitate them, and are
-checked against them."""
+"""Collect the functions and classes with which an SDK builds objects. Compiled constructors do the same work, and are
+compared with them."""
 
 import inspect
 from collections.abc import Callable
@@ -8,7 +8,7 @@ from typing import Annotated, Any, get_args, get_origin
 
 from .annotations import Unsupported, is_alias
 
-# Settings that do not change how a response object is built. A class with any other setting is left to the SDK.
+# Settings that do not change how a response object is built. The SDK builds classes with any other setting.
 _HARMLESS_CONFIG = frozenset({"extra", "defer_build", "protected_namespaces", "title", "json_schema_extra"})
 
 # Slots of an instance in pydantic 2.
@@ -16,7 +16,7 @@ _SLOTS = ("__dict__", "__pydantic_extra__", "__pydantic_fields_set__", "__pydant
 
 
 class SdkBuilder:
-    """The members of an SDK's `_models` module that are used to build response objects.
+    """The members of an SDK's `_models` module that build response objects.
 
     Raises:
         Unsupported: pydantic is not version 2, or a member is missing.
@@ -44,7 +44,7 @@ class SdkBuilder:
         self.reserved_keys = frozenset(p.name for p in parameters if p.kind is not inspect.Parameter.VAR_KEYWORD)
 
     def unwrap_once(self, annotation: object) -> object:
-        """Return the type as `construct_type` sees it: without the alias and the `Annotated` that this SDK removes."""
+        """Return the annotation without what `construct_type` removes: one `Annotated`, and an alias in newer SDKs."""
         if is_alias(annotation) and hasattr(self._models, "is_type_alias_type"):
             annotation = annotation.__value__  # type: ignore[attr-defined]
         if get_origin(annotation) is Annotated:
@@ -52,8 +52,9 @@ class SdkBuilder:
         return annotation
 
     def declared_discriminator(self, metadata: tuple[object, ...]) -> str | None:
-        """Return the field by which the SDK selects a variant if the data fits none; `None` if none is declared."""
-        # Newer SDKs have a marker for this; older ones use a property of a more general marker.
+        """Return the field by which the SDK selects a variant if the data is valid for none; `None` if none is
+        declared."""
+        # Newer SDKs have a marker class for it; older SDKs use an attribute of a more general marker class.
         newer = hasattr(self._models, "UnionDiscriminator")
         marker: Any = getattr(self._models, "UnionDiscriminator" if newer else "PropertyInfo", ())
         names = [
@@ -64,7 +65,7 @@ class SdkBuilder:
         return next(filter(None, names), None)
 
     def is_ignored_by_pydantic(self, metadata: tuple[object, ...]) -> bool:
-        """Return True if all of this metadata consists of the SDK's own markers, which pydantic ignores."""
+        """Return True if all this metadata consists of the SDK's own markers, which pydantic ignores."""
         names = ("PropertyInfo", "UnionDiscriminator")
         markers = tuple(marker for name in names if (marker := getattr(self._models, name, None)) is not None)
         return all(isinstance(entry, markers) for entry in metadata)
@@ -73,7 +74,7 @@ class SdkBuilder:
         """Check that `construct()` builds this class in the standard way.
 
         Raises:
-            Unsupported: the class customises how it is built.
+            Unsupported: the class changes how its objects are built.
         """
         cls: Any = model
         if cls.construct.__func__ is not self._construct:
@@ -106,13 +107,13 @@ class SdkBuilder:
                 raise Unsupported(f"the settings of field {name!r}")
 
     def _has_typed_extras(self, model: type) -> bool:
-        # The core schema has this information, too, but reading it would build it, which pydantic defers to first use.
+        # Not from the core schema, because reading it would build it, which pydantic defers until its first use.
         try:
             return any("__pydantic_extra__" in cls.__annotations__ for cls in self._own_bases(model))
         except NameError:  # Python 3.14 evaluates annotations when they are read
             return True
 
     def _own_bases(self, model: type) -> tuple[type, ...]:
-        """Return the class and its bases below pydantic's `BaseModel`, without the SDK's base class."""
-        above = model.__mro__[: model.__mro__.index(self.root)]
-        return tuple(cls for cls in above if cls is not self.base)
+        """Return the class and its bases, except the SDK's base class, pydantic's `BaseModel` and the bases of that."""
+        subclasses = model.__mro__[: model.__mro__.index(self.root)]
+        return tuple(cls for cls in subclasses if cls is not self.base)

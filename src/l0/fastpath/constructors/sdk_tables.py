@@ -1,4 +1,4 @@
-"""All shape tables of one SDK, the two ways to compile shapes, and the count of sdk_builds to the SDK."""
+"""All shape tables of one SDK, the two ways to compile shapes, and the count of what the SDK builds."""
 
 from collections.abc import Callable
 from typing import Any
@@ -12,7 +12,7 @@ from .validated_values import compile_validated
 
 
 class CountedSdkBuilds:
-    """Builds objects and parts with the SDK, and counts them. Counts may be slightly low if threads are used."""
+    """Builds objects, and parts of objects, with the SDK, and counts them. With threads, counts may be slightly low."""
 
     def __init__(self, sdk: SdkBuilder) -> None:
         self._sdk = sdk
@@ -71,7 +71,7 @@ class ShapeTables:
         return self._validated[model]
 
     def switch_off(self, model: type, reason: str) -> None:
-        """Leave this class to the SDK permanently."""
+        """Let the SDK build all further objects of this class."""
         self.switched_off[model] = reason
         for tables in (self._constructed, self._validated):
             if model in tables:
@@ -79,8 +79,8 @@ class ShapeTables:
 
     def shapes(self) -> tuple[int, int]:
         """Return the number of constructors in use, and the number of their classes."""
-        every = [*self._constructed.items(), *self._validated.items()]
-        used = [(model, len(table)) for model, table in every if table]
+        tables = [*self._constructed.items(), *self._validated.items()]
+        used = [(model, len(table)) for model, table in tables if table]
         return sum(count for _, count in used), len({model for model, _ in used})
 
     def _check(self, model: type) -> None:
@@ -90,7 +90,7 @@ class ShapeTables:
 
 
 class _Construction:
-    """Builds models without validation, as the SDK does below plain fields and lists."""
+    """Builds models without validation, as the SDK does in plain fields and lists."""
 
     def __init__(self, model: type, sdk: SdkBuilder, tables: ShapeTables) -> None:
         self.model = model
@@ -113,7 +113,7 @@ class _Construction:
 
 
 class _Validation:
-    """Builds models with validation, as the SDK does below a union."""
+    """Builds models with validation, as the SDK does in a union."""
 
     def __init__(self, model: type, sdk: SdkBuilder, tables: ShapeTables) -> None:
         self.model = model

@@ -1,4 +1,4 @@
-"""Table of the constructors of one model class, by key tuple. Each is compiled and self-tested on first use."""
+"""A table of the constructors of one model class, by key tuple. Each is compiled and self-tested on first use."""
 
 from collections.abc import Callable
 from operator import is_
@@ -11,17 +11,18 @@ from .source_scope import ShapeConstructor
 
 Keys = tuple[str, ...]
 
-# A server sends few shapes of a class. Beyond this number, compilation would cost more than it saves.
+# A server sends few shapes of a class. With more shapes than this, compilation would cost more than it saves.
 MAX_SHAPES = 48
 
 _PROOF_ITEMS = 16
-"""Items of a list that the self-test looks at. An answer may have 100,000 tool calls, and each level is tested."""
+"""Maximum number of items per list in the self-test. An answer may have 100,000 tool calls, and the self-test of a
+model covers all models inside it."""
 _PROOF_DEPTH = 16
-"""Levels in which the self-test shortens lists. The SDKs' models are less deep."""
+"""Number of levels at which the self-test shortens lists. The models of the SDKs have fewer."""
 
 
 class ConstructionMode(Protocol):
-    """One of the two ways in which the SDK builds a model: without or with validation."""
+    """One of the two ways in which the SDK builds a model: without and with validation."""
 
     model: type
     """The class that is built."""
@@ -38,35 +39,35 @@ class ConstructionMode(Protocol):
 
 
 class ShapeTable(dict[Keys, ShapeConstructor]):
-    """The self-tested constructors of one class in one way: `table[tuple(data)](data)`.
+    """The self-tested constructors of one class in one mode: `table[tuple(data)](data)` builds an object.
 
     The self-test is part of the first use. A constructor enters the table only if an object that it built is the same
-    as the object that the SDK built from the same data. This costs one construction by the SDK per shape. The names,
-    order, defaults, extras and set fields of an object depend on the keys alone, so one object is sufficient as a
-    proof; unexpected values are passed to the SDK anyway. After one difference, the class is never compiled again.
+    as the object that the SDK built from the same data. This costs one construction by the SDK per shape. One object is
+    proof enough: the names, order, defaults, extras and set fields of an object depend on the keys alone, and
+    unexpected values go to the SDK anyway. After one difference, the SDK builds all objects of the class.
 
-    No lock is needed: in the worst case two threads compile the same shape twice.
+    No lock is needed: at worst, two threads compile the same shape.
     """
 
-    def __init__(self, way: ConstructionMode, on_mismatch: Callable[[type, str], None]) -> None:
+    def __init__(self, mode: ConstructionMode, on_mismatch: Callable[[type, str], None]) -> None:
         super().__init__()
-        self._way = way
+        self._mode = mode
         self._on_mismatch = on_mismatch
         self._candidates: dict[Keys, ShapeConstructor | None] = {}
         self._off = False
 
     def __missing__(self, keys: Keys) -> ShapeConstructor:
-        # `dict` calls this only for a missing key, so that a lookup of a known shape runs completely in C.
+        # `dict` calls this only for a missing key, so the lookup of a known shape runs completely in C.
         return self._first_use
 
     def switch_off(self) -> None:
-        """Leave every further object to the SDK."""
+        """Let the SDK build all further objects."""
         self._off = True  # set before clearing: another thread checks it after it has added a shape
         self.clear()
 
     def _first_use(self, data: dict[str, Any]) -> Any:
         candidate = None if self._off else self._candidate(tuple(data))
-        return self._way.fall_back(data) if candidate is None else self._prove(candidate, data)
+        return self._mode.fall_back(data) if candidate is None else self._prove(candidate, data)
 
     def _candidate(self, keys: Keys) -> ShapeConstructor | None:
         if keys not in self._candidates:
@@ -77,25 +78,25 @@ class ShapeTable(dict[Keys, ShapeConstructor]):
 
     def _compile(self, keys: Keys) -> ShapeConstructor | None:
         try:
-            return self._way.compile(keys)
+            return self._mode.compile(keys)
         except Unsupported:
             return None
-        except Exception as error:  # an unexpected annotation must not cost the user an event
-            self._on_mismatch(self._way.model, f"it does not compile: {error!r}")
+        except Exception as error:  # because of an unexpected annotation; the user must still get the event
+            self._on_mismatch(self._mode.model, f"it does not compile: {error!r}")
             return None
 
     def _prove(self, candidate: ShapeConstructor, data: dict[str, Any]) -> Any:
-        built = candidate(data)  # if it raises `Unmatched`, the next object is used for the self-test
+        built = candidate(data)  # if this raises `Unmatched`, the next object is used for the self-test
         part = _excerpt(data, _PROOF_DEPTH)
         try:
-            expected = self._way.by_sdk(part)
+            expected = self._mode.by_sdk(part)
         except Exception as error:
-            self._on_mismatch(self._way.model, f"the SDK rejects the data: {type(error).__name__}")
-            return self._way.fall_back(data)
+            self._on_mismatch(self._mode.model, f"the SDK rejects the data: {type(error).__name__}")
+            return self._mode.fall_back(data)
         found = difference(built if part is data else candidate(part), expected)
         if found is not None:
-            self._on_mismatch(self._way.model, found)
-            return expected if part is data else self._way.fall_back(data)
+            self._on_mismatch(self._mode.model, found)
+            return expected if part is data else self._mode.fall_back(data)
         self[tuple(data)] = candidate
         if self._off:  # switched off by another thread after the check in `_first_use`
             self.clear()
@@ -103,7 +104,7 @@ class ShapeTable(dict[Keys, ShapeConstructor]):
 
 
 def _excerpt(value: Any, depth: int) -> Any:
-    """Return JSON data with all its long lists shortened; the very same object if there are none."""
+    """Return JSON data with all long lists shortened; the same object if it has none."""
     if not depth:
         return value
     if type(value) is dict:

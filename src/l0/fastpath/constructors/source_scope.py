@@ -1,4 +1,4 @@
-"""Compile source text that refers to objects. Each object is bound to a name in the globals of the code."""
+"""Compile source text that refers to objects by names, which are the globals of the compiled code."""
 
 from collections.abc import Callable
 from typing import Any
@@ -8,7 +8,7 @@ ShapeConstructor = Callable[[dict[str, Any]], Any]
 
 
 class Unmatched(Exception):  # noqa: N818  control flow inside compiled code; never reaches a caller
-    """The data does not match the annotation exactly: pydantic must convert or reject it."""
+    """The data does not match the annotation exactly, so pydantic must convert or reject it."""
 
 
 class Rejected(Unmatched):
@@ -16,12 +16,12 @@ class Rejected(Unmatched):
 
 
 def unmatched() -> Any:
-    """Raise `Unmatched`. Generated code calls this where it needs an expression."""
+    """Raise `Unmatched`. Generated expressions call this, because `raise` is a statement."""
     raise Unmatched
 
 
 def rejected(_: object) -> Any:
-    """Raise `Rejected`: the constructor of a shape without a required key."""
+    """Raise `Rejected`. This is the constructor of every shape without a required key."""
     raise Rejected
 
 

@@ -1,12 +1,12 @@
-"""Generate code for values inside a union, which the SDK validates with pydantic.
+"""Generate code for values of a union, which the SDK validates with pydantic.
 
-Pydantic converts values that do not match ("1" to 1), and then selects the member of the union that matches best. The
-compiled code does neither: it accepts only data whose types match the annotation exactly, at all levels, so that
-validation would convert nothing, and at most one member of a union matches. It raises `Unmatched` for any other data,
-which is then left to pydantic.
+Pydantic converts values that do not match ("1" to 1), and selects the member of the union that matches best. The
+compiled code does neither. It accepts only data whose types match the annotation exactly, at all levels: validation
+would convert nothing in such data, and at most one member of a union matches. For other data the code raises
+`Unmatched`, and pydantic validates it.
 
-If a required key is missing, the code raises `Rejected`: there is nothing to convert, so pydantic need not be asked. No
-other member of a union accepts such data, because none accepts an object with the same discriminating value.
+If a required key is missing, the code raises `Rejected`. No conversion can add the key, so pydantic would reject the
+data, too. No other member of a union accepts it, because none accepts the same discriminating value.
 """
 
 from collections.abc import Callable, Mapping
@@ -28,14 +28,15 @@ from .sdk_builder import SdkBuilder
 from .source_scope import Scope, ShapeConstructor, Unmatched, rejected
 
 Shapes = Mapping[tuple[str, ...], ShapeConstructor]
-"""Constructors by key tuple. A lookup never fails: a missing shape returns a function that compiles it."""
+"""Constructors by key tuple. A lookup never fails: for a missing shape it returns a function that compiles the
+shape."""
 
-# Integers up to this size have an exact float; larger ones are left to pydantic.
+# Integers up to this size have an exact float. Pydantic validates larger ones.
 EXACT_FLOATS = 2**53
 
 
 class Validated:
-    """Generates expressions that build the same values as validation, in one scope."""
+    """Generates expressions that build the same values as validation. They refer to the names of one scope."""
 
     def __init__(self, scope: Scope, sdk: SdkBuilder, shapes: Callable[[type], Shapes]) -> None:
         self._scope = scope
@@ -43,7 +44,7 @@ class Validated:
         self._shapes = shapes
 
     def field(self, var: str, field: Any) -> str:
-        """Return the expression of one model field."""
+        """Return the expression for a model field, whose value is in the variable `var`."""
         try:
             return self.expression(var, field.annotation, tuple(field.metadata))
         except Unsupported:
@@ -80,7 +81,8 @@ class Validated:
         raise Unsupported(f"values of {bare}")
 
     def unchanged(self, var: str, annotation: object) -> str | None:
-        """Return the condition under which a scalar is valid unchanged, or `None` if it is not a plain scalar type."""
+        """Return the condition under which a value is valid unchanged; `None` if the annotation is no plain scalar
+        type."""
         if annotation in PLAIN_SCALARS:
             return f"type({var}) is {annotation.__name__}"
         if annotation is type(None):
@@ -106,7 +108,8 @@ class Validated:
         return f"{{{key}: {self.expression(item, values, (), depth + 1)} for {key}, {item} in {var}.items()}}"
 
     def _union(self, var: str, union: object, depth: int) -> str:
-        """Return the expression of a union: select the member by the value's exact type, and a model by a field."""
+        """Return the expression for a union: it selects a member by the exact type of the value, and a model by a
+        field."""
         conditions: list[str] = []
         kinds: dict[str, list[object]] = {"number": [], "list": [], "dict": []}
         for bare, metadata in members(union):
@@ -132,7 +135,7 @@ class Validated:
         return f"({var} if {' or '.join(conditions)} else {built})" if conditions else built
 
     def _one_of(self, var: str, kinds: list[object], depth: int) -> str | None:
-        """Return the expression for a list or dict of one of these types, or `None` if none can be selected."""
+        """Return the expression for a list or dict of one of these types; `None` if nothing shows which type it has."""
         try:
             if len(kinds) == 1:
                 return self.expression(var, kinds[0], (), depth)
@@ -158,7 +161,7 @@ def _router(name: str, owners: Mapping[str, type], shapes: Callable[[type], Shap
     for value, model in owners.items():
         try:
             variants[value] = shapes(model)
-        except Unsupported:  # this one variant is left to pydantic
+        except Unsupported:  # pydantic validates this variant
             continue
 
     def build(data: dict[str, Any]) -> Any:
@@ -174,7 +177,8 @@ def _router(name: str, owners: Mapping[str, type], shapes: Callable[[type], Shap
 def compile_validated(
     model: type, keys: tuple[str, ...], sdk: SdkBuilder, shapes: Callable[[type], Shapes]
 ) -> ShapeConstructor:
-    """Return the function that builds the same object as `model.model_validate()` from a dict with exactly these keys.
+    """Return the function that builds the same object as `model.model_validate(data)` from a dict with exactly these
+    keys.
 
     Raises:
         Unsupported: validation of such a dict needs more than exact types.
@@ -199,7 +203,8 @@ def compile_validated(
             for name, field in fields.items()
         },
         extras=extras,
-        # Validation counts extras as set fields, unlike `construct()`; `model_dump(exclude_unset=True)` depends on it.
+        # Validation adds extras to the set fields, `construct()` does not; `model_dump(exclude_unset=True)` uses the
+        # set.
         fields_set=(*(name for name in fields if wire_names[name] in variables), *extras),
     ).compile(scope, sdk)
 
