@@ -140,8 +140,8 @@ class RequestTemplates:
     def _key(
         self, client: Any, http: Any, build: Build, options: Any, retries_taken: int, propagated: dict[str, bytes]
     ) -> tuple[Any, ...]:
-        """Return the kind of a request: everything in the options on which it depends, except the body and the values of
-        propagated headers."""
+        """Return the kind of a request: everything in the options on which it depends, except the body and the values
+        of propagated headers."""
         if not self._encodes or self._log_at is None or self._log_at(logging.DEBUG) or type(build) is not MethodType:
             raise UntraceableError
         if client._idempotency_header is not None or type(options.json_data) is not dict:
