@@ -274,9 +274,9 @@ def test_the_former_quick_start_runs_or_the_page_says_what_to_write(
 
 @pytest.fixture
 def _adapters() -> Iterator[None]:
-    before = ADAPTERS._own
+    before = ADAPTERS._registered
     yield
-    ADAPTERS._own = before
+    ADAPTERS._registered = before
 
 
 @pytest.mark.usefixtures("_adapters")

@@ -65,7 +65,7 @@ class Decoder(Protocol):
         ...
 
     def metadata(self) -> ResponseMetadata:
-        """Return the provider's metadata of the answer."""
+        """Return the metadata that the provider sent with the answer."""
         ...
 
 
@@ -142,7 +142,7 @@ class _Messages:
 
 
 class _Events:
-    """A decoder of items that already are events, such as those of another L0 stream."""
+    """An adapter for items that already are events, such as those of another L0 stream."""
 
     name = "events (l0.Event)"
 
@@ -174,13 +174,13 @@ def check_adapter(adapter: object) -> None:
 
 
 class Registry:
-    """The adapters, those of the application first. Reading takes no lock, since the tuple is replaced as a whole."""
+    """The adapters, those of the application first. Reading needs no lock, since `register` replaces the tuple."""
 
     def __init__(self) -> None:
         self.renew()
         renew_in_child(self)
-        self._own: tuple[Adapter, ...] = ()
-        self._known: tuple[Adapter, ...] = (_Chat(), _Litellm(), _Responses(), _Messages(), _Events())
+        self._registered: tuple[Adapter, ...] = ()
+        self._built_in: tuple[Adapter, ...] = (_Chat(), _Litellm(), _Responses(), _Messages(), _Events())
 
     def renew(self) -> None:
         """Replace the lock in a forked child, because another thread of the parent may hold it."""
@@ -198,19 +198,19 @@ class Registry:
             adapter = FormerAdapter(adapter)
         check_adapter(adapter)
         with self._lock:
-            self._own = (adapter, *(one for one in self._own if one.name != adapter.name))
+            self._registered = (adapter, *(other for other in self._registered if other.name != adapter.name))
 
     def find(self, item: object) -> Adapter | None:
         """Return the adapter that recognizes ``item``, or ``None``."""
-        return next((one for one in (*self._own, *self._known) if one.recognizes(item)), None)
+        return next((one for one in (*self._registered, *self._built_in) if one.recognizes(item)), None)
 
     def unknown(self, thing: object, where: str) -> UnknownStreamError:
         """Return the error for an item or a source that no adapter recognizes."""
         kind = type(thing)
-        names = "; ".join(one.name for one in (*self._own, *self._known))
+        names = "; ".join(one.name for one in (*self._registered, *self._built_in))
         return UnknownStreamError(
-            f"{where} is a {kind.__module__}.{kind.__qualname__}, which no adapter knows. Supported are sync and async "
-            f"iterators of text, and what these yield: {names}. l0.register_adapter() adds one."
+            f"{where} is a {kind.__module__}.{kind.__qualname__}, which no adapter recognizes. Supported are sync and "
+            f"async iterators of text, and of the items of: {names}. l0.register_adapter() adds an adapter."
         )
 
 

@@ -43,16 +43,16 @@ class CallArguments(TypedDict, total=False):
 
     ``policy``: the policy to start from; by default that of the block (`l0.policy`) or of `l0.instrument`. ``timeout``,
     ``retry``, ``guardrails``, ``drift``, ``check_intervals``: as in `Policy`, and replace its fields. Without them or a
-    policy: no time limits, `RETRY_DEFAULTS`, no rules. ``fallbacks``: factories, called in this order if the primary
-    cannot answer; after the first word only with ``resume="splice"`` (a function that takes the text) or ``"restart"``.
-    ``resume``: the handling of an answer that breaks after a part was delivered: ``"off"`` raises;
-    ``"exact"`` requests it again and raises at the first difference; ``"splice"`` calls the factory with the text so
-    far, for a continuation; ``"restart"`` starts again, which an event of type ``restart`` reports. ``classify``: a
-    function that gets an exception of a source and returns its `Cause`, or ``None`` to leave it to L0. ``context``:
-    values of your own by name, such as a request id, which callbacks (``state.context``) and observers
-    (``call.context``) get; not on spans. ``adapter``: reads the items of all sources, in place of the one that
-    recognizes them. ``observers``: as in `l0.instrument`, for this call in addition. Callbacks:
-    see `callbacks`.
+    policy: no time limits, `RETRY_DEFAULTS`, no rules. ``fallbacks``: functions that return a stream, called in this
+    order if the primary cannot answer. After a part was delivered, a fallback serves only with ``resume="splice"`` (if
+    it takes the text so far) or ``"restart"``. ``resume``: the handling of an answer that breaks after a part was
+    delivered: ``"off"`` raises; ``"exact"`` requests it again and raises at the first difference; ``"splice"`` calls
+    the function with the text so far, for a continuation; ``"restart"`` starts again, which an event of type
+    ``restart`` reports. ``classify``: a function that gets an exception of a source and returns its `Cause`, or
+    ``None`` to let L0 decide. ``context``: values of your own by name, such as a request id, for callbacks
+    (``state.context``) and observers (``call.context``); not on spans. ``adapter``: the adapter for the items of all
+    sources; by default L0 chooses one. ``observers``: as in `l0.instrument`, for this call in addition. Callbacks: see
+    `callbacks`.
     """
 
     fallbacks: Sequence[Any] | None
@@ -84,20 +84,21 @@ class CallArguments(TypedDict, total=False):
 
 
 _NEEDS_SDK = ("fallback", "hedge", "adaptive", "structured")
-"""Fields of a policy that the explicit API does not follow. A policy for all calls of a process may set them."""
-_FIELDS = ("timeout", "retry", "guardrails", "drift", "check_intervals")
+"""Fields of a policy that the explicit API ignores. They are no errors, since a policy may be for all calls of a
+process."""
+_POLICY_FIELDS = ("timeout", "retry", "guardrails", "drift", "check_intervals")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CallOptions:
     """Checked options. ``sources``: the factories of the primary and the fallbacks. ``shadow``: a policy that only
-    observes; the options of the call itself still apply. ``found``: the rules' violations, updated as they occur."""
+    observes; the options of the call itself still apply. ``violations``: what the rules have found so far."""
 
     sources: tuple[Factory, ...]
     policy: Policy
     shadow: Policy | None
     callbacks: Callbacks
-    found: list[Violation]
+    violations: list[Violation]
     classify: Classify | None
     adapter: Adapter | None
     context: Mapping[str, Any]
@@ -106,7 +107,7 @@ class CallOptions:
     """True if the primary is not a factory, so that it can be read only once."""
 
     def call(self) -> Call:
-        """Return the call, described as far as it is known."""
+        """Return the description of the call, as far as it is known before a source is opened."""
         retry = self.policy.retry or RETRY_DEFAULTS
         mode = self.policy.truncation
         return Call(
@@ -135,7 +136,7 @@ class CallOptions:
 
 
 def current_names(stream: Any, options: CallArguments) -> tuple[Any, CallArguments]:
-    """Return a stream and its options, with the options of L0 for Python under their names here."""
+    """Return a stream and its options. Options of L0 for Python, the earlier library, get their names in this one."""
     if options.keys() <= CallArguments.__annotations__.keys() and not isinstance(options.get("adapter"), str):
         return stream, options
     return translated(stream, options)  # type: ignore[return-value]  # `check` refuses unknown options
@@ -155,9 +156,9 @@ def check(stream: Any, options: CallArguments) -> Policy:
             )
     if not callable(stream) and not sources.is_source(stream):
         raise ADAPTERS.unknown(stream, "the stream")
-    fallbacks = _or(options.get("fallbacks"), ())
-    given = isinstance(fallbacks, Sequence) and not isinstance(fallbacks, str | bytes)
-    if not given or not all(callable(one) for one in fallbacks):
+    fallbacks = _default(options.get("fallbacks"), ())
+    is_list = isinstance(fallbacks, Sequence) and not isinstance(fallbacks, str | bytes)
+    if not is_list or not all(callable(factory) for factory in fallbacks):
         raise PolicyError("fallbacks", fallbacks, "a list of functions that return a stream")
     resume = options.get("resume")
     if resume is not None and resume not in get_args(Resume):
@@ -168,10 +169,10 @@ def check(stream: Any, options: CallArguments) -> Policy:
     adapter = options.get("adapter")
     if adapter is not None:
         check_adapter(adapter)
-    context = _or(options.get("context"), {})
+    context = _default(options.get("context"), {})
     if not isinstance(context, Mapping) or not all(isinstance(name, str) for name in context):
         raise PolicyError("context", context, "a mapping of names to values")
-    check_observers(_or(options.get("observers"), ()))
+    check_observers(_default(options.get("observers"), ()))
     if resume == "splice" and not (callable(stream) and takes_text(stream)):
         raise PolicyError("stream", stream, "with resume='splice', a function that takes the text so far")
     return base_of(options)
@@ -182,27 +183,27 @@ def call_options(stream: Any, options: CallArguments, *, sync: bool) -> CallOpti
     stream, options = current_names(stream, options)
     base = check(stream, options)
     callbacks = Callbacks({name: options.get(name) for name in NAMES}, sync=sync)  # type: ignore[misc]
-    fallbacks, resume = _or(options.get("fallbacks"), ()), options.get("resume")
-    found: list[Violation] = []
-    on_top = _on_top(options, resume, fallbacks, _recorder(callbacks, found))
+    fallbacks, resume = _default(options.get("fallbacks"), ()), options.get("resume")
+    violations: list[Violation] = []
+    with_options = _with_options(options, resume, fallbacks, _recorder(callbacks, violations))
     observes = base.mode == "shadow"
     return CallOptions(
         sources=(stream if callable(stream) else lambda: stream, *fallbacks),
-        policy=on_top(Policy() if observes else base),
-        shadow=on_top(base) if observes else None,
+        policy=with_options(Policy() if observes else base),
+        shadow=with_options(base) if observes else None,
         callbacks=callbacks,
-        found=found,
+        violations=violations,
         classify=options.get("classify"),
         adapter=options.get("adapter"),
-        context=MappingProxyType(dict(_or(options.get("context"), {}))),
-        observers=tuple(map(as_observer, _or(options.get("observers"), ()))),
+        context=MappingProxyType(dict(_default(options.get("context"), {}))),
+        observers=tuple(map(as_observer, _default(options.get("observers"), ()))),
         once=not callable(stream),
     )
 
 
 def base_of(options: CallArguments) -> Policy:
     """Return the policy that a call starts from. Raises `PolicyError`."""
-    base = _or(options.get("policy"), CONFIG.policy())
+    base = _default(options.get("policy"), CONFIG.policy())
     if not isinstance(base, Policy):
         raise PolicyError("policy", base, "an l0.Policy, or None")
     unused = [name for name in _NEEDS_SDK if getattr(options.get("policy"), name, None)]
@@ -220,11 +221,11 @@ def name_of(factory: Factory) -> str:
     return f"{kind.__module__}.{kind.__qualname__}"
 
 
-def _on_top(
+def _with_options(
     options: CallArguments, resume: Resume | None, fallbacks: Sequence[Factory], ours: OnViolation
 ) -> Callable[[Policy], Policy]:
-    """Return the function that turns a policy into that of the call."""
-    changes: dict[str, Any] = {name: value for name in _FIELDS if (value := options.get(name)) is not None}
+    """Return the function that applies the options of the call to a policy."""
+    changes: dict[str, Any] = {name: value for name in _POLICY_FIELDS if (value := options.get(name)) is not None}
 
     def policy(base: Policy) -> Policy:
         fields = {"retry": base.retry or RETRY_DEFAULTS} | changes
@@ -244,16 +245,16 @@ def _on_top(
     return policy
 
 
-def _or(given: Any, otherwise: Any) -> Any:
-    return otherwise if given is None else given
+def _default(value: Any, default: Any) -> Any:
+    return default if value is None else value
 
 
-def _recorder(callbacks: Callbacks, found: list[Violation]) -> OnViolation:
+def _recorder(callbacks: Callbacks, violations: list[Violation]) -> OnViolation:
     """Return a function that records violations, and queues them for the matching callback."""
 
     def record(violation: Violation) -> None:
-        found.append(violation)
-        callbacks.note("on_drift" if violation.rule.startswith("drift.") else "on_violation", violation)
+        violations.append(violation)
+        callbacks.queue("on_drift" if violation.rule.startswith("drift.") else "on_violation", violation)
 
     return record
 

@@ -18,18 +18,19 @@ _POSITIONAL = (Parameter.POSITIONAL_ONLY, Parameter.POSITIONAL_OR_KEYWORD)
 
 @dataclass(frozen=True, slots=True)
 class CallbackValue:
-    """The value that a callback receives. ``name``: of the parameter that stands for it. ``kind``: its class."""
+    """The value that a callback receives. ``name``: the name of the parameter that receives it. ``kind``: its class."""
 
     name: str
     kind: type
 
     @property
     def names(self) -> list[str]:
-        """All names that a parameter may have: of the value, of its fields, and of what every callback can have."""
+        """All names that a parameter may have: the value's, those of its fields, and those that every callback may
+        use."""
         return list(dict.fromkeys((self.name, "state", "context", *_fields(self.kind))))
 
     def has(self, name: str) -> bool:
-        """Return True if a parameter may have this name, also one of L0 for Python."""
+        """Return True if a parameter may have this name. Names of L0 for Python, the earlier library, are allowed."""
         former = isinstance(getattr(self.kind, name, None), property)
         return name in self.names or former or (self.kind is Exception and name in FINAL_FAILURE)
 
@@ -38,20 +39,20 @@ def with_named_arguments(name: str, callback: Callback, value: CallbackValue, st
     """Return a function of the value alone that passes to ``callback`` what its parameters name.
 
     The first parameter may have any name, and then receives the value. Parameters with a default keep it. Raises
-    `PolicyError` for another parameter whose name is not known.
+    `PolicyError` for any other parameter with an unknown name.
     """
     try:
         parameters = list(signature(callback).parameters.values())
     except (TypeError, ValueError):  # a builtin
         return callback
     if any(one.kind is Parameter.VAR_POSITIONAL for one in parameters):
-        return callback
+        return callback  # ``*args`` names nothing
     needed = [one for one in parameters if one.default is Parameter.empty and one.kind is not Parameter.VAR_KEYWORD]
     by_position = [one.name for one in needed if one.kind in _POSITIONAL]
     by_name = [one.name for one in needed if one.kind is Parameter.KEYWORD_ONLY]
     if by_position and not value.has(by_position[0]):
         by_position[0] = value.name
-    unknown = [one for one in (*by_position, *by_name) if not value.has(one)]
+    unknown = [parameter for parameter in (*by_position, *by_name) if not value.has(parameter)]
     if unknown:
         allowed = f"a function of some of {', '.join(value.names)}; not of {', '.join(unknown)}"
         raise PolicyError(name, callback, allowed)
@@ -60,23 +61,23 @@ def with_named_arguments(name: str, callback: Callback, value: CallbackValue, st
     if not needed and any(one.kind in _POSITIONAL for one in parameters):
         return callback  # its only parameters have defaults, as in ``lambda text=None: ...``
 
-    def named(given: Any) -> Any:
-        def argument(one: str) -> Any:
-            if one == value.name:
-                return given
-            if one == "state":
+    def call(received: Any) -> Any:
+        def argument(parameter: str) -> Any:
+            if parameter == value.name:
+                return received
+            if parameter == "state":
                 return state()
-            if one in FINAL_FAILURE:
-                return FINAL_FAILURE[one]
-            return state().context if one == "context" else getattr(given, one)
+            if parameter in FINAL_FAILURE:
+                return FINAL_FAILURE[parameter]
+            return state().context if parameter == "context" else getattr(received, parameter)
 
-        return callback(*map(argument, by_position), **{one: argument(one) for one in by_name})
+        return callback(*map(argument, by_position), **{parameter: argument(parameter) for parameter in by_name})
 
-    return named
+    return call
 
 
 def _fields(kind: type) -> list[str]:
-    """Return the public fields and properties of a class of values; none of a text or an exception."""
+    """Return the names of the public fields and properties of a class; none for `str` and exceptions."""
     declared = [field.name for field in fields(kind)] if is_dataclass(kind) else list(getattr(kind, "_fields", ()))
     properties = [name for name, one in vars(kind).items() if isinstance(one, property)] if declared else []
     return [name for name in (*declared, *properties) if not name.startswith("_")]

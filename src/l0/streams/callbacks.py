@@ -4,9 +4,9 @@
 callback           receives                    when
 =================  ==========================  ======================================================================
 ``on_start``       `Attempt`                   the first request is sent
-``on_timeout``     `Failure`                   a deadline ended an attempt
-``on_retry``       `Attempt`                   the same source is asked again
-``on_fallback``    `Attempt`                   the next source is asked
+``on_timeout``     `Failure`                   a deadline ended an attempt, and another attempt follows
+``on_retry``       `Attempt`                   the answer is requested again from the same source
+``on_fallback``    `Attempt`                   the answer is requested from the next source
 ``on_resume``      `Attempt`                   an answer that broke after a part was delivered is resumed, or restarted
 ``on_violation``   `Violation`                 a guardrail found something
 ``on_drift``       `Violation`                 the drift rule found something
@@ -19,11 +19,12 @@ callback           receives                    when
 ``on_complete``    `State`                     last: the answer is complete
 =================  ==========================  ======================================================================
 
-For a failed attempt, ``on_timeout`` comes first, then exactly one of ``on_retry``, ``on_fallback``, ``on_resume``; they
-are called when the next request is sent. Exactly one of the last three ends every call. Callbacks may be coroutine
-functions in the async API: each is awaited before the next. The exceptions of callbacks are logged and ignored.
+After a failed attempt that is followed by another, ``on_timeout`` comes first if a deadline ended it, then exactly one
+of ``on_retry``, ``on_fallback``, ``on_resume``; they are called when the next request is sent. Every call ends with
+exactly one of ``on_abort``, ``on_error``, ``on_complete``. Callbacks may be coroutine functions in the async API: each
+is awaited before the next. The exceptions of callbacks are logged and ignored.
 
-A callback with several parameters receives what these name: see `with_named_arguments`.
+A callback may have several parameters, whose names select what they receive: see `with_named_arguments`.
 """
 
 from __future__ import annotations
@@ -50,7 +51,8 @@ _log = logging.getLogger("l0")
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Attempt(AttemptAliases):
     """One request of a call. ``number``: counted from 1. ``leg``: index of the source, 0 for the primary. ``failure``:
-    the failure of the previous attempt, if any. ``resume``: the mode in which a broken answer is resumed, if it is."""
+    the failure of the previous attempt, if any. ``resume``: the mode (`Policy.resume`) if this request resumes a broken
+    answer, else ``None``."""
 
     number: int
     leg: int = 0
@@ -84,51 +86,50 @@ NAMES = tuple(VALUES)
 
 
 class Callbacks:
-    """The callbacks of one call. Callbacks that arise in code that cannot await are queued, and called at the next
-    opportunity."""
+    """The callbacks of one call. Code that cannot await queues a callback, which is called at the next opportunity."""
 
-    __slots__ = ("_given", "noted", "state")
+    __slots__ = ("_by_name", "queued", "state")
 
-    def __init__(self, given: Mapping[str, Callback | None], *, sync: bool) -> None:
-        self._given: dict[str, Callback] = {}
+    def __init__(self, callbacks: Mapping[str, Callback | None], *, sync: bool) -> None:
+        self._by_name: dict[str, Callback] = {}
         self.state = State()
-        """The state of the call, which callbacks can have. The call sets it."""
-        self.noted: list[tuple[str, Any]] = []
+        """The state of the call, for callbacks with a parameter ``state``. The call sets it."""
+        self.queued: list[tuple[str, Any]] = []
         """The queued callbacks: names and values."""
-        for name, callback in given.items():
+        for name, callback in callbacks.items():
             if callback is None:
                 continue
             if not callable(callback):
                 raise PolicyError(name, callback, "a function, or None")
             if sync and inspect.iscoroutinefunction(callback):
                 raise PolicyError(name, callback, "a plain function: a coroutine function needs the async API")
-            self._given[name] = with_named_arguments(name, callback, VALUES[name], lambda: self.state)
+            self._by_name[name] = with_named_arguments(name, callback, VALUES[name], lambda: self.state)
 
     def __bool__(self) -> bool:
-        return bool(self._given)
+        return bool(self._by_name)
 
     def get(self, name: str) -> Callback | None:
         """Return the callback of this name, if any."""
-        return self._given.get(name)
+        return self._by_name.get(name)
 
-    def note(self, name: str, value: Any) -> None:
+    def queue(self, name: str, value: Any) -> None:
         """Queue a callback for the next opportunity."""
-        if name in self._given:
-            self.noted.append((name, value))
+        if name in self._by_name:
+            self.queued.append((name, value))
 
     def call_queued(self) -> None:
         """Call the queued callbacks, in order."""
-        while self.noted:
-            self.call(*self.noted.pop(0))
+        while self.queued:
+            self.call(*self.queued.pop(0))
 
     async def acall_queued(self) -> None:
         """Call the queued callbacks, and await those that are coroutine functions."""
-        while self.noted:
-            await self.acall(*self.noted.pop(0))
+        while self.queued:
+            await self.acall(*self.queued.pop(0))
 
     def call(self, name: str, value: Any) -> None:
         """Call one callback. Its exceptions are logged and ignored."""
-        callback = self._given.get(name)
+        callback = self._by_name.get(name)
         if callback is None:
             return
         try:
@@ -141,8 +142,8 @@ class Callbacks:
                 _log.warning("%s returned a coroutine, which the sync API cannot await: it is ignored", name)
 
     async def acall(self, name: str, value: Any) -> None:
-        """Call one callback, as `call`, and await its result if possible."""
-        callback = self._given.get(name)
+        """Call one callback, as `call`, and await its result if it is awaitable."""
+        callback = self._by_name.get(name)
         if callback is None:
             return
         try:
@@ -154,7 +155,7 @@ class Callbacks:
                 await self.awaited(name, answer)
 
     async def awaited(self, name: str, answer: Any) -> None:
-        """Await the result of a callback, if it can be awaited."""
+        """Await the result of a callback, if it is awaitable."""
         if inspect.isawaitable(answer):
             try:
                 await answer
@@ -162,5 +163,5 @@ class Callbacks:
                 self.failed(name)
 
     def failed(self, name: str) -> None:
-        """Log the exception of a callback. The stream goes on."""
+        """Log the exception of a callback. The stream continues."""
         _log.warning("%s failed and is ignored: %s", name, raised())

@@ -43,5 +43,5 @@ class _FormerDecoder:
         return complete
 
     def metadata(self) -> ResponseMetadata:
-        found: ResponseMetadata = self._decoder.facts()
-        return found
+        metadata: ResponseMetadata = self._decoder.facts()
+        return metadata

@@ -19,9 +19,8 @@ _T = TypeVar("_T")
 
 
 class L0:
-    """The explicit API as one callable, ``await l0(stream=...)``, with the methods `run` (the same), `run_sync`,
-    `wrap`, and for values instead of text `structured`, `structured_object`, `structured_array`,
-    `structured_stream`."""
+    """The explicit API as one callable, ``await l0(stream=...)``. Methods: `run` (the same as a call), `run_sync`,
+    `wrap`; for values instead of text `structured`, `structured_object`, `structured_array`, `structured_stream`."""
 
     run = staticmethod(run)
     run_sync = staticmethod(run_sync)
@@ -48,10 +47,10 @@ class L0:
         def __getattr__(self, name: str) -> Any:
             """Return an attribute of the package: after ``import l0``, ``from l0 import l0`` binds the same name."""
             if name.startswith("__") and name != "__version__":
-                raise AttributeError(name)  # protocols, such as that of `copy`, ask for them
+                raise AttributeError(name)  # a protocol, such as that of `copy`, looks for its hooks
             return getattr(sys.modules["l0"], name)
 
-    # Written out, since `staticmethod` loses the overloads.
+    # Methods instead of `staticmethod(...)` as above, which would lose the overloads.
 
     @overload
     def wrap(self, client: _C, /, policy: Policy | None = None, **fields: Any) -> _C: ...

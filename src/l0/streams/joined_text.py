@@ -1,4 +1,4 @@
-"""Join the pieces of a growing text, each of them once."""
+"""Join the pieces of a growing text without joining a piece twice."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ class JoinedText:
 
     def __init__(self) -> None:
         self._joined: list[tuple[str, int]] = []
-        """The text so far and the number of its pieces; taken out while it grows. Then nothing else refers to the text,
-        so that CPython appends in place, and another thread joins its own text."""
+        """At most one item: the text so far and the number of its pieces. `first` removes it while it extends the text.
+        Without another reference, CPython appends in place; and a second thread, which finds no item, starts anew."""
 
     def first(self, pieces: Sequence[str], count: int) -> str:
-        """Return the text of the first ``count`` pieces. Only what is new since the last call is joined."""
+        """Return the text of the first ``count`` pieces. Join only the pieces that are new since the last call."""
         try:
             text, done = self._joined.pop()
         except IndexError:

@@ -17,13 +17,13 @@ from .stream_state import State
 
 
 async def run(stream: Any, **options: Unpack[CallArguments]) -> Stream:
-    """Request an answer from a source. Return as soon as the source is open. Raise the exception of a failed call.
+    """Request an answer from a source. Return as soon as the source is open. Raises the exception of a failed call.
 
     ``stream``: a function without arguments that returns a stream, an iterator of text or of items that an adapter
     recognizes, sync or async, an awaitable of these, or a whole answer. The function is called once per attempt. (A
     stream itself is accepted as well, but cannot be requested again.) Options: see `CallArguments`.
 
-    ``asyncio.wait_for(l0.run(...), 30)`` limits only the time until the source is open, and cancels cleanly.
+    ``asyncio.wait_for(l0.run(...), 30)`` limits only the time until the source is open, and closes all on expiry.
     ``Timeout(total=...)`` also limits the reading. Raises `PolicyError` for an invalid option, and
     `UnknownStreamError` for a source that no adapter recognizes.
     """
@@ -59,7 +59,7 @@ def _begin(checked: CallOptions) -> tuple[CallRuntime, SourceCallAdapter, State]
     call = checked.call()
     observer = SourceCallObserver(call, checked.observers)
     interval = call.policy.check_intervals.checkpoint
-    state = State(interval=interval, violations=checked.found, context=checked.context)
+    state = State(interval=interval, violations=checked.violations, context=checked.context)
     checked.callbacks.state = state
     call_adapter = SourceCallAdapter(
         checked.sources, checked.callbacks, state, observer, checked.classify, checked.adapter

@@ -1,4 +1,4 @@
-"""Provide the body of one call's answer to the drivers, over all sources that serve it."""
+"""Provide the body of one call's answer to the drivers, over all attempts."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from l0.wire.request_id import request_id_of
 
 from . import sources
 from .source_call_adapter import SourceCallAdapter
-from .source_reader import OVER, SourceReader
+from .source_reader import END, SourceReader
 from .stream_events import UnknownStreamError
 
 Opened = tuple[Any, Any, sources.Release]
@@ -33,7 +33,7 @@ Opened = tuple[Any, Any, sources.Release]
 
 
 class _SourceBody:
-    """The base of the sync and the async body. ``raw``: deliver the source's own items."""
+    """The base of the sync and the async body. ``raw``: True to deliver the source's own items instead of events."""
 
     def __init__(self, runtime: CallRuntime, call_adapter: SourceCallAdapter) -> None:
         self.runtime = runtime
@@ -41,13 +41,13 @@ class _SourceBody:
         self.raw = False
         self.answer: Any = None
         """The source that serves the current attempt."""
-        self._given: Any = None
+        self._source_items: Any = None
         """The items of the source, as an iterator."""
         self._release: sources.Release | None = None
 
     def attach(self, answer: Opened) -> Command:
         """Serve the attempt from this source."""
-        self.answer, self._given, self._release = answer
+        self.answer, self._source_items, self._release = answer
         self.call_adapter.opened = True
         response = sources.response(self.answer)
         headers = getattr(response, "headers", None) or {}
@@ -55,7 +55,7 @@ class _SourceBody:
         return self.runtime.opened(getattr(response, "status_code", None), request_id)
 
     def _limits(self) -> dict[str, Any]:
-        """Return the fields of the policy that the requests of a source must obey."""
+        """Return the fields of the policy that also apply to requests that a source makes through a patched SDK."""
         policy = self.runtime.call.policy
         return {"truncation": policy.truncation, "order": policy.order}
 
@@ -74,11 +74,11 @@ class _SourceBody:
             if strategy != "restart" and state.reader is not None:
                 reader.first_content = state.reader.first_content
         state.reader = reader
-        return cast(BodyParser, reader)  # it is its own reader, by a property that is never set
+        return cast(BodyParser, reader)  # a property in place of the attribute `reader`, which no driver sets
 
     def _end(self) -> tuple[str, Any] | None:
-        """Record the end of the call. Return the last callback; ``None`` while the call is under way, or after the
-        first return."""
+        """Record the end of the call. Return the name and the value of the last callback; ``None`` while the call is
+        under way, or if the end is already recorded."""
         state, outcome = self.call_adapter.state, self.runtime.ending.outcome
         if outcome is None or state.over:
             return None
@@ -91,12 +91,12 @@ class _SourceBody:
         return ("on_complete" if completed else "on_abort"), state
 
 
-class _Late(Exception):  # noqa: N818 - an event: the driver sees that the watch has fired
-    """A read that returned after its deadline."""
+class _Late(Exception):  # noqa: N818 - no error of its own: the driver finds that the deadline has passed
+    """A read returned after its deadline."""
 
 
-class _Deaf:
-    """A read that cannot be interrupted."""
+class _Uninterruptible:
+    """A stand-in for the socket of a read that cannot be interrupted."""
 
     def fileno(self) -> int:
         """Return -1, because no descriptor is known."""
@@ -111,17 +111,17 @@ class SourceBody(_SourceBody):
 
     def __init__(self, runtime: CallRuntime, call_adapter: SourceCallAdapter) -> None:
         super().__init__(runtime, call_adapter)
-        self._read_deadline = ReadDeadline(_Deaf())
+        self._read_deadline = ReadDeadline(_Uninterruptible())
 
     def send(self, options: AttemptSpec) -> Opened:
         """Open the source of one attempt and return its items."""
         self.call_adapter.callbacks.call_queued()
-        left, bound = options.remaining_s, None
+        remaining_s, timeout = options.remaining_s, None
         limit = self.runtime.send_by(cause=Cause.FIRST_CONTENT_TIMEOUT) - perf_counter()
-        if limit < inf:  # only a patched SDK can apply it: nothing else ends a blocked call
-            total = None if left == inf else limit_of(left)
-            bound = Timeout(initial_token=limit_of(limit), inter_token=None, total=total)
-        with attempt(self.call_adapter.call_observer, **self._limits(), timeout=bound):
+        if limit < inf:  # applies only to a patched SDK: L0 cannot interrupt other blocking functions
+            total = None if remaining_s == inf else limit_of(remaining_s)
+            timeout = Timeout(initial_token=limit_of(limit), inter_token=None, total=total)
+        with attempt(self.call_adapter.call_observer, **self._limits(), timeout=timeout):
             source, release = sources.enter(self.call_adapter.source(options))
         try:
             return source, sources.iterator(source), release
@@ -132,15 +132,15 @@ class SourceBody(_SourceBody):
     def start(self) -> tuple[Iterator[Any], BodyParser]:
         """Return the raw reads and the parser, as `sync_driver.AttemptBody.start`."""
         response = sources.response(self.answer)
-        found = response_deadline(response) if hasattr(response, "extensions") else None
-        self._read_deadline = found if found is not None else ReadDeadline(_Deaf())
-        return self._items(self._given, self._read_deadline), self._new_reader()
+        deadline = response_deadline(response) if hasattr(response, "extensions") else None
+        self._read_deadline = deadline if deadline is not None else ReadDeadline(_Uninterruptible())
+        return self._items(self._source_items, self._read_deadline), self._new_reader()
 
     def _items(self, items: Iterator[Any], read_deadline: ReadDeadline) -> Generator[Any, None, None]:
         try:
             with attempt(self.call_adapter.call_observer, **self._limits()):  # a lazy source sends its request only now
-                first = next(items, OVER)
-            if first is not OVER:
+                first = next(items, END)
+            if first is not END:
                 if read_deadline.fired:
                     raise _Late
                 yield first
@@ -151,10 +151,11 @@ class SourceBody(_SourceBody):
         except Exception:
             if not self.runtime.aborted:  # else `SyncStream.abort` ended a blocked read
                 raise
-        yield OVER  # not the end of this generator: an end that came after its deadline is still an end
+        yield END  # as an item: if the source ends after the read deadline, that is still an end and not a failure
 
     def read_deadline(self) -> ReadDeadline | None:
-        """Return the deadline of the connection in use, or one that only takes effect when a read returns."""
+        """Return the deadline of the connection in use; without a known connection, one that only takes effect when a
+        read returns."""
         return self._read_deadline
 
     def wake(self) -> None:
@@ -174,7 +175,7 @@ class SourceBody(_SourceBody):
         """Call the last callback, once."""
         end = self._end()
         if end is not None:
-            self.call_adapter.callbacks.note(*end)
+            self.call_adapter.callbacks.queue(*end)
             self.call_adapter.callbacks.call_queued()
 
 
@@ -188,9 +189,9 @@ class AsyncSourceBody(_SourceBody):
         opened: Opened = await within(deadline, partial(self._open, options))
         return opened
 
-    async def _open(self, plan: AttemptSpec) -> Opened:
+    async def _open(self, options: AttemptSpec) -> Opened:
         with attempt(self.call_adapter.call_observer, **self._limits()):
-            source, release = await sources.aenter(self.call_adapter.source(plan))
+            source, release = await sources.aenter(self.call_adapter.source(options))
         try:
             return source, sources.async_iterator(source), release
         except UnknownStreamError:
@@ -199,14 +200,14 @@ class AsyncSourceBody(_SourceBody):
 
     def start(self) -> tuple[AsyncIterator[Any], BodyParser]:
         """Return the raw reads and the parser, as `AsyncAttemptBody.start`."""
-        return _Items(self._given, self._first), self._new_reader()
+        return _Items(self._source_items, self._first_item), self._new_reader()
 
-    async def _first(self, items: AsyncIterator[Any]) -> Any:
+    async def _first_item(self, items: AsyncIterator[Any]) -> Any:
         with attempt(self.call_adapter.call_observer, **self._limits()):  # a lazy source sends its request only now
             return await anext(items)
 
     async def prepare(self) -> None:
-        """Do nothing: the source is the user's."""
+        """Do nothing: nothing has to precede the first read of a source."""
 
     async def drain(self, chunks: AsyncIterator[Any]) -> None:
         """Do nothing: a source is already read to its end."""
@@ -224,16 +225,16 @@ class AsyncSourceBody(_SourceBody):
         """Call the last callback, once."""
         end = self._end()
         if end is not None:
-            self.call_adapter.callbacks.note(*end)
+            self.call_adapter.callbacks.queue(*end)
             await self.call_adapter.callbacks.acall_queued()
 
 
 class _Items:
-    """The items of a source, the first of which ``first`` reads. A generator around them would cost time per token."""
+    """The items of a source. ``read_first`` reads the first one. Not a generator, which would cost time per token."""
 
-    def __init__(self, items: AsyncIterator[Any], first: Callable[[AsyncIterator[Any]], Awaitable[Any]]) -> None:
+    def __init__(self, items: AsyncIterator[Any], read_first: Callable[[AsyncIterator[Any]], Awaitable[Any]]) -> None:
         self._items = items
-        self._first = first
+        self._read_first = read_first
         self._next: Callable[[], Awaitable[Any]] = self._begin
 
     def __aiter__(self) -> AsyncIterator[Any]:
@@ -243,7 +244,7 @@ class _Items:
         return self._next()
 
     async def _begin(self) -> Any:
-        item = await self._first(self._items)
+        item = await self._read_first(self._items)
         self._next = self._items.__anext__
         return item
 

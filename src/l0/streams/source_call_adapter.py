@@ -25,7 +25,8 @@ Factory = Callable[..., Any]
 
 class SourceCallAdapter:
     """The `CallAdapter` of one call. ``sources``: the factories of the primary and the fallbacks. ``classify``: the
-    user's function that classifies exceptions. ``adapter``: for the items of all sources; ``None``: L0 chooses one."""
+    user's function that classifies exceptions. ``adapter``: the adapter for the items of all sources; ``None``: L0
+    chooses one by the first item."""
 
     def __init__(
         self,
@@ -44,7 +45,7 @@ class SourceCallAdapter:
         self.call_observer = call_observer
         self.opened = False
         self.raised: BaseException | None = None
-        """The exception raised to the user: the engine's, or one that passed through it."""
+        """The exception that the user gets: made for a failure, or an exception of the source that is no failure."""
 
     base_url = ""
 
@@ -53,18 +54,18 @@ class SourceCallAdapter:
         self.state.attempts = attempt.number
         self.state.leg, previous_leg = attempt.leg, self.state.leg
         self.call_observer.begin()
-        past = self.state.failures
-        failure = past[-1] if past else None
+        failures = self.state.failures
+        failure = failures[-1] if failures else None
         started = Attempt(number=attempt.number, leg=attempt.leg, failure=failure, resume=attempt.resume)
         if failure is not None and failure.cause in TIMEOUT_CAUSES:
-            self.callbacks.note("on_timeout", failure)
+            self.callbacks.queue("on_timeout", failure)
         if attempt.resume is not None:
             self.state.restarts += attempt.resume == "restart"
-            self.callbacks.note("on_resume", started)
+            self.callbacks.queue("on_resume", started)
         elif attempt.leg != previous_leg:
-            self.callbacks.note("on_fallback", started)
+            self.callbacks.queue("on_fallback", started)
         else:
-            self.callbacks.note("on_retry" if attempt.number > 1 else "on_start", started)
+            self.callbacks.queue("on_retry" if attempt.number > 1 else "on_start", started)
         return attempt
 
     def source(self, attempt: AttemptSpec) -> Any:
@@ -83,9 +84,9 @@ class SourceCallAdapter:
 
     def failed(self, error: BaseException, *, opened: bool) -> Failure | None:
         """Return the failure that the engine in a patched SDK found, or the one classified from the exception."""
-        below = self.call_observer.failure
-        if below is not None and isinstance(error, Exception) and (below.error is error or opened):
-            failure: Failure | None = source_failures.adopted(below, error)
+        inner = self.call_observer.failure
+        if inner is not None and isinstance(error, Exception) and (inner.error is error or opened):
+            failure: Failure | None = source_failures.adopted(inner, error)
         else:
             failure = source_failures.classify(error, opened=opened)
         failure = source_failures.overruled(failure, error, self.classify)
@@ -102,13 +103,14 @@ class SourceCallAdapter:
         return None, "", ()
 
     def completed(self) -> None:
-        """Do nothing: no state is kept for sources that are functions."""
+        """Do nothing: L0 keeps no record of which functions send terminal events."""
 
     def backoff(self, retry: int, failure: Failure) -> float:  # noqa: ARG002
         """Return 0. Never called, because a policy of the explicit API always has a `Retry`."""
         return 0.0
 
     def stopped(self, error: BaseException | None) -> BaseException:
+        """As `CallAdapter.stopped`."""
         return error if error is not None else RuntimeError("the stream was closed")
 
     @property
@@ -123,10 +125,10 @@ class SourceCallAdapter:
 
 
 def takes_text(factory: Factory) -> bool:
-    """Return True if a factory takes the text so far, which means that it has a required parameter."""
+    """Return True if a factory takes the text so far, which means that it has a required positional parameter."""
     try:
         parameters = inspect.signature(factory).parameters.values()
     except (TypeError, ValueError):  # a builtin
         return False
     kinds = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
-    return any(one.kind in kinds and one.default is inspect.Parameter.empty for one in parameters)
+    return any(each.kind in kinds and each.default is inspect.Parameter.empty for each in parameters)

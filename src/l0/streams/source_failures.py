@@ -26,15 +26,15 @@ _MISTAKES = (
     *(TypeError, AttributeError, NameError, AssertionError, LookupError, ArithmeticError),
     *(ImportError, SyntaxError, NotImplementedError, RecursionError, MemoryError, PolicyError),
 )
-"""Classes of mistakes in a program. A retry would make the same mistake, and a fallback would hide it."""
+"""Exceptions that show a mistake in the program: a retry would repeat the mistake, and a fallback would hide it."""
 _log = logging.getLogger("l0")
 
 Classify = Callable[[Exception], Cause | str | None]
-"""A user's function: it returns the cause of an exception of a source, or ``None`` to leave it to L0."""
+"""A user's function: it returns the cause of an exception of a source, or ``None`` to let L0 decide."""
 
 
 def overruled(failure: Failure | None, error: BaseException, hook: Classify | None) -> Failure | None:
-    """Return the failure with the cause that the user's function returns; unchanged if it returns ``None``."""
+    """Return the failure with the cause that the user's function ``hook`` returns; unchanged if that is ``None``."""
     cause = _cause_of_hook(hook, error) if hook is not None and isinstance(error, Exception) else None
     if cause is None:
         return failure
@@ -65,23 +65,23 @@ def classify(error: BaseException, *, opened: bool) -> Failure | None:
         return _wrapped(error, classify(inner, opened=opened))
     # The classifier reads the `status_code` of SDK exceptions itself. The exception of a broken connection may have a
     # status although no response came, so its status is not read.
-    direct = type(getattr(error, "status_code", None)) is int or is_a(error, LIBRARY_CLASSES.connection)
-    known = None if direct else library_failure(error, _retries_status, opened=opened)
-    known = known or exception_classifier.classify(error, LIBRARY_CLASSES, _RULES, opened=opened)
-    if known is not None or isinstance(error, _MISTAKES):
-        return known
+    skips_libraries = type(getattr(error, "status_code", None)) is int or is_a(error, LIBRARY_CLASSES.connection)
+    failure = None if skips_libraries else library_failure(error, _retries_status, opened=opened)
+    failure = failure or exception_classifier.classify(error, LIBRARY_CLASSES, _RULES, opened=opened)
+    if failure is not None or isinstance(error, _MISTAKES):
+        return failure
     for link in links(error):
-        below = library_failure(link, _retries_status, opened=opened) if isinstance(link, Exception) else None
-        if below is not None:
-            return replace(below, error=error)
+        linked = library_failure(link, _retries_status, opened=opened) if isinstance(link, Exception) else None
+        if linked is not None:
+            return replace(linked, error=error)
     cause = Cause.MALFORMED if isinstance(error, JSONDecodeError | UnicodeDecodeError) else Cause.SOURCE_ERROR
     return Failure(cause=cause, detail=text_of_exception(error), error=error)
 
 
 def _retries_status(status: int, headers: Mapping[str, str]) -> bool:
-    """Decide as the SDKs do: retry some statuses, unless the server asks for the opposite."""
-    asked = headers.get("x-should-retry")
-    return asked == "true" or (asked != "false" and (status in _RETRIED_STATUSES or status >= 500))
+    """Return what the SDKs decide: the server's ``x-should-retry`` header, else whether they retry this status."""
+    header = headers.get("x-should-retry")
+    return header == "true" or (header != "false" and (status in _RETRIED_STATUSES or status >= 500))
 
 
 def _retries(error: Exception, response: Any) -> bool:
@@ -99,21 +99,21 @@ def _wrapped(error: Exception, inner: Failure | None) -> Failure | None:
     return None if inner is None else replace(inner, detail=text_of_exception(error), status=None, error=error)
 
 
-def adopted(below: Failure, error: Exception) -> Failure:
+def adopted(inner: Failure, error: Exception) -> Failure:
     """Return the failure that the engine found inside a patched SDK, with the exception that the SDK raised for it."""
-    retried = below.sdk_retries or (below.status is None and below.category is not Category.FATAL)
-    return replace(below, error=error, sdk_retries=retried)
+    retried = inner.sdk_retries or (inner.status is None and inner.category is not Category.FATAL)
+    return replace(inner, error=error, sdk_retries=retried)
 
 
 def _cause_named(reason: str) -> Cause:
     try:
         return Cause(reason)
-    except ValueError:  # created by the user's code
+    except ValueError:  # the user's code created the exception, with a reason of its own
         return Cause.TRUNCATED
 
 
 def exception(failure: Failure, context: ErrorContext, *, opened: bool) -> BaseException:
-    """Return the exception for the user: the source's own, or for a broken answer one that is also a
+    """Return the exception for the user: the source's own, or for a broken answer an exception that is also a
     `StreamInterrupted`."""
     error, fields = failure.error, context.fields(failure)
     if isinstance(error, StreamInterrupted):

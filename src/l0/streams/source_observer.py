@@ -1,8 +1,8 @@
-"""Notify the application's observers once per call of the explicit API, even if an SDK below is instrumented as well.
+"""Notify the application's observers once per call of the explicit API, even if its source uses a patched SDK.
 
-A source is a function, so its request is not known in advance. If it calls an SDK that L0 has patched, that request
-describes itself, with provider, model and parameters. The single span of the call is made from this description, and
-gets the metadata (tokens, finish reasons) that the engine in the SDK reads from the answer.
+A source is a function, so its request is not known in advance. If the function calls a patched SDK, the engine there
+describes the request: provider, model, parameters. The single span of the call is made from this description, and gets
+the metadata (tokens, finish reasons) that the engine in the SDK reads from the answer. 'Below' means in that engine.
 """
 
 from __future__ import annotations
@@ -28,9 +28,10 @@ class SourceCallObserver:
         self._call = call
         self._own = own
         self._early: list[CallEvent] = []
+        """Events that came before the call was described."""
         self._call_observers: list[CallObserver] | None = None if CONFIG.listening or own else []
         self._request: Call | None = None
-        """The request of an attempt in the engine below."""
+        """The current attempt's request in the engine below, if there is one."""
         self.metadata: ResponseMetadata | None = None
         """Metadata of the current attempt, once the engine below has received a complete answer."""
         self.failure: Failure | None = None
@@ -45,7 +46,7 @@ class SourceCallObserver:
     # -- of the call --------------------------------------------------------------------------------------------------
 
     def notify(self, event: CallEvent) -> None:
-        """Pass an event on, once the call is described; until then, keep it."""
+        """Pass an event on. Until the call is described, keep it."""
         if self._call_observers is None:
             self._early.append(event)
             if isinstance(event, CallEnded):
@@ -58,7 +59,7 @@ class SourceCallObserver:
                 report_observer_failure(observer, "notify")
 
     def active(self) -> AbstractContextManager[object]:
-        """Return a context that makes the call the current one, as far as the call is known."""
+        """Return a context that makes the call the current trace context, once the call is described."""
         return self._entered() if self._call_observers else nullcontext()
 
     @contextmanager
@@ -70,7 +71,7 @@ class SourceCallObserver:
 
     def headers(self) -> Mapping[str, str]:
         """Return the headers of all observers, as `CallObserver.headers`."""
-        return {name: value for one in self._call_observers or () for name, value in headers_of(one).items()}
+        return {name: value for each in self._call_observers or () for name, value in headers_of(each).items()}
 
     def described(self, call: Call) -> None:
         """Set the description of the call, and pass on the events kept so far. Only the first description counts."""
@@ -87,7 +88,7 @@ class SourceCallObserver:
 
     @property
     def one_choice(self) -> bool:
-        """True if a patched SDK below has requested an answer of one choice."""
+        """True if a patched SDK sent the attempt's request, and requested one choice."""
         return self._request is not None and REQUEST_CHOICE_COUNT not in self._request.attributes
 
     def begin(self) -> None:
@@ -104,11 +105,11 @@ class SourceCallObserver:
 
 
 class _RequestObserver:
-    """The observer of one request in an SDK. It passes the findings of the engine there to the call, and has no
-    spans."""
+    """The observer of one request in an SDK. It passes the result of the engine there to the call, and creates no
+    span."""
 
     enclosed = True
-    """The call logs its failures, not the request."""
+    """The engine below logs nothing: the call logs the failures of its attempts."""
 
     def __init__(self, outer: SourceCallObserver) -> None:
         self._outer = outer

@@ -1,6 +1,6 @@
-"""Read one attempt: items of a source in, events out. One class is both what drivers call a parser and its reader.
+"""Read one attempt: items of a source in, events out. One class is both the parser and the reader of the drivers.
 
-`feed` is hot: it runs once per token. For a source of plain text it is a single function with all state in reach.
+`feed` is hot: it runs once per token. For a source of plain text it is the single function `_text`.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from .source_observer import SourceCallObserver
 from .stream_events import Event, EventType, UnknownStreamError
 
 _log = logging.getLogger("l0")
-OVER = object()
+END = object()
 """The item that follows the last item of a source."""
 _TOKEN = EventType.TOKEN
 _event = tuple.__new__  # a NamedTuple's own constructor costs three times as much
@@ -39,22 +39,22 @@ def _tokens(text: list[str]) -> Callable[[Any], Event | None]:
     ``text``."""
     append = text.append
 
-    def one(item: Any) -> Event | None:
+    def token(item: Any) -> Event | None:
         if type(item) is not str or not item:
             return None
         append(item)
         return _event(Event, (_TOKEN, item, None))
 
-    return one
+    return token
 
 
 class SourceReader:
     """The reader of one attempt. ``raw``: deliver the source's own items instead of events.
 
-    ``sdk_call``: the call of the patched SDK that is the source, if any: it has read the wire, and its findings count.
-    ``order``: `Policy.order`. ``_known``: 1 if the first piece of ``text`` was delivered by an earlier attempt.
-    ``_others``: number of content events other than text. ``_summed``, ``_chars``: the number of pieces of ``text``
-    that have been measured, and their length.
+    ``sdk_call``: the observer of the request below, if the source uses a patched SDK: the engine there has read the
+    wire, so its result takes precedence over the items. ``order``: `Policy.order`. ``_known``: 1 if the first piece of
+    ``text`` was delivered by an earlier attempt. ``_others``: number of content events other than text. ``_summed``,
+    ``_chars``: the number of pieces of ``text`` that have been measured, and their length.
     """
 
     __slots__ = (
@@ -91,7 +91,7 @@ class SourceReader:
     )
 
     resumes = True
-    end = OVER
+    end = END
 
     def __init__(
         self,
@@ -105,7 +105,7 @@ class SourceReader:
         self.text: list[str] = []
         self.tools: dict[Any, ToolCallText] = {}  # a source has no request with a schema to check
         self._others = self._known = self._summed = self._chars = 0
-        self.other = False  # all content of a source is an event
+        self.other = False  # every kind of content of a source has an event, so `content` counts it
         self.accepted = self.disordered = False
         self.finished = False
         self.stopped = False
@@ -115,7 +115,7 @@ class SourceReader:
         self._sdk_call = sdk_call
         self._order = order
         self._unread = False
-        """An item could not be read: a part of a tool call may be missing here."""
+        """An item could not be read, so parts of a tool call may be missing."""
         self._inner_metadata = ResponseMetadata()
         self.first_content: float | None = None
         """The time at which the first content arrived."""
@@ -124,6 +124,7 @@ class SourceReader:
         self._resume_state: ResumeState | None = None
         self.joined, self.checkpoint = JoinedText(), JoinedText()
         self._opening: list[Event] = []
+        """Events to deliver before those of the first item."""
         self._over = False
         self.feed: Callable[[Any], list[Any]] = self._first
         self._feed_rest = self.feed
@@ -142,16 +143,16 @@ class SourceReader:
 
     @property
     def resumable(self) -> bool:
-        """True if only text has arrived, and no other content is incomplete."""
+        """True if only text and reasoning have arrived, and no other content has begun."""
         return self._plain and not (self._decoder is not None and self._decoder.has_pending)
 
     @property
     def chars(self) -> int:
         """The number of text characters so far; computed on access."""
-        fresh = self.text[self._summed :]
-        if fresh:
-            self._chars += sum(map(len, fresh))
-            self._summed += len(fresh)
+        new = self.text[self._summed :]
+        if new:
+            self._chars += sum(map(len, new))
+            self._summed += len(new)
         return self._chars
 
     # -- items ------------------------------------------------------------------------------------------------------
@@ -161,7 +162,7 @@ class SourceReader:
         if isinstance(item, str) and self._adapter is None:
             self._feed_rest = self._any if self._raw or self._matcher is not None else self._text
         else:
-            if item is not OVER and not isinstance(item, Event):
+            if item is not END and not isinstance(item, Event):
                 self._choose_decoder(item)
             self._feed_rest = self._any
         self.feed = self._until_content
@@ -169,7 +170,7 @@ class SourceReader:
         return opening + self.feed(item) if opening and not self._raw else self.feed(item)
 
     def _until_content(self, item: Any) -> list[Any]:
-        """Return the events of an item. Record the time of the first content, after which this is not called."""
+        """Return the events of an item. At the first content, record the time and replace this function as `feed`."""
         events = self._feed_rest(item)
         if self.content:
             self.feed = self._feed_rest
@@ -196,12 +197,13 @@ class SourceReader:
 
     def _any(self, item: Any) -> list[Any]:
         try:
-            events = self._ended() if item is OVER else self._decoded(item)
+            events = self._ended() if item is END else self._decoded(item)
         except UnknownStreamError as error:
-            self._fail(Failure(cause=Cause.UNKNOWN, message="no adapter knows the items of this source", error=error))
+            message = "no adapter recognizes the items of this source"
+            self._fail(Failure(cause=Cause.UNKNOWN, message=message, error=error))
             return []
         except Diverged:
-            self._fail(Failure(cause=Cause.DIVERGED, message="the new answer differs from what was handed over"))
+            self._fail(Failure(cause=Cause.DIVERGED, message="the new answer differs from the delivered text"))
             return []
         except Exception as error:
             if not isinstance(self._decoder, DeltaDecoder):  # the adapter is user code, whose author needs the error
@@ -211,7 +213,7 @@ class SourceReader:
             self._unread = True
             events = []
         if self._raw:
-            return [item] if item is not OVER else []
+            return [item] if item is not END else []
         return events
 
     def _decoded(self, item: Any) -> list[Event]:
@@ -229,20 +231,19 @@ class SourceReader:
         """Return the last events: text that was held while the overlap was compared, and the completion of the
         answer.
 
-        Nothing is read afterwards. The rules check the complete answer first, and then these events are delivered or
-        not.
+        Nothing is read afterwards. The rules check the complete answer before these events are delivered.
         """
         self._over = self.finished = self.stopped = True
-        self._judge()
+        self._check_tool_arguments()
         rest = self._matcher.flush() if self._matcher is not None and self.incomplete_cause() is None else ""
         if rest:
             self.text.append(rest)
         events = [Event(_TOKEN, rest)] if rest else []
-        whole = self.incomplete_cause() is None and self.failure is None
-        return [*events, Event(EventType.COMPLETE, "", self.metadata())] if whole else events
+        complete = self.incomplete_cause() is None and self.failure is None
+        return [*events, Event(EventType.COMPLETE, "", self.metadata())] if complete else events
 
-    def _judge(self) -> None:
-        """Fail if the items prove that the answer is broken, though it states that it is complete."""
+    def _check_tool_arguments(self) -> None:
+        """Fail if the arguments of a tool call break off, though the answer states that it is complete."""
         if self._breaks_off:
             message = "the arguments of a tool call break off, though the answer states that it is complete"
             self._fail(Failure(cause=Cause.TRUNCATED, message=message))
@@ -256,12 +257,12 @@ class SourceReader:
     def _apply(self, event: Event) -> Event | None:
         """Count an event and return what is new in it for the user, if anything. An error event fails the attempt."""
         if event.type is _TOKEN:
-            return self._learn_token(event)
+            return self._apply_token(event)
         if event.type is EventType.ERROR:
             self._failed_in_band(event)
             return None
         if event.type is EventType.COMPLETE:
-            if isinstance(event.data, ResponseMetadata):  # of another stream
+            if isinstance(event.data, ResponseMetadata):  # the source is another L0 stream
                 self._inner_metadata = event.data
             return None  # the engine decides when an answer is complete
         if event.type in _CONTENT:
@@ -269,7 +270,7 @@ class SourceReader:
             self._plain = self._plain and event.type is EventType.REASONING
         return event
 
-    def _learn_token(self, event: Event) -> Event | None:
+    def _apply_token(self, event: Event) -> Event | None:
         if self._matcher is None:
             self.text.append(event.text)
             return event
@@ -287,10 +288,10 @@ class SourceReader:
             self.failure = failure
             self.stopped = True
 
-    # -- what the engine asks ---------------------------------------------------------------------------------------
+    # -- for the engine ---------------------------------------------------------------------------------------------
 
     def resume(self, resume_state: ResumeState, strategy: str) -> None:
-        """Resume an earlier attempt: drop what the user already has, or report that the answer restarts."""
+        """Resume an earlier attempt: drop what the user already has, or emit the event for a restart."""
         self.single_text = None  # each item has to be checked
         self._resume_state = resume_state
         if strategy == "restart":
@@ -302,7 +303,7 @@ class SourceReader:
             self._known = self._summed = 1
 
     def finish(self) -> None:
-        """Do nothing: everything is settled when the source ends."""
+        """Do nothing: `feed` has already checked the end of the source."""
 
     def resume_state(self) -> ResumeState:
         """Return the text that the user has."""
@@ -314,8 +315,8 @@ class SourceReader:
     def incomplete_cause(self) -> Cause | None:
         """Return the cause of failure of an incomplete answer; ``None`` if it is complete.
 
-        An empty answer is incomplete. Any other is complete if its items prove it, if they never can and the source
-        has ended, or if an instrumented SDK below has received it completely.
+        An empty answer is incomplete. Any other answer is complete if its items prove it, if a patched SDK below has
+        received it completely, or if its items cannot show completeness and the source has ended.
         """
         if not self.content:
             return Cause.EMPTY
@@ -329,13 +330,14 @@ class SourceReader:
         return None if complete or self._sdk_call.metadata is not None else Cause.TRUNCATED
 
     def certainly_complete(self) -> bool:
-        """Return True if the answer is complete although its source raised. A patched SDK below has decided that."""
+        """Return True if the answer is complete although its source raised. A failure in a patched SDK below rules
+        that out."""
         if self.incomplete_cause() is not None or self._sdk_call.failure is not None or self._breaks_off:
             return False
         return not isinstance(self._decoder, DeltaDecoder) or self._decoder.certainly_complete()
 
     def metadata(self) -> ResponseMetadata:
-        """Return the provider's metadata: from the instrumented SDK below, else from the items."""
+        """Return the provider's metadata: from the patched SDK below, else from the items."""
         sdk_metadata = self._sdk_call.metadata
         if sdk_metadata is not None:
             return sdk_metadata

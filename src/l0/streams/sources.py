@@ -19,6 +19,7 @@ _WHERE = "what the stream factory returned"
 _END = object()
 _log = logging.getLogger("l0")
 Release = Callable[[], Any]
+"""A function that releases a source. In async code, its result may be awaitable."""
 
 
 def iterator(source: Any) -> Iterator[Any]:
@@ -38,22 +39,23 @@ def async_iterator(source: Any) -> AsyncIterator[Any]:
         )
         return own
     items = iterator(source)
-    found = response(source)
-    may_block = hasattr(found, "extensions") or (litellm_decoder.is_wrapped(source) and isinstance(source, Iterator))
-    return _in_thread(items, found) if may_block else _inline(items)
+    read_from = response(source)
+    may_block = hasattr(read_from, "extensions") or (
+        litellm_decoder.is_wrapped(source) and isinstance(source, Iterator)
+    )
+    return _in_thread(items, read_from) if may_block else _inline(items)
 
 
 def is_async(source: Any) -> bool:
-    """Return True if a source is async. All litellm sources have both interfaces, so their inner stream decides."""
+    """Return True if a source is async. litellm's streams have both interfaces, so the innermost stream decides."""
     *_, innermost = litellm_decoder.layers(source)
     return hasattr(innermost, "__aiter__")
 
 
 def response(source: Any) -> Any:
     """Return the transport's response that a source reads from; ``None`` if the source does not expose it."""
-    return next(
-        (found for one in litellm_decoder.layers(source) if (found := getattr(one, "response", None)) is not None), None
-    )
+    responses = (getattr(layer, "response", None) for layer in litellm_decoder.layers(source))
+    return next((found for found in responses if found is not None), None)
 
 
 async def _inline(items: Iterator[Any]) -> AsyncIterator[Any]:
@@ -68,25 +70,25 @@ async def _in_thread(items: Iterator[Any], read_from: Any) -> AsyncIterator[Any]
         while (item := await _next(items)) is not _END:
             yield item
     except asyncio.CancelledError:
-        blocked = read_deadline(read_from) if read_from is not None else None
-        if blocked is not None:  # else the thread would keep waiting
-            blocked.fire()
+        deadline = read_deadline(read_from) if read_from is not None else None
+        if deadline is not None:  # end the read, or the thread would keep waiting
+            deadline.fire()
         raise
 
 
 async def _next(items: Iterator[Any]) -> Any:
     """Return the next item, read on a thread; on the event loop if no thread can be started."""
-    reader: dict[str, str] = {}
+    claim: dict[str, str] = {}  # who reads the item: `setdefault` is atomic, so only one of the two does
 
     def read() -> Any:
         # An executor that cannot start a thread keeps the work, and one of its other threads may find it later.
-        return next(items, _END) if reader.setdefault("is", "thread") == "thread" else _END
+        return next(items, _END) if claim.setdefault("by", "thread") == "thread" else _END
 
     try:
         return await asyncio.to_thread(read)
     except RuntimeError as error:  # the thread limit, or interpreter shutdown
-        if reader.setdefault("is", "loop") == "thread":
-            raise  # the source's own
+        if claim.setdefault("by", "loop") == "thread":
+            raise  # the source raised it
         _warn_unthreaded(str(error))
     return next(items, _END)
 
@@ -98,14 +100,14 @@ def _warn_unthreaded(reason: str) -> None:
 
 
 def is_source(source: Any) -> bool:
-    """Return True if an object can be a stream, or give one by ``await``, ``with`` or ``async with``."""
+    """Return True if an object can be a stream, or can return a stream by ``await``, ``with`` or ``async with``."""
     asynchronous = ("__aiter__", "__aenter__", "__await__")
     return any(hasattr(source, name) for name in (*asynchronous, "__enter__")) or _complete(source) or _iterable(source)
 
 
 def _complete(source: Any) -> bool:
-    """Return True if a source is an answer in one piece. An SDK's models can be iterated over as well, for their
-    fields."""
+    """Return True if a source is a whole answer, and not a stream of its parts. Checked before iteration, because an
+    SDK's models are iterable, too: they yield their fields."""
     return isinstance(source, str) or ADAPTERS.find(source) is not None
 
 
@@ -114,7 +116,7 @@ def _iterable(source: Any) -> bool:
 
 
 def enter(source: Any) -> tuple[Any, Release]:
-    """Return the source to read, and the function that releases it. Some SDK helpers provide the source only by
+    """Return the source to read, and the function that releases it. Some SDK helpers return the source only from
     ``with``."""
     if hasattr(source, "__enter__") and not hasattr(source, "__iter__"):
         return source.__enter__(), partial(source.__exit__, None, None, None)
@@ -137,7 +139,8 @@ async def aenter(source: Any) -> tuple[Any, Release]:
 
 def close(source: Any) -> None:
     """Release the resources of a source."""
-    release = next((found for one in litellm_decoder.layers(source) if (found := getattr(one, "close", None))), None)
+    releases = (getattr(layer, "close", None) for layer in litellm_decoder.layers(source))
+    release = next((found for found in releases if found), None)
     if release is not None:
         release()
 

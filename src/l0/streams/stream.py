@@ -17,7 +17,7 @@ from .stream_events import Event, EventType
 from .stream_state import Checkpoint, State
 
 _TOKEN = EventType.TOKEN
-_SHOWING = ("on_token", "on_event", "on_tool_call", "on_checkpoint")
+_SHOW_PARTS = ("on_token", "on_event", "on_tool_call", "on_checkpoint")
 """Callbacks that show parts of an answer before it is complete."""
 _B = TypeVar("_B", SourceBody, AsyncSourceBody)
 
@@ -38,19 +38,19 @@ class _Base(Generic[_B]):
         self._body.raw = True
 
     def _as_whole(self) -> None:
-        """Let the engine retry the answer at any point: nobody sees a part of it, unless a callback shows it, or the
-        user wants a broken answer to be continued."""
-        shown = any(self._callbacks.get(name) is not None for name in _SHOWING)
+        """Let the engine retry the answer at any point, since nobody sees a part of it. Not if a callback shows parts,
+        if the user gets raw items, or if a broken answer is to be continued."""
+        shown = any(self._callbacks.get(name) is not None for name in _SHOW_PARTS)
         self._runtime.unseen = not shown and not self._body.raw and self._runtime.call.policy.resume != "splice"
 
-    def _note_others(self, event: Event) -> None:
-        """Queue the callbacks for a tool call, or for a token that completes a checkpoint."""
+    def _queue_others(self, event: Event) -> None:
+        """Queue ``on_tool_call`` for a tool call, ``on_checkpoint`` for a token that completes a checkpoint."""
         state = self.state
         if event.type is _TOKEN:
             if state.reader is not None and state.tokens % state.interval == 0:
-                self._callbacks.note("on_checkpoint", Checkpoint(state.reader.text, state.tokens))
+                self._callbacks.queue("on_checkpoint", Checkpoint(state.reader.text, state.tokens))
         elif event.type is EventType.TOOL_CALL:
-            self._callbacks.note("on_tool_call", event.data)
+            self._callbacks.queue("on_tool_call", event.data)
 
     def _content(self) -> str:
         if self.state.error is not None:
@@ -85,8 +85,8 @@ class Stream(_Base[AsyncSourceBody]):
     async def read(self) -> str:
         """Read to the end. Return the whole text, including the part read before. Raises what reading raises.
 
-        Nobody sees a part of the answer, so that a failure at any point is repeated as `Retry` allows; not after a part
-        was read, or with a callback that shows parts.
+        A failure at any point is retried as `Retry` allows, since nobody sees a part of the answer. That does not hold
+        if a part was read before, or if a callback shows parts.
         """
         self._as_whole()
         async for _ in self._reading():
@@ -100,8 +100,8 @@ class Stream(_Base[AsyncSourceBody]):
         return self._reading()
 
     def abort(self) -> None:
-        """Stop at once; safe to call from any thread. A blocked read ends, the connection is closed, and iteration ends
-        as after a complete answer, without an exception. ``state.aborted`` is then True."""
+        """Stop at once; safe to call from any thread. A blocked read ends, and the connection is closed. Iteration ends
+        without an exception, as after a complete answer, but ``state.aborted`` is True."""
         if self.state.over or self._runtime.aborted:
             return
         self._runtime.abort()
@@ -148,7 +148,7 @@ class Stream(_Base[AsyncSourceBody]):
         try:
             self._task = asyncio.current_task()
             self._loop = asyncio.get_running_loop()
-        except RuntimeError:  # another event loop: `abort` then takes effect at the next item
+        except RuntimeError:  # not asyncio, such as trio: `abort` then takes effect at the next item
             self._task = self._loop = None
         if self._events is None:
             self._started = True
@@ -162,12 +162,12 @@ class Stream(_Base[AsyncSourceBody]):
     async def _with_callbacks(self, events: AsyncGenerator[Any, None]) -> AsyncGenerator[Any, None]:  # noqa: C901 - hot
         """Yield the events, each after its callbacks. Hot: code that runs per token is inlined here."""
         callbacks, body, runtime = self._callbacks, self._body, self._runtime
-        noted = callbacks.noted
+        queued = callbacks.queued
         on_event, on_token = (callbacks.get("on_event"), callbacks.get("on_token")) if not body.raw else (None, None)
         others = not body.raw and (callbacks.get("on_tool_call") or callbacks.get("on_checkpoint"))
         try:
             async for event in events:
-                if noted:
+                if queued:
                     await callbacks.acall_queued()
                 if on_event is not None:
                     try:
@@ -186,7 +186,7 @@ class Stream(_Base[AsyncSourceBody]):
                         if answer is not None:
                             await callbacks.awaited("on_token", answer)
                 if others:
-                    self._note_others(event)
+                    self._queue_others(event)
                     await callbacks.acall_queued()
                 if runtime.aborted:
                     break
@@ -264,13 +264,13 @@ class SyncStream(_Base[SourceBody]):
         callbacks, body, runtime = self._callbacks, self._body, self._runtime
         try:
             for event in events:
-                if callbacks.noted:
+                if callbacks.queued:
                     callbacks.call_queued()
                 if not body.raw:
                     callbacks.call("on_event", event)
                     if event.type is _TOKEN:
                         callbacks.call("on_token", event.text)
-                    self._note_others(event)
+                    self._queue_others(event)
                     callbacks.call_queued()
                 if runtime.aborted:
                     break

@@ -23,11 +23,11 @@ class EventType(StrEnum):
     DATA = "data"
     """Content that is not text, in ``data``: a `Payload` (an image, audio, a file), or an item of the provider."""
     PROGRESS = "progress"
-    """Progress of a task, in ``data``."""
+    """Progress of a task, in ``data``. Only adapters of your own create it."""
     RESTART = "restart"
     """All events delivered so far are void: the answer starts again. Only sent with ``resume="restart"``."""
     ERROR = "error"
-    """A failure of the answer. Only adapters create it; the engine handles it, and never delivers it."""
+    """A failure of the answer. Only adapters create it; the engine handles it, and the user never receives it."""
     COMPLETE = "complete"
     """The answer is complete. This is the last event; ``data`` is the `ResponseMetadata` of the answer."""
 

@@ -35,8 +35,9 @@ class State(StateAliases):
     """The progress of a call, updated while the stream is read.
 
     ``interval``: tokens between two checkpoints. ``attempts``: requests made. ``leg``: index of the source that serves,
-    0 for the primary. ``violations``: findings of guardrails and drift rules. ``completed``, ``aborted``, ``error``:
-    the end of the call; unset while it is under way. ``context``: as given to the call.
+    0 for the primary. ``restarts``: how often the answer started again (``resume="restart"``). ``violations``: findings
+    of guardrails and drift rules. ``completed``, ``aborted``, ``error``: how the call ended; unset while it is under
+    way. ``context``: as given to the call. ``reader``, ``history``: for L0's own use.
     """
 
     interval: int = 10
@@ -56,12 +57,12 @@ class State(StateAliases):
 
     @property
     def content(self) -> str:
-        """The text of the answer so far. An access joins only what is new since the last one."""
+        """The text of the answer so far. Each access joins only the text that is new since the last access."""
         return self.reader.resume_state().text if self.reader is not None else ""
 
     @property
     def tokens(self) -> int:
-        """The number of text pieces so far, as the provider split them; check intervals count these."""
+        """The number of text pieces so far, as the provider split them. `CheckIntervals` counts these pieces."""
         return len(self.reader.text) if self.reader is not None else 0
 
     @property
@@ -72,19 +73,18 @@ class State(StateAliases):
 
     @property
     def time_to_first_token(self) -> float | None:
-        """Seconds from the call to the first content of the answer, as it arrived, retries included; ``None`` if there
-        is none."""
-        at = self.reader.first_content if self.reader is not None else None
-        return None if at is None else at - self._began
+        """Seconds from the call to the arrival of the answer's first content, retries included; ``None`` before."""
+        first_content = self.reader.first_content if self.reader is not None else None
+        return None if first_content is None else first_content - self._began
 
     @property
     def failures(self) -> list[Failure]:
-        """The failures of its attempts so far, in order."""
+        """The failures of the call's attempts so far, in order."""
         return list(self.history())
 
     @property
     def retries(self) -> int:
-        """The number of retries."""
+        """The number of requests after the first, including those to fallbacks."""
         return max(self.attempts - 1, 0)
 
     @property

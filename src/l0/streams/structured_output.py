@@ -30,8 +30,8 @@ _T = TypeVar("_T")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Structured(StructuredAliases, Generic[_T]):
-    """A valid answer. ``value``: an instance of the model, or plain Python for a JSON Schema. ``text``: the JSON that
-    it was read from. ``edits``: the differences from the model's text; empty if that was JSON."""
+    """A valid answer. ``value``: an instance of the pydantic model, or plain Python for a JSON Schema. ``text``: the
+    JSON of the value. ``edits``: the repairs that turned the model's text into this JSON; empty if it needed none."""
 
     value: _T
     text: str
@@ -40,11 +40,11 @@ class Structured(StructuredAliases, Generic[_T]):
 
 
 class StructuredStream(Generic[_T]):
-    """A value that is being streamed: ``async for partial in stream`` yields the plain Python read so far, `result` the
-    complete value.
+    """A value that is being streamed: ``async for partial in stream`` yields the plain Python read so far, and `result`
+    returns the complete value.
 
-    Delivered values cannot be withdrawn: an answer that does not fit raises, unless ``resume="restart"`` allows another
-    attempt; the partial values then start again.
+    Delivered values cannot be withdrawn, so an answer that does not fit raises. With ``resume="restart"``, another
+    attempt is made instead, and the partial values start again.
     """
 
     def __init__(self, stream: Stream, schema: Schema) -> None:
@@ -99,9 +99,9 @@ async def structured(schema: Any, stream: Any, **options: Unpack[CallArguments])
 async def structured(schema: Any, stream: Any, **options: Unpack[CallArguments]) -> Structured[Any]:
     """Request an answer that fits ``schema``: a pydantic model, a type that pydantic supports, or a JSON Schema.
 
-    ``stream`` and options: as in `run`. An answer is delivered only when it is complete and fits. One that does not fit
-    is a failure of its content, and requested again as `Retry` allows. Text that is not JSON is repaired first, if the
-    edits are safe. Raises what `run` and reading raise, and `PolicyError` for an invalid schema.
+    ``stream`` and options: as in `run`. An answer is delivered only when it is complete and fits. An answer that does
+    not fit counts as a failure of its content, and is requested again as `Retry` allows. Text that is not JSON is
+    repaired first, if the edits are safe. Raises what `run` and reading raise, and `PolicyError` for an invalid schema.
     """
     return await _complete(Schema.of(schema), stream, options)
 
@@ -141,12 +141,12 @@ def _with_schema(schema: Schema, options: CallArguments, hold: HoldMode) -> Call
     policy = base_of(options)
     if policy.mode == "shadow":
         policy = Policy()
-    given = options.get("guardrails")
-    rules = guardrails_of(policy if given is None else Policy(guardrails=given))
-    checked: tuple[Rule, ...] = (*rules, schema_rule(schema, allow_repair=True))
+    guardrails = options.get("guardrails")
+    rules = guardrails_of(policy if guardrails is None else Policy(guardrails=guardrails))
+    with_schema: tuple[Rule, ...] = (*rules, schema_rule(schema, allow_repair=True))
     unused = {"fallback": (), "hedge": False, "adaptive": False, "structured": False}
     held = replace(policy, hold=Hold(until=hold), guardrails=(), **unused)  # type: ignore[arg-type]
-    return cast(CallArguments, {**options, "policy": held, "guardrails": checked})
+    return cast(CallArguments, {**options, "policy": held, "guardrails": with_schema})
 
 
 def _result(schema: Schema, text: str, state: State) -> Structured[Any]:

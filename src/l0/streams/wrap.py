@@ -21,7 +21,7 @@ from .stream_state import State
 
 
 class Client(Protocol):
-    """For type checkers only: anything with `with_options`. At run time `_is_client` decides, by base class."""
+    """A client, for type checkers only: anything with `with_options`. At run time, `_is_client` checks base classes."""
 
     def with_options(self, *args: Any, **kwargs: Any) -> Any: ...
 
@@ -35,12 +35,12 @@ class Wrapped:
     """A stream that has not begun: ``async with l0.wrap(stream) as result``, or ``with`` in sync code.
 
     The request is sent on entry to the block, and the stream is closed on exit. ``await l0.wrap(stream)`` returns the
-    same as `run`; then the caller closes the stream. ``await l0.wrap(stream).read()`` and ``async for event in
-    l0.wrap(stream)`` are shorter, and close it at its end.
+    same as `run`, and the caller must close the stream. Without a block, ``await l0.wrap(stream).read()`` and ``async
+    for event in l0.wrap(stream)`` close the stream at its end.
     """
 
     def __init__(self, stream: Any, options: CallArguments) -> None:
-        self._used = True  # until the arguments are known to be valid
+        self._used = True  # no warning from `__del__` if the arguments are invalid
         stream, options = current_names(stream, options)
         check(stream, options)
         self._created = caller_line()
@@ -63,7 +63,7 @@ class Wrapped:
 
     @property
     def state(self) -> State:
-        """The state of the stream; an empty one before it has begun."""
+        """The state of the stream; an empty `State` before the stream has begun."""
         begun = self._result or self._sync_result
         return begun.state if begun is not None else State()
 

@@ -49,12 +49,12 @@ class LineDecoder:
 
 @pytest.fixture
 def lines() -> Iterator[None]:
-    before = ADAPTERS._own
+    before = ADAPTERS._registered
     register_adapter(LineAdapter())
     register_adapter(LineAdapter())  # takes the place of the first
-    assert len(ADAPTERS._own) == len(before) + 1
+    assert len(ADAPTERS._registered) == len(before) + 1
     yield
-    ADAPTERS._own = before
+    ADAPTERS._registered = before
 
 
 @pytest.mark.usefixtures("lines")

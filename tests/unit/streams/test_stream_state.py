@@ -110,7 +110,7 @@ def test_stream_of_another_stream_keeps_its_metadata(monkeypatch: pytest.MonkeyP
         def decoder(self) -> Decoder:
             return Decoder()
 
-    monkeypatch.setattr(ADAPTERS, "_own", ADAPTERS._own)
+    monkeypatch.setattr(ADAPTERS, "_registered", ADAPTERS._registered)
     register_adapter(Lines())
     lines = [bytearray(b"a"), bytearray(b"b")]
     events = list(l0.run_sync(lambda: l0.run_sync(lambda: iter(lines))))

@@ -20,14 +20,14 @@ from ..stream_events import Event, EventType, ToolCall
 class DeltaDecoder:
     """A decoder of an SDK's objects. It emits the first choice of an answer, and each tool call once it is complete.
 
-    An item that makes this decoder raise is skipped and logged; with a decoder of the user it fails the attempt.
+    If this decoder raises for an item, the item is skipped and logged. (If a user's decoder raises, the attempt fails.)
     """
 
     def __init__(self, dialect: WireDialect) -> None:
         self._deltas = dialect.deltas
         self._refusal: list[str] = []
         self._item_started = self._streams = False
-        self._stated: list[str] = []
+        self._complete_texts: list[str] = []
         self._token_numbers: TokenNumbers | None = None
         self.fold = AnswerFold(dialect)
 
@@ -54,10 +54,10 @@ class DeltaDecoder:
             case deltas.TextDelta(text=text, choice=0, complete=complete):
                 if not complete:
                     self._streams = True
-                elif self._streams or text in self._stated:
+                elif self._streams or text in self._complete_texts:
                     return
                 else:  # a server that does not stream: the text comes with the end, and perhaps more than once
-                    self._stated.append(text)
+                    self._complete_texts.append(text)
                 events.append(Event(EventType.TOKEN, text))
             case deltas.TextDelta(text=text, choice=number) if self._token_numbers is not None:
                 events += [Event(EventType.TOKEN, one) for one in self._token_numbers.add(number, text)]
@@ -81,7 +81,7 @@ class DeltaDecoder:
                 pass
 
     def expect_one_choice(self) -> None:
-        """Read indices of choices that number tokens as such, since only one choice was requested."""
+        """Expect one choice: then indices above 0 may be token numbers, see `TokenNumbers`."""
         self._token_numbers = TokenNumbers()
 
     def certainly_complete(self) -> bool:
@@ -102,7 +102,7 @@ class DeltaDecoder:
 
 
 def _data_events(delta: Delta) -> Iterator[Event]:
-    """Yield an item, unless it is a payload itself, and each payload in it."""
+    """Yield the item of a delta, unless it is a payload itself, and each payload in it."""
     match delta:
         case deltas.AudioDelta(value=value, data=data, transcript=transcript, choice=0, index=index):
             yield Event(EventType.DATA, transcript, audio_payload(value, data, index))
@@ -117,7 +117,7 @@ def _data_events(delta: Delta) -> Iterator[Event]:
 
 
 def tool_call(call: ToolCallDelta) -> Event:
-    """Return the event of a complete call. Its arguments are neither repaired nor completed."""
+    """Return the event of a complete tool call. Its arguments are neither repaired nor completed."""
     try:
         arguments = json.loads(call.arguments) if call.arguments else {}
     except (ValueError, RecursionError):

@@ -10,11 +10,12 @@ from l0.dialects.chat import CHAT
 
 from .delta_decoder import DeltaDecoder
 
-_INSIDE = ("completion_stream", "streaming_response")
+_INNER_STREAMS = ("completion_stream", "streaming_response")
+"""Attributes of litellm's streams that hold the stream inside."""
 
 
 class LitellmDecoder(DeltaDecoder):
-    """A `DeltaDecoder` for litellm's chat chunks, in which only the first choice is ended."""
+    """A `DeltaDecoder` for litellm's chat chunks, where only the first choice gets a finish reason."""
 
     def __init__(self) -> None:
         super().__init__(CHAT)
@@ -24,7 +25,7 @@ class LitellmDecoder(DeltaDecoder):
         return 0 in self.fold.complete_choices
 
     def certainly_complete(self) -> bool:
-        """Return True if the finish reason of the first choice came last."""
+        """Return True if the first choice got its finish reason after its last content."""
         return 0 in self.fold.ended_last
 
 
@@ -32,7 +33,7 @@ def layers(source: Any) -> Iterator[Any]:
     """Yield a source and, if it is litellm's, the streams inside it, outermost first."""
     yield source
     if is_wrapped(source):
-        for inner in (getattr(source, name, None) for name in _INSIDE):
+        for inner in (getattr(source, name, None) for name in _INNER_STREAMS):
             if inner is not None:
                 yield from layers(inner)
 
@@ -48,8 +49,7 @@ def provider_items(source: Any) -> Iterator[Any]:
 
 
 class ProviderItems:
-    """The items of an async source without those that litellm invented. Not a generator, so that it need not be
-    closed."""
+    """The items of an async source without those that litellm invented. A generator would have to be closed."""
 
     def __init__(self, source: Any) -> None:
         self._source = source
@@ -69,7 +69,7 @@ def _invented(source: Any, item: Any) -> bool:
 
     Only the stream records the provider's finish reason (litellm 1.106; legacy text completions do not).
     """
-    knows = next((layer for layer in layers(source) if hasattr(layer, "received_finish_reason")), None)
-    if knows is None or knows.received_finish_reason or getattr(knows, "intermittent_finish_reason", None):
+    layer = next((layer for layer in layers(source) if hasattr(layer, "received_finish_reason")), None)
+    if layer is None or layer.received_finish_reason or getattr(layer, "intermittent_finish_reason", None):
         return False
     return any(choice.finish_reason for choice in getattr(item, "choices", ()))
