@@ -1,4 +1,5 @@
-"""A local provider simulator: OpenAI and Anthropic over loopback HTTP, with recorded bodies, scripts and faults.
+"""A local provider simulator: OpenAI, Anthropic, Gemini and Amazon Bedrock over loopback HTTP, with recorded bodies,
+scripts and faults.
 
 Start it in a test with `l0.testing.simulator()`, in the foreground with `l0.simulator.server.run(Simulator(config))`.
 """

@@ -13,15 +13,15 @@ _MINUTE = 60.0
 
 
 def is_authorized(request: HttpRequest, api_keys: tuple[str, ...]) -> bool:
-    """Return True if a request has one of the keys, in the header of any provider, or if none is required."""
+    """Return True if a request has one of the keys, in the header of any provider, or if no key is required."""
     scheme, _, token = request.headers.get("authorization", "").partition(" ")
-    given = {request.headers.get(name) for name in ("x-api-key", "api-key", "x-goog-api-key")}
-    return not api_keys or bool(given.union({token.strip()} if scheme.lower() == "bearer" else ()) & set(api_keys))
+    keys = {request.headers.get(name) for name in ("x-api-key", "api-key", "x-goog-api-key")}
+    return not api_keys or bool(keys.union({token.strip()} if scheme.lower() == "bearer" else ()) & set(api_keys))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RateLimits:
-    """Limits per minute, for all clients together. None: no limit. Raises `ValueError` for a limit below 1."""
+    """Limits per minute, shared by all clients. None: no limit. Raises `ValueError` for a limit below 1."""
 
     requests_per_minute: int | None = None
     input_tokens_per_minute: int | None = None
@@ -34,7 +34,7 @@ class RateLimits:
 
 
 class LimitState(NamedTuple):
-    """One limit after a request: its size, the rest, and the seconds until all of it is free again."""
+    """One limit after a request: its size, what remains of it, and the seconds until all of it is free again."""
 
     limit: int
     remaining: int
@@ -51,10 +51,11 @@ class RateLimiter:
         self._clock = clock
         self._limits = {"requests": limits.requests_per_minute, "tokens": limits.input_tokens_per_minute}
         self._used = {"requests": 0.0, "tokens": 0.0}
-        self._at = clock()
+        self._refilled_at = clock()
 
     def take(self, tokens: int) -> float:
-        """Count a request with its tokens. Return 0, or the seconds to wait if a limit refuses it, uncounted."""
+        """Count a request with its tokens, and return 0. If it is over a limit, return the seconds to wait instead, and
+        count nothing."""
         self._refill()
         cost = {"requests": 1, "tokens": tokens}
         waits = [
@@ -64,7 +65,7 @@ class RateLimiter:
             if limit is not None
         ]
         wait = max(waits, default=0.0)
-        if wait > 1e-9:
+        if wait > 1e-9:  # less is a rounding error
             return wait
         for name in self._used:
             self._used[name] += cost[name]
@@ -82,5 +83,5 @@ class RateLimiter:
         now = self._clock()
         for name, limit in self._limits.items():
             if limit is not None:
-                self._used[name] = max(0.0, self._used[name] - (now - self._at) / _MINUTE * limit)
-        self._at = now
+                self._used[name] = max(0.0, self._used[name] - (now - self._refilled_at) / _MINUTE * limit)
+        self._refilled_at = now

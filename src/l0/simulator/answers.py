@@ -16,12 +16,13 @@ MAX_TOKENS = 1_000_000
 # A piece is roughly a token: a short word with its leading space, one punctuation mark, or white space.
 _PIECE = re.compile(r"\s?\w{1,8}|\s?[^\w\s]|\s+")
 
-# Parts of filler sentences. The filler never repeats itself in a row, so that no repetition rule reports it.
+# Parts of filler sentences. They are combined at random, so that no rule against repetition reports the filler.
 _WHO = "The harbour|A pilot|The night ferry|Every second boat|The old crane|A flock of gulls|The first net|Her brother"
 _DOES = "leaves before|waits for|carries|argues over|has forgotten|comes back with|pays for|never mentions"
 _WHAT = "the morning tide|forty crates of fish|a letter from town|the price of ice|two lamps|bad weather|the quay"
 _WHEN = "by eight|once the fog has lifted|without a word|as it does in June|until noon|when the bell rings"
 _SENTENCES = 1_000
+"""Number of filler sentences, after which they repeat."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,7 +33,7 @@ class SimulatedToolCall:
     arguments: str = "{}"
 
     def parsed_arguments(self) -> Any:
-        """Return the arguments as a value, for a body that needs one; an empty object if they are no JSON."""
+        """Return the arguments as a value, for a dialect that sends them so; an empty object if they are not JSON."""
         try:
             return json.loads(self.arguments)
         except ValueError:  # they may be broken on purpose
@@ -61,12 +62,15 @@ class Answer:
         if not 0 <= self.tokens <= MAX_TOKENS:
             raise ValueError(f"tokens: {self.tokens!r} given, allowed is 0 to {MAX_TOKENS:,}")
 
-    def limited(self, most: int | None) -> "Answer":
-        """Return the answer with at most that many tokens per choice: reasoning first, then text, then tool calls."""
-        if most is None or self.output_tokens() <= most:
+    def limited(self, max_tokens: int | None) -> "Answer":
+        """Return the answer cut off after that many tokens per choice; the whole answer for None.
+
+        The tokens are spent on reasoning first, then on text, refusal and tool calls.
+        """
+        if max_tokens is None or self.output_tokens() <= max_tokens:
             return self
-        reasoning = _beginning(self.reasoning, most)
-        left = most - count(reasoning)
+        reasoning = _beginning(self.reasoning, max_tokens)
+        left = max_tokens - count(reasoning)
         text, tokens = _beginning(self.text, left), min(self.tokens, left)
         alternatives = tuple(_beginning(each, left) for each in self.alternatives)
         left -= tokens or count(text)
@@ -111,8 +115,8 @@ class Answer:
         return each * choices + sum(self.tokens or count(self.text_of(i)) for i in range(choices))
 
 
-def _beginning(text: str, most: int) -> str:
-    return "".join(islice(pieces(text), most))
+def _beginning(text: str, max_pieces: int) -> str:
+    return "".join(islice(pieces(text), max_pieces))
 
 
 def pieces(text: str) -> Iterator[str]:
@@ -133,7 +137,7 @@ def count(text: str) -> int:
 
 @lru_cache(maxsize=1)
 def _filler_pieces() -> tuple[str, ...]:
-    rand = Random(_SENTENCES)
+    choose = Random(_SENTENCES).choice
     slots = [slot.split("|") for slot in (_WHO, _DOES, _WHAT, _WHEN)]
-    sentences = (" ".join(map(rand.choice, slots)) for _ in range(_SENTENCES))
+    sentences = (" ".join(map(choose, slots)) for _ in range(_SENTENCES))
     return tuple(pieces("".join(f" {sentence}." for sentence in sentences)))

@@ -15,7 +15,7 @@ REQUEST_SECONDS = 60.0
 _READ_AHEAD = 1_048_576
 """Number of bytes of further requests that are buffered while one is answered. The rest stays in the socket."""
 _LINGER_SECONDS = 1.0
-"""Time to wait for a client to close after an error answer, in seconds."""
+"""Time to wait for a client to close after an answer to an unreadable request, in seconds."""
 
 
 class DisconnectedError(Exception):
@@ -34,7 +34,7 @@ class Connection(asyncio.Protocol):
         self._writable = asyncio.Event()
         self._writable.set()
         self.events = 0
-        """Events of the current response that were sent."""
+        """Number of events of the current response that were sent."""
         self.has_sent = False
         """True if a part of the current response was sent."""
         self.transport: asyncio.Transport
@@ -168,7 +168,7 @@ class Connection(asyncio.Protocol):
         return await self._end(End.COMPLETE, response, bytes(out), events)
 
     async def _end(self, end: End, response: SimulatedResponse, out: bytes, events: int) -> bool:
-        keep = end is End.COMPLETE and response.length != -1
+        keep = end is End.COMPLETE and response.length != -1  # -1: the end of the connection ends the body
         if keep and response.length is None and response.status:
             out += http.LAST_CHUNK
         self._before_last(self.events + events)

@@ -1,4 +1,4 @@
-"""Continue an answer as providers do: after the text that the conversation already contains."""
+"""Continue an answer that broke, as providers do: after the text that the conversation already contains."""
 
 from __future__ import annotations
 
@@ -16,30 +16,34 @@ _CONTINUE = re.compile(r"\bcontinue\b", re.IGNORECASE)
 def prefilled(messages: Any, flag: str | None = None) -> str:
     """Return the text of a final assistant message. With a ``flag``, the message must have that flag set."""
     last = _message(messages, -1)
-    matches = last.get("role") == "assistant" and (flag is None or last.get(flag) is True)
-    return _text(last.get("content")) if matches else ""
+    is_prefilled = last.get("role") == "assistant" and (flag is None or last.get(flag) is True)
+    return _text(last.get("content")) if is_prefilled else ""
 
 
 def instructed(messages: Any) -> str:
     """Return the text of the assistant message before a final user message that asks to continue."""
     last, before = _message(messages, -1), _message(messages, -2)
-    matches = last.get("role") == "user" and _CONTINUE.search(_text(last.get("content")))
-    return _text(before.get("content")) if matches and before.get("role") == "assistant" else ""
+    asks = last.get("role") == "user" and _CONTINUE.search(_text(last.get("content")))
+    return _text(before.get("content")) if asks and before.get("role") == "assistant" else ""
 
 
 def continued(answer: Answer, prefix: str, fault: Fault) -> Answer:
-    """Return the rest of ``answer`` after ``prefix``. With an overlap fault it repeats some characters first."""
-    whole = answer.text_of(0)
-    if not prefix or not whole.startswith(prefix) or fault.find("starts_over"):
+    """Return the rest of ``answer`` after ``prefix``; all of it if it does not begin with ``prefix``.
+
+    The fault ``repeats_overlap`` repeats some characters of the prefix first, ``starts_over`` all of it.
+    """
+    text = answer.text_of(0)
+    if not prefix or not text.startswith(prefix) or fault.find("starts_over"):
         return answer
     overlap = fault.find("repeats_overlap")
     repeated = min((overlap.count or 0) if overlap else 0, len(prefix))
-    return replace(answer, text=whole[len(prefix) - repeated :], tokens=0)
+    return replace(answer, text=text[len(prefix) - repeated :], tokens=0)
 
 
 def _message(messages: Any, place: int) -> Mapping[str, Any]:
-    given = messages[place] if isinstance(messages, list) and len(messages) >= -place else None
-    return given if isinstance(given, Mapping) else {}
+    """Return the message at a negative index; an empty one if there is none."""
+    message = messages[place] if isinstance(messages, list) and len(messages) >= -place else None
+    return message if isinstance(message, Mapping) else {}
 
 
 def _text(content: Any) -> str:

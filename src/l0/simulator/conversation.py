@@ -35,7 +35,8 @@ class _Entry(NamedTuple):
 
 
 def conversations(messages: Any, system: Any = None, answers_before: int = 0) -> tuple[Conversation, ...]:
-    """Return the conversation of a request; for a request to continue a broken answer also the one before that answer.
+    """Return the conversation of a request. If the request is to continue a broken answer, also return the conversation
+    before that answer.
 
     `answers_before`: the number of answers that are not part of the messages, but are stored on the server.
     """
@@ -66,8 +67,9 @@ def _conversation(entries: Sequence[_Entry], system: str, answers_before: int) -
             break
         newest.insert(0, entry)
     tool_results = [entry.text for entry in newest if entry.kind == "tool"]
-    kinds = ["assistant" if entry.kind == "assistant" else "" for entry in entries if entry.kind != "system"]
-    answers = sum(kind != before for kind, before in zip(kinds, ["", *kinds], strict=False) if kind)
+    # Adjacent assistant entries, such as a text and a function call, are one answer.
+    by_assistant = [entry.kind == "assistant" for entry in entries if entry.kind != "system"]
+    answers = sum(now and not before for now, before in zip(by_assistant, [False, *by_assistant], strict=False))
     return Conversation(
         system="\n".join(filter(None, (system, *(entry.text for entry in entries if entry.kind == "system")))),
         user=next((entry.text for entry in reversed(entries) if entry.kind == "user"), ""),

@@ -1,4 +1,4 @@
-"""Load the bundled answers: compact definitions in `answers.json`, from which every dialect builds its bodies."""
+"""Load the bundled answers, which are defined in `answers.json`. Every dialect builds its bodies from them."""
 
 import json
 from functools import lru_cache
@@ -20,7 +20,7 @@ def answers() -> dict[str, Answer]:
 
 
 def bundled_answer(name: str) -> Answer:
-    """Return the answer of that name. Raises `SimulatorError` with a list of the names."""
+    """Return the answer of that name. Raises `SimulatorError` for an unknown name, with a list of all names."""
     found = answers().get(name)
     if found is None:
         raise SimulatorError(f"answer: {name!r} is unknown; allowed are {', '.join(sorted(answers()))}")

@@ -1,4 +1,4 @@
-"""Decide to which requests the faults with a `rate` or a number of `times` apply."""
+"""Decide which requests get the faults that are limited by `rate` or `times`."""
 
 import threading
 from collections import Counter
@@ -19,7 +19,7 @@ class FaultLimits:
     def applied(self, fault: Fault, index: int, source: str) -> Fault:
         """Return the parts that apply to request `index`, without their limits.
 
-        Requests that get the fault from the same `source` count together.
+        `source` names the text or the rule that requested the fault. `times` counts per source.
         """
         if all(part.rate is None and part.times is None for part in fault.parts):
             return fault
@@ -27,7 +27,7 @@ class FaultLimits:
         return Fault(parts=tuple(replace(part, rate=None, times=None) for part in kept))
 
     def clear(self) -> None:
-        """Count from the start."""
+        """Reset all counts."""
         with self._lock:
             self._counts.clear()
 

@@ -1,4 +1,4 @@
-"""Apply faults to the blocks of a body: pure generators from pieces to steps."""
+"""Apply faults to the blocks of a body. The generators are pure: they turn pieces into the steps of a response."""
 
 import re
 import zlib
@@ -14,7 +14,7 @@ from .steps import End, Pause, Raw, Send, Step
 
 
 class Piece(NamedTuple):
-    """A block, true if it is an event, and its role."""
+    """A block, or a part of one. `event`: it carries data, and so counts as an event. `role`: as in `Dialect.role`."""
 
     data: bytes
     event: bool
@@ -22,7 +22,7 @@ class Piece(NamedTuple):
 
 
 Item = Piece | Pause | Raw | End
-"""A body in transit: blocks, and actions between them. Nothing follows an `End`."""
+"""An element of a body while faults are applied: a block, or an action between blocks. Nothing follows an `End`."""
 
 
 def marked(blocks: Iterable[bytes], dialect: Dialect) -> Iterator[Piece]:
@@ -35,7 +35,7 @@ def marked(blocks: Iterable[bytes], dialect: Dialect) -> Iterator[Piece]:
 def shape(pieces: Iterable[Piece], fault: Fault, dialect: Dialect, identity: AnswerIdentity) -> Iterator[Item]:
     """Apply all parts: first changes of events, then wire formats, then ends and pauses.
 
-    Frames are the only wire format of a dialect that has them.
+    In a dialect with frames, the frames replace the wire formats.
     """
     changed: Iterator[Piece] = iter(pieces)
     for part in fault.parts:
@@ -63,13 +63,13 @@ _Change = Callable[[Iterator[Piece], Part, Dialect, AnswerIdentity], Iterator[Pi
 
 
 def _numbered(pieces: Iterator[Piece], part: Part) -> Iterator[tuple[Piece, bool]]:
-    """Yield each piece, with true for the one that `part` refers to."""
+    """Yield each piece, with True for the event that `part` changes."""
     number, found = 0, False
     for piece in pieces:
-        hit = not found and piece.event and _is_at(part, number, piece)
-        found = found or hit
+        is_target = not found and piece.event and _is_at(part, number, piece)
+        found = found or is_target
         number += piece.event
-        yield piece, hit
+        yield piece, is_target
 
 
 def _is_at(part: Part, number: int, piece: Piece) -> bool:
@@ -80,8 +80,8 @@ def _edited(edit: Callable[[Piece], Iterable[Piece]]) -> _Change:
     """Return a change of one event."""
 
     def change(pieces: Iterator[Piece], part: Part, _dialect: Dialect, _identity: AnswerIdentity) -> Iterator[Piece]:
-        for piece, hit in _numbered(pieces, part):
-            yield from edit(piece) if hit else (piece,)
+        for piece, is_target in _numbered(pieces, part):
+            yield from edit(piece) if is_target else (piece,)
 
     return change
 
@@ -121,8 +121,8 @@ def _null_data(piece: Piece) -> Iterable[Piece]:
 
 def _reorder(pieces: Iterator[Piece], part: Part, _dialect: Dialect, _identity: AnswerIdentity) -> Iterator[Piece]:
     held: Piece | None = None
-    for piece, hit in _numbered(pieces, part):
-        if hit:
+    for piece, is_target in _numbered(pieces, part):
+        if is_target:
             held = piece
         else:
             yield piece
@@ -145,7 +145,7 @@ def _after_end(pieces: Iterator[Piece], _part: Part, _dialect: Dialect, _identit
 def _lifecycle_frames(
     pieces: Iterator[Piece], part: Part, dialect: Dialect, identity: AnswerIdentity
 ) -> Iterator[Piece]:
-    """Insert the extra events before the first content. Sequence numbers stay without a gap."""
+    """Insert the extra events after the first event. Renumber the events of Responses, so that none is missing."""
 
     def inserted() -> Iterator[Piece]:
         extra = Piece(dialect.empty_event(identity), True, "lifecycle")
@@ -310,7 +310,7 @@ def _dripped(items: Iterator[Item], interval: float) -> Iterator[Item]:
 
 
 def chunked(items: Iterable[Item], size: int | None = 0) -> Iterator[Step]:
-    """Yield steps: one chunk per block (`size` 0), per `size` bytes, or one for all (None)."""
+    """Yield the steps of a body. `size`: bytes per HTTP chunk; 0 for one chunk per block, None for a single chunk."""
     buffer, ends, sent = bytearray(), list[int](), 0
 
     def flush(minimum: int) -> Iterator[Step]:
@@ -356,7 +356,7 @@ def split_characters(steps: Iterable[Step]) -> Iterator[Step]:
 
 
 def gzipped(steps: Iterable[Step], part: Part) -> Iterator[Step]:
-    """Compress each chunk with a flush, then send garbage in place of the rest."""
+    """Compress each chunk, flushed, up to the place of `part`. Send garbage in place of the rest."""
     packer = zlib.compressobj(wbits=31)
     number = 0
     for step in steps:

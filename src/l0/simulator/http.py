@@ -68,17 +68,17 @@ class _Head:
 class RequestReader:
     """Splits received bytes into requests. Scans each byte once, however the bytes are split into packets."""
 
-    __slots__ = ("_body", "_buffer", "_head", "_left", "_scanned", "_trailers")
+    __slots__ = ("_body", "_buffer", "_chunk_left", "_head", "_scanned", "_trailers")
 
     def __init__(self) -> None:
         self._buffer = bytearray()
-        self._scanned = 0  # bytes of the buffer that do not end a head
+        self._scanned = 0  # bytes of the buffer in which no end of a head was found
         self._begin()
 
     def _begin(self) -> None:
         self._head: _Head | None = None
         self._body = bytearray()
-        self._left = 0  # bytes of the current chunk, with its line end
+        self._chunk_left = 0  # bytes of the current chunk that are not read yet, with its line end
         self._trailers: int | None = None
         """Bytes of trailers so far; ``None`` before the last chunk."""
 
@@ -128,27 +128,27 @@ class RequestReader:
 
     def _read_chunks(self) -> bool:
         """Read the available chunks. Return True if the body is complete."""
-        buffer, at = self._buffer, 0
+        buffer, position = self._buffer, 0
         try:
             while self._trailers is None:
-                if not self._left:
-                    line = buffer.find(b"\r\n", at, at + _CHUNK_LINE)
-                    if line < 0:
-                        if len(buffer) - at >= _CHUNK_LINE:
+                if not self._chunk_left:
+                    line_end = buffer.find(b"\r\n", position, position + _CHUNK_LINE)
+                    if line_end < 0:
+                        if len(buffer) - position >= _CHUNK_LINE:
                             raise BadRequestError("a chunk header is too long")
                         return False
-                    self._open_chunk(bytes(buffer[at:line]))
-                    at = line + 2
+                    self._open_chunk(bytes(buffer[position:line_end]))
+                    position = line_end + 2
                     continue
-                if len(buffer) - at < self._left:
+                if len(buffer) - position < self._chunk_left:
                     return False
-                end = at + self._left
+                end = position + self._chunk_left
                 if buffer[end - 2 : end] != b"\r\n":
                     raise BadRequestError("a chunk is longer than its size")
-                self._body += buffer[at : end - 2]
-                at, self._left = end, 0
+                self._body += buffer[position : end - 2]
+                position, self._chunk_left = end, 0
         finally:
-            del buffer[:at]
+            del buffer[:position]
         return self._read_trailers()
 
     def _open_chunk(self, line: bytes) -> None:
@@ -159,7 +159,7 @@ class RequestReader:
         if len(self._body) + size > MAX_BODY:
             raise BadRequestError(f"the body is too long, allowed are {MAX_BODY} bytes", 413)
         if size:
-            self._left = size + 2
+            self._chunk_left = size + 2
         else:
             self._trailers = 0
 

@@ -1,4 +1,4 @@
-"""Provide delays of well-known models and hosts, as measured by others."""
+"""Provide delays of well-known models, as published measurements state them."""
 
 from .pacing import Delays
 
@@ -26,7 +26,7 @@ PROFILES: dict[str, Delays] = {
 
 
 def profile(name: str) -> Delays:
-    """Return the delays of a model. Raises `ValueError` with the names."""
+    """Return the delays of a model. Raises `ValueError` for an unknown name, with a list of all names."""
     if name not in PROFILES:
         raise ValueError(f"delays: {name!r} is unknown; allowed are {', '.join(PROFILES)}")
     return PROFILES[name]

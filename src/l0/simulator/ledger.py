@@ -1,4 +1,4 @@
-"""Hold the data that tests and the server share, thread-safe: the script of the next answers and the request log."""
+"""Hold the data that tests and the server share: the script of the next replies and the request log. Thread-safe."""
 
 import threading
 from collections import deque
@@ -13,7 +13,7 @@ from .playback import RecordedBody
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reply:
-    """The reply to one request: an answer or a raw body (None: a fitting answer), and the faults."""
+    """The reply to one request: an answer or a raw body, and the faults. With neither, `default_answer` is sent."""
 
     answer: Answer | None = None
     body: RecordedBody | None = None
@@ -25,8 +25,9 @@ class Received:
     """One request and its outcome.
 
     `body` is the parsed JSON, or None if the body is not JSON. `dialect`: None for a request that is not an inference.
-    `answered`: the faults that change the answer, in the text grammar, or "ok". `finished`: the complete scripted
-    answer was sent. `disconnected`: the client left before that, perhaps before the fault.
+    `answered`: what was sent: the faults that changed the answer, in the text grammar; "ok" without a fault; the name
+    of a recorded body; "invalid request", "failed" or the status of a refused request. `finished`: the answer was sent
+    to its end, faults included. `disconnected`: the client left before that, perhaps before the fault.
     """
 
     method: str
@@ -87,7 +88,7 @@ class Ledger:
             self._changed.notify_all()
 
     def active(self) -> int:
-        """Return the number of requests that are answered now."""
+        """Return the number of requests that are being answered."""
         with self._changed:
             return self._active
 
@@ -103,6 +104,6 @@ class Ledger:
             self._log.clear()
 
     def wait_idle(self, timeout: float) -> bool:
-        """Wait until no request is active. Return false after `timeout` seconds."""
+        """Wait until no request is active. Return False after `timeout` seconds."""
         with self._changed:
             return self._changed.wait_for(lambda: self._active == 0, timeout)

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from typing import Any
 from zlib import crc32
 
-TOP = 20
+MAX_ALTERNATIVES = 20
 """Maximum number of alternatives per token, as in the OpenAI API."""
 
 
@@ -14,19 +14,22 @@ def token_logprob(token: str) -> float:
 
 
 def alternatives(token: str, top: int) -> list[tuple[str, float]]:
-    """Return the `top` most probable tokens in place of this one, itself first."""
+    """Return this token and invented alternatives to it, `top` tokens in all, with their log probabilities."""
     own = token_logprob(token)
     return [(f"{token}{'~' * place}", round(own - place, 3)) for place in range(top)]
 
 
 def entry(token: str, top: int) -> dict[str, Any]:
-    """Return a token as chat and Responses report it."""
+    """Return a token with its log probabilities, as chat and Responses report them."""
     best = [_described(each, logprob) for each, logprob in alternatives(token, top)]
     return {**_described(token, token_logprob(token)), "top_logprobs": best}
 
 
 def legacy(tokens: Iterable[str], top: int, offset: int = 0) -> dict[str, Any]:
-    """Return tokens as legacy completions report them. `offset`: the number of characters before them."""
+    """Return tokens with their log probabilities, as legacy completions report them.
+
+    `offset`: the number of characters before the first token.
+    """
     tokens = list(tokens)
     offsets = list[int]()
     for token in tokens:

@@ -1,4 +1,4 @@
-"""Make small valid images and sounds, the same ones each time."""
+"""Make small valid images and sounds, always the same for the same number."""
 
 import base64
 import struct
@@ -6,7 +6,7 @@ import zlib
 from functools import cache
 
 _SIDE = 16
-"""Pixels."""
+"""Width and height of an image, in pixels."""
 _SAMPLES = 240
 """Samples for each token of a transcript: 10 ms at 24 kHz."""
 
@@ -22,9 +22,9 @@ def picture(number: int) -> str:
 
 @cache
 def sound(number: int) -> str:
-    """Return the 16-bit samples of one token as base64: a saw-tooth whose pitch depends on the number."""
+    """Return the 16-bit samples of one token as base64: a sawtooth wave whose pitch depends on the number."""
     step = 200 + number % 16 * 40
-    samples = ((at * step) % 20_000 - 10_000 for at in range(_SAMPLES))
+    samples = ((index * step) % 20_000 - 10_000 for index in range(_SAMPLES))
     return base64.b64encode(b"".join(struct.pack("<h", sample) for sample in samples)).decode()
 
 

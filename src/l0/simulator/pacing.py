@@ -1,4 +1,4 @@
-"""Simulate the speed of a model: log-normal delays with a share of stragglers, all from one seed."""
+"""Simulate the speed of a model: log-normal delays, much longer ones for some requests, all from one seed."""
 
 import math
 import random
@@ -46,7 +46,7 @@ class Delays:
 class Pacer:
     """The delays of one request, in seconds. Without load they depend only on seed and index.
 
-    `concurrent` returns the number of requests that are answered now, this one included.
+    `concurrent` returns the number of requests that are being answered, including this one.
     """
 
     __slots__ = ("_concurrent", "_delays", "_factor", "_random")

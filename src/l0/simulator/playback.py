@@ -17,7 +17,7 @@ _FOLDERS = {
     "anthropic": "messages",
 }
 _RECORDING = ".l0"
-"""Suffix of the files of `l0.instrument(record=...)`, which hold whole calls. `l0.replay` serves them."""
+"""Suffix of the files of `l0.instrument(record=...)`, which hold whole calls. `l0 replay` serves them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,9 +36,9 @@ class RecordedBody:
 
     @property
     def chunk_size(self) -> int | None:
-        """Return the bytes per chunk; 0 for one chunk per block, None for one chunk."""
-        named: dict[Any, int | None] = {"event": 0, "one": None, "byte": 1}
-        return named[self.chunks] if isinstance(self.chunks, str) else self.chunks
+        """Return the bytes per HTTP chunk; 0 for one chunk per block, None for a single chunk."""
+        sizes: dict[Any, int | None] = {"event": 0, "one": None, "byte": 1}
+        return sizes[self.chunks] if isinstance(self.chunks, str) else self.chunks
 
 
 class Traffic:
@@ -68,7 +68,7 @@ class Traffic:
         return [path.stem for path in self._paths.get(dialect, [])]
 
     def next(self, dialect: str) -> RecordedBody | None:
-        """Return the next body in turn; None if the directory has none of that dialect."""
+        """Return the next body, the first one again after the last; None if the directory has none of that dialect."""
         paths = self._paths.get(dialect)
         if not paths:
             return None

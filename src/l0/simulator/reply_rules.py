@@ -1,4 +1,4 @@
-"""Keep the replies that are matched to requests."""
+"""Keep the rules of `Simulator.on`, which choose replies by the content of requests."""
 
 import threading
 from collections.abc import Callable, Iterable
@@ -13,7 +13,7 @@ from .request_match import RequestMatch
 class _Rule:
     match: RequestMatch
     make_reply: Callable[[Received], Reply]
-    left: int | None
+    times_left: int | None
     source: str
 
 
@@ -32,15 +32,16 @@ class ReplyRules:
             self._rules.append(_Rule(match, make_reply, times, f"rule {len(self._rules)}"))
 
     def find(self, conversations: Iterable[Conversation], model: str) -> tuple[Callable[[Received], Reply], str] | None:
-        """Return the maker of replies of the first rule that matches, and its name; None if there is none.
+        """Return the function that makes the reply of the first matching rule, and the rule's name; None without a
+        match.
 
-        The second conversation, if any, is that before a broken answer, which counts if no rule matches the first.
+        `conversations`: as in `SimulatedRequest`. A later conversation is tried if no rule matches the ones before.
         """
         with self._lock:
             for conversation in conversations:
                 for rule in self._rules:
-                    if rule.left != 0 and rule.match.matches(conversation, model):
-                        rule.left = None if rule.left is None else rule.left - 1
+                    if rule.times_left != 0 and rule.match.matches(conversation, model):
+                        rule.times_left = None if rule.times_left is None else rule.times_left - 1
                         return rule.make_reply, rule.source
         return None
 

@@ -28,7 +28,8 @@ class RequestChecks:
             raise InvalidRequestError(text, 401)
 
     def check(self, dialect: Dialect, inference: SimulatedRequest) -> None:
-        """Raise `InvalidRequestError` for an unknown model, too many tokens, or a request over a rate limit."""
+        """Raise `InvalidRequestError` for an unknown model, a request larger than the context, or one over a rate
+        limit."""
         models, model = self._config.models, inference.model
         if models and model not in models:
             name = f"model: {model}" if dialect is MESSAGES else f"The model `{model}` does not exist."

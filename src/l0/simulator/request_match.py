@@ -1,4 +1,4 @@
-"""Match requests by what they say."""
+"""Match requests by their content."""
 
 import re
 from dataclasses import dataclass
@@ -13,9 +13,10 @@ TextMatch = str | re.Pattern[str]
 class RequestMatch:
     """The conditions on a request. None applies to every request.
 
-    `prompt`: the last user message. Alone it does not match requests that bring tool results, so that an agent's loop
-    ends. `tool_result`: the tool results since the last answer. `system`: the system prompt. `model`: the model.
-    `turn`: the number of the answer that is requested, 1 for the first.
+    `prompt`: the last user message. Without `tool_result` or `turn`, it does not match requests that bring tool
+    results, because an agent would then get the same tool call again and never end. `tool_result`: the tool results
+    since the last answer. `system`: the system prompt. `model`: the model. `turn`: the number of the answer that is
+    requested, 1 for the first.
     """
 
     prompt: TextMatch | None = None

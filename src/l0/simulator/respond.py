@@ -19,8 +19,8 @@ from .sse_writer import encoded, split
 from .steps import End, Pause, Raw, Send, SimulatedResponse, Step
 
 _COMPARED_STEPS = 200_000
-"""Limit for the comparison of two responses, of which both may be endless."""
-_BLOCK_SIZE = 65536
+"""Maximum number of steps that are compared, since two responses may both be endless."""
+_WRITE_SIZE = 65536
 _CACHED_TOKENS = 50_000  # about 10 MB of chat chunks; longer answers are built while they are sent
 _CACHED_PROMPT = 10_000  # characters; the prompt is part of the cache key
 _PLACEHOLDER = AnswerIdentity(digits="5ce0aced" * 3)  # as long as real digits, so that chunk sizes stay correct
@@ -54,17 +54,17 @@ def respond(
     if not reply.fault and not reply.body and request.stream and pacer is None:
         answer = _answer(request, reply)
         headers = stream_headers(dialect, identity)
-        return SimulatedResponse(status=200, headers=headers, steps=_healthy(dialect, answer, request, identity))
+        return SimulatedResponse(status=200, headers=headers, steps=_fast_steps(dialect, answer, request, identity))
     return _respond(dialect, request, reply, identity, pacer)
 
 
 def served(dialect: Dialect, request: SimulatedRequest, reply: Reply, identity: AnswerIdentity) -> Fault:
     """Return the faults of a reply that change what is sent for this request.
 
-    Not every fault can: `no_event_names` changes nothing in a dialect without names, and after an end nothing follows.
+    Some change nothing: `no_event_names` in a dialect without event names, or a fault after the end of the body.
     """
     if not reply.body:
-        reply = replace(reply, answer=reply.answer or fitting(request, reply.fault))
+        reply = replace(reply, answer=reply.answer or default_answer(request, reply.fault))
 
     def response(parts: tuple[Part, ...]) -> SimulatedResponse:
         return _respond(dialect, request, replace(reply, fault=Fault(parts=parts)), identity)
@@ -72,16 +72,18 @@ def served(dialect: Dialect, request: SimulatedRequest, reply: Reply, identity: 
     needed = reply.fault.parts
     for number in reversed(range(len(needed))):
         others = needed[:number] + needed[number + 1 :]
-        if _equal(response(needed), response(others)):
+        if _equal(response(needed), response(others)):  # this part changes nothing
             needed = others
     return Fault(parts=needed)
 
 
-def _equal(one: SimulatedResponse, other: SimulatedResponse) -> bool:
+def _equal(first: SimulatedResponse, second: SimulatedResponse) -> bool:
     """Compare two responses step by step, up to the first difference."""
-    if (one.status, one.headers, one.length, one.delay) != (other.status, other.headers, other.length, other.delay):
+    if (first.status, first.headers) != (second.status, second.headers):
         return False
-    return all(ours == theirs for ours, theirs in islice(zip_longest(one.steps, other.steps), _COMPARED_STEPS))
+    if (first.length, first.delay) != (second.length, second.delay):
+        return False
+    return all(step == other for step, other in islice(zip_longest(first.steps, second.steps), _COMPARED_STEPS))
 
 
 def _respond(
@@ -108,7 +110,7 @@ def _respond(
 
 
 def _answer(request: SimulatedRequest, reply: Reply) -> Answer:
-    answer = continued(reply.answer or fitting(request, reply.fault), request.prefix, reply.fault)
+    answer = continued(reply.answer or default_answer(request, reply.fault), request.prefix, reply.fault)
     return answer.limited(request.max_tokens)
 
 
@@ -125,8 +127,9 @@ def stream_headers(dialect: Dialect, identity: AnswerIdentity) -> dict[str, str]
     return {"content-type": dialect.stream_type, "cache-control": "no-cache", **dialect.headers(identity)}
 
 
-def fitting(request: SimulatedRequest, fault: Fault) -> Answer:
-    """Return the answer of a healthy model: the required tool call, the required structure, or a greeting."""
+def default_answer(request: SimulatedRequest, fault: Fault) -> Answer:
+    """Return the answer to a request that nothing else determines: the required tool call, the required image, JSON for
+    the required schema, or a greeting."""
     if request.forced_tool:
         return Answer(tool_calls=(request.forced_tool,))
     if request.draws:
@@ -172,7 +175,7 @@ def _delay(fault: Fault) -> float:
 
 
 def _generation_time(answer: Answer, request: SimulatedRequest, pacer: Pacer | None) -> float:
-    """Return the seconds that a model takes for an answer in one body."""
+    """Return the seconds that a model takes for a whole answer, which is sent in one body."""
     if pacer is None:
         return 0.0
     return pacer.first_token() + sum(pacer.inter_token() for _ in range(answer.output_tokens(request.choices)))
@@ -188,7 +191,7 @@ def _whole(
     fault = Fault(parts=tuple(part for part in fault.parts if part.kind in _BODY_FAULTS))
     if not fault:
         return SimulatedResponse(status=200, headers=headers, steps=(Send(body, 1),), length=len(body), delay=delay)
-    # Two pieces, so that every fault with a position falls inside the body.
+    # Two pieces, the first with content: a fault without a position, which follows the first content, is in the middle.
     middle = len(body) // 2
     pieces = (Piece(body[:middle], True, "content"), Piece(body[middle:], True, "lifecycle"))
     return _Plan(dialect=dialect, fault=fault, identity=identity, delay=delay).response(headers, pieces)
@@ -253,12 +256,14 @@ def _paced(items: Iterable[Item], pacer: Pacer) -> Iterator[Item]:
         yield item
 
 
-def _healthy(dialect: Dialect, answer: Answer, request: SimulatedRequest, identity: AnswerIdentity) -> Iterator[Step]:
-    """Return the fast path: chunks joined into large writes, built once for answers of moderate length."""
-    if dialect.frame is not None:  # the id stands in frames, which end with a checksum
-        yield from _blocks(map(dialect.frame, dialect.events(answer, request, identity)))
+def _fast_steps(
+    dialect: Dialect, answer: Answer, request: SimulatedRequest, identity: AnswerIdentity
+) -> Iterator[Step]:
+    """Yield the steps of a stream without faults and delays: large writes, cached for answers of moderate length."""
+    if dialect.frame is not None:  # not cached: another id would change the checksums of the frames
+        yield from _large_writes(map(dialect.frame, dialect.events(answer, request, identity)))
     elif answer.tokens * request.choices > _CACHED_TOKENS or len(request.prompt) > _CACHED_PROMPT:
-        yield from _blocks(dialect.events(answer, request, identity))
+        yield from _large_writes(dialect.events(answer, request, identity))
     else:
         old, new = _PLACEHOLDER.digits.encode(), identity.digits.encode()
         # Cached chunks have a placeholder in place of the id. Replacing it is much cheaper than building JSON again.
@@ -266,12 +271,13 @@ def _healthy(dialect: Dialect, answer: Answer, request: SimulatedRequest, identi
             yield Raw(data.replace(old, new), events)
 
 
-def _blocks(events: Iterable[bytes]) -> Iterator[Raw]:
+def _large_writes(events: Iterable[bytes]) -> Iterator[Raw]:
+    """Yield HTTP chunks, one per event, joined into writes of about 64 KiB."""
     out, size = list[bytes](), 0
     for event in events:
         out.append(http.chunk(event))
         size += len(event)
-        if size >= _BLOCK_SIZE:
+        if size >= _WRITE_SIZE:
             yield Raw(b"".join(out), len(out))
             out, size = [], 0
     yield Raw(b"".join(out), len(out))
@@ -279,4 +285,4 @@ def _blocks(events: Iterable[bytes]) -> Iterator[Raw]:
 
 @lru_cache(maxsize=32)
 def _prebuilt(dialect: Dialect, answer: Answer, request: SimulatedRequest) -> tuple[Raw, ...]:
-    return tuple(_blocks(dialect.events(answer, request, _PLACEHOLDER)))
+    return tuple(_large_writes(dialect.events(answer, request, _PLACEHOLDER)))

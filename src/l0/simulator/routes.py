@@ -44,7 +44,7 @@ def dialect_of(request: HttpRequest) -> Dialect | None:
 
 
 def request_body(request: HttpRequest, dialect: Dialect) -> Any:
-    """Return the JSON of an inference request, with the fields that its dialect states in the path."""
+    """Return the JSON of an inference request, with the fields that the path states in some dialects added."""
     body = request.json
     if dialect.path_fields is None or not isinstance(body, dict):
         return body
@@ -52,14 +52,14 @@ def request_body(request: HttpRequest, dialect: Dialect) -> Any:
 
 
 def is_health_check(request: HttpRequest) -> bool:
-    """Return True for a request that asks if the server runs. It needs no key."""
+    """Return True for a request that checks if the server runs. It needs no API key."""
     return request.method == "GET" and request.path == "/health"
 
 
 def non_inference(request: HttpRequest, identity: AnswerIdentity, models: tuple[str, ...] = ()) -> SimulatedResponse:
     """Return the response to a request that is not an inference: health, models, token counts, uploads, or 404.
 
-    `models`: the names of the models, the same for both providers; empty for those of each provider.
+    `models`: the names of the models for every provider; empty for some of OpenAI's and Anthropic's own.
     """
     family = family_of(request)
     if is_health_check(request):
@@ -91,7 +91,7 @@ def refused(dialect: Dialect, error: InvalidRequestError, identity: AnswerIdenti
 
 
 def family_of(request: HttpRequest) -> Dialect:
-    """Return the dialect of a request's provider, according to its headers and path; OpenAI's if they say nothing."""
+    """Return the dialect of a request's provider, according to its headers and path; chat if they show none."""
     if "x-goog-api-key" in request.headers or request.path.endswith("enerateContent"):
         return GENERATE_CONTENT
     if "/model/" in request.path:

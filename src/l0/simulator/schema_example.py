@@ -1,4 +1,4 @@
-"""Build a minimal JSON value that a JSON Schema allows, as the answer to requests for a structure."""
+"""Build a minimal JSON value that a JSON Schema allows, as the answer to a request with a schema."""
 
 from collections.abc import Mapping
 from typing import Any

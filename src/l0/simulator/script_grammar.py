@@ -1,9 +1,9 @@
 """Parse the text grammar of header, prompt and script: `status 503 retry-after=1`, `answer poem | cut at_event=3`.
 
-`;` separates the texts of a call's first request, of its first retry, and so on. In a text, parts are joined by `|`. A
-part is a word with options: a constructor of `Fault` with its parameters (positional or `name=value`), `ok`, `answer
-NAME`, `tokens N`, `text TEXT`, `tool NAME ARGUMENTS`, `image` or `recorded NAME`. Text with spaces or marks is in
-quotes; JSON needs none. Every fault also takes `rate=0.3` and `times=2` (see `Fault.limited`).
+`;` separates the text for a call's first request from that for its first retry, and so on. In a text, parts are joined
+by `|`. A part is a word with options: a constructor of `Fault` with its parameters (positional or `name=value`), `ok`,
+`answer NAME`, `tokens N`, `text TEXT`, `tool NAME ARGUMENTS`, `image` or `recorded NAME`. A value with spaces, `|` or
+`;` needs quotes; JSON needs none. Every fault also takes `rate=0.3` and `times=2` (see `Fault.limited`).
 """
 
 import inspect
@@ -32,14 +32,14 @@ ANSWERS = {
     "image": "An image, in Responses and chat (as OpenRouter sends it). It can be joined with `text`.",
     "recorded": "A recorded stream from the traffic directory, by name.",
 }
-"""The words for an answer, with what they send."""
+"""The words for an answer, and what each of them sends."""
 _ANSWER_VALUES = {"ok": "", "tool": "NAME [ARGUMENTS]", "tokens": "N", "text": "TEXT", "image": ""}
-"""The values of a word for an answer, if it does not take the name of one."""
+"""How the help shows the values of a word for an answer; a word that is not listed takes a NAME."""
 _VALUES = {"ok": (0, 0), "image": (0, 0), "tool": (1, 2)}
-"""The smallest and the largest number of values of a word, if it is not one."""
+"""The smallest and the largest number of values of a word; a word that is not listed takes one value."""
 _JOINED = ("text", "tool", "image")
 _LIMITS: dict[str, type[int] | type[float]] = {"rate": float, "times": int}
-_PARTS, _LENGTH = 20, 4_096
+_MAX_PARTS, _MAX_LENGTH = 20, 4_096
 """Limits for the number of parts and characters of one text."""
 
 
@@ -52,7 +52,7 @@ class GrammarError(ValueError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RequestScript:
-    """The request of a text: a named answer, an answer, a recorded body, a fault. Each may be absent."""
+    """What one text requests. `named`: the name of a bundled answer. `recorded`: the name of a recorded body."""
 
     named: str | None = None
     answer: Answer | None = None
@@ -61,9 +61,10 @@ class RequestScript:
 
 
 def in_conversations(conversations: Sequence[Conversation]) -> str | None:
-    """Return the text that a conversation requests: in its newest messages, else in its system prompt.
+    """Return the text in the newest messages of a conversation, else the text in its system prompt.
 
-    A text in an earlier message has had its effect. Only a request to continue a broken answer repeats it.
+    A text in an earlier message does not count: it applied to an earlier answer. Only for a request to continue a
+    broken answer is there a second conversation, in which the text for that answer is found again.
     """
     newest = (in_prompt(conversation.newest) for conversation in conversations)
     system = (in_prompt(conversation.system) for conversation in conversations)
@@ -75,26 +76,26 @@ def in_prompt(prompt: str) -> str | None:
     _, opening, rest = prompt.partition(_OPENING)
     if not opening:
         return None
-    end = find_mark(rest[:_LENGTH], _CLOSING)
+    end = find_mark(rest[:_MAX_LENGTH], _CLOSING)
     if end < 0:
-        end = rest.find(_CLOSING)  # a text with an open quote is found as well, to be refused
+        end = rest.find(_CLOSING)  # a text with an unclosed quote is found as well: `parse` rejects it
     return rest[:end].strip() if end >= 0 else None
 
 
 def of_attempt(text: str, retries: str) -> str:
-    """Return the part of a text for one request of a call; the last part is also that of all later requests.
+    """Return the part of a text for one request of a call. The last part is also for all later requests.
 
-    ``retries``: the number that the SDKs and L0 send with each request as ``x-stainless-retry-count``.
+    ``retries``: the value of the header ``x-stainless-retry-count``, which the SDKs and L0 send with each request.
     """
-    parts = split_at(text[:_LENGTH], _SEPARATOR)
+    parts = split_at(text[:_MAX_LENGTH], _SEPARATOR)
     return parts[min(int(retries) if retries.isdecimal() else 0, len(parts) - 1)].strip()
 
 
 def parse(text: str) -> RequestScript:
     """Parse one text. Raises `GrammarError`."""
-    parts = split_at(text[:_LENGTH], "|")
-    if len(text) > _LENGTH or len(parts) > _PARTS:
-        raise GrammarError(f"the text is too long, allowed are {_PARTS} parts and {_LENGTH} characters")
+    parts = split_at(text[:_MAX_LENGTH], "|")
+    if len(text) > _MAX_LENGTH or len(parts) > _MAX_PARTS:
+        raise GrammarError(f"the text is too long, allowed are {_MAX_PARTS} parts and {_MAX_LENGTH} characters")
     script = RequestScript()
     for part in parts:
         try:
@@ -171,7 +172,8 @@ def _fault(word: str, rest: list[str]) -> Fault:
             given[option] = _value(f"{name}: {option}", value, hints[option])
         else:
             headers[option] = value
-    missing = [own.upper() for own, one in parameters.items() if one.default is one.empty and own not in given]
+    needed = [option for option, parameter in parameters.items() if parameter.default is parameter.empty]
+    missing = [option.upper() for option in needed if option not in given]
     if missing:
         raise GrammarError(f"{name}: {missing[0]} is missing; allowed is {_allowed(make, name)}")
     if headers:
@@ -180,7 +182,7 @@ def _fault(word: str, rest: list[str]) -> Fault:
 
 
 def _options(make: Callable[..., Fault], word: str, rest: list[str]) -> Iterator[tuple[str, str]]:
-    """Yield the name and the text of each option. An option without a name has that of the parameter in its place."""
+    """Yield the name and the value of each option. An option without a name sets the parameter at its position."""
     names = list(inspect.signature(make).parameters)
     seen: set[str] = set()
     for position, item in enumerate(rest):

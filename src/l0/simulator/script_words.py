@@ -1,4 +1,4 @@
-"""Split the text grammar into parts and words. JSON stands as it is, like text in quotes: `body={"error": "a; b"}`."""
+"""Split the text grammar into parts and words. JSON needs no quotes: `body={"error": "a; b"}` is one word."""
 
 import json
 import re
@@ -22,63 +22,64 @@ class _Piece(NamedTuple):
 
 def find_mark(text: str, mark: str) -> int:
     """Return the index of the first ``mark`` outside quotes and JSON; -1 if there is none."""
-    at = 0
+    position = 0
     for piece in _pieces(text):
-        if text.startswith(mark, at) and len(piece.text) == 1:
-            return at
-        at += len(piece.text)
+        if text.startswith(mark, position) and len(piece.text) == 1:
+            return position
+        position += len(piece.text)
     return -1
 
 
 def split_at(text: str, mark: str) -> list[str]:
     """Split a text at each character ``mark`` outside quotes and JSON."""
-    parts, start, at = [], 0, 0
+    parts, start, position = [], 0, 0
     for piece in _pieces(text):
         if piece.text == mark:
-            parts.append(text[start:at])
-            start = at + 1
-        at += len(piece.text)
+            parts.append(text[start:position])
+            start = position + 1
+        position += len(piece.text)
     return [*parts, text[start:]]
 
 
 def words_of(part: str) -> list[str]:
-    """Return the words of a part, without their quotes. Raises `ValueError` for a quote without its end, and for text
-    that begins like JSON, has quotes to lose, and is none."""
-    shown: list[str] = []
-    like_json = None  # where the current word begins like JSON
-    at = 0
+    """Return the words of a part, without their quotes. Raises `ValueError` for an unclosed quote, and for text that
+    looks like JSON, is not valid JSON, and has quotes, because these would be removed."""
+    escaped: list[str] = []
+    json_start = None  # where the current word begins like JSON
+    position = 0
     for piece in _pieces(part):
         if piece.text.isspace():
-            like_json = None
-        elif like_json is None and piece.text in "{[" and _VALUE.match(part, at):
-            like_json = at
-        elif like_json is not None and not piece.is_json and ("'" in piece.text or '"' in piece.text):
-            raise ValueError(f"{part[like_json:].strip()} given, allowed is JSON, or any text in quotes")
-        at += len(piece.text)
-        shown.append(shlex.quote(piece.text) if piece.is_json else piece.text)
-    return shlex.split("".join(shown))
+            json_start = None
+        elif json_start is None and piece.text in "{[" and _VALUE.match(part, position):
+            json_start = position
+        elif json_start is not None and not piece.is_json and ("'" in piece.text or '"' in piece.text):
+            raise ValueError(f"{part[json_start:].strip()} given, allowed is JSON, or any text in quotes")
+        position += len(piece.text)
+        escaped.append(shlex.quote(piece.text) if piece.is_json else piece.text)
+    return shlex.split("".join(escaped))
 
 
 def _pieces(text: str) -> Iterator[_Piece]:
-    """Yield the pieces of a text. JSON that breaks off is plain text up to that place, and is not read again: each of
-    the values in it would break off there as well, and `[ [ [` would take quadratic time."""
-    at = read = 0
-    while at < len(text):
+    """Yield the pieces of a text. JSON with an error is plain text up to the error. The values inside it are not tried:
+    each would fail at the same place, and `[ [ [` would take quadratic time."""
+    position = tried_to = 0
+    while position < len(text):
         is_json = False
-        if at >= read and _VALUE.match(text, at):
-            read, is_json = _read_value(text, at)
-        quoted = None if is_json else _QUOTED.match(text, at)
-        end = read if is_json else quoted.end() if quoted else at + 1
-        yield _Piece(text[at:end], is_json)
-        at = end
+        if position >= tried_to and _VALUE.match(text, position):
+            tried_to, is_json = _read_value(text, position)
+        quoted = None if is_json else _QUOTED.match(text, position)
+        end = tried_to if is_json else quoted.end() if quoted else position + 1
+        yield _Piece(text[position:end], is_json)
+        position = end
 
 
-def _read_value(text: str, at: int) -> tuple[int, bool]:
-    """Return the end of what begins like JSON at ``at``, and whether it is a JSON value and a word ends there."""
+def _read_value(text: str, start: int) -> tuple[int, bool]:
+    """Read what begins like JSON at ``start``. Return the end of the JSON or the place of the error, and True if a word
+    ends after valid JSON."""
     try:
-        _, end = _read_json(text, at)
+        _, end = _read_json(text, start)
     except json.JSONDecodeError as error:
         return error.pos, False
-    except (ValueError, RecursionError):  # a number of too many digits, a value that is nested too deeply
+    except (ValueError, RecursionError):  # a number with too many digits, or a value that is nested too deeply
         return len(text), False
     return end, _WORD_END.match(text, end) is not None

@@ -1,4 +1,4 @@
-"""Run the simulator: an asyncio server with its script and its log."""
+"""Run the simulator: an asyncio server that chooses the reply to each request, and logs the requests."""
 
 import asyncio
 import logging
@@ -27,7 +27,7 @@ from .playback import Chunks, RecordedBody, Traffic
 from .reply_rules import ReplyRules
 from .request_checks import RequestChecks
 from .request_match import RequestMatch, TextMatch
-from .respond import fitting, respond, served
+from .respond import default_answer, respond, served
 from .simulator_config import SimulatorConfig, SimulatorError
 from .steps import SimulatedResponse
 from .stored import StoredResponses
@@ -36,21 +36,22 @@ S = TypeVar("S", bound="Simulator")
 _log = logging.getLogger("l0")
 
 Item = Fault | Answer | RecordedBody | Reply | str | None
-"""One step of a script: a fault, an answer, a raw body, both (`Reply`), the text grammar, or None (healthy)."""
+"""One step of a script: a fault, an answer, a raw body, a combination (`Reply`), a text of `script_grammar`, or None
+for a default answer without a fault."""
 
 
 class Simulator:
     """A simulated provider. All methods except `start` and `stop` are thread-safe.
 
-    An answer is determined by the first of: the script; the request's `x-l0-simulate` header; `[[simulate: …]]` in the
-    messages since the last answer, else in the system prompt; the rules of `on`; a recorded stream if there is a
-    traffic directory. Otherwise it is healthy.
+    The first of these that exists determines the reply: the script; the request's `x-l0-simulate` header;
+    `[[simulate: …]]` in the messages since the last answer, else in the system prompt; a rule of `on`; a recorded
+    stream from the traffic directory, for a streaming request. Otherwise the reply is a default answer without a fault.
     """
 
     def __init__(self, config: SimulatorConfig | None = None, log: Callable[[Received], object] | None = None) -> None:
         """Create a simulator. Raises `SimulatorError` for an unreadable traffic directory and for invalid replies.
 
-        ``log``: is called in the server's thread with each request after its answer was sent.
+        ``log``: a function that is called in the server's thread with each request after its answer was sent.
         """
         self.config = config or SimulatorConfig()
         self._log = log
@@ -98,7 +99,7 @@ class Simulator:
         return self._ledger.requests()
 
     def script(self, *items: Item) -> None:
-        """Answer the next inference requests with these items, in order. After them, answers are healthy again."""
+        """Answer the next inference requests with these items, in order."""
         self._ledger.extend([self._reply(item) for item in items])
 
     def on(
@@ -112,7 +113,7 @@ class Simulator:
         turn: int | None = None,
         times: int | None = None,
     ) -> None:
-        """Answer every request that matches with `reply`, `times` times at most. The first matching rule counts.
+        """Add a rule: answer requests that match with `reply`, at most `times` times. The first matching rule counts.
 
         The conditions are those of `RequestMatch`: a text must be contained, a regular expression must be found;
         without a condition every request matches. `reply` may be a function of the request; it runs in the server's
@@ -144,11 +145,11 @@ class Simulator:
         self._add_configured_rules()
 
     def wait_idle(self, timeout: float = 5.0) -> bool:
-        """Wait until no request is active. Return false after `timeout` seconds."""
+        """Wait until no request is active. Return False after `timeout` seconds."""
         return self._ledger.wait_idle(timeout)
 
     async def start(self) -> None:
-        """Listen. Raises `SimulatorError` with the port if that fails."""
+        """Start to listen. Raises `SimulatorError`, which names the port, if that fails."""
         loop = asyncio.get_running_loop()
         host, port = self.config.host, self.config.port
         try:
@@ -166,7 +167,7 @@ class Simulator:
             self._server.close()
         await self._cancel_connections()
         for connection in list(self._open):
-            connection.abort()  # a client that does not read would keep the connection, and the server, open
+            connection.abort()  # else a client that does not read would keep its connection, and the server, open
         if self._server is not None:
             await self._server.wait_closed()
 
@@ -277,7 +278,7 @@ class Simulator:
         delays = self.config.delays
         pacer = Pacer(delays, seed=self.config.seed, index=index, concurrent=self._ledger.active) if delays else None
         if dialect is RESPONSES and not reply.body:
-            reply = replace(reply, answer=reply.answer or fitting(inference, reply.fault))
+            reply = replace(reply, answer=reply.answer or default_answer(inference, reply.fault))
             self._stored.keep((reply.answer or Answer()).limited(inference.max_tokens), inference, identity)
         response = respond(dialect, inference, reply, identity, pacer)
         limits = self._checks.headers(dialect)
@@ -332,7 +333,7 @@ class Simulator:
 
 
 def _directive(request: http.HttpRequest, inference: SimulatedRequest) -> str | None:
-    """Return the text of the header or of the prompt for this request of a call; None if there is none."""
+    """Return the text that the header or the prompt has for this request of a call; None if there is none."""
     text = request.headers.get(script_grammar.HEADER)
     if text is None:
         text = script_grammar.in_conversations(inference.conversations)
@@ -341,18 +342,18 @@ def _directive(request: http.HttpRequest, inference: SimulatedRequest) -> str | 
 
 
 async def _stop_accepting(server: asyncio.Server) -> None:
-    """Accept no more connections, and let those that are accepted get their transports.
+    """Accept no more connections, and give the accepted ones time to get their transports.
 
-    On a server that is closed, asyncio fails to make them, and leaves their sockets open: the clients would wait.
+    asyncio cannot create a transport on a closed server, but leaves the socket open, so that its client would wait.
     """
-    with suppress(NotImplementedError):  # the event loop of Windows, which makes them at once
+    with suppress(NotImplementedError):  # the event loop of Windows, which creates transports at once
         for listener in server.sockets:
             asyncio.get_running_loop().remove_reader(listener)
     await asyncio.sleep(0)
 
 
 async def serve(simulator: S, started: Callable[[S], None] | None = None) -> None:
-    """Run a simulator until cancelled. `started` is called when it listens."""
+    """Run a simulator until cancelled. `started` is called once the simulator listens."""
     await simulator.start()
     try:
         if started:

@@ -15,23 +15,23 @@ class SimulatorError(Exception):
 class SimulatorConfig:
     """Settings of one simulator.
 
-    `host`: loopback by default, since the simulator does not authenticate. `port`: 0 for a free port. `seed`:
+    `host`: loopback by default, since the simulator needs no key by default. `port`: 0 for a free port. `seed`:
     determines all random values (ids, delays) together with the index of a request. `traffic_dir`: a directory of
-    recorded bodies, which then answer streaming requests in turn. `delays`: None for no delays. `host_names`: names
-    beside `host`, `localhost` and loopback addresses that requests may carry in their `Host` header; other names are
+    recorded bodies, which answer the streaming requests in turn. `delays`: None for no delays. `host_names`: names
+    besides `host`, `localhost` and loopback addresses that requests may have in their `Host` header; other names are
     refused with status 421. `replies`: pairs of a regular expression, searched in the last user message (empty: every
     request), and the text of the reply, as for `Simulator.on`. `api_keys`: requests with other keys are refused with
     401; empty: every request is served. `models`: other models are refused with 404; empty: every model is served.
     `context_tokens`: the size of the context, for prompt and answer together; longer requests are refused with 400.
-    `rate_limits`: more requests are refused with 429, and the headers of every answer report the limits. Raises
-    `ValueError` for an invalid port or size and `TypeError` for a single string in place of several.
+    `rate_limits`: requests over a limit are refused with 429, and the headers of every answer report the limits. Raises
+    `ValueError` for an invalid port or size, and `TypeError` for a single string in place of a tuple.
     """
 
     host: str = "127.0.0.1"
     port: int = 0
     seed: int = 0
     delays: Delays | None = None
-    traffic_dir: Path | None = field(default=None)
+    traffic_dir: Path | None = None
     host_names: tuple[str, ...] = ()
     replies: tuple[tuple[str, str], ...] = ()
     api_keys: tuple[str, ...] = field(default=(), repr=False)

@@ -10,13 +10,14 @@ from .server import Simulator
 
 S = TypeVar("S", bound=Simulator)
 _STOP_SECONDS = 10
+"""Time limit for the server, and then for its thread, to stop."""
 
 
 class SimulatorThread(AbstractContextManager[S, None], AbstractAsyncContextManager[S, None], Generic[S]):
     """A simulator that runs until its `with` or `async with` block ends.
 
-    The server has its own thread and event loop, so that it also answers while the caller's event loop is
-    blocked, and under any async library.
+    The server has its own thread and event loop. So it also answers while the caller's event loop is blocked, and works
+    with any async library.
     """
 
     def __init__(self, simulator: S) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from functools import lru_cache
 from typing import Any
 
-PLACEHOLDER = "\x00"  # placeholder in a template for a value that is filled in per event
+PLACEHOLDER = "\x00"  # stands in a template for a value that differs per event
 _PLACEHOLDER_TEXT = '"\\u0000"'
 
 _BLOCK = re.compile(rb".*?(?:\r\n\r\n|\n\n|\r\r)|.+\Z", re.DOTALL)
@@ -51,5 +51,5 @@ def split(body: bytes) -> Iterator[bytes]:
 
 
 def is_event(chunk: bytes) -> bool:
-    """Return True if a block carries data. Comments and blocks of only `id:` or `retry:` carry none."""
+    """Return True if a block carries data. Comments, and blocks with only `id:` or `retry:`, carry none."""
     return _HAS_DATA.search(chunk) is not None

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 
 class Send(NamedTuple):
-    """Body bytes for one HTTP chunk. `events`: number of events that are complete with it."""
+    """Body bytes for one HTTP chunk. `events`: the number of events that end in it."""
 
     data: bytes
     events: int = 0
@@ -20,7 +20,7 @@ class Pause(NamedTuple):
 
 
 class Raw(NamedTuple):
-    """Bytes that are sent unchanged, without transfer coding: prebuilt chunks, or no chunks at all."""
+    """Bytes that are sent unchanged: HTTP chunks that are already encoded, or bytes that are no valid chunk."""
 
     data: bytes
     events: int = 0

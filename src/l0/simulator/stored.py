@@ -1,4 +1,4 @@
-"""Keep stored Responses, so that they can be read again and their streams continued after a known event."""
+"""Keep stored Responses, so that they can be read again, and their streams resumed after a known event."""
 
 import re
 import threading
@@ -14,7 +14,7 @@ from .http import HttpRequest
 from .respond import json_response, stream_headers
 from .steps import Send, SimulatedResponse
 
-_KEPT = 256
+_MAX_KEPT = 256
 _NUMBER = re.compile(r"[0-9]{1,9}")
 
 
@@ -30,11 +30,12 @@ class StoredResponses:
         if inference.store:
             with self._lock:
                 self._kept[f"resp_{identity.digits}"] = (answer, inference, identity)
-                while len(self._kept) > _KEPT:
+                while len(self._kept) > _MAX_KEPT:
                     self._kept.popitem(last=False)
 
     def continued(self, inference: SimulatedRequest) -> SimulatedRequest:
-        """Return a request with its turn counted from the stored response that it continues, if that is known."""
+        """Return a request with its turns counted from the stored response that it continues; unchanged if there is no
+        such response."""
         with self._lock:
             found = self._kept.get(inference.previous or "")
         if found is None or not found[1].conversations:
@@ -44,9 +45,9 @@ class StoredResponses:
         return replace(inference, conversations=tuple(counted))
 
     def replay(self, request: HttpRequest) -> SimulatedResponse | None:
-        """Answer `GET /responses/{id}`, as a stream with `stream=true` (after `starting_after`).
+        """Return the response to `GET /responses/{id}`; None for other requests and unknown ids.
 
-        None for other requests.
+        With `stream=true` it is a stream, from the event after the number `starting_after`.
         """
         before, _, identifier = request.path.rpartition("/")
         if request.method != "GET" or not before.endswith("/responses"):

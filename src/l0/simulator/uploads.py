@@ -20,7 +20,7 @@ _FIELD = re.compile(rb'(?i)content-disposition:[^\r\n]*?[; ]name="([^"]*)"(?:; f
 
 
 def uploaded(request: HttpRequest, identity: AnswerIdentity) -> SimulatedResponse | None:
-    """Return the response to an upload; None for other requests. Raises `InvalidRequestError` if it has no file."""
+    """Return the response to an upload; None for other requests. Raises `InvalidRequestError` without a file."""
     is_transcription = request.path.endswith("/audio/transcriptions")
     if request.method != "POST" or not (is_transcription or request.path.endswith("/files")):
         return None

@@ -8,7 +8,7 @@ from .faults import Fault
 
 
 def usage(name: str, make: Callable[..., Fault]) -> str:
-    """Return a fault's word with its options, such as ``status STATUS [HEADER=VALUE ...] [body=TEXT]``."""
+    """Return the word of a fault with its options, such as ``status STATUS [HEADER=VALUE ...] [body=TEXT]``."""
     return " ".join([name.replace("_", "-"), *map(_option, inspect.signature(make).parameters.values())])
 
 

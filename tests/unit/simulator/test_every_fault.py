@@ -15,7 +15,7 @@ from l0.simulator.dialects.generate_content_server import GENERATE_CONTENT
 from l0.simulator.dialects.messages_server import MESSAGES
 from l0.simulator.dialects.responses_server import RESPONSES
 from l0.simulator.dialects.server_dialect import AnswerIdentity, Dialect, SimulatedRequest
-from l0.simulator.faults import Fault, _one
+from l0.simulator.faults import Fault, _fault
 from l0.simulator.ledger import Reply
 from l0.simulator.playback import RecordedBody
 from l0.simulator.respond import respond, served
@@ -121,7 +121,7 @@ def test_ledger_does_not_name_a_fault_without_implementation() -> None:
     import openai
 
     with simulator() as sim, openai.OpenAI(api_key="k", base_url=sim.openai, max_retries=0, timeout=120) as client:
-        sim.script(_one("throw_away"), Fault.no_event_names() | Fault.comments(), Fault.no_terminal())
+        sim.script(_fault("throw_away"), Fault.no_event_names() | Fault.comments(), Fault.no_terminal())
         for stream in (True, True, False):
             answer = client.chat.completions.create(
                 model="m", messages=[{"role": "user", "content": "hi"}], stream=stream

@@ -1,4 +1,4 @@
-"""Send blocks as Amazon Bedrock does: in the frames of an event stream, with a type that tells errors apart."""
+"""Write blocks as Amazon Bedrock does: in the frames of an AWS event stream, whose type distinguishes errors."""
 
 from base64 import b64encode
 from urllib.parse import unquote
@@ -29,15 +29,15 @@ _JSON = {":content-type": "application/json"}
 
 
 def event_frame(block: bytes) -> bytes:
-    """Return the frame of a block: an exception if its name is one."""
+    """Return the frame of a block. Its message type is ``exception`` if the block has the name of an exception."""
     name, data = _read(block)
     kind = "exception" if name.endswith("Exception") else "event"
-    named = {f":{kind}-type": name} if name else {}
-    return frame({**named, **_JSON, ":message-type": kind}, data)
+    name_header = {f":{kind}-type": name} if name else {}
+    return frame({**name_header, **_JSON, ":message-type": kind}, data)
 
 
 def chunk_frame(block: bytes) -> bytes:
-    """As `event_frame`, for an event of the model's own API, which stands encoded in a chunk."""
+    """As `event_frame`, for an event of the model's own API: a chunk whose ``bytes`` are the event in base64."""
     name, data = _read(block)
     if name.endswith("Exception"):
         return event_frame(block)
@@ -52,18 +52,18 @@ def _read(block: bytes) -> tuple[str, bytes]:
 
 
 def path_fields(path: str) -> Json:
-    """Return the model, which the path of a request states, and whether its answer is streamed."""
+    """Return the fields that the path of a request states: ``model`` and ``stream``."""
     *_, model, operation = path.split("/")
     return {"model": unquote(model), "stream": operation.endswith("-stream")}
 
 
 def error(status: int, error_spec: ErrorSpec, _identity: AnswerIdentity) -> Json:
     """Return `{"__type", "message"}`, by default with the service's text."""
-    named = ERRORS.get(status, ERRORS[400 if status < 500 else 500])
+    default_type = ERRORS.get(status, ERRORS[400 if status < 500 else 500])
     message = error_spec.message or _MESSAGES.get(
         status, "The system encountered an unexpected error during processing. Try your request again."
     )
-    return {"__type": error_spec.code if error_spec.code in ERRORS.values() else named, "message": message}
+    return {"__type": error_spec.code if error_spec.code in ERRORS.values() else default_type, "message": message}
 
 
 def headers(identity: AnswerIdentity) -> Json:

@@ -14,13 +14,13 @@ from .server_dialect import AnswerIdentity, SimulatedRequest, required
 
 
 def read_request(body: Mapping[str, Any]) -> SimulatedRequest:
-    """Read a request body, with the fields of its path."""
+    """Read a request body, to which the fields of its path were added."""
     required(body, "anthropic_version")
     return MESSAGES.read_request(body)
 
 
 def events(answer: Answer, request: SimulatedRequest, identity: AnswerIdentity) -> Iterator[bytes]:
-    """Yield the events of messages. Bedrock sends no pings."""
+    """Yield the events of the messages dialect without pings, which Bedrock does not send."""
     return (event for event in MESSAGES.events(answer, request, identity) if event != MESSAGES.idle)
 
 

@@ -14,7 +14,7 @@ from ..schema_example import example
 from ..sse_writer import PLACEHOLDER, block, dumps, quoted, template
 from . import openai_server
 from .server_dialect import (
-    CHOICES,
+    MAX_CHOICES,
     AnswerIdentity,
     Dialect,
     Json,
@@ -41,7 +41,7 @@ def read_request(body: Mapping[str, Any]) -> SimulatedRequest:
         model=str(body["model"]),
         stream=bool(body.get("stream")),
         prompt=text_in(body["messages"]),
-        choices=whole_number(body, "n", 1, CHOICES),
+        choices=whole_number(body, "n", 1, MAX_CHOICES),
         usage=bool((body.get("stream_options") or {}).get("include_usage")),
         schema=_schema(body.get("response_format")),
         forced_tool=forced_tool(body.get("tools"), body.get("tool_choice")),
@@ -76,7 +76,7 @@ def _schema(response_format: Any) -> str | None:
 
 
 def events(answer: Answer, request: SimulatedRequest, identity: AnswerIdentity) -> Iterator[bytes]:
-    """Yield the answer as chunks: choices in turns, then usage if requested, then `[DONE]`."""
+    """Yield the answer as chunks: a chunk of each choice in turn, then usage if requested, then `[DONE]`."""
     for turn in zip_longest(*(_choice(answer, request, identity, i) for i in range(request.choices))):
         yield from filter(None, turn)
     if request.usage:
@@ -89,15 +89,15 @@ def _choice(answer: Answer, request: SimulatedRequest, identity: AnswerIdentity,
         return _chunk(request, identity) | {
             "choices": [{"index": index, "delta": delta, "logprobs": logprobs, "finish_reason": finish}],
             **({"usage": None} if request.usage else {}),
-            "obfuscation": "k3Zq",
+            "obfuscation": "k3Zq",  # OpenAI adds random characters, which hide the length of the delta
         }
 
     def deltas(delta: Json, parts: Iterator[str]) -> Iterator[bytes]:
         head, tail = template(chunk(delta))
         return (head + quoted(part) + tail for part in parts)
 
-    silent = answer.tool_calls or request.audio
-    yield block(chunk({"role": "assistant", "content": None if silent else "", "refusal": None}))
+    has_no_text = answer.tool_calls or request.audio
+    yield block(chunk({"role": "assistant", "content": None if has_no_text else "", "refusal": None}))
     yield from deltas({"reasoning_content": PLACEHOLDER}, pieces(answer.reasoning))
     if request.audio:
         yield from (block(chunk({"audio": each})) for each in _audio_deltas(answer, identity, index))
@@ -149,7 +149,7 @@ def complete_response(answer: Answer, request: SimulatedRequest, identity: Answe
 
 
 def _audio_deltas(answer: Answer, identity: AnswerIdentity, index: int) -> Iterator[Json]:
-    """Yield id, then transcript and data by turns, then the time at which the provider forgets the audio."""
+    """Yield the id, then transcript and data alternately, then the time at which the provider deletes the audio."""
     yield {"id": _audio_id(identity, index), "transcript": ""}
     for number, piece in enumerate(answer.pieces_of(index)):
         yield {"transcript": piece}
@@ -158,10 +158,12 @@ def _audio_deltas(answer: Answer, identity: AnswerIdentity, index: int) -> Itera
 
 
 def _audio(answer: Answer, identity: AnswerIdentity, index: int) -> Json:
-    text = answer.text_of(index)
-    data = sounds(sum(1 for _ in answer.pieces_of(index)))
-    stated: Json = {"id": _audio_id(identity, index), "data": data, "expires_at": identity.created + 3_600}
-    return stated | {"transcript": text}
+    return {
+        "id": _audio_id(identity, index),
+        "data": sounds(sum(1 for _ in answer.pieces_of(index))),
+        "expires_at": identity.created + 3_600,
+        "transcript": answer.text_of(index),
+    }
 
 
 def _audio_id(identity: AnswerIdentity, index: int) -> str:

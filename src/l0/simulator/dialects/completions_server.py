@@ -11,7 +11,7 @@ from ..logprobs import legacy
 from ..sse_writer import PLACEHOLDER, block, quoted, template
 from . import openai_server
 from .server_dialect import (
-    CHOICES,
+    MAX_CHOICES,
     AnswerIdentity,
     Dialect,
     Json,
@@ -35,7 +35,7 @@ def read_request(body: Mapping[str, Any]) -> SimulatedRequest:
         model=str(body["model"]),
         stream=bool(body.get("stream")),
         prompt=text_in(body["prompt"]),
-        choices=whole_number(body, "n", 1, CHOICES),
+        choices=whole_number(body, "n", 1, MAX_CHOICES),
         usage=bool((body.get("stream_options") or {}).get("include_usage")),
         conversations=conversations(text_in(body["prompt"])),
         logprobs=None if body.get("logprobs") is None else top_logprobs(body, "logprobs"),
@@ -44,7 +44,7 @@ def read_request(body: Mapping[str, Any]) -> SimulatedRequest:
 
 
 def events(answer: Answer, request: SimulatedRequest, identity: AnswerIdentity) -> Iterator[bytes]:
-    """Yield the answer as text chunks: choices in turns, then usage if requested, then `[DONE]`."""
+    """Yield the answer as text chunks: a chunk of each choice in turn, then usage if requested, then `[DONE]`."""
     for turn in zip_longest(*(_choice(answer, request, identity, i) for i in range(request.choices))):
         yield from filter(None, turn)
     if request.usage:

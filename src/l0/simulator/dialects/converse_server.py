@@ -1,4 +1,4 @@
-"""Simulate Amazon Bedrock's `Converse` and `ConverseStream`, for every model that the path names."""
+"""Simulate Amazon Bedrock's `Converse` and `ConverseStream`, for any model."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -30,7 +30,7 @@ _ROLES: Mapping[bytes, Role] = {b"contentBlockDelta": "content", b"messageStop":
 
 
 def read_request(body: Mapping[str, Any]) -> SimulatedRequest:
-    """Read a request body, with the fields of its path."""
+    """Read a request body, to which the fields of its path were added."""
     required(body, "model", "messages")
     settings = body.get("inferenceConfig") or {}
     messages = [_message(message) for message in body["messages"]]
@@ -47,7 +47,7 @@ def read_request(body: Mapping[str, Any]) -> SimulatedRequest:
 
 
 def _message(message: Mapping[str, Any]) -> Json:
-    """Return a message in the form that the other dialects share."""
+    """Return a message in the form of chat and messages, which `conversations` reads."""
     return {"role": message.get("role"), "content": [_part(part) for part in message.get("content") or ()]}
 
 
@@ -142,9 +142,9 @@ def _usage(answer: Answer, request: SimulatedRequest) -> Json:
 
 
 def in_band(error_spec: ErrorSpec, _number: int, _identity: AnswerIdentity) -> bytes:
-    """Return an exception inside a stream, by default that the service is unavailable.
+    """Return an exception inside a stream, by default `serviceUnavailableException`.
 
-    Inside a stream, the service writes its types with a small first letter.
+    Inside a stream, the names of exceptions begin with a small letter.
     """
     kind = error_spec.code or ""
     kind = kind if kind in ERRORS.values() else ERRORS[503]

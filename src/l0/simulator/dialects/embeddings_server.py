@@ -23,12 +23,13 @@ from .server_dialect import (
     whole_number,
 )
 
-_INPUTS, _DIMENSIONS = 2_048, 4_096
+_MAX_INPUTS, _MAX_DIMENSIONS = 2_048, 4_096
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EmbeddingRequest(SimulatedRequest):
-    """A request for embeddings: inputs, length of a vector, and true if base64 is requested (the SDK's default)."""
+    """A request for embeddings. `dimensions`: the length of each vector. `base64`: vectors are requested as base64,
+    which is the SDK's default."""
 
     inputs: tuple[str, ...] = ()
     dimensions: int = 1536
@@ -38,17 +39,17 @@ class EmbeddingRequest(SimulatedRequest):
 def read_request(body: Mapping[str, Any]) -> SimulatedRequest:
     """Read a request body."""
     required(body, "model", "input")
-    given = body["input"]
+    value = body["input"]
     # A list of integers is one input of tokens, not many inputs.
-    is_list_of_inputs = isinstance(given, list) and given and not isinstance(given[0], int)
-    inputs = tuple(map(str, given)) if is_list_of_inputs else (str(given),)
-    if len(inputs) > _INPUTS:
-        raise InvalidRequestError(f"Invalid 'input': expected up to {_INPUTS} inputs.")
+    is_list_of_inputs = isinstance(value, list) and value and not isinstance(value[0], int)
+    inputs = tuple(map(str, value)) if is_list_of_inputs else (str(value),)
+    if len(inputs) > _MAX_INPUTS:
+        raise InvalidRequestError(f"Invalid 'input': expected up to {_MAX_INPUTS} inputs.")
     return EmbeddingRequest(
         model=str(body["model"]),
-        prompt=text_in(given),
+        prompt=text_in(value),
         inputs=inputs,
-        dimensions=whole_number(body, "dimensions", 1536, _DIMENSIONS),
+        dimensions=whole_number(body, "dimensions", 1536, _MAX_DIMENSIONS),
         base64=body.get("encoding_format") == "base64",
     )
 
@@ -70,8 +71,8 @@ def complete_response(_answer: Answer, request: SimulatedRequest, _identity: Ans
 
 
 def _vector(text: str, request: EmbeddingRequest) -> list[float] | str:
-    source = random.Random(text)
-    raw = [source.gauss(0, 1) for _ in range(request.dimensions)]
+    seeded = random.Random(text)
+    raw = [seeded.gauss(0, 1) for _ in range(request.dimensions)]
     length = math.sqrt(sum(value * value for value in raw))
     vector = [value / length for value in raw]
     return base64.b64encode(struct.pack(f"<{len(vector)}f", *vector)).decode() if request.base64 else vector

@@ -1,4 +1,4 @@
-"""Simulate Gemini's `generateContent`, of the Gemini API and of Vertex AI. The path states model and streaming."""
+"""Simulate Gemini's `generateContent`, as the Gemini API and Vertex AI serve it."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -51,13 +51,13 @@ _SIGNATURE = "c2ltdWxhdGVkLXNpZ25hdHVyZQ=="
 
 
 def path_fields(path: str) -> Json:
-    """Return model and streaming, which the path of a request states."""
+    """Return the fields that the path of a request states: ``model`` and ``stream``."""
     found = _PATH.search(path)
     return {} if found is None else {"model": found[1], "stream": found[2] == "streamGenerateContent"}
 
 
 def read_request(body: Mapping[str, Any]) -> SimulatedRequest:
-    """Read a request body, with the fields of its path."""
+    """Read a request body, to which the fields of its path were added."""
     required(body, "model", "contents")
     settings = body.get("generationConfig") or {}
     messages = [_message(content) for content in body["contents"]]
@@ -78,15 +78,15 @@ def read_request(body: Mapping[str, Any]) -> SimulatedRequest:
 
 
 def _message(content: Mapping[str, Any]) -> Json:
-    """Return one item of `contents` in the form that the other dialects share."""
+    """Return one item of `contents` in the form of chat and messages, which `conversations` reads."""
     parts = [_part(part) for part in content.get("parts") or ()]
     return {"role": "assistant" if content.get("role") == "model" else "user", "content": parts}
 
 
 def _part(part: Mapping[str, Any]) -> Json:
-    answered = part.get("functionResponse")
-    if answered is not None:
-        return {"type": "tool_result", "content": dumps(answered.get("response"))}
+    result = part.get("functionResponse")
+    if result is not None:
+        return {"type": "tool_result", "content": dumps(result.get("response"))}
     return {"type": "text", "text": part.get("text") or ""}
 
 
@@ -96,9 +96,9 @@ def _schema(settings: Mapping[str, Any]) -> str | None:
 
 
 def _lower_types(schema: Any) -> Any:
-    """Return a schema whose types are written as in JSON Schema: Gemini's own form has capitals."""
+    """Return a schema with the lower-case type names of JSON Schema, which Gemini's own form writes in capitals."""
     if isinstance(schema, list):
-        return [_lower_types(one) for one in schema]
+        return [_lower_types(item) for item in schema]
     if not isinstance(schema, Mapping):
         return schema
     lower = {name: _lower_types(value) for name, value in schema.items()}
@@ -127,7 +127,7 @@ def events(answer: Answer, request: SimulatedRequest, identity: AnswerIdentity) 
     if answer.refusal:
         yield from _texts(pieces(answer.refusal), {}, 0, request, identity)
     for call in answer.tool_calls:
-        yield _block({**_chunk([_candidate([_called(call)], 0)], request, identity), "usageMetadata": usage})
+        yield _block({**_chunk([_candidate([_call(call)], 0)], request, identity), "usageMetadata": usage})
     for index in range(request.choices):
         ended = _candidate([{"text": ""}], index) | {"finishReason": finish_reason(answer)}
         yield _block({**_chunk([ended], request, identity), "usageMetadata": usage})
@@ -149,7 +149,7 @@ def complete_response(answer: Answer, request: SimulatedRequest, identity: Answe
         parts += (
             [{"text": text, "thoughtSignature": _SIGNATURE} if answer.reasoning else {"text": text}] if text else []
         )
-        parts += [_called(call) for call in answer.tool_calls]
+        parts += [_call(call) for call in answer.tool_calls]
         candidates.append(_candidate(parts, index) | {"finishReason": finish_reason(answer)})
     return {**_chunk(candidates, request, identity), "usageMetadata": _usage(answer, request)}
 
@@ -169,19 +169,18 @@ def _candidate(parts: list[Json], index: int) -> Json:
     return {"content": {"parts": parts, "role": "model"}, "index": index}
 
 
-def _called(call: SimulatedToolCall) -> Json:
+def _call(call: SimulatedToolCall) -> Json:
     return {"functionCall": {"name": call.name, "args": call.parsed_arguments()}}
 
 
 def _usage(answer: Answer, request: SimulatedRequest) -> Json:
-    given, output = prompt_tokens(request), answer.output_tokens(request.choices)
+    prompt, output = prompt_tokens(request), answer.output_tokens(request.choices)
     thoughts = count(answer.reasoning) * request.choices
-    stated = {"thoughtsTokenCount": thoughts} if thoughts else {}
     return {
-        "promptTokenCount": given,
+        "promptTokenCount": prompt,
         "candidatesTokenCount": output - thoughts,
-        "totalTokenCount": given + output,
-        **stated,
+        "totalTokenCount": prompt + output,
+        **({"thoughtsTokenCount": thoughts} if thoughts else {}),
     }
 
 
@@ -190,27 +189,26 @@ def _block(value: Json) -> bytes:
 
 
 def _crlf(data: bytes) -> bytes:
-    """Return a block with the line ends of this provider."""
+    """Return a block with CRLF, the line end of this provider."""
     return data.replace(b"\n", b"\r\n")
 
 
 def error(status: int, error_spec: ErrorSpec, _identity: AnswerIdentity) -> Json:
     """Return `{"error": {code, message, status}}`, by default with the provider's text."""
-    named = _STATUSES.get(status, "INVALID_ARGUMENT" if status < 500 else "INTERNAL")
+    default_status = _STATUSES.get(status, "INVALID_ARGUMENT" if status < 500 else "INTERNAL")
     message = error_spec.message or _MESSAGES.get(
-        status,
-        "An internal error has occurred. Please retry." if status >= 500 else "Request contains an invalid argument.",
+        status, _INTERNAL if status >= 500 else "Request contains an invalid argument."
     )
-    return {"error": {"code": status, "message": message, "status": error_spec.code or named}}
+    return {"error": {"code": status, "message": message, "status": error_spec.code or default_status}}
 
 
 def in_band(error_spec: ErrorSpec, _number: int, identity: AnswerIdentity) -> bytes:
-    """Return an error in place of a chunk, by default an overload."""
+    """Return an error in place of a chunk, by default the error for an overloaded model."""
     return _block(error(503, error_spec, identity))
 
 
 def role(chunk: bytes) -> Role:
-    """Return the role of a block. No block is a terminal event."""
+    """Return the role of a block. Never `end`: this dialect has no terminal event."""
     if _FINISH.search(chunk):
         return "finish"
     return "content" if _CONTENT.search(chunk) else "lifecycle"

@@ -43,7 +43,7 @@ _MESSAGES = {
 _PING = block({"type": "ping"}, "ping")
 _TYPE = re.compile(rb'"type":\s*"([a-z_]+)"')
 _VERSION = re.compile(r"claude-[a-z]+-(\d+)(?:-(\d{1,2}))?(?!\d)")
-_LAST_PREFILLED = (4, 5)  # as of November 2026: later models reject a final assistant message
+_LAST_PREFILL_VERSION = (4, 5)  # as of November 2026: later models reject a final assistant message
 
 
 def read_request(body: Mapping[str, Any]) -> SimulatedRequest:
@@ -64,13 +64,13 @@ def read_request(body: Mapping[str, Any]) -> SimulatedRequest:
 def _prefilled(body: Mapping[str, Any]) -> str:
     """Return the text that the answer must begin with, or an empty text if the request has none.
 
-    Raises `InvalidRequestError` with the API's own text if the model accepts no prefilled text.
+    Raises `InvalidRequestError` with the API's own message if the API would reject the prefill.
     """
     prefix = prefilled(body["messages"])
     if not prefix:
         return ""
     version = _VERSION.match(str(body["model"]))
-    if version and (int(version[1]), int(version[2] or 0)) > _LAST_PREFILLED:
+    if version and (int(version[1]), int(version[2] or 0)) > _LAST_PREFILL_VERSION:
         raise InvalidRequestError(
             "This model does not support assistant message prefill. The conversation must end with a user message."
         )
@@ -206,7 +206,7 @@ def error(status: int, error_spec: ErrorSpec, identity: AnswerIdentity) -> Json:
 
 
 def in_band(error_spec: ErrorSpec, _number: int, identity: AnswerIdentity) -> bytes:
-    """Return an `error` event, by default an overload."""
+    """Return an `error` event, by default the error for an overload."""
     return block(error(529, error_spec, identity), "error")
 
 

@@ -76,9 +76,9 @@ def usage(prompt: int, completion: int, reasoning: int) -> Json:
 
 
 def find_tool(tools: Any, name: str) -> tuple[str, Json]:
-    """Return name and schema of the tool ``name``, or of the first if it is empty. The schema is {} if none is found.
+    """Return the name and the schema of the tool ``name``; of the first tool if ``name`` is empty.
 
-    The tools are in chat or Responses format.
+    The tools are in chat or Responses format. The schema is {} if there is no such tool.
     """
     for tool in tools or []:
         function = tool.get("function", tool)

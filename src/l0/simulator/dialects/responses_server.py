@@ -29,8 +29,8 @@ from .server_dialect import (
 _TYPE = re.compile(rb'"type":\s*"((?:response\.|error)[a-z_.]*)"')
 _NUMBER = re.compile(rb'("sequence_number":\s*)\d+')
 _DRAWING = "image_generation"
-_MOST_PREVIEWS = 3
-"""As in the OpenAI API."""
+_MAX_PREVIEWS = 3
+"""Maximum number of previews of an image, as in the OpenAI API."""
 _LOGPROBS = "message.output_text.logprobs"
 _END = (b"response.completed", b"response.incomplete", b"response.failed", b"error")
 
@@ -62,8 +62,8 @@ def _is_drawing(choice: Any) -> bool:
 
 
 def _previews(tools: Any) -> int:
-    tool = next((one for one in tools or () if isinstance(one, Mapping) and one.get("type") == _DRAWING), {})
-    return whole_number(tool, "partial_images", 0, _MOST_PREVIEWS) if tool.get("partial_images") else 0
+    tool = next((each for each in tools or () if isinstance(each, Mapping) and each.get("type") == _DRAWING), {})
+    return whole_number(tool, "partial_images", 0, _MAX_PREVIEWS) if tool.get("partial_images") else 0
 
 
 def events(answer: Answer, request: SimulatedRequest, identity: AnswerIdentity) -> Iterator[bytes]:
@@ -72,7 +72,7 @@ def events(answer: Answer, request: SimulatedRequest, identity: AnswerIdentity) 
 
 
 def _unnumbered(answer: Answer, request: SimulatedRequest, identity: AnswerIdentity) -> Iterator[bytes]:
-    """Yield every event up to its number, which comes last."""
+    """Yield every event without its sequence number, its last field, and without what follows the number."""
     yield _event("response.created", response=_response(request, identity, "in_progress", [], None))
     yield _event("response.in_progress", response=_response(request, identity, "in_progress", [], None))
     items = _items(answer, request, identity)
@@ -107,6 +107,7 @@ def _drawing(place: Json, previews: int) -> Iterator[bytes]:
     yield _event("response.image_generation_call.in_progress", **place)
     yield _event("response.image_generation_call.generating", **place)
     for number in range(previews):
+        # 100 and up: pictures other than those of `_items`, as a preview differs from its image
         preview = {"partial_image_index": number, "partial_image_b64": picture(100 + number), "output_format": "png"}
         yield _event("response.image_generation_call.partial_image", **place, **preview)
     yield _event("response.image_generation_call.completed", **place)
@@ -134,7 +135,7 @@ def _deltas(kind: str, parts: Iterator[str], place: Json) -> Iterator[bytes]:
         "type": f"{kind}.delta",
         **place,
         "delta": PLACEHOLDER,
-        "obfuscation": "k3Zq",
+        "obfuscation": "k3Zq",  # OpenAI adds random characters, which hide the length of the delta
         "sequence_number": PLACEHOLDER,
     }
     head, middle, _ = template(data, data["type"])
@@ -151,14 +152,16 @@ def _items(answer: Answer, request: SimulatedRequest, identity: AnswerIdentity) 
     if answer.reasoning:
         summary = [{"type": "summary_text", "text": answer.reasoning}]
         items.append({"id": f"rs_{identity.digits}", "type": "reasoning", "summary": summary})
-    for number in range(answer.images):
-        drawn = {
+    items += [
+        {
+            "id": f"ig_{identity.digits}{number}",
             "type": "image_generation_call",
             "status": "completed",
             "result": picture(number),
             "output_format": "png",
         }
-        items.append({"id": f"ig_{identity.digits}{number}"} | drawn)
+        for number in range(answer.images)
+    ]
     text = answer.text_of(0)
     content: list[Json] = []
     if text:
@@ -185,7 +188,7 @@ def _items(answer: Answer, request: SimulatedRequest, identity: AnswerIdentity) 
 
 
 def _empty_item(item: Json) -> Json:
-    """Return an item as it is announced: without content."""
+    """Return an item without content, as `response.output_item.added` states it."""
     empty: Json = {"summary": [], "content": [], "arguments": "", "status": "in_progress", "result": None}
     return item | {key: value for key, value in empty.items() if key in item}
 

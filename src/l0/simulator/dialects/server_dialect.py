@@ -1,4 +1,4 @@
-"""Define the interface of dialects to the server."""
+"""Define the interface between the server and its dialects."""
 
 import hashlib
 from collections.abc import Callable, Iterator, Mapping
@@ -7,20 +7,21 @@ from typing import Any, Literal
 
 from ..answers import MAX_TOKENS, Answer, SimulatedToolCall
 from ..conversation import Conversation
-from ..logprobs import TOP
+from ..logprobs import MAX_ALTERNATIVES
 
 Role = Literal["lifecycle", "content", "finish", "end"]
-"""The role of a block: `finish` carries the finish reason or usage, `end` is the terminal event."""
+"""The role of a block in its answer. `finish`: it has the finish reason or the usage. `end`: the terminal event."""
 
 Json = dict[str, Any]
 
-CHOICES = 128
+MAX_CHOICES = 128
 """Maximum number of choices of one request, as in the OpenAI API."""
-MODEL_LENGTH = 256
+_MAX_MODEL_NAME = 256
+"""Maximum length of a model's name, in characters."""
 
 
 class InvalidRequestError(Exception):
-    """The request is answered with an error, by default 400. The message names the field.
+    """A request that is answered with an error, by default with status 400. The message names the field.
 
     `error_code`: the provider's code for the error. `headers`: further headers of the answer.
     """
@@ -43,11 +44,13 @@ class InvalidRequestError(Exception):
 class SimulatedRequest:
     """An inference request, independent of its dialect.
 
-    `forced_tool`: the tool call that the request requires. `prefix`: the beginning of an answer that the request wants
-    continued. `conversations`: its conversation, and for a request to continue a broken answer that before it.
-    `previous`: the stored response that it continues. `max_tokens`: the limit for each choice.
-    `logprobs`: the number of alternatives per token; None if no log probabilities are requested. `audio`: the answer is
-    spoken. `draws`: an image is required. `previews`: the number of previews before each image.
+    `prompt`: all text of the request. `usage`: a stream states the usage. `schema`: JSON that fits the requested
+    schema, the default answer; None if no schema is requested. `forced_tool`: the tool call that the request requires.
+    `prefix`: the beginning of an answer that the request wants continued. `conversations`: the request's conversation;
+    for a request to continue a broken answer, also the conversation before that answer. `previous`: the id of the
+    stored response that the request continues. `max_tokens`: the limit for each choice. `logprobs`: the number of
+    alternatives per token; None if no log probabilities are requested. `audio`: the answer is spoken. `draws`: an image
+    is required. `previews`: the number of previews before each image.
     """
 
     model: str
@@ -77,7 +80,7 @@ class AnswerIdentity:
     """
 
     digits: str
-    created: int = 1_767_225_600
+    created: int = 1_767_225_600  # 2026-01-01T00:00:00Z
 
     @classmethod
     def of(cls, seed: int, index: int) -> "AnswerIdentity":
@@ -100,11 +103,11 @@ class Dialect:
 
     `read_request` reads a request body. `events` streams an answer as blocks. `complete` returns the same answer as one
     JSON body. `error` returns the JSON body of a failed request. `in_band` returns an error inside a stream (with its
-    block number). `failed` returns the stream's own failure event if it has one. `role` returns the role of a block.
-    `path_fields` returns the fields that the path of a request states in place of its body; None if it states none.
-    `idle` is a block that carries nothing (a ping). `empty_event` returns an event that resembles progress but has no
-    content. `stream_type` is the content type of a stream. `frame` returns a block as it is sent; None if blocks are
-    sent as they are, as server-sent events.
+    block number). `failed` returns the dialect's failure event, or the same as `in_band` if it has none. `role` returns
+    the role of a block. `path_fields` returns the fields that the path of a request states in place of its body; None
+    if the path states none. `idle` is a block without content that keeps a stream alive (a ping or a comment).
+    `empty_event` returns an event that resembles progress but has no content. `stream_type` is the content type of a
+    stream. `frame` encodes a block for sending; None if blocks are sent unchanged, as server-sent events.
     """
 
     name: str
@@ -135,29 +138,30 @@ def required(body: Mapping[str, Any], *names: str) -> None:
 
 
 def whole_number(body: Mapping[str, Any], name: str, default: int, maximum: int) -> int:
-    """Return a field from 1 to `most`. Raises `InvalidRequestError` for any other value."""
-    given = body.get(name)
-    if given is None:
+    """Return a field from 1 to `maximum`; `default` if it is missing. Raises `InvalidRequestError` for other values."""
+    value = body.get(name)
+    if value is None:
         return default
-    if isinstance(given, bool) or not isinstance(given, int) or not 1 <= given <= maximum:
+    if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= maximum:
         raise InvalidRequestError(f"Invalid '{name}': expected a whole number from 1 to {maximum}.")
-    return given
+    return value
 
 
 def token_limit(body: Mapping[str, Any], *names: str) -> int | None:
-    """Return the first of these fields that is given. Raises `InvalidRequestError` for an invalid number."""
+    """Return the first of these fields that the body has, else None. Raises `InvalidRequestError` for an invalid
+    number."""
     name = next((name for name in names if body.get(name) is not None), None)
     return None if name is None else whole_number(body, name, 1, MAX_TOKENS)
 
 
 def top_logprobs(body: Mapping[str, Any], name: str) -> int:
-    """Return the number of alternatives per token, 0 by default. Raises `InvalidRequestError` for an invalid one."""
-    given = body.get(name)
-    if given is None:
+    """Return the number of alternatives per token, 0 by default. Raises `InvalidRequestError` for an invalid number."""
+    value = body.get(name)
+    if value is None:
         return 0
-    if isinstance(given, bool) or not isinstance(given, int) or not 0 <= given <= TOP:
-        raise InvalidRequestError(f"Invalid '{name}': expected a whole number from 0 to {TOP}.")
-    return given
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= MAX_ALTERNATIVES:
+        raise InvalidRequestError(f"Invalid '{name}': expected a whole number from 0 to {MAX_ALTERNATIVES}.")
+    return value
 
 
 def parse_request(dialect: Dialect, body: Mapping[str, Any]) -> SimulatedRequest:
@@ -168,11 +172,11 @@ def parse_request(dialect: Dialect, body: Mapping[str, Any]) -> SimulatedRequest
         raise InvalidRequestError(f"We could not read your request: a field has the wrong type ({error}).") from None
     except RecursionError:
         raise InvalidRequestError("We could not read your request: it is nested too deeply.") from None
-    if len(request.model) > MODEL_LENGTH:
-        raise InvalidRequestError(f"Invalid 'model': expected a name of up to {MODEL_LENGTH} characters.")
+    if len(request.model) > _MAX_MODEL_NAME:
+        raise InvalidRequestError(f"Invalid 'model': expected a name of up to {_MAX_MODEL_NAME} characters.")
     return request
 
 
 def prompt_tokens(request: SimulatedRequest) -> int:
-    """Return the input tokens as usage reports them: one per four characters."""
+    """Return the number of input tokens, as usage reports it: one per four characters."""
     return max(1, len(request.prompt) // 4)
