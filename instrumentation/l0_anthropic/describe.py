@@ -12,7 +12,7 @@ _CLASSES = {"Bedrock": "aws.bedrock", "Vertex": "gcp.vertex_ai", "Foundry": "azu
 
 
 def describe(client: Any, options: Any, *, stream: bool) -> InferenceRequest | None:
-    """Return the inference call that a request makes; ``None`` for all others."""
+    """Return the inference request that the options describe; ``None`` if they describe another request."""
     if str(options.url) not in _PATHS or options.method.lower() != "post":
         return None
     provider = _provider(client)
@@ -32,11 +32,11 @@ def _provider(client: Any) -> str:
 
 
 def _captures(client: Any) -> bool:
-    """Return True if the client's settings put content on spans."""
+    """Return True if the client's own OpenTelemetry settings allow content on spans."""
     return bool(getattr(getattr(client, "_otel", None), "records_content", False))
 
 
 def _own_provider(client: Any) -> Any:
-    """Return the tracer provider that this client was given, if any: its spans, and ours, go there."""
+    """Return the tracer provider that the user gave to this client, if any. L0's spans go there, as the SDK's would."""
     settings = getattr(client, "_open_telemetry", None)
     return settings.get("tracer_provider") if isinstance(settings, dict) else None

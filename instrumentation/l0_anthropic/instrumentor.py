@@ -18,6 +18,6 @@ class AnthropicInstrumentor(StainlessInstrumentor):
     supported = ">= 0.40, < 3"
 
     def provider(self, sdk: Sdk) -> Provider:
-        from .provider import AnthropicProvider  # the first call needs it
+        from .provider import AnthropicProvider  # imported at the first call
 
         return AnthropicProvider(sdk)

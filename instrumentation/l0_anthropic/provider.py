@@ -38,10 +38,10 @@ class AnthropicProvider:
         )
 
     def prepare(self, client: Any, options: Any, headers: Mapping[str, str]) -> None:
-        """Suppress the SDK's own span, since l0 creates one. Propagate the trace context if the client does."""
+        """Suppress the SDK's own span, since L0 creates one. Propagate the trace context if the client would."""
         if _suppress_own_span(options) and _propagates(client):
-            given = options.headers if isinstance(options.headers, Mapping) else {}
-            options.headers = {**(headers or current_headers()), **given}
+            own = options.headers if isinstance(options.headers, Mapping) else {}
+            options.headers = {**(headers or current_headers()), **own}
 
 
 def _refuse(client: Any, response: Any, data: bytes) -> Failure:

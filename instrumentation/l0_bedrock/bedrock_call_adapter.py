@@ -21,19 +21,23 @@ from .describe import INVOKE_STREAM, message_body, with_body
 from .single_attempt import SingleAttempt, new_call_id
 
 _RETRIED = frozenset({429, 500, 502, 503, 504, 509})
-"""Statuses that botocore retries, by its mode. It also retries some error codes, which the engine knows."""
+"""Statuses that botocore retries in one of its modes. It also retries some error codes, which the engine knows."""
 _DEFAULT_ATTEMPTS: Mapping[str, int] = {"legacy": 5}
+"""botocore's default number of requests per call, by retry mode."""
 _STANDARD_ATTEMPTS = 3
+"""botocore's default number of requests per call in its other modes."""
 _LONGEST_WAIT = 20.0
+"""The longest delay before a retry, in seconds, as in `botocore.retries.standard`."""
 _LEAKING = ("botocore", "urllib3")
-"""Packages whose exceptions leave the bare SDK as they are."""
+"""Packages whose exceptions the bare SDK raises unchanged."""
 _NO_ANSWER = Failure(
     cause=Cause.EMPTY, message="the service reported success, but its answer has no message", sdk_retries=True
 )
 
 
 class BedrockCallAdapter(WrappedCallAdapter):
-    """The `CallAdapter` of one call. ``exceptions``: botocore's; ``parameters``: those of the operation."""
+    """The `CallAdapter` of one call. ``exceptions``: the module `botocore.exceptions`. ``parameters``: the arguments of
+    the operation."""
 
     def __init__(
         self,
@@ -54,7 +58,7 @@ class BedrockCallAdapter(WrappedCallAdapter):
         self._call_id = new_call_id()
         self._attempts = 0
 
-    def options(self, attempt: AttemptSpec, headers: Mapping[str, str]) -> dict[str, Any]:  # noqa: ARG002 - signed
+    def options(self, attempt: AttemptSpec, headers: Mapping[str, str]) -> dict[str, Any]:  # noqa: ARG002 - an operation takes none
         """Return the parameters of the operation for one attempt."""
         self.begin_attempt(attempt)
         self._attempts += 1
@@ -67,9 +71,8 @@ class BedrockCallAdapter(WrappedCallAdapter):
         return parameters if self.model is None else {**parameters, "modelId": self.model}
 
     def attempt(self, seconds: float | None) -> SingleAttempt:
-        """Return the attempt that is sent now. ``seconds``: what is left for its headers; ``None`` without a limit."""
-        own = self.read_timeout
-        shorter = seconds is not None and (own is None or seconds < own)
+        """Return the attempt to send. ``seconds``: the limit for its headers; ``None`` for no limit."""
+        shorter = seconds is not None and (self.read_timeout is None or seconds < self.read_timeout)
         return SingleAttempt(
             endpoint=self._client._endpoint,
             number=self._attempts,
@@ -93,17 +96,18 @@ class BedrockCallAdapter(WrappedCallAdapter):
     def backoff(self, retry: int, failure: Failure) -> float:
         """Return botocore's own delay, in seconds."""
         legacy = (self._client.meta.config.retries or {}).get("mode") == "legacy"
+        # The scales of `botocore.retries.standard`: throttled requests wait longer.
         scale = 1.0 if legacy or failure.cause is Cause.RATE_LIMIT else 0.05
         return random.random() * min(scale * 2.0 ** (retry - 1), _LONGEST_WAIT)
 
     def exception_in(self, message: Any) -> Failure:
-        """Return the failure of a message that states an exception."""
+        """Return the failure for a message of the stream that states an exception."""
         parsed, operation = self.response.exception_in(message)
         error = self._exceptions.EventStreamError(parsed, operation)
         return self.failed(error, opened=True) or Failure(cause=Cause.IN_BAND_ERROR, detail=str(error), error=error)
 
     def sdk_error(self, failure: Failure, message: str) -> Exception:
-        """Return botocore's exception: what the service stated, or one for a stream that breaks or is late."""
+        """Return botocore's exception: the one that the service stated, else one for a timeout or a broken stream."""
         known, error = self._exceptions, failure.error
         made: Exception
         if isinstance(error, Exception) and isinstance(error, (known.ClientError, known.BotoCoreError)):
@@ -117,17 +121,17 @@ class BedrockCallAdapter(WrappedCallAdapter):
         return made
 
     def leaked(self, failure: Failure) -> tuple[type[BaseException], ...]:
-        """As `WrappedCallAdapter.leaked`: the exception of urllib3, of botocore for a frame that is damaged, or that of
-        an event that is not UTF-8."""
+        """As `WrappedCallAdapter.leaked`: urllib3's exception, botocore's for a damaged frame, or the exception for an
+        event that is not UTF-8."""
         error = failure.error
         leaks = type(error).__module__.startswith(_LEAKING) or isinstance(error, UnicodeDecodeError)
         return (type(error),) if error is not None and leaks else ()
 
     def _refuse(self, data: bytes) -> Failure:
-        return error_event_failure(data, self._stated, "an error without data")
+        return error_event_failure(data, self._in_band, "an error without data")
 
-    def _stated(self, message: str, body: object) -> Exception:  # noqa: ARG002 - it is part of the message
-        """Return the exception for an error event of the model's own API, which botocore hands over as an event."""
+    def _in_band(self, message: str, body: object) -> Exception:  # noqa: ARG002 - it is part of the message
+        """Return the exception for an error event of the model's own API, for which botocore itself raises nothing."""
         error = {"Error": {"Code": "modelStreamErrorException", "Message": message}}
         made: Exception = self._exceptions.EventStreamError(error, self.operation)
         return made
@@ -136,7 +140,7 @@ class BedrockCallAdapter(WrappedCallAdapter):
 
     @property
     def gone(self) -> bool:
-        """False: botocore's clients open again after they were closed."""
+        """False: a client of botocore opens new connections after it was closed."""
         return False
 
     # -- answering ----------------------------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""Serve the operations of bedrock-runtime that ask for an answer through the engine.
+"""Serve the operations of bedrock-runtime that request an answer of a model through the engine.
 
 The user gets botocore's own response. Its `EventStream` reads the messages that the engine delivers.
 """
@@ -81,7 +81,8 @@ class BedrockCalls:
 
 
 class RelayedConnection:
-    """Stands for the connection in the user's `EventStream`, which closes it. ``messages``: what the driver yields."""
+    """A stand-in for the connection in the user's `EventStream`. Closing it ends the call. ``messages``: the generator
+    of the driver."""
 
     def __init__(self, runtime: CallRuntime, body: EventStreamBody, messages: Iterator[Any]) -> None:
         self._runtime = runtime

@@ -1,4 +1,4 @@
-"""Describe the operations of bedrock-runtime that ask for an answer. Other operations pass through unchanged."""
+"""Describe the operations of bedrock-runtime that request an answer of a model. Others pass through unchanged."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ _HARMLESS_TOOLS = frozenset({"nova_grounding", "nova_code_interpreter"})
 
 
 def describe(operation: str, parameters: Mapping[str, Any]) -> InferenceRequest | None:
-    """Return the inference call that an operation makes; ``None`` for all others."""
+    """Return the inference request that an operation makes; ``None`` for other operations."""
     if operation == INVOKE_STREAM:
         body = message_body(parameters)
         if body is None:
             return None
-        named = {"model": str(parameters.get("modelId") or ""), **body}
-        return describe_messages(named, provider=PROVIDER, certain=True, stream=True)
+        with_model = {"model": str(parameters.get("modelId") or ""), **body}
+        return describe_messages(with_model, provider=PROVIDER, certain=True, stream=True)
     if operation not in (CONVERSE, CONVERSE_STREAM):
         return None
     settings = object_of(parameters.get("inferenceConfig"))
@@ -46,7 +46,7 @@ def describe(operation: str, parameters: Mapping[str, Any]) -> InferenceRequest 
         retry_safety=RetrySafety.UNTIL_ACCEPTED if _server_side(parameters) else RetrySafety.SAFE,
         body=parameters,
         attributes=request_attributes(settings, _SETTINGS, settings.get("stopSequences"), stream=streamed),
-        certain=True,  # the end is a part of the protocol, whoever serves it
+        certain=True,  # the protocol demands a terminal event of every server
         resumable=not parameters.get("outputConfig"),
     )
 
@@ -68,5 +68,5 @@ def with_body(parameters: Mapping[str, Any], body: Mapping[str, Any]) -> dict[st
 def _server_side(parameters: Mapping[str, Any]) -> bool:
     """Return True for tools of the server that are not known to be harmless: their effects must not happen twice."""
     tools = objects_in(object_of(parameters.get("toolConfig")).get("tools"))
-    named = (object_of(tool["systemTool"]).get("name") for tool in tools if "systemTool" in tool)
-    return any(name not in _HARMLESS_TOOLS for name in named)
+    tool_names = (object_of(tool["systemTool"]).get("name") for tool in tools if "systemTool" in tool)
+    return any(name not in _HARMLESS_TOOLS for name in tool_names)

@@ -1,4 +1,4 @@
-"""Translate botocore's messages into the events that readers take, and back."""
+"""Translate botocore's messages into the events that `WireReader` reads, and back."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class EventCodec:
         self.current: Any = None
         """The message that is being read."""
         self.unchanged = True
-        """The user gets the messages of the wire. If a broken answer is resumed, some are changed, or left out."""
+        """True if the user gets the messages as they came. In a resumed answer, some are changed or dropped."""
 
     def read(self, message: Any) -> tuple[bytes | None, bytes]:
         """Return the name of the event in a message, and its data."""
@@ -31,7 +31,7 @@ class EventCodec:
         return name.encode() if name else None, message.payload
 
     def payload(self, event: Any) -> tuple[str, Any]:
-        """Return the type of a message with this event, and its payload."""
+        """Return the event type and the payload of a message that carries this event."""
         ((name, body),) = event.items()
         return name, body
 
@@ -51,7 +51,7 @@ class ChunkCodec(EventCodec):
         data = b64decode(object_of(loads(message.payload)).get("bytes") or b"")
         try:
             kind = object_of(parse(data)).get("type")
-        except ValueError:  # the reader reports it
+        except ValueError:  # the reader reports the invalid JSON
             kind = None
         return kind.encode() if isinstance(kind, str) else None, data
 

@@ -13,8 +13,8 @@ from .event_codecs import EventCodec
 
 
 class EventParser:
-    """The parser of one attempt. ``frames``: botocore's buffer; ``damage``: the class of what it raises for frames that
-    are not whole; ``refuse``: returns the failure of a message that states an exception."""
+    """The parser of one attempt. ``frames``: botocore's buffer of frames. ``parser_error``: the class of the exceptions
+    that the buffer raises for damaged frames. ``refuse``: makes the failure of a message that states an exception."""
 
     resumes = True
     single_text: Callable[[Any], Any] | None = None
@@ -25,13 +25,13 @@ class EventParser:
         reader: ResumableReader,
         codec: EventCodec,
         frames: Any,
-        damage: type[Exception],
+        parser_error: type[Exception],
         refuse: Callable[[Any], Failure],
     ) -> None:
         self.reader = reader
         self._codec = codec
         self._frames = frames
-        self._damage = damage
+        self._parser_error = parser_error
         self._refuse = refuse
 
     def feed(self, raw: bytes) -> list[Any]:
@@ -43,7 +43,7 @@ class EventParser:
                 items += self._read(message)
                 if self.reader.stopped:
                     break
-        except (self._damage, KeyError, UnicodeDecodeError) as error:
+        except (self._parser_error, KeyError, UnicodeDecodeError) as error:
             self.reader.fail(Failure(cause=Cause.CORRUPT, message="a frame of the stream is damaged", error=error))
         return items
 

@@ -11,11 +11,12 @@ from l0.runtime.watchdog import ReadDeadline
 from l0.wrapped_sdks.httpx_response import HttpxResponse
 
 _READ = 65_536
-"""Bytes that botocore reads at most at once."""
+"""Maximum number of bytes per read."""
 
 
 class EventResponse(HttpxResponse):
-    """The response to one streamed request. ``response``: botocore's; ``field``: holds its `EventStream`."""
+    """The response to one streamed request. ``response``: botocore's response. ``field``: the name of its field that
+    holds the `EventStream`."""
 
     def __init__(self, response: dict[str, Any], field: str) -> None:
         self._response: dict[str, Any] | None = response
@@ -26,18 +27,20 @@ class EventResponse(HttpxResponse):
         self._parser, self._shape, self._operation = stream._parser, stream._output_shape, stream._operation_name
 
     def hand_over(self) -> dict[str, Any]:
-        """Return botocore's response, once. The user's stream will hold this object, which must not hold the stream."""
+        """Return botocore's response and forget it: the user's stream will refer to this object, and a reference back
+        would make a cycle."""
         response, self._response = self._response, None
         assert response is not None
         return response
 
     def exception_in(self, message: Any) -> tuple[Any, str]:
-        """Return what botocore reads in a message that states an exception, and the name of the operation."""
+        """Return a message that states an exception, as botocore parses it, and the name of the operation."""
         return self._parser.parse(message.to_response_dict(), self._shape), self._operation
 
     def reads(self) -> Iterator[bytes]:
-        """As `HttpxResponse.reads`. botocore would wait for more than has arrived if the body is not chunked."""
-        read1 = getattr(self.raw, "read1", None)  # urllib3 1 has none
+        """As `HttpxResponse.reads`. If the body is not chunked, `read1` returns what has arrived, while `stream`, which
+        botocore uses, would wait for more."""
+        read1 = getattr(self.raw, "read1", None)  # urllib3 1 has no `read1`
         if self.raw.chunked or read1 is None:
             return iter(self.raw.stream())
         return iter(partial(read1, _READ), b"")

@@ -23,6 +23,6 @@ class BedrockInstrumentor(WrappedSdkInstrumentor):
     }
 
     def calls(self, sdk: WrappedSdk) -> Any:
-        from .bedrock_calls import BedrockCalls  # the first call needs it
+        from .bedrock_calls import BedrockCalls  # imported at the first call
 
         return BedrockCalls(sdk)

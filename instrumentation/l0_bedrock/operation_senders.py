@@ -24,7 +24,7 @@ from .event_response import EventResponse
 
 
 class _Sender(WrappedSender):
-    """The common part. ``call``: botocore's function that calls an operation."""
+    """The base of both senders. ``call``: botocore's function that calls an operation."""
 
     adapter: BedrockCallAdapter
 
@@ -33,11 +33,11 @@ class _Sender(WrappedSender):
         self._call = call
 
     def _send(self, parameters: dict[str, Any]) -> Any:
-        """Send a request once. Each of its reads may take as long as is left until its deadline."""
-        left = self.runtime.send_by() - perf_counter()
-        if left <= 0:
+        """Send a request once. Each read of its head may take until the deadline for the headers."""
+        seconds_left = self.runtime.send_by() - perf_counter()
+        if seconds_left <= 0:
             raise Expired
-        with self.adapter.attempt(None if left == inf else left).current():
+        with self.adapter.attempt(None if seconds_left == inf else seconds_left).current():
             return self._call(self.adapter.operation, parameters)
 
 
@@ -55,13 +55,14 @@ class CompleteAnswerSender(_Sender):
 
 
 class EventStreamBody(_Sender, WrappedBody):
-    """The body of a streamed answer. Its items are botocore's messages. ``frames``: botocore's module of these."""
+    """The body of a streamed answer. Its items are botocore's messages. ``eventstream``: the module
+    `botocore.eventstream`."""
 
     answer: EventResponse
 
-    def __init__(self, runtime: CallRuntime, call: Callable[..., Any], frames: Any) -> None:
+    def __init__(self, runtime: CallRuntime, call: Callable[..., Any], eventstream: Any) -> None:
         super().__init__(runtime, call)
-        self._frames = frames
+        self._eventstream = eventstream
         self._codec: EventCodec
 
     def send(self, options: dict[str, Any]) -> EventResponse:
@@ -71,22 +72,22 @@ class EventStreamBody(_Sender, WrappedBody):
         return answer
 
     def start(self) -> tuple[Iterator[bytes], BodyParser]:
-        """As `WrappedBody.start`. A recording holds no frames: nothing that reads recordings knows them."""
+        """As `WrappedBody.start`, without a recording of the body: no reader of recordings can parse these frames."""
         return self.answer.reads(), self.parser()
 
     def reader(self) -> WireReader:
         """As `WrappedBody.reader`."""
-        made = ChunkCodec if self.adapter.operation == INVOKE_STREAM else EventCodec
-        self._codec = made(self._frames.EventStreamMessage)
+        make_codec = ChunkCodec if self.adapter.operation == INVOKE_STREAM else EventCodec
+        self._codec = make_codec(self._eventstream.EventStreamMessage)
         content_type = self.answer.headers.get("content-type", "")
         return self.adapter.reader(self._codec.build, "" if content_type == CONTENT_TYPE else content_type)
 
     def first_parser(self, reader: WireReader) -> BodyParser:
         """As `WrappedBody.first_parser`."""
         assert isinstance(reader, ResumableReader)
-        frames = self._frames
+        module = self._eventstream
         return EventParser(
-            reader, self._codec, frames.EventStreamBuffer(), frames.ParserError, self.adapter.exception_in
+            reader, self._codec, module.EventStreamBuffer(), module.ParserError, self.adapter.exception_in
         )
 
     def resumed_parser(self, reader: WireReader) -> BodyParser:

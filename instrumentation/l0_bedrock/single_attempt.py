@@ -14,9 +14,10 @@ from uuid import uuid4
 class SingleAttempt:
     """One attempt of a call, from the start of botocore's operation to the head of its response.
 
-    ``endpoint``: that of the client. Clients that get credentials for it meanwhile have others. ``number``: counts
-    attempts from 1. ``read_timeout``: seconds, if they are less than the client's. ``call_id``: the same for all
-    attempts of a call, as botocore states it to the service.
+    ``endpoint``: the endpoint of the client. It tells the attempt's request from those of other clients that fetch
+    credentials meanwhile. ``number``: the number of the attempt, from 1. ``read_timeout``: a limit in seconds that is
+    shorter than the client's own; ``None`` to use that. ``call_id``: the id that botocore sends to the service with
+    every attempt of a call.
     """
 
     endpoint: Any
@@ -55,7 +56,7 @@ _CURRENT: ContextVar[SingleAttempt | None] = ContextVar("l0_bedrock_attempt", de
 
 
 def make_request(wrapped: Callable[..., Any], endpoint: Any, args: Any, kwargs: Any) -> Any:
-    """Send a request of the current attempt once. Others are botocore's."""
+    """Send a request of the current attempt once. Leave other requests to botocore."""
     attempt = _CURRENT.get()
     if attempt is None or attempt.endpoint is not endpoint:
         return wrapped(*args, **kwargs)

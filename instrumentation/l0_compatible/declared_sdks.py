@@ -30,7 +30,7 @@ class TogetherInstrumentor(OpenAiApiInstrumentor):
     sdk_name = "together"
     supported = ">= 2, < 4"
     provider_name = "together_ai"
-    # Older versions state the first part of the path in their base URL. Newer ones have another host for chats.
+    # In older versions, `/v1` is a part of the base URL. Newer versions send chats to another host.
     paths = (
         "/v1/chat/completions", "/v1/completions", "/v1/embeddings",
         "/chat/completions", "/completions", "/embeddings",

@@ -22,7 +22,8 @@ from l0.wrapped_sdks.wrapped_call_adapter import WrappedCallAdapter
 from .describe import base_url, with_model
 
 _RETRY_INFO = "type.googleapis.com/google.rpc.RetryInfo"
-"""The detail of an error that states how long to wait: https://cloud.google.com/apis/design/errors#error_details"""
+"""The type of the error detail that states how long to wait:
+https://cloud.google.com/apis/design/errors#error_details"""
 _NO_JSON = Failure(
     cause=Cause.NOT_A_STREAM, message="the server reported success, but its body is not JSON", sdk_retries=True
 )
@@ -32,8 +33,8 @@ _NO_ANSWER = Failure(
 
 
 class GoogleCallAdapter(WrappedCallAdapter):
-    """The `CallAdapter` of one call. ``module``: the SDK's `_api_client`; ``request``: its `HttpRequest`;
-    ``http_options``: those of the call."""
+    """The `CallAdapter` of one call. ``module``: the SDK's `_api_client`. ``request``: the SDK's `HttpRequest` of the
+    call. ``http_options``: the options that the user gave to the call."""
 
     def __init__(
         self, module: Any, client: Any, request: Any, http_options: Any, inference: InferenceRequest, call: Call
@@ -45,7 +46,7 @@ class GoogleCallAdapter(WrappedCallAdapter):
         self._options = _retry_options(client, http_options)
 
     def options(self, attempt: AttemptSpec, headers: Mapping[str, str]) -> Any:  # noqa: ARG002 - the SDK sends no trace
-        """Return the SDK's `HttpRequest` of one attempt. The SDK adds its credentials to the headers of it."""
+        """Return the SDK's `HttpRequest` of one attempt. Its headers are a copy, since the SDK adds credentials."""
         self.begin_attempt(attempt)
         url = self._request.url if self.model is None else with_model(self._request.url, self.model)
         body = self._request.data
@@ -67,23 +68,23 @@ class GoogleCallAdapter(WrappedCallAdapter):
     # -- failing ------------------------------------------------------------------------------------------------
 
     def failed(self, error: BaseException, *, opened: bool) -> Failure | None:
-        """As `CallAdapter.failed`. An error of Google may state the wait in its details."""
+        """As `CallAdapter.failed`. Google may state how long to wait in the details of an error."""
         if type(error).__name__ == "ClientResponseError":  # aiohttp's, for HTTP that it cannot parse; no status came
             return Failure(cause=Cause.INCOMPLETE_READ, detail=str(error), error=error, sdk_retries=True)
         failure = super().failed(error, opened=opened)
         if failure is None or failure.status is None:
             return failure
-        asked = None if self.call.policy.retry is None else _stated_wait(getattr(error, "details", None))
-        wait = asked if failure.retry_after is None else failure.retry_after
+        stated_wait = None if self.call.policy.retry is None else _stated_wait(getattr(error, "details", None))
+        wait = stated_wait if failure.retry_after is None else failure.retry_after
         return replace(failure, retry_after=wait, code=text_of(getattr(error, "status", None)) or failure.code)
 
     def sdk_retries(self, error: Exception, status: int | None) -> bool:  # noqa: ARG002 - the status decides
         """As `WrappedCallAdapter.sdk_retries`. The SDK retries nothing unless its `HttpRetryOptions` are set."""
         if status is None:
             return True
-        given = getattr(self._options, "http_status_codes", None)
+        statuses = getattr(self._options, "http_status_codes", None)
         retries = self._options is not None or self.call.policy.asks_for_retries
-        return retries and status in (given or self._module._RETRY_HTTP_STATUS_CODES)
+        return retries and status in (statuses or self._module._RETRY_HTTP_STATUS_CODES)
 
     def backoff(self, retry: int, failure: Failure) -> float:  # noqa: ARG002
         """Return the SDK's own delay, in seconds."""
@@ -91,7 +92,7 @@ class GoogleCallAdapter(WrappedCallAdapter):
         return float(self._module.retry_args(options)["wait"](SimpleNamespace(attempt_number=retry)))
 
     def sdk_error(self, failure: Failure, message: str) -> Exception:
-        """Return an `APIError` with the status of the answer."""
+        """Return an `APIError` with the status of the failure, else that of the response."""
         status = failure.status or getattr(self.response, "status", 0) or 0
         body = {"error": {"code": status, "message": message, "status": failure.cause.value.upper()}}
         error: Exception = self._module.errors.APIError(status, body, getattr(self.response, "raw", None))
@@ -99,7 +100,7 @@ class GoogleCallAdapter(WrappedCallAdapter):
         return error
 
     def leaked(self, failure: Failure) -> tuple[type[BaseException], ...]:
-        """As `WrappedCallAdapter.leaked`: the transport's exception, or that of a body that does not parse."""
+        """As `WrappedCallAdapter.leaked`: the transport's exception, or the SDK's for a body that it cannot parse."""
         if failure.cause in (Cause.MALFORMED, Cause.NOT_A_STREAM):
             return (self._module.errors.UnknownApiResponseError,)
         if failure.error is not None:
@@ -120,7 +121,7 @@ class GoogleCallAdapter(WrappedCallAdapter):
 
     @property
     def gone(self) -> bool:
-        """True if the user closed the client. A client of aiohttp opens again."""
+        """True if the user closed the client. (Over aiohttp, a closed client opens again.)"""
         return bool(getattr(self._client._httpx_client, "is_closed", False))
 
     # -- answering ----------------------------------------------------------------------------------------------
@@ -130,7 +131,7 @@ class GoogleCallAdapter(WrappedCallAdapter):
         try:
             value = json.loads(answer.body)
         except (ValueError, RecursionError):
-            return replace(_NO_JSON) if answer.body else _NO_ANSWER
+            return _NO_JSON if answer.body else _NO_ANSWER
         if not isinstance(value, dict):
             return _NO_JSON
         error = None if "candidates" in value else error_in(value)
@@ -144,9 +145,10 @@ class GoogleCallAdapter(WrappedCallAdapter):
 
 
 def retries_of(module: Any, client: Any, http_options: Any, *, implicit: bool) -> tuple[int, int]:
-    """Return how often the SDK retries a request as configured, and how often it does if its options set no number.
+    """Return the number of retries as configured, and the SDK's default number if its options set none.
 
-    ``implicit``: without any options, it retries once after a request over aiohttp that got no answer.
+    ``implicit``: True if the SDK, without any options, retries a request once that got no answer. It does so over
+    aiohttp.
     """
     default = module._RETRY_ATTEMPTS - 1
     options = _retry_options(client, http_options)
@@ -156,7 +158,7 @@ def retries_of(module: Any, client: Any, http_options: Any, *, implicit: bool) -
 
 
 def _retry_options(client: Any, http_options: Any) -> Any:
-    """Return the SDK's retry options for a call: its own, or those of its client; ``None`` if there are none."""
+    """Return the SDK's retry options of the call, else those of the client; ``None`` if there are none."""
     own = (
         http_options.get("retry_options")
         if isinstance(http_options, dict)
@@ -167,7 +169,7 @@ def _retry_options(client: Any, http_options: Any) -> Any:
 
 
 def _stated_wait(details: object) -> float | None:
-    """Return the seconds that an error asks to wait; ``None`` if it does not."""
+    """Return how long to wait in seconds, as an error states it; ``None`` if it does not."""
     error = object_of(object_of(details).get("error")) or object_of(details)
     for detail in objects_in(error.get("details")):
         delay = text_of(detail.get("retryDelay"))

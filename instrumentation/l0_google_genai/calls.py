@@ -20,39 +20,43 @@ from l0.wrapped_sdks.wrapped_patches import WrappedSdk
 
 from .call_adapter import GoogleCallAdapter, retries_of
 from .describe import base_url, describe
-from .senders import AsyncStreamBody, AsyncWholeSender, StreamBody, WholeSender
+from .senders import AsyncCompleteAnswerSender, AsyncStreamBody, CompleteAnswerSender, StreamBody
 
 _log = logging.getLogger("l0")
 
 
 class GoogleCalls:
-    """The calls of the patched SDK. Each method stands for the function of the same name of its `BaseApiClient`."""
+    """The calls of the patched SDK. Each method replaces the function of the same name of its `BaseApiClient`."""
 
     def __init__(self, sdk: WrappedSdk) -> None:
         self._sdk = sdk
         parameters = inspect.signature(sdk.base.BaseApiClient._async_request_once).parameters
-        self._single = {"implicit_retry": False} if "implicit_retry" in parameters else {}
-        """The arguments with which the SDK does not repeat an async request by itself."""
+        self._no_retry = {"implicit_retry": False} if "implicit_retry" in parameters else {}
+        """The arguments that keep the SDK from retrying an async request by itself."""
 
     def request(self, wrapped: Callable[..., Any], client: Any, args: Any, kwargs: Any) -> Any:
-        """Serve a call whose answer comes in one piece."""
+        """Serve a call that does not stream."""
         runtime = self._begin(client, args, kwargs, stream=False)
         if runtime is None:
             return wrapped(*args, **kwargs)
-        return sync_driver.request(runtime, WholeSender(runtime, client._request_once, self._sdk.base.SdkHttpResponse))
+        return sync_driver.request(
+            runtime, CompleteAnswerSender(runtime, client._request_once, self._sdk.base.SdkHttpResponse)
+        )
 
     async def async_request(self, wrapped: Callable[..., Any], client: Any, args: Any, kwargs: Any) -> Any:
         """As `request`."""
         runtime = self._begin(client, args, kwargs, stream=False, implicit=self._retries_once(client))
         if runtime is None:
             return await wrapped(*args, **kwargs)
-        send = partial(client._async_request_once, **self._single)
-        return await async_driver.request(runtime, AsyncWholeSender(runtime, send, self._sdk.base.SdkHttpResponse))
+        send = partial(client._async_request_once, **self._no_retry)
+        return await async_driver.request(
+            runtime, AsyncCompleteAnswerSender(runtime, send, self._sdk.base.SdkHttpResponse)
+        )
 
     def request_streamed(
         self, wrapped: Callable[..., Iterator[Any]], client: Any, args: Any, kwargs: Any
     ) -> Iterator[Any]:
-        """Serve a streamed call. As in the SDK, the request is sent when the first item is asked for."""
+        """Serve a streamed call. As in the SDK, the request is sent when the user reads the first item."""
         runtime = self._begin(client, args, kwargs, stream=True)
         if runtime is None:
             yield from wrapped(*args, **kwargs)
@@ -64,13 +68,13 @@ class GoogleCalls:
     async def async_request_streamed(
         self, wrapped: Callable[..., Any], client: Any, args: Any, kwargs: Any
     ) -> AsyncIterator[Any]:
-        """As `request_streamed`. The SDK awaits this function when the first item is asked for."""
+        """As `request_streamed`. The SDK awaits this function when the user reads the first item."""
         runtime = self._begin(client, args, kwargs, stream=True, implicit=self._retries_once(client))
         if runtime is None:
             items: AsyncIterator[Any] = await wrapped(*args, **kwargs)
             return items
         body = AsyncStreamBody(
-            runtime, partial(client._async_request_once, **self._single), self._sdk.base.SdkHttpResponse
+            runtime, partial(client._async_request_once, **self._no_retry), self._sdk.base.SdkHttpResponse
         )
         await async_driver.request(runtime, body)
         return async_driver.relay(runtime, body)
@@ -114,7 +118,7 @@ class GoogleCalls:
     def _retries_once(self, client: Any) -> bool:
         """Return True if the SDK retries async requests of this client once although nobody set a number of retries,
         and L0 can do so in its place."""
-        return bool(self._single and client._use_aiohttp())
+        return bool(self._no_retry and client._use_aiohttp())
 
 
 def _arguments(

@@ -31,11 +31,11 @@ _HARMLESS_TOOLS = frozenset(
         *("codeExecution", "urlContext", "retrieval", "fileSearch", "computerUse"),
     }
 )
-"""Tools of the user's own, and tools of the server that only read or compute: a retry of them only costs tokens."""
+"""The user's own functions, and tools of the server that only read or compute: a retry of them only costs tokens."""
 
 
 def describe(client: Any, path: str, body: Mapping[str, Any], *, stream: bool) -> InferenceRequest | None:
-    """Return the inference call that a request makes; ``None`` for all others. ``path``: with its query."""
+    """Return the inference request in a request; ``None`` for other requests. ``path``: the path, with its query."""
     found = _MODEL.search(path)
     if found is None or (STREAMED if stream else COMPLETE) not in path:
         return None

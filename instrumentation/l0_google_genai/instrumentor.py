@@ -23,6 +23,6 @@ class GoogleGenAIInstrumentor(WrappedSdkInstrumentor):
     }
 
     def calls(self, sdk: WrappedSdk) -> Any:
-        from .calls import GoogleCalls  # the first call needs it
+        from .calls import GoogleCalls  # imported at the first call
 
         return GoogleCalls(sdk)

@@ -1,4 +1,4 @@
-"""Read a body that is JSON in place of events: an error, or the whole answer of a gateway that does not stream."""
+"""Read a body that is JSON instead of events: an error, or the whole answer of a gateway that does not stream."""
 
 from __future__ import annotations
 
@@ -8,24 +8,24 @@ from typing import Any
 
 from l0.model.ports import WireReader
 
-_OVER = object()
+_END = object()
 """The value that the drivers pass at the end of the body."""
 
 
 class JsonBodyParser:
-    """The parser of such a body. It returns the items at the end."""
+    """The parser of a JSON body. It returns all items at the end of the body."""
 
     resumes = False
     single_text: Callable[[Any], Any] | None = None
-    end: object = _OVER
+    end: object = _END
 
     def __init__(self, reader: WireReader) -> None:
         self.reader = reader
         self._parts: list[bytes] = []
 
     def feed(self, raw: Any) -> list[Any]:
-        """Keep a read. At the end, return the objects of the events that the body holds; none if it is not JSON."""
-        if raw is not _OVER:
+        """Collect the reads. At the end, return an object for each event in the body; none if it is not JSON."""
+        if raw is not _END:
             self._parts.append(raw)
             return []
         self.reader.finished = self.reader.stopped = True

@@ -26,8 +26,8 @@ _ENCODER = json.JSONEncoder()
 
 
 class _Sender(WrappedSender):
-    """The common part. ``once``: the SDK's function that sends a request once. ``make_body``: its class of a response,
-    from which it builds the user's object."""
+    """The base of all senders. ``once``: the SDK's function that sends a request once. ``make_body``: the SDK's class
+    of the responses from which it builds the user's objects."""
 
     adapter: GoogleCallAdapter
 
@@ -37,15 +37,15 @@ class _Sender(WrappedSender):
         self._make_body = make_body
 
     def _send(self, request: Any, *, stream: bool) -> Any:
-        """Send a request, whose phases may each take as long as is left until its deadline. Return the answer."""
-        own, left = request.timeout, self.runtime.send_by() - perf_counter()
-        if left <= 0:
+        """Send a request. Each of its phases (connect, write, read) may take until its deadline. Return the answer."""
+        own_timeout, seconds_left = request.timeout, self.runtime.send_by() - perf_counter()
+        if seconds_left <= 0:
             raise Expired
-        if left < inf:
-            request.timeout = left if own is None else min(own, left)
+        if seconds_left < inf:
+            request.timeout = seconds_left if own_timeout is None else min(own_timeout, seconds_left)
         answer = self._once(request, stream=stream)
-        if left < inf and stream:
-            StreamedResponse(answer, request).restore_timeout(own)
+        if seconds_left < inf and stream:
+            StreamedResponse(answer, request).restore_timeout(own_timeout)
         return answer
 
     async def _asend(self, request: Any, *, stream: bool) -> Any:
@@ -53,8 +53,8 @@ class _Sender(WrappedSender):
         return await within(self.runtime.send_by(), send)
 
 
-class _WholeSender(_Sender):
-    """The sender of a request whose answer comes in one piece."""
+class _CompleteAnswerSender(_Sender):
+    """The base of the senders of calls that do not stream."""
 
     _request: Any = None
 
@@ -70,7 +70,7 @@ class _WholeSender(_Sender):
         return self.runtime.answered(self.answer)
 
 
-class WholeSender(_WholeSender):
+class CompleteAnswerSender(_CompleteAnswerSender):
     """The sender for the sync driver."""
 
     def send(self, options: Any) -> Any:
@@ -79,17 +79,17 @@ class WholeSender(_WholeSender):
         return self._send(options, stream=False)
 
 
-class AsyncWholeSender(_WholeSender):
+class AsyncCompleteAnswerSender(_CompleteAnswerSender):
     """The sender for the async driver."""
 
     async def send(self, options: Any) -> Any:
-        """As `WholeSender.send`."""
+        """As `CompleteAnswerSender.send`."""
         self._request = options
         return await self._asend(options, stream=False)
 
 
 class _StreamBody(_Sender):
-    """The common part of the bodies of a streamed answer."""
+    """The base of the bodies of a streamed answer."""
 
     answer: StreamedResponse
 

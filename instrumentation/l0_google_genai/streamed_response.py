@@ -12,11 +12,12 @@ from l0.runtime.watchdog import ReadDeadline
 from l0.wrapped_sdks.httpx_response import HttpxResponse
 
 _REQUESTS_CHUNK = 512
-"""Bytes that google-genai itself reads at once from a response of requests."""
+"""Bytes per read from a response of requests, as in google-genai itself."""
 
 
 class StreamedResponse(HttpxResponse):
-    """The response to one streamed request. ``answer``: the SDK's `HttpResponse`; ``request``: its `HttpRequest`."""
+    """The response to one streamed request. ``answer``: the SDK's `HttpResponse`. ``request``: the SDK's
+    `HttpRequest`."""
 
     def __init__(self, answer: Any, request: Any) -> None:
         self.answer = answer
@@ -64,14 +65,14 @@ class StreamedResponse(HttpxResponse):
 
 
 def _socket_of(response: Any) -> Any:
-    """Return the socket below a response of requests; ``None`` if it is not found, or is released."""
+    """Return the socket of a response of requests; ``None`` if it is not found, or is already released."""
     with suppress(AttributeError):
         return response.raw._connection.sock
     return None
 
 
 def exchange(request: Any, answer: Any, status: int = 200) -> Any:
-    """Return the request and the head of its response in the form that a recording reads: that of httpx."""
+    """Return the request and the head of its response in the form that a recording reads, which is httpx's."""
     sent = SimpleNamespace(
         method=request.method.upper(),
         url=request.url,

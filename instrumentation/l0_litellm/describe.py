@@ -1,4 +1,4 @@
-"""Describe litellm's requests for answers in a dialect of OpenAI or Anthropic. Others pass through unchanged."""
+"""Describe litellm's inference requests in a dialect of OpenAI or Anthropic. Others pass through unchanged."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from l0.wrapped_sdks.wrapped_call import address_of_url
 
 _MESSAGES = "/messages"
 _PATHS = ("/chat/completions", "/responses")
-"""Ends of the paths that speak OpenAI's dialects. litellm's own requests for embeddings and legacy completions go to
-servers that share a path, but not the dialect."""
+"""Ends of the paths of OpenAI's dialects. Those of embeddings and legacy completions are missing: litellm sends such
+requests also to servers with the same path, but another dialect."""
 _HOSTS = {"api.openai.com": "openai", "api.anthropic.com": "anthropic"}
-"""Hosts that are known to end their streams properly."""
+"""Hosts that always send the terminal event, and their providers."""
 _NAMES = {
     "azure": "azure.ai.openai",
     "azure_ai": "azure.ai.inference",
@@ -32,13 +32,13 @@ _NAMES = {
     "watsonx": "ibm.watsonx.ai",
     "xai": "x_ai",
 }
-"""Names of OpenTelemetry's conventions, and ours, for providers that litellm names otherwise."""
+"""Provider names of OpenTelemetry's conventions, or L0's own, by the name that litellm uses if that differs."""
 
 
 def describe(arguments: Mapping[str, Any]) -> InferenceRequest | None:
-    """Return the inference call that a request makes; ``None`` for all others.
+    """Return the inference request that a call of litellm's ``post`` sends; ``None`` for other requests.
 
-    ``arguments``: those of litellm's ``post``.
+    ``arguments``: the arguments of ``post``, by name.
     """
     url = str(arguments["url"])
     path = urlsplit(url).path
@@ -51,16 +51,16 @@ def describe(arguments: Mapping[str, Any]) -> InferenceRequest | None:
     known = _HOSTS.get(address.host)
     provider = known or provider_at(address.host, address.port) or _provider(arguments)
     if ends == [_MESSAGES]:
-        named, certain = provider or "anthropic", known == "anthropic"
-        return describe_messages(body, provider=named, certain=certain, stream=stream)
+        provider, certain = provider or "anthropic", known == "anthropic"
+        return describe_messages(body, provider=provider, certain=certain, stream=stream)
     options = SimpleNamespace(url=ends[0], method="post", json_data=body, extra_json=None)
-    named, certain = provider or "openai", known == "openai"
-    return describe_request(options, OPERATIONS, provider=named, certain=certain, stream=stream)
+    provider, certain = provider or "openai", known == "openai"
+    return describe_request(options, OPERATIONS, provider=provider, certain=certain, stream=stream)
 
 
 def body_of(arguments: Mapping[str, Any]) -> dict[str, Any] | None:
-    """Return the JSON object that a request sends; ``None`` if it sends none. Bytes may be signed, so that they cannot
-    be changed: they are left alone."""
+    """Return the JSON object that a request sends; ``None`` if it sends none. Also ``None`` for bytes: they may be
+    signed, so L0 must not change them."""
     body, data = arguments.get("json"), arguments.get("data")
     if body is None and isinstance(data, str):
         body = json.loads(data)

@@ -1,4 +1,4 @@
-"""Serve litellm's requests for answers through the engine.
+"""Serve litellm's inference requests through the engine.
 
 litellm makes its objects from the responses that its ``post`` returns, so the user gets litellm's own objects.
 """
@@ -84,6 +84,7 @@ class LitellmCalls:
 
 
 def _relay(runtime: CallRuntime, body: RelayedBody) -> Iterator[bytes]:
+    """Yield the events that litellm reads. Hold the last ones until the answer has ended: see `RelayedBody.ending`."""
     held: list[bytes] = []
     try:
         for item in sync_driver.relay(runtime, body):
@@ -92,7 +93,7 @@ def _relay(runtime: CallRuntime, body: RelayedBody) -> Iterator[bytes]:
             else:
                 yield item
     except Exception:
-        if runtime.call.dialect == "responses":  # litellm raises its own error for an event that states one
+        if runtime.call.dialect == "responses":  # litellm raises its own exception for an error event
             yield from held
         raise
     yield from held
@@ -101,6 +102,7 @@ def _relay(runtime: CallRuntime, body: RelayedBody) -> Iterator[bytes]:
 
 
 async def _arelay(runtime: CallRuntime, body: AsyncRelayedBody) -> AsyncIterator[bytes]:
+    """As `_relay`."""
     held: list[bytes] = []
     items = async_driver.relay(runtime, body)
     try:

@@ -20,6 +20,6 @@ class LitellmInstrumentor(WrappedSdkInstrumentor):
     functions: ClassVar[Mapping[str, Sequence[str]]] = {"HTTPHandler": ("post",), "AsyncHTTPHandler": ("post",)}
 
     def calls(self, sdk: WrappedSdk) -> Any:
-        from .handler_calls import LitellmCalls  # the first call needs it
+        from .handler_calls import LitellmCalls  # imported at the first call
 
         return LitellmCalls(sdk)

@@ -31,8 +31,8 @@ _NO_JSON = Failure(
 
 
 class LitellmCallAdapter(WrappedCallAdapter):
-    """The `CallAdapter` of one call. ``module``: litellm's `http_handler`; ``handler``: sends the requests;
-    ``arguments``: those of its ``post``."""
+    """The `CallAdapter` of one call. ``module``: litellm's module `http_handler`. ``handler``: litellm's object that
+    sends the requests. ``arguments``: the arguments of its ``post``, by name."""
 
     def __init__(
         self, module: Any, handler: Any, arguments: Mapping[str, Any], inference: InferenceRequest, call: Call
@@ -55,13 +55,13 @@ class LitellmCallAdapter(WrappedCallAdapter):
 
     def timeout_of(self, arguments: Mapping[str, Any]) -> Any:
         """Return the limits of a request, as httpx's `Timeout`."""
-        own = arguments.get("timeout")
-        if own is None:
-            own = self._handler.client.timeout
-        return self._module.httpx.Timeout(own)
+        timeout = arguments.get("timeout")
+        if timeout is None:
+            timeout = self._handler.client.timeout
+        return self._module.httpx.Timeout(timeout)
 
     def limited(self, timeout: Any, seconds: float) -> Any:
-        """Return the limits with none that exceeds ``seconds``."""
+        """Return the limits of ``timeout``, each lowered to ``seconds`` if it is longer."""
         phases = ((name, getattr(timeout, name)) for name in ("connect", "read", "write", "pool"))
         return self._module.httpx.Timeout(
             **{name: seconds if own is None else min(own, seconds) for name, own in phases}
@@ -91,18 +91,18 @@ class LitellmCallAdapter(WrappedCallAdapter):
     # -- failing ------------------------------------------------------------------------------------------------
 
     def failed(self, error: BaseException, *, opened: bool) -> Failure | None:
-        """As `CallAdapter.failed`. litellm raises its own class in place of the transport's for a limit of time."""
+        """As `CallAdapter.failed`. For a timeout, litellm raises its own exception in place of the transport's."""
         if type(error) is self._module.httpx.RequestError:  # of litellm, for what aiohttp cannot parse; no status came
             return Failure(cause=Cause.INCOMPLETE_READ, detail=str(error), error=error, sdk_retries=True)
-        late = error.__context__
-        timeout = isinstance(late, self._module.httpx.TimeoutException)
-        if late is not None and timeout and isinstance(error, self._module.litellm.Timeout):
-            failure = super().failed(late, opened=opened)
+        replaced = error.__context__
+        is_timeout = isinstance(replaced, self._module.httpx.TimeoutException)
+        if replaced is not None and is_timeout and isinstance(error, self._module.litellm.Timeout):
+            failure = super().failed(replaced, opened=opened)
             return None if failure is None else replace(failure, error=error)
         return super().failed(error, opened=opened)
 
     def sdk_retries(self, error: Exception, status: int | None) -> bool:  # noqa: ARG002 - the status decides
-        """As `WrappedCallAdapter.sdk_retries`. litellm retries nothing here: its own retries begin another call."""
+        """As `WrappedCallAdapter.sdk_retries`, by litellm's rule. (litellm's own retries are calls of their own.)"""
         return status is None or bool(self._module.litellm._should_retry(status))
 
     def backoff(self, retry: int, failure: Failure) -> float:  # noqa: ARG002
@@ -111,7 +111,7 @@ class LitellmCallAdapter(WrappedCallAdapter):
         return float(self._module.litellm.utils._calculate_retry_after(max(limit - retry, 0), limit))
 
     def sdk_error(self, failure: Failure, message: str) -> Exception:
-        """Return the exception that litellm makes of the failure, which it passes on as it is."""
+        """Return the exception that litellm makes of the failure. litellm passes it to the user unchanged."""
         model, provider, litellm, error = self.call.model, self.call.provider, self._module.litellm, failure.error
         if failure.cause in TIMEOUT_CAUSES:
             made: Exception = litellm.Timeout(message=message, model=model, llm_provider=provider)
@@ -124,6 +124,7 @@ class LitellmCallAdapter(WrappedCallAdapter):
         return made
 
     def _mapped(self, error: BaseException) -> Exception:
+        """Return what litellm's own mapping of exceptions returns or raises for this one."""
         try:
             found: Exception = self._module.litellm.exception_type(
                 model=self.call.model, original_exception=error, custom_llm_provider=self.call.provider
@@ -134,7 +135,7 @@ class LitellmCallAdapter(WrappedCallAdapter):
 
     def leaked(self, failure: Failure) -> tuple[type[BaseException], ...]:
         """As `WrappedCallAdapter.leaked`. Streams of Responses raise the transport's exception, or wrap it for the
-        router; other streams raise litellm's own in place of it."""
+        router of litellm. Other streams raise litellm's own exception instead."""
         transport = self._module.httpx
         if self.call.dialect != "responses" or failure.cause in TIMEOUT_CAUSES:
             return ()
@@ -144,7 +145,7 @@ class LitellmCallAdapter(WrappedCallAdapter):
         return (transport.RemoteProtocolError,)
 
     def _in_band(self, message: str, body: object) -> Exception:
-        """Return what litellm raises for an error inside a stream, and maps to one of its own classes."""
+        """Return what litellm raises for an error inside a stream, before it maps that to a public class."""
         status = next((code for code in codes_in(body) if type(code) is int and 400 <= code < 600), 500)
         kind = import_module("litellm.llms.base_llm.chat.transformation").BaseLLMException
         made: Exception = kind(status_code=status, message=message)
@@ -157,7 +158,7 @@ class LitellmCallAdapter(WrappedCallAdapter):
 
     @property
     def gone(self) -> bool:
-        """True if the user closed the client. Newer versions replace a closed one."""
+        """True if the user closed the client. (Newer versions of litellm replace a closed client.)"""
         return bool(getattr(self._handler.client, "is_closed", False))
 
     # -- answering ----------------------------------------------------------------------------------------------
@@ -167,9 +168,9 @@ class LitellmCallAdapter(WrappedCallAdapter):
         try:
             value = json.loads(answer.content)
         except (ValueError, RecursionError):
-            return replace(_NO_JSON)
+            return _NO_JSON
         if not isinstance(value, dict):
-            return replace(_NO_JSON)
+            return _NO_JSON
         error = answer_error(value)
         if error is not None:
             failure = in_band_failure(error, value, self._in_band)

@@ -22,13 +22,13 @@ from .litellm_call_adapter import LitellmCallAdapter
 _ENCODER = json.JSONEncoder()
 """As `json.dumps`, with one call less per chunk."""
 _LAST_READ = frozenset({"message_delta", "response.failed", "error"})
-"""Events of messages and of Responses after which litellm reads no more."""
+"""Events of messages and of Responses after which litellm stops reading."""
 DONE = b"data: [DONE]\n\n"
-"""The terminal event of chat completions, which readers take in."""
+"""The terminal event of chat completions. L0's reader returns no item for it, so it is sent to litellm at the end."""
 
 
 class _Sender(WrappedSender):
-    """The common part. ``post``: litellm's function that sends a request."""
+    """The base of all senders. ``post``: litellm's function that sends a request."""
 
     adapter: LitellmCallAdapter
 
@@ -37,16 +37,16 @@ class _Sender(WrappedSender):
         self._post = post
 
     def _send(self, arguments: dict[str, Any]) -> Any:
-        """Send a request, whose phases may each take as long as is left until its deadline. Return its response."""
-        left = self.runtime.send_by() - perf_counter()
-        if left <= 0:
+        """Send a request. Each of its phases (connect, write, read) may take until its deadline."""
+        seconds_left = self.runtime.send_by() - perf_counter()
+        if seconds_left <= 0:
             raise Expired
-        if left == inf:
+        if seconds_left == inf:
             return self._post(**arguments)
-        own = self.adapter.timeout_of(arguments)
-        response = self._post(**arguments | {"timeout": self.adapter.limited(own, left)})
+        own_timeout = self.adapter.timeout_of(arguments)
+        response = self._post(**arguments | {"timeout": self.adapter.limited(own_timeout, seconds_left)})
         if arguments.get("stream"):
-            HttpxResponse(response).restore_timeout(own.read)
+            HttpxResponse(response).restore_timeout(own_timeout.read)
         return response
 
     async def _asend(self, arguments: dict[str, Any]) -> Any:
@@ -54,7 +54,7 @@ class _Sender(WrappedSender):
 
 
 class _PostSender(_Sender):
-    """The sender of a request whose answer comes in one piece."""
+    """The base of the senders of calls that do not stream."""
 
     def attach(self, answer: Any) -> Command:
         """Serve the call from this response."""
@@ -84,12 +84,12 @@ class AsyncPostSender(_PostSender):
 
 
 class _RelayedBody(_Sender):
-    """The common part of the bodies of a streamed answer. Their items are the bytes of events: litellm reads them."""
+    """The base of the bodies of a streamed answer. The items are the bytes of events, which litellm reads."""
 
     answer: HttpxResponse
     ending = False
-    """An event was read after which litellm stops reading, although the answer goes on. It gets that event only after
-    the end of the answer: else every such call would look like one that its user left."""
+    """True once an event was read after which litellm stops reading, although more events follow. litellm gets that
+    event only after the end of the answer: otherwise each such call would look as if the user had left it."""
 
     def reader(self) -> WireReader:
         """As `WrappedBody.reader`."""
@@ -110,7 +110,7 @@ class _RelayedBody(_Sender):
 
 
 def _finishes(event: Any) -> bool:
-    """Return True for an event with a finish reason, after which some versions of litellm read no more."""
+    """Return True for an event with a finish reason, after which some versions of litellm stop reading."""
     return type(event) is dict and any(choice.get("finish_reason") for choice in event.get("choices") or ())
 
 

@@ -1,4 +1,4 @@
-"""Make the response that litellm reads: the first one of the call, with a body that the engine delivers."""
+"""Make the response that litellm reads: a copy of the call's first response, with a body from the engine."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from types import ModuleType
 from typing import Any
 
 _CODED = frozenset({b"content-encoding", b"content-length", b"transfer-encoding"})
-"""Headers that describe the bytes of the connection: the engine delivers decoded ones."""
+"""Headers that describe the encoding of the connection's bytes. The engine delivers decoded bytes."""
 
 
 class _RelayedStream:
-    """The body of a streamed answer. ``items``: what the driver yields."""
+    """The body of a streamed answer. ``items``: the generator of its bytes."""
 
     def __init__(self, items: Iterator[bytes]) -> None:
         self._items = items
@@ -39,16 +39,16 @@ class _AsyncRelayedStream:
 
 
 class RelayedResponses:
-    """Makes responses of a transport. ``transport``: httpx, which litellm uses."""
+    """Makes responses of a transport. ``transport``: the module httpx, as litellm imported it."""
 
     def __init__(self, transport: ModuleType) -> None:
         self._make = transport.Response
-        # httpx checks the class of a stream. It is imported with litellm only.
+        # httpx checks the base class of a stream, but is only imported with litellm, so the classes are made here.
         self._stream = type("RelayedStream", (_RelayedStream, transport.SyncByteStream), {})
         self._async_stream = type("AsyncRelayedStream", (_AsyncRelayedStream, transport.AsyncByteStream), {})
 
     def sync(self, response: Any, items: Iterator[bytes]) -> Any:
-        """Return a response like ``response`` whose body are the items."""
+        """Return a response like ``response``, with the items as its body."""
         return self._like(response, self._stream(items))
 
     def asynchronous(self, response: Any, items: AsyncIterator[bytes]) -> Any:

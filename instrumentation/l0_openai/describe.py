@@ -20,9 +20,10 @@ def describe(client: Any, options: Any, *, stream: bool) -> InferenceRequest | N
 
 @lru_cache(maxsize=256)
 def provider_of(kind: str, host: str, port: int) -> tuple[str, bool]:
-    """Return the provider's name, by the client's class, else by its host, and True for a provider's own host.
+    """Return the provider's name, by the client's class, else by its host; and True if its streams are certain to end
+    with a terminal event.
 
-    A compatible server elsewhere may end its streams differently, and is named ``openai`` unless it is known.
+    A compatible server on an unknown host is named ``openai``, but may end its streams differently.
     """
     known = provider_at(host, port)
     name = "azure.ai.openai" if "Azure" in kind else "aws.bedrock" if "Bedrock" in kind else known or "openai"

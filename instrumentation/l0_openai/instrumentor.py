@@ -18,6 +18,6 @@ class OpenAIInstrumentor(StainlessInstrumentor):
     supported = ">= 1.60, < 4"
 
     def provider(self, sdk: Sdk) -> Provider:
-        from .provider import OpenAIProvider  # the first call needs it
+        from .provider import OpenAIProvider  # imported at the first call
 
         return OpenAIProvider(sdk)

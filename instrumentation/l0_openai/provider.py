@@ -1,4 +1,4 @@
-"""The openai side of the patches."""
+"""The openai implementation of `Provider`."""
 
 from __future__ import annotations
 

@@ -10,7 +10,7 @@ from l0.stainless.sdk_responses import read_deadline
 
 
 class HttpxResponse:
-    """The response to one streamed request. ``raw``: that of the transport."""
+    """The response to one streamed request. ``raw``: the transport's own response."""
 
     def __init__(self, raw: Any) -> None:
         self.raw = raw
@@ -19,7 +19,7 @@ class HttpxResponse:
 
     @property
     def recorded(self) -> Any:
-        """Return the response in the form that a recording reads: that of httpx."""
+        """Return the response in the form that a recording reads, which is httpx's."""
         return self.raw
 
     def reads(self) -> Iterator[bytes]:
@@ -31,17 +31,17 @@ class HttpxResponse:
         return aiter(self.raw.aiter_bytes())
 
     def read_deadline(self) -> ReadDeadline | None:
-        """Return a deadline for reads of the connection; ``None`` if nothing is known that can end such a read."""
+        """Return a deadline for reads of the connection; ``None`` if L0 knows no way to end a blocked read."""
         return read_deadline(self.raw)
 
     def restore_timeout(self, seconds: float | None) -> None:
-        """Let reads of the body take as long as the user allows, after a shorter limit for the headers."""
+        """Set the user's own limit for each read of the body: the request was sent with a shorter one."""
         timeouts = self.raw.request.extensions.get("timeout")
         if isinstance(timeouts, dict):
             timeouts["read"] = seconds
 
     def close(self) -> None:
-        """Close the connection, or give it back if the body was read to its end."""
+        """Close the connection, or return it to its pool if the body was read to its end."""
         self.raw.close()
 
     async def aclose(self) -> None:

@@ -1,4 +1,4 @@
-"""The body of one streamed answer, over all attempts. A provider sends requests, and builds the items."""
+"""The body of one streamed answer, over all attempts. A provider's subclass sends the requests and builds the items."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _DRAIN = 0.1
 
 
 class WrappedSender:
-    """The sender of the attempts of one call, streamed or not. ``adapter``: the adapter of the call."""
+    """The sender of the attempts of one call, streamed or not. ``adapter``: the call adapter."""
 
     adapter: Any
 
@@ -34,7 +34,7 @@ class WrappedSender:
         self.runtime = runtime
         self.adapter = runtime.call_adapter
         self.answer: Any = None
-        """The answer for the user; of a streamed call the response of the current attempt, an `HttpxResponse`."""
+        """The answer for the user; in a streamed call, the response to the current attempt, an `HttpxResponse`."""
 
 
 class _WrappedBody(WrappedSender, ABC):
@@ -42,7 +42,7 @@ class _WrappedBody(WrappedSender, ABC):
 
     @abstractmethod
     def reader(self) -> WireReader:
-        """Return a reader of the current attempt's events, which builds the items."""
+        """Return a reader that turns the events of the current attempt into items."""
 
     def attach(self, answer: HttpxResponse) -> Command:
         """Serve the attempt from this response."""
@@ -68,8 +68,9 @@ class _WrappedBody(WrappedSender, ABC):
         """Return the parser of an attempt that resumes a broken answer."""
         return ResumedWireParser(reader)
 
-    def closes(self) -> HttpxResponse | None:
-        """Return the response to close; ``None`` if it is closed. A call that is over releases its connection."""
+    def response_to_close(self) -> HttpxResponse | None:
+        """Return the response of the attempt; ``None`` if none has arrived. If the call is over, record that its
+        connection is released."""
         if not self.runtime.open:
             self.runtime.connection = ConnectionUse.RELEASED
         return self.adapter.response  # type: ignore[no-any-return]  # `attach` set it
@@ -90,13 +91,13 @@ class WrappedBody(_WrappedBody):
         return reads, self.parser()
 
     def read_deadline(self) -> ReadDeadline | None:
-        """Return a deadline for reads of the current connection; ``None`` if nothing can end such a read."""
+        """Return a deadline for reads of the current connection; ``None`` if nothing can end a blocked read."""
         deadline: ReadDeadline | None = self.answer.read_deadline()
         return deadline
 
     def close(self) -> None:
         """Close the connection of the attempt."""
-        response = self.closes()
+        response = self.response_to_close()
         if response is not None:
             response.close()
 
@@ -116,7 +117,7 @@ class AsyncWrappedBody(_WrappedBody):
         return reads, self.parser()
 
     async def prepare(self) -> None:
-        """Do nothing: these bodies are read through their transport."""
+        """Do nothing: these bodies are read through their transport, so there is no connection to prepare."""
 
     async def drain(self, chunks: AsyncIterator[bytes]) -> None:
         """Read the rest of a body after its complete answer, so that the connection can be reused."""
@@ -130,6 +131,6 @@ class AsyncWrappedBody(_WrappedBody):
 
     async def close(self) -> None:
         """As `WrappedBody.close`."""
-        response = self.closes()
+        response = self.response_to_close()
         if response is not None:
             await response.aclose()

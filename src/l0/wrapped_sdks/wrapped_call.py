@@ -22,8 +22,8 @@ from l0.stainless.terminal_rules import terminal_rule
 class CallRequest:
     """One request of the user.
 
-    ``client``: the object of the SDK that may have its own policy. ``max_retries``, ``default_retries``: as in
-    `Call`.
+    ``sdk``: the SDK's import name. ``client``: the SDK's object that may have its own policy (`l0.wrap`).
+    ``max_retries``, ``default_retries``: as in `Call`.
     """
 
     sdk: str
@@ -45,12 +45,13 @@ def address_of_url(url: str) -> Address:
 
 
 def source_of(call: Call, base_url: str, model: str | None = None) -> StreamSource:
-    """Return the source of a call's streams. ``model``: of the fallback that serves it."""
+    """Return the source of a call's streams. ``model``: the model of the fallback that serves the call."""
     return StreamSource(address_of_url(base_url).source, call.dialect, model or call.model)
 
 
 def begin_call(request: CallRequest, make_adapter: Callable[[Call], CallAdapter]) -> CallRuntime:
-    """Return the runtime of a call. Raises `PolicyError` for a fallback with a client, which these SDKs cannot have."""
+    """Return the runtime of a call. Raises `PolicyError` for a fallback to another client: these SDKs support only
+    fallbacks to another model."""
     address, inference = address_of_url(request.base_url), request.inference
     chosen = CONFIG.policy(request.client)
     shadow = chosen if chosen.mode == "shadow" else None

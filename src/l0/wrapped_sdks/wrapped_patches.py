@@ -1,4 +1,4 @@
-"""Patch the functions of an SDK with the methods of one object, which the first call loads."""
+"""Patch functions of an SDK with the methods of one object, which is created at the first call."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _log = logging.getLogger("l0")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WrappedSdk:
-    """An imported SDK. ``name``: its import name; ``root``: the first part of that. ``base``: its patched module."""
+    """An imported SDK. ``name``: its import name. ``base``: its patched module."""
 
     name: str
     version: str
@@ -25,12 +25,14 @@ class WrappedSdk:
 
     @property
     def root(self) -> str:
+        """The top-level package of the SDK."""
         return self.name.partition(".")[0]
 
 
 class WrappedPatches(FunctionPatches):
-    """The patches of one SDK. ``load``: returns the object that serves the calls. Each of its methods has the name of a
-    patched function, and takes the function itself, its instance, and the arguments."""
+    """The patches of one SDK. ``load``: a function that returns the object that serves the calls. For each patched
+    function, this object has a method of the same name. Its arguments are those of a wrapper of wrapt: the original
+    function, the instance that it is bound to, the positional arguments, and the keyword arguments."""
 
     def __init__(self, sdk: WrappedSdk, load: Callable[[WrappedSdk], Any]) -> None:
         super().__init__(f"{sdk.name} {sdk.version}")
@@ -47,8 +49,8 @@ class WrappedPatches(FunctionPatches):
         return wrapped(*args, **kwargs) if calls is None else getattr(calls, name)(wrapped, instance, args, kwargs)
 
     def _loaded(self) -> Any:
-        """Import what serves the calls, at the first one. Return ``None`` if the SDK must serve this call itself, such
-        as while the interpreter shuts down."""
+        """Create the object that serves the calls. Return ``None`` if that fails, as it can while the interpreter
+        shuts down: the SDK then serves this call itself."""
         with late_imports():
             try:
                 self._calls = self._load(self.sdk)

@@ -15,14 +15,14 @@ if TYPE_CHECKING:
 
 
 class WrappedSdkInstrumentor(SdkInstrumentor):
-    """An instrumentor that wraps functions of one SDK. ``functions``: names of functions, by class of the module
-    ``module_name``, or by the dotted name of a class that this module reaches."""
+    """An instrumentor that wraps functions of one SDK. ``functions``: names of functions, by the class that has them;
+    the class is a name or a dotted path in the module ``module_name``."""
 
     functions: ClassVar[Mapping[str, Sequence[str]]]
 
     @abstractmethod
     def calls(self, sdk: WrappedSdk) -> Any:
-        """Return the object that serves the calls, as `WrappedPatches` takes it."""
+        """Return the object that serves the calls: see `WrappedPatches`."""
 
     def make_patches(self, module: Any) -> WrappedPatches:
         """Patch the SDK. Raises `AttributeError`, and patches nothing, if the SDK lacks one of the functions."""
