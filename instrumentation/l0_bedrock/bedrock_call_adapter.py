@@ -108,15 +108,15 @@ class BedrockCallAdapter(WrappedCallAdapter):
 
     def sdk_error(self, failure: Failure, message: str) -> Exception:
         """Return botocore's exception: the one that the service stated, else one for a timeout or a broken stream."""
-        known, error = self._exceptions, failure.error
+        exceptions, error = self._exceptions, failure.error
         made: Exception
-        if isinstance(error, Exception) and isinstance(error, (known.ClientError, known.BotoCoreError)):
+        if isinstance(error, Exception) and isinstance(error, (exceptions.ClientError, exceptions.BotoCoreError)):
             made = error
         elif failure.cause in TIMEOUT_CAUSES:
-            made = known.ReadTimeoutError(endpoint_url=self.base_url, error=message)
+            made = exceptions.ReadTimeoutError(endpoint_url=self.base_url, error=message)
             made.args = (message,)
         else:
-            made = known.ResponseStreamingError(error=message)
+            made = exceptions.ResponseStreamingError(error=message)
             made.args = (message,)
         return made
 

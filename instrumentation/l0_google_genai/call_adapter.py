@@ -159,12 +159,12 @@ def retries_of(module: Any, client: Any, http_options: Any, *, implicit: bool) -
 
 def _retry_options(client: Any, http_options: Any) -> Any:
     """Return the SDK's retry options of the call, else those of the client; ``None`` if there are none."""
-    own = (
+    of_call = (
         http_options.get("retry_options")
         if isinstance(http_options, dict)
         else getattr(http_options, "retry_options", None)
     )
-    options = own or client._http_options.retry_options
+    options = of_call or client._http_options.retry_options
     return SimpleNamespace(**options) if isinstance(options, dict) else options
 
 

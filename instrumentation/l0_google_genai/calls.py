@@ -20,7 +20,7 @@ from l0.wrapped_sdks.wrapped_patches import WrappedSdk
 
 from .call_adapter import GoogleCallAdapter, retries_of
 from .describe import base_url, describe
-from .senders import AsyncCompleteAnswerSender, AsyncStreamBody, CompleteAnswerSender, StreamBody
+from .senders import AsyncGoogleAnswerSender, AsyncStreamBody, GoogleAnswerSender, StreamBody
 
 _log = logging.getLogger("l0")
 
@@ -40,7 +40,7 @@ class GoogleCalls:
         if runtime is None:
             return wrapped(*args, **kwargs)
         return sync_driver.request(
-            runtime, CompleteAnswerSender(runtime, client._request_once, self._sdk.base.SdkHttpResponse)
+            runtime, GoogleAnswerSender(runtime, client._request_once, self._sdk.base.SdkHttpResponse)
         )
 
     async def async_request(self, wrapped: Callable[..., Any], client: Any, args: Any, kwargs: Any) -> Any:
@@ -50,7 +50,7 @@ class GoogleCalls:
             return await wrapped(*args, **kwargs)
         send = partial(client._async_request_once, **self._no_retry)
         return await async_driver.request(
-            runtime, AsyncCompleteAnswerSender(runtime, send, self._sdk.base.SdkHttpResponse)
+            runtime, AsyncGoogleAnswerSender(runtime, send, self._sdk.base.SdkHttpResponse)
         )
 
     def request_streamed(

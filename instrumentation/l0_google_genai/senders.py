@@ -53,7 +53,7 @@ class _Sender(WrappedSender):
         return await within(self.runtime.send_by(), send)
 
 
-class _CompleteAnswerSender(_Sender):
+class _GoogleAnswerSender(_Sender):
     """The base of the senders of calls that do not stream."""
 
     _request: Any = None
@@ -70,7 +70,7 @@ class _CompleteAnswerSender(_Sender):
         return self.runtime.answered(self.answer)
 
 
-class CompleteAnswerSender(_CompleteAnswerSender):
+class GoogleAnswerSender(_GoogleAnswerSender):
     """The sender for the sync driver."""
 
     def send(self, options: Any) -> Any:
@@ -79,11 +79,11 @@ class CompleteAnswerSender(_CompleteAnswerSender):
         return self._send(options, stream=False)
 
 
-class AsyncCompleteAnswerSender(_CompleteAnswerSender):
+class AsyncGoogleAnswerSender(_GoogleAnswerSender):
     """The sender for the async driver."""
 
     async def send(self, options: Any) -> Any:
-        """As `CompleteAnswerSender.send`."""
+        """As `GoogleAnswerSender.send`."""
         self._request = options
         return await self._asend(options, stream=False)
 

@@ -48,13 +48,13 @@ def describe(arguments: Mapping[str, Any]) -> InferenceRequest | None:
     if body is None or stream is not bool(body.get("stream")):
         return None
     address = address_of_url(url)
-    known = _HOSTS.get(address.host)
-    provider = known or provider_at(address.host, address.port) or _provider(arguments)
+    sure_provider = _HOSTS.get(address.host)
+    provider = sure_provider or provider_at(address.host, address.port) or _provider(arguments)
     if ends == [_MESSAGES]:
-        provider, certain = provider or "anthropic", known == "anthropic"
+        provider, certain = provider or "anthropic", sure_provider == "anthropic"
         return describe_messages(body, provider=provider, certain=certain, stream=stream)
     options = SimpleNamespace(url=ends[0], method="post", json_data=body, extra_json=None)
-    provider, certain = provider or "openai", known == "openai"
+    provider, certain = provider or "openai", sure_provider == "openai"
     return describe_request(options, OPERATIONS, provider=provider, certain=certain, stream=stream)
 
 

@@ -64,7 +64,7 @@ class LitellmCallAdapter(WrappedCallAdapter):
         """Return the limits of ``timeout``, each lowered to ``seconds`` if it is longer."""
         phases = ((name, getattr(timeout, name)) for name in ("connect", "read", "write", "pool"))
         return self._module.httpx.Timeout(
-            **{name: seconds if own is None else min(own, seconds) for name, own in phases}
+            **{name: seconds if limit is None else min(limit, seconds) for name, limit in phases}
         )
 
     def reader(self, build: Build, content_type: str) -> WireReader:
@@ -102,7 +102,7 @@ class LitellmCallAdapter(WrappedCallAdapter):
         return super().failed(error, opened=opened)
 
     def sdk_retries(self, error: Exception, status: int | None) -> bool:  # noqa: ARG002 - the status decides
-        """As `WrappedCallAdapter.sdk_retries`, by litellm's rule. (litellm's own retries are calls of their own.)"""
+        """As `WrappedCallAdapter.sdk_retries`, by litellm's rule. (Each of litellm's own retries is a separate call.)"""
         return status is None or bool(self._module.litellm._should_retry(status))
 
     def backoff(self, retry: int, failure: Failure) -> float:  # noqa: ARG002

@@ -69,7 +69,8 @@ def _conversation(entries: Sequence[_Entry], system: str, answers_before: int) -
     tool_results = [entry.text for entry in newest if entry.kind == "tool"]
     # Adjacent assistant entries, such as a text and a function call, are one answer.
     by_assistant = [entry.kind == "assistant" for entry in entries if entry.kind != "system"]
-    answers = sum(now and not before for now, before in zip(by_assistant, [False, *by_assistant], strict=False))
+    starts = zip(by_assistant, [False, *by_assistant], strict=False)
+    answers = sum(is_assistant and not before for is_assistant, before in starts)
     return Conversation(
         system="\n".join(filter(None, (system, *(entry.text for entry in entries if entry.kind == "system")))),
         user=next((entry.text for entry in reversed(entries) if entry.kind == "user"), ""),

@@ -204,16 +204,16 @@ def _head_of(text: str) -> _Head:
 
 
 def _length(headers: Mapping[str, str]) -> int | None:
-    coding, given = headers.get("transfer-encoding"), headers.get("content-length", "0")
+    coding, length = headers.get("transfer-encoding"), headers.get("content-length", "0")
     if coding is not None:
         if coding.lower() != "chunked" or "content-length" in headers:
             raise BadRequestError("transfer-encoding: allowed is chunked, without a content-length")
         return None
-    if not _LENGTH.fullmatch(given):
-        raise BadRequestError(f"content-length: {given[:40]!r} given, allowed is a whole number")
-    if int(given) > MAX_BODY:
+    if not _LENGTH.fullmatch(length):
+        raise BadRequestError(f"content-length: {length[:40]!r} given, allowed is a whole number")
+    if int(length) > MAX_BODY:
         raise BadRequestError(f"the body is too long, allowed are {MAX_BODY} bytes", 413)
-    return int(given)
+    return int(length)
 
 
 def head(status: int, headers: Mapping[str, str]) -> bytes:

@@ -44,18 +44,18 @@ class RequestChecks:
 
     def headers(self, dialect: Dialect) -> Mapping[str, str]:
         """Return the headers that report the rate limits; none without limits."""
-        found: dict[str, str] = {}
+        headers: dict[str, str] = {}
         for name, state in self._limiter.states().items():
             if dialect is MESSAGES:
                 kind = "requests" if name == "requests" else "input-tokens"
                 reset = (datetime.now(UTC) + timedelta(seconds=state.reset_s)).strftime("%Y-%m-%dT%H:%M:%SZ")
                 values = {"limit": str(state.limit), "remaining": str(state.remaining), "reset": reset}
-                found |= {f"anthropic-ratelimit-{kind}-{key}": value for key, value in values.items()}
+                headers |= {f"anthropic-ratelimit-{kind}-{key}": value for key, value in values.items()}
             else:
                 reset = f"{state.reset_s:.3f}s"
                 values = {"limit": str(state.limit), "remaining": str(state.remaining), "reset": reset}
-                found |= {f"x-ratelimit-{key}-{name}": value for key, value in values.items()}
-        return found
+                headers |= {f"x-ratelimit-{key}-{name}": value for key, value in values.items()}
+        return headers
 
     def _check_context(self, dialect: Dialect, inference: SimulatedRequest) -> None:
         size, prompt, answer = self._config.context_tokens, prompt_tokens(inference), inference.max_tokens or 0

@@ -45,7 +45,7 @@ class _Example:
         return _PLAIN.get(kind, "text")
 
     def _resolve(self, reference: str) -> Mapping[str, Any]:
-        found: Any = self._root
+        part: Any = self._root
         for name in reference.removeprefix("#/").split("/"):
-            found = found.get(name, {}) if isinstance(found, Mapping) else {}
-        return found if isinstance(found, Mapping) else {}
+            part = part.get(name, {}) if isinstance(part, Mapping) else {}
+        return part if isinstance(part, Mapping) else {}

@@ -34,7 +34,7 @@ ANSWERS = {
 }
 """The words for an answer, and what each of them sends."""
 _ANSWER_VALUES = {"ok": "", "tool": "NAME [ARGUMENTS]", "tokens": "N", "text": "TEXT", "image": ""}
-"""How the help shows the values of a word for an answer; a word that is not listed takes a NAME."""
+"""The values of a word for an answer, as the help shows them; a word that is not listed takes a NAME."""
 _VALUES = {"ok": (0, 0), "image": (0, 0), "tool": (1, 2)}
 """The smallest and the largest number of values of a word; a word that is not listed takes one value."""
 _JOINED = ("text", "tool", "image")
@@ -52,7 +52,7 @@ class GrammarError(ValueError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RequestScript:
-    """What one text requests. `named`: the name of a bundled answer. `recorded`: the name of a recorded body."""
+    """The reply that one text requests. `named`: a bundled answer. `recorded`: a recorded body. Both are names."""
 
     named: str | None = None
     answer: Answer | None = None

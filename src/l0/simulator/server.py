@@ -123,8 +123,8 @@ class Simulator:
         if callable(reply):
             self._rules.add(match, lambda received: self._reply(reply(received)), times)
         else:
-            made = self._reply(reply)
-            self._rules.add(match, lambda _: made, times)
+            fixed = self._reply(reply)
+            self._rules.add(match, lambda _: fixed, times)
 
     def play(
         self,
@@ -293,9 +293,10 @@ class Simulator:
         if text is not None:
             reply, source = self._parse_reply(text, dialect.name), text
         if reply is None:
-            found, received = self._rules.find(inference.conversations, inference.model), self._ledger.received(index)
-            if found and received:
-                reply, source = found[0](received), found[1]
+            rule, received = self._rules.find(inference.conversations, inference.model), self._ledger.received(index)
+            if rule and received:
+                make_reply, source = rule
+                reply = make_reply(received)
         if reply is None:
             return Reply(body=self._traffic.next(dialect.name) if self._traffic and inference.stream else None)
         return replace(reply, fault=self._limits.applied(reply.fault, index, source)) if reply.fault else reply

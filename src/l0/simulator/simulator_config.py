@@ -45,7 +45,7 @@ class SimulatorConfig:
         if self.context_tokens is not None and self.context_tokens < 1:
             raise ValueError(f"context_tokens: {self.context_tokens!r} given, allowed is 1 or more")
         for name in ("host_names", "api_keys", "models"):
-            given = getattr(self, name)
-            if isinstance(given, str):
-                shown = "a string" if name == "api_keys" else repr(given)
+            value = getattr(self, name)
+            if isinstance(value, str):
+                shown = "a string" if name == "api_keys" else repr(value)  # a key is a secret
                 raise TypeError(f"{name}: {shown} given, allowed is a tuple of names")

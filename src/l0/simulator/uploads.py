@@ -63,10 +63,10 @@ def _file(
 def _form(request: HttpRequest) -> dict[str, tuple[str, bytes]]:
     """Return file name and content of each field of a form."""
     boundary = _BOUNDARY.match(request.headers.get("content-type", ""))
-    found = dict[str, tuple[str, bytes]]()
+    fields = dict[str, tuple[str, bytes]]()
     for part in request.body.split(b"--" + boundary[1].encode())[1:-1] if boundary else ():
         head, _, content = part.partition(b"\r\n\r\n")
         if field := _FIELD.search(head):
             name, filename = (each.decode(errors="replace") if each else "" for each in field.groups())
-            found[name] = filename, content.removesuffix(b"\r\n")
-    return found
+            fields[name] = filename, content.removesuffix(b"\r\n")
+    return fields

@@ -185,12 +185,12 @@ def call_options(stream: Any, options: CallArguments, *, sync: bool) -> CallOpti
     callbacks = Callbacks({name: options.get(name) for name in NAMES}, sync=sync)  # type: ignore[misc]
     fallbacks, resume = _default(options.get("fallbacks"), ()), options.get("resume")
     violations: list[Violation] = []
-    with_options = _with_options(options, resume, fallbacks, _recorder(callbacks, violations))
+    make_policy = _policy_maker(options, resume, fallbacks, _recorder(callbacks, violations))
     observes = base.mode == "shadow"
     return CallOptions(
         sources=(stream if callable(stream) else lambda: stream, *fallbacks),
-        policy=with_options(Policy() if observes else base),
-        shadow=with_options(base) if observes else None,
+        policy=make_policy(Policy() if observes else base),
+        shadow=make_policy(base) if observes else None,
         callbacks=callbacks,
         violations=violations,
         classify=options.get("classify"),
@@ -221,18 +221,18 @@ def name_of(factory: Factory) -> str:
     return f"{kind.__module__}.{kind.__qualname__}"
 
 
-def _with_options(
+def _policy_maker(
     options: CallArguments, resume: Resume | None, fallbacks: Sequence[Factory], ours: OnViolation
 ) -> Callable[[Policy], Policy]:
     """Return the function that applies the options of the call to a policy."""
     changes: dict[str, Any] = {name: value for name in _POLICY_FIELDS if (value := options.get(name)) is not None}
 
-    def policy(base: Policy) -> Policy:
+    def make_policy(base: Policy) -> Policy:
         fields = {"retry": base.retry or RETRY_DEFAULTS} | changes
         if resume is not None:
             fields["resume"] = resume
         elif base.resume == "prefill":
-            fields["resume"] = "off"  # only a provider's package can resume
+            fields["resume"] = "off"  # only a provider package can write the request for a prefill
         return replace(
             base,
             **fields,
@@ -242,7 +242,7 @@ def _with_options(
             hedge=False,
         )
 
-    return policy
+    return make_policy
 
 
 def _default(value: Any, default: Any) -> Any:

@@ -91,7 +91,7 @@ class _SourceBody:
         return ("on_complete" if completed else "on_abort"), state
 
 
-class _Late(Exception):  # noqa: N818 - no error of its own: the driver finds that the deadline has passed
+class _Late(Exception):  # noqa: N818 - not an error: the driver then finds that the deadline has passed
     """A read returned after its deadline."""
 
 

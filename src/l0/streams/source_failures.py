@@ -38,9 +38,9 @@ def overruled(failure: Failure | None, error: BaseException, hook: Classify | No
     cause = _cause_of_hook(hook, error) if hook is not None and isinstance(error, Exception) else None
     if cause is None:
         return failure
-    known = failure or Failure(cause=cause, detail=text_of_exception(error), error=error)
+    failure = failure or Failure(cause=cause, detail=text_of_exception(error), error=error)
     retried = CATEGORIES[cause] is not Category.FATAL
-    return replace(known, cause=cause, category=CATEGORIES[cause], message="", sdk_retries=retried)
+    return replace(failure, cause=cause, category=CATEGORIES[cause], message="", sdk_retries=retried)
 
 
 def _cause_of_hook(hook: Classify, error: Exception) -> Cause | None:
@@ -108,7 +108,7 @@ def adopted(inner: Failure, error: Exception) -> Failure:
 def _cause_named(reason: str) -> Cause:
     try:
         return Cause(reason)
-    except ValueError:  # the user's code created the exception, with a reason of its own
+    except ValueError:  # the user's code created the exception, with another reason
         return Cause.TRUNCATED
 
 

@@ -34,10 +34,10 @@ def iterator(source: Any) -> Iterator[Any]:
 def async_iterator(source: Any) -> AsyncIterator[Any]:
     """Return the items of a source, in async code. Raises `UnknownStreamError`."""
     if is_async(source):
-        own: AsyncIterator[Any] = (
+        async_items: AsyncIterator[Any] = (
             litellm_decoder.ProviderItems(source) if litellm_decoder.is_wrapped(source) else source.__aiter__()
         )
-        return own
+        return async_items
     items = iterator(source)
     read_from = response(source)
     may_block = hasattr(read_from, "extensions") or (
