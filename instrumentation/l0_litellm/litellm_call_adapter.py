@@ -102,7 +102,7 @@ class LitellmCallAdapter(WrappedCallAdapter):
         return super().failed(error, opened=opened)
 
     def sdk_retries(self, error: Exception, status: int | None) -> bool:  # noqa: ARG002 - the status decides
-        """As `WrappedCallAdapter.sdk_retries`, by litellm's rule. (Each of litellm's own retries is a separate call.)"""
+        """As `WrappedCallAdapter.sdk_retries`, by litellm's rule. (A retry of litellm itself is a separate call.)"""
         return status is None or bool(self._module.litellm._should_retry(status))
 
     def backoff(self, retry: int, failure: Failure) -> float:  # noqa: ARG002
