@@ -46,7 +46,7 @@ class Anchor:
 
 @dataclass(frozen=True, slots=True)
 class Repeat:
-    """``items``, ``minimum`` to ``maximum`` times (``inf``: without a limit). ``possessive``: never gives back text."""
+    """``items``, ``minimum`` to ``maximum`` times (``inf``: without a limit). ``possessive``: never backtracks."""
 
     items: Items
     minimum: int
@@ -63,7 +63,7 @@ class Alternation:
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """A sequence in brackets. ``atomic``: never gives back text."""
+    """A sequence in brackets. ``atomic``: the search never backtracks into it."""
 
     items: Items
     atomic: bool = False

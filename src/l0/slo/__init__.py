@@ -1,6 +1,6 @@
 """Service level objectives of this process: ``import l0; l0.slo.start(); print(l0.slo.report())``.
 
-Names resolve lazily: packages below `l0.config` import single modules of this one, and must not load `api`.
+Names resolve lazily, because `api` imports `l0.config`, which itself needs single modules of this package.
 """
 
 from __future__ import annotations

@@ -102,8 +102,8 @@ def parse_with_lines(text: str, file: str = "slo.yaml") -> list[tuple[Objective,
 def _document(document: Located, problems: Problems) -> list[tuple[Objective, int]]:
     top = _mapping(document, "the file", ("objectives", *_COMMON), problems)
     named = _mapping(top.get("objectives", Located(None, document.line)), "objectives", None, problems)
-    common = read({name: (top[name], name) for name in _COMMON if name in top}, problems)
-    common = checked("common", _VALID | common, top, "", problems, only=common.keys())
+    common = read_fields({name: (top[name], name) for name in _COMMON if name in top}, problems)
+    common = valid_fields("common", _VALID | common, top, "", problems, only=common.keys())
     made = [
         (_objective(name.partition(REPEATED)[0], entry, common, problems), entry.line) for name, entry in named.items()
     ]
@@ -133,16 +133,16 @@ def _objective(name: str, entry: Located, common: Mapping[str, Any], problems: P
         if field not in own:
             problems.add(entry.line, f"{where}.{field}: missing")
     given = {field: (value, f"{where}.{field}") for field, value in own.items() if field in _FIELDS}
-    values = read(given, problems)
+    values = read_fields(given, problems)
     unreadable = [field for field in ("indicator", "target", *given) if field not in values]
     values = {**common, **values, **{field: _VALID[field] for field in unreadable}}
     if "indicator" in unreadable or "threshold" in unreadable:
         values |= {"indicator": _VALID["indicator"], "threshold": None}
-    made = build(name, values, {**own, "name": entry}, where, problems)
+    made = build_objective(name, values, {**own, "name": entry}, where, problems)
     return made if len(problems) == before else None
 
 
-def read(given: Mapping[str, tuple[Located, str]], problems: Problems) -> dict[str, Any]:
+def read_fields(given: Mapping[str, tuple[Located, str]], problems: Problems) -> dict[str, Any]:
     """Return the parsed values of fields. Values that cannot be parsed are left out and added to ``problems``.
 
     ``given``: by field, the located value and the field's name in messages.
@@ -156,16 +156,16 @@ def read(given: Mapping[str, tuple[Located, str]], problems: Problems) -> dict[s
     return values
 
 
-def build(
+def build_objective(
     name: str, values: Mapping[str, Any], lines: Mapping[str, Located], where: str, problems: Problems
 ) -> Objective | None:
     """Return the objective, or ``None`` after adding a problem for every invalid field."""
     before = len(problems)
-    valid = checked(name, values, lines, where, problems)
+    valid = valid_fields(name, values, lines, where, problems)
     return Objective(name=name, **valid) if len(problems) == before else None
 
 
-def checked(
+def valid_fields(
     name: Any,
     values: Mapping[str, Any],
     lines: Mapping[str, Located],

@@ -11,7 +11,7 @@ from typing import Any
 
 from . import series
 from .burn import duration
-from .document import ObjectivesError, Problems, build, read, seconds
+from .document import ObjectivesError, Problems, build_objective, read_fields, seconds
 from .objective import Objective
 from .yaml_lines import Located, YamlError, dump, load
 
@@ -80,14 +80,14 @@ def from_openslo(text: str, file: str = "openslo.yaml") -> tuple[Objective, ...]
     slos = [each for each in documents if isinstance(each.value, dict) and _value_at(each, "kind").value == "SLO"]
     if not slos:
         problems.add(1, f"no document of kind SLO, allowed: {VERSION} with one or more")
-    made = [_objective(document, problems) for document in slos]
+    objectives = [_objective(document, problems) for document in slos]
     names: set[str] = set()
-    for document, objective in zip(slos, made, strict=True):
+    for document, objective in zip(slos, objectives, strict=True):
         if objective is not None and objective.name in names:
             problems.wrong(_value_at(document, "metadata", "name"), "metadata.name", "each name once")
         names |= {objective.name} if objective is not None else set()
     problems.stop_if_any()
-    return tuple(objective for objective in made if objective is not None)
+    return tuple(objective for objective in objectives if objective is not None)
 
 
 def _objective(document: Located, problems: Problems) -> Objective | None:
@@ -109,11 +109,11 @@ def _objective(document: Located, problems: Problems) -> Objective | None:
     for name, key in _ANNOTATIONS.items():
         if (annotation := _value_at(annotations, key)).value is not None:
             given[name] = (annotation, f"metadata.annotations.{key}")
-    values = read(given, problems)
+    values = read_fields(given, problems)
     if len(values) < len(given):
         return None
     lines = {name: found for name, (found, _) in given.items()} | {"name": _value_at(document, "metadata", "name")}
-    return build(lines["name"].value, values, lines, "SLO", problems)
+    return build_objective(lines["name"].value, values, lines, "SLO", problems)
 
 
 def _target(objective: Located) -> tuple[Located, str]:

@@ -51,7 +51,7 @@ def _after(wait_s: float) -> str:
 
 
 def rule_reason(event: RuleMatched) -> str:
-    """Return the reason that the rule gives."""
+    """Return the rule's message, or a text without quotations if the message may quote the answer."""
     return one_line(event.violation.plain, 2 * LONGEST)
 
 

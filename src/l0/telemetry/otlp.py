@@ -49,6 +49,7 @@ _LOGGERS = (
     "opentelemetry.sdk.metrics._internal.export",
     "opentelemetry.sdk._shared_internal",
 )
+"""Loggers of failed exports, whose warnings `_WarnOnce` replaces."""
 
 
 class _Closable(Protocol):

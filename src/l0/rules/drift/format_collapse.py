@@ -22,6 +22,7 @@ _SPEAKER = re.compile(r"\W*\w+(?: \w+)?:")
 _JSON = re.compile(r"\s*(?:\{\s*(?:[\"}]|$)|\[\s*(?:[\[{\"]|$))")
 _XML = re.compile(r"\s*<(?:\?xml[^>]*>\s*<)?(?!(?:html|head|body|div|p|span|h\d|ul|ol|table|think)\b)[a-z][\w-]*>")
 _AFTER_ELEMENT = re.compile(r"</[\w-]+>\s*(?:[^\s<]+\s+){4,}[^\s<]+")
+"""The end of an element, and five words or more after it."""
 _TOKEN = re.compile(r"[\"{}\[\]]|\\.?|[^\W\d_]{2,}")
 _LITERALS = frozenset(("true", "false", "null", "NaN", "Infinity"))
 _STRAY_WORDS = 3

@@ -155,7 +155,7 @@ class Guardrails(GuardrailsAliases):
 
     @classmethod
     def strict(cls) -> Rules:
-        """Return `recommended` plus LaTeX; open fences, refusals, leaks and placeholders fail as well."""
+        """Return `recommended` plus LaTeX. Open fences, refusals, leaks, placeholders and collapsed formats fail."""
         return (
             *cls.minimal(),
             cls.markdown_rule(severity=Severity.ERROR),

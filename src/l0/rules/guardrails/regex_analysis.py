@@ -46,6 +46,8 @@ class PatternAnalysis:
 
 _MAX_LITERALS = 64
 """Limit for the number of literals per pattern. Searching for more does not pay off."""
+_MAX_MEMBERS = 8
+"""Limit for the characters of a set that are tried one by one: each one multiplies the literals."""
 
 
 def analyse(pattern: re.Pattern[str]) -> PatternAnalysis:
@@ -161,7 +163,7 @@ def _texts(node: Node) -> frozenset[str] | None:
         case Character(code):
             return frozenset({chr(code).lower()}) if code is not None and _has_simple_case(code) else None
         case CharacterSet(members):
-            return _union_if_all_known(_texts(member) for member in members) if len(members) <= 8 else None
+            return _union_if_all_known(_texts(member) for member in members) if len(members) <= _MAX_MEMBERS else None
         case Alternation(choices):
             return _union_if_all_known(_sequence_texts(choice) for choice in choices)
         case Group(items):
