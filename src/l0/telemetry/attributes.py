@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from l0.model.call import AttributeValue, Call, Outcome
 from l0.model.call_events import CallEnded, ResponseMetadata, StreamStats
-from l0.model.failure import Failure
+from l0.model.failure import Cause, Failure
 
 from . import names
 
@@ -145,9 +145,14 @@ def outcome(ended: CallEnded) -> Outcome:
     return Outcome.FAILED if failed(ended) else ended.outcome
 
 
+def failed_requests(ended: CallEnded) -> tuple[Failure, ...]:
+    """Return the failures of requests, in order: all but open breakers, which send none."""
+    return tuple(failure for failure in ended.failures if failure.cause is not Cause.BREAKER_OPEN)
+
+
 def retried_failures(ended: CallEnded) -> tuple[Failure, ...]:
-    """Return the failures that were followed by another attempt."""
-    return ended.failures[: max(0, ended.attempts - 1)]
+    """Return the failures of requests that were followed by another request."""
+    return failed_requests(ended)[: max(0, ended.attempts - 1)]
 
 
 def error_type(failure: Failure | None) -> str:

@@ -201,7 +201,7 @@ class CallMetrics:
         return () if mean is None else (mean,)
 
     def _record_attempts(self, ended: CallEnded) -> None:
-        failed_requests = [failure for failure in ended.failures if failure.cause is not Cause.BREAKER_OPEN]
+        failed_requests = attributes.failed_requests(ended)
         for failure in failed_requests:
             self._record(names.ATTEMPTS, 1, (names.OUTCOME, Outcome.FAILED.value), *_cause_attributes(failure))
         for lost in self._lost:

@@ -93,6 +93,16 @@ def test_retries_by_cause(metrics, play, retried):
     ]
 
 
+def test_an_open_breaker_is_not_the_cause_of_a_retry(metrics, play, retried):
+    """No request was sent to the skipped leg, so the retry's cause is the failure of the first request."""
+    skipped = Failure(cause=Cause.BREAKER_OPEN, message="open")
+    end = replace(retried[-1], outcome=Outcome.RECOVERED_FALLBACK, failures=(skipped, *retried[-1].failures), leg=1)
+    play(MetricObserver(metrics.provider), [*retried[:-1], end])
+    cause_attributes = {"l0.cause": "overloaded", "l0.category": "transient"}
+    assert metrics.points("l0.retries") == [(cause_attributes, 1, 1)]
+    assert metrics.points("l0.backoff") == [({"l0.cause": "overloaded"}, 0.3, 1)]
+
+
 def test_a_failed_call_has_a_type_on_its_duration_only(metrics, play, ended):
     failure = Failure(cause=Cause.TRUNCATED, message="cut", error=ConnectionError("cut"))
     over = replace(ended, outcome=Outcome.FAILED, failure=failure, failures=(failure,))

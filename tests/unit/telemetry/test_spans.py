@@ -239,6 +239,13 @@ def test_attempt_spans_need_more_than_one_attempt(traces, play, retried):
     assert call.status.status_code is StatusCode.UNSET
 
 
+def test_an_open_breaker_is_not_the_cause_of_a_retry(traces, play, retried):
+    skipped = Failure(cause=Cause.BREAKER_OPEN, message="open")
+    end = replace(retried[-1], outcome=Outcome.RECOVERED_FALLBACK, failures=(skipped, *retried[-1].failures), leg=1)
+    play(SpanObserver(traces.provider), [*retried[:-1], end])
+    assert traces.spans["chat gpt-4o"].attributes["l0.retry.causes"] == ("overloaded",)
+
+
 def test_a_retry_is_an_event_of_the_call_at_its_time(traces, play, retried):
     play(SpanObserver(traces.provider), retried)
     (event,) = traces.spans["chat gpt-4o"].events
