@@ -6,6 +6,8 @@ from l0.model.call import Call
 from l0.model.call_events import AttemptEnded, AttemptStarted, CallEnded, CallEvent
 from l0.model.failure import UNANSWERED_CAUSES, Cause
 
+from .attributes import failed_requests
+
 _REPEATED = frozenset({"retry", "resume", "fallback"})
 """The actions after which another request is sent."""
 _BROKEN_BODY = frozenset({Cause.RESET, Cause.INCOMPLETE_READ, Cause.READ_TIMEOUT})
@@ -59,6 +61,7 @@ def unknown_waste(ended: CallEnded) -> bool:
     if ended.wasted_tokens is not None:
         return False
     # A refused request, and one that never got an answer, use no tokens.
-    unused = sum((failure.status or 0) >= 400 or failure.cause in UNANSWERED_CAUSES for failure in ended.failures)
+    failures = failed_requests(ended)
+    unused = sum((failure.status or 0) >= 400 or failure.cause in UNANSWERED_CAUSES for failure in failures)
     served = 1 if ended.failure is None else 0
     return ended.attempts - served > unused

@@ -135,6 +135,14 @@ def test_requests_that_the_bare_sdk_would_send_too(
     assert (found.extra_requests, found.sdk_retries, found.unknown_waste) == (len(ends), repeated, unknown)
 
 
+def test_an_open_breaker_sends_no_request_that_could_waste_tokens(tally: CallTally) -> None:
+    skipped = make_failure(Cause.BREAKER_OPEN)
+    end(tally, attempts=1, outcome=Outcome.RECOVERED_FALLBACK, failures=(skipped,), leg=1)
+    assert tally.summary().unknown_waste == 0
+    end(tally, attempts=2, outcome=Outcome.RECOVERED_FALLBACK, failures=(skipped, RESET), leg=1)
+    assert tally.summary().unknown_waste == 1, "the request that was reset may have used tokens"
+
+
 def test_time_of_recoveries(tally: CallTally) -> None:
     retried(tally, broke(1, REFUSED, status=503), broke(2, RESET, action="fallback", status=200))
     retried(tally, broke(1, RESET, action="resume", status=200))
