@@ -176,12 +176,12 @@ def test_objectives_cover_the_calls_of_all_processes(client: "redis.Redis") -> N
     trackers = [SloTracker(Clock()) for _ in fleets]
     for tracker, fleet in zip(trackers, fleets, strict=True):
         tracker.share(fleet)
-        assert tracker.rate(TARGET, 600) == (0, 0)
+        assert tracker.attempt_counts(TARGET, 600) == (0, 0)
     exchange_all(fleets)
     for number in range(30):
         trackers[number % MEMBERS].attempt(TARGET, attempt(failed=number < 10))
     exchange_all(fleets)
-    assert {tracker.rate(TARGET, 600) for tracker in trackers} == {(10, 30)}
+    assert {tracker.attempt_counts(TARGET, 600) for tracker in trackers} == {(10, 30)}
     reports = [tracker.report().standings for tracker in trackers]
     assert reports == [reports[0]] * MEMBERS
     assert max(standing.count.total for standing in reports[0]) == 30

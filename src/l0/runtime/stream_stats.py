@@ -8,7 +8,7 @@ from math import hypot, sqrt
 from typing import Any
 
 from l0.model.call_events import StreamStats
-from l0.shared_state.time_histogram import BOUNDS, WITHIN, quantile
+from l0.shared_state.time_histogram import BOUNDS, UPPER_BOUNDS, quantile
 
 STALL_S = 10.0
 """Seconds without content, while reading, that are reported as a stall."""
@@ -100,7 +100,7 @@ class StreamStatsRecorder:
         counts, seen = self._counts, 0
         while seen < number:
             bucket = bisect_left(BOUNDS, gaps[seen])
-            upto = bisect_right(gaps, WITHIN[bucket], seen)
+            upto = bisect_right(gaps, UPPER_BOUNDS[bucket], seen)
             counts[bucket] = counts.get(bucket, 0) + upto - seen
             seen = upto
         self._merge(gaps, sum(gaps) / number)
@@ -129,7 +129,7 @@ class StreamStatsRecorder:
         if self._batched:
             self._add(self._gaps[: self._batched])
         deviation = sqrt(self._squared_deviations / self._gap_count) if self._gap_count else 0.0
-        gaps = [(WITHIN[bucket], self._counts[bucket]) for bucket in sorted(self._counts)]
+        gaps = [(UPPER_BOUNDS[bucket], self._counts[bucket]) for bucket in sorted(self._counts)]
         if gaps:
             gaps[-1] = (min(gaps[-1][0], self._max), gaps[-1][1])
         steady = 100.0 * (1.0 - deviation / self._mean) if self._mean > 0 else 100.0

@@ -18,7 +18,7 @@ class AutoResetEvent:
         self._is_unset.acquire()
 
     def set(self) -> None:
-        """Wake a thread that waits, or else the next one that does."""
+        """Wake one waiting thread. If none waits, the next `wait` returns at once."""
         with suppress(RuntimeError):  # it is set already
             self._is_unset.release()
 

@@ -60,7 +60,7 @@ TRANSITIONS: dict[BreakerState, dict[BreakerSignal, BreakerState]] = {
 class BreakerPermit:
     """Permission for one call. Report its outcome with `succeed`, `fail` or `release`; later reports are ignored.
 
-    `release` is for a call that was cancelled or that its own user broke: it shows nothing about the provider. A permit
+    `release` is for a call that shows nothing about the provider: it was cancelled, or its own user broke it. A permit
     that is garbage-collected counts as released, so that a lost probe cannot block the breaker forever.
     """
 
@@ -109,9 +109,9 @@ class Breaker:
         samples: int = SAMPLES,
     ) -> None:
         self._clock = clock
-        own = SlidingWindow(clock)
-        self._own = own if rate is None else None
-        self._rate = own if rate is None else rate
+        own_window = SlidingWindow(clock)
+        self._own_window = own_window if rate is None else None
+        self._rate = own_window if rate is None else rate
         self._cooldown = cooldown
         self._limits = limits
         self._samples = samples
@@ -168,8 +168,8 @@ class Breaker:
         return None if self._probe is None else self._probe()
 
     def _ended(self, call: BreakerPermit, *, failed: bool) -> None:
-        if self._own is not None:
-            self._own.record(failed=failed)
+        if self._own_window is not None:
+            self._own_window.record(failed=failed)
         if not call.probe and not (failed and self._state is BreakerState.CLOSED and self._burning()):
             return
         now = self._clock()
@@ -185,12 +185,12 @@ class Breaker:
                 self._probe = None
 
     def _burning(self) -> bool:
-        """Return True if every window is above its limit. Calls from before the last closing do not count."""
+        """Return True if every window has reached its limit. Calls from before the breaker last closed do not count."""
         closed_for_s = self._clock() - self._since
-        return all(self._above(min(seconds, closed_for_s), limit) for seconds, limit in self._limits)
+        return all(self._reached(min(seconds, closed_for_s), limit) for seconds, limit in self._limits)
 
-    def _above(self, seconds: float, limit: float) -> bool:
-        failures, calls = self._rate.rate(seconds)
+    def _reached(self, seconds: float, limit: float) -> bool:
+        failures, calls = self._rate.counts(seconds)
         return calls >= self._samples and failures >= limit * calls
 
     def _move(self, signal: BreakerSignal, now: float) -> BreakerState | None:
@@ -205,8 +205,8 @@ class Breaker:
 class Breakers(Keyed[Target, Breaker]):
     """The breakers of a process: ``breakers[provider, model]``. They share a clock.
 
-    ``rates``: return the failure rate that an objective keeps for a target; ``None`` for the breaker's own window.
-    ``make``: create the breaker of a target; by default it is the process's own.
+    ``rates``: a function that returns the failure rate that objectives count for a target; ``None`` for the breaker's
+    own window. ``make``: a function that creates the breaker of a target; by default a `Breaker`.
     """
 
     def __init__(

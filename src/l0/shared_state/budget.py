@@ -1,9 +1,9 @@
 """Retry budget: limit retries, hedges and resumes to a share of the traffic, per provider and model.
 
 It is gRPC's retry throttle (gRPC proposal A6): a bucket of 10 tokens. Each extra request takes one token, each success
-returns a tenth of a token, and a level of 5 or below allows no extra request. A provider that fails all calls so gets
+returns a tenth of a token, and a level of 5 or below allows no extra request. So a provider that fails all calls gets
 five extra requests; a healthy one gets at most a tenth of its traffic. A retry after a server's ``Retry-After`` that is
-longer than our own backoff does not spend a token; the caller decides this.
+longer than L0's own backoff does not spend a token; the caller decides this.
 """
 
 from __future__ import annotations
@@ -15,10 +15,11 @@ from .forks import renew_in_child
 from .keyed import MAX_KEYS, Keyed, Target
 
 CAPACITY = 10.0
+"""In tokens, as all figures here."""
 COST = 1.0
 REFUND = 0.1
 FLOOR = 5.0
-"""Level in tokens at or below which no extra request is allowed."""
+"""Level at or below which no extra request is allowed."""
 
 _MILLI = 1000  # count in integer thousandths: ten refunds of 0.1 must equal exactly one token
 

@@ -1,4 +1,4 @@
-"""Count the failures among recent calls. A circuit breaker trips on this rate."""
+"""Count the failures among recent calls. A circuit breaker trips on their share."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ HORIZON = 600
 class FailureRate(Protocol):
     """The source of a breaker's failure counts: its own window, or the windows of an SLO. It never blocks."""
 
-    def rate(self, seconds: float) -> tuple[int, int]:
+    def counts(self, seconds: float) -> tuple[int, int]:
         """Return the number of failures and of all calls that ended within the last ``seconds``."""
         ...
 
@@ -34,8 +34,8 @@ class SlidingWindow:
         """Forget every outcome."""
         self._lock = threading.RLock()
         self._failures = self._calls = 0
-        # One entry per second in which a call ended: the second, and both counts before it. A rate is then one
-        # subtraction for any window. Each entry is one tuple, so an interruption cannot leave half of an entry.
+        # One entry per second in which a call ended: the second, and both counts before it. The counts of any window
+        # are then one subtraction. Each entry is one tuple, so an interruption cannot leave half of an entry.
         self._seconds: list[tuple[int, int, int]] = []
 
     def record(self, *, failed: bool) -> None:
@@ -53,8 +53,8 @@ class SlidingWindow:
             self._failures += failures
             self._calls += calls
 
-    def rate(self, seconds: float) -> tuple[int, int]:
-        """As `FailureRate.rate`, but without the second in which the window begins, as that began before the window."""
+    def counts(self, seconds: float) -> tuple[int, int]:
+        """As `FailureRate.counts`, without the second in which the window begins: it began before the window."""
         since = self._clock() - min(seconds, self._horizon)
         with self._lock:
             first = bisect_left(self._seconds, (since,))

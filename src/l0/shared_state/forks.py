@@ -39,7 +39,7 @@ class ForkGate:
     Some libraries have locks for the whole process: if a process forks while another thread is in SQLite, the child may
     wait for SQLite's memory lock forever. A fork waits for the blocks of other threads, and a new block waits for the
     fork, each for at most `LONGEST_WAIT_S`. The gate itself has no lock, which a third thread could hold during a fork:
-    to change a list, or to test it, is atomic.
+    changing a list, or testing it, is atomic.
     """
 
     LONGEST_WAIT_S = 1.0
@@ -72,7 +72,7 @@ class ForkGate:
 
     @property
     def forking(self) -> bool:
-        """True while a fork waits, or happens."""
+        """True while a fork waits or is under way."""
         return bool(self._forking)
 
     def close(self) -> None:

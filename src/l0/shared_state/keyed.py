@@ -28,7 +28,7 @@ class Keyed(Generic[K, V]):
         renew_in_child(self)
 
     def renew(self) -> None:
-        """Drop every key. Calls that hold a value keep it."""
+        """Create a new lock, and drop every key. Calls that hold a value keep it."""
         self._lock = threading.RLock()
         self._values: dict[K, V] = {}
 

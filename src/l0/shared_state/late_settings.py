@@ -20,7 +20,7 @@ class Settings(Protocol):
         ...
 
     def reset(self) -> None:
-        """Forget what code has set."""
+        """Forget the settings that code has made."""
         ...
 
 
@@ -32,7 +32,7 @@ class LateSettings:
         self.instrumented: set[str] = set()
         """The import names of the SDKs whose calls go through the engine."""
         self.seen: set[str] = set()
-        """The packages of those that have been instrumented so far: they stand between the program's lines and L0."""
+        """The packages of all SDKs that were ever instrumented. Their frames are between the program's and L0's."""
         self._waiting: dict[str, MakeObservers] = {}
 
     def set_observers(self, sdk: str, make: MakeObservers) -> None:

@@ -1,9 +1,9 @@
-"""Keep observed first-content times. Hedges and adaptive deadlines are set by their quantiles.
+"""Keep observed first-content times. Their quantiles set the times of hedges and of adaptive deadlines.
 
 Only the last 200 samples are kept, so quantiles are exact and old samples expire. Samples are sorted when a quantile is
-read, which is once per call that hedges; adding a sample therefore takes no lock. Sketches (DDSketch, t-digest, P2)
-only estimate and never expire: a provider that was slow yesterday would count as slow for as many calls as it served
-before.
+read, which is once per call that hedges; adding a sample is then one atomic step without a lock. Sketches (DDSketch,
+t-digest, P2) only estimate, and their samples never expire: a provider that was slow yesterday would count as slow for
+as many calls as it served before.
 """
 
 from __future__ import annotations

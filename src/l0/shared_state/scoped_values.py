@@ -1,4 +1,4 @@
-"""Hold values for the length of a block in a thread or task. The block may end in another context than it began in.
+"""Set a value for the length of a block in a thread or task. The block may end in another context than it began in.
 
 A context variable alone does not suffice: `reset` raises in another context, and leaves the value set in the first one.
 So each block is an object. A block that ends in another context or out of order is marked as over, for every context
@@ -72,7 +72,8 @@ class Block(Generic[T]):
     def _interrupts_its_test(self) -> bool:
         """Return True if a signal handler or finalizer runs this code, and has interrupted `_in_consumer_context`.
 
-        It runs in the same context. A thread in the consumer's context excludes all other threads from that context.
+        The interrupting code runs in the same context. Another thread cannot be the reason: only one thread at a time
+        can be in a context.
         """
         code = Block._in_consumer_context.__code__
         frame = sys._getframe(2)
@@ -93,7 +94,8 @@ class Scoped(Generic[T]):
 
     def get(self) -> T | None:
         """Return the current value; ``None`` outside of all blocks."""
-        if self._current.get() is None and not self._generators:  # nearly always: each call of a user asks three times
+        # Nearly always, and worth the shortcut: each call of a user reads three scoped values.
+        if self._current.get() is None and not self._generators:
             return None
         block = self._applying()
         return None if block is None else block.value

@@ -43,7 +43,10 @@ class SharedState:
         """The recorder of every call; ``None`` for none."""
 
     def share(self, fleet: Fleet | None) -> None:
-        """Share with a fleet, or with none, from now on. All but the recorder starts anew."""
+        """Share with ``fleet`` from now on; ``None`` ends the sharing.
+
+        The counts of objectives, retry budgets, breakers and latencies start anew.
+        """
         self.fleet = fleet
         self.slos.share(fleet)
         self.retry_budgets.clear()

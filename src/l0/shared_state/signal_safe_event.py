@@ -23,7 +23,7 @@ class SignalSafeEvent:
         return self._is_set
 
     def set(self) -> None:
-        """Set the event, and let all threads go on that wait for it."""
+        """Set the event, and wake all threads that wait for it."""
         self._is_set = True
         with suppress(RuntimeError):  # it is set already
             self._released.release()
@@ -32,5 +32,5 @@ class SignalSafeEvent:
         """Wait until the event is set, for at most ``timeout_s`` seconds if that is not negative. Return True if it is
         set."""
         if not self._is_set and self._released.acquire(timeout=timeout_s):
-            self.set()  # the next thread that waits
+            self.set()  # wakes the next waiting thread
         return self._is_set

@@ -25,12 +25,15 @@ if TYPE_CHECKING:
     from .fleet.fleet import Fleet
 
 _ATTEMPTS = "attempts"
-"""The name of the windows of all attempts in a fleet. Keys of objectives have a space."""
+"""The name under which a fleet shares the windows of all attempts. No objective has this key: keys have a space."""
 
 
 @dataclass(frozen=True, slots=True)
 class SloCounts:
-    """The event counts of one objective at one provider and model, since the process began."""
+    """The event counts of one objective at one provider and model, since the process began.
+
+    ``slo``: the name of the objective. ``layer``: ``"attempts"`` or ``"delivered"``.
+    """
 
     slo: str
     layer: str
@@ -40,7 +43,7 @@ class SloCounts:
 
 
 class _ObjectiveWindows:
-    """The windows of one objective at one provider and model. The target's lock guards them."""
+    """The windows of one objective at one provider and model. The lock of their `TargetHistory` guards them."""
 
     __slots__ = ("burning", "objective", "windows")
 
@@ -55,10 +58,10 @@ class _ObjectiveWindows:
         if good and not self.burning:  # a good event cannot start a burn: skip the evaluation
             return []
         before = self.burning
-        self.burning = self.pairs(at)
+        self.burning = self.burning_pairs(at)
         return [pair for pair in self.burning if pair not in before]
 
-    def pairs(self, at: float) -> tuple[Pair, ...]:
+    def burning_pairs(self, at: float) -> tuple[Pair, ...]:
         """Return the alert pairs whose long and short windows burn."""
         over = self.windows.over
         return tuple(p for p in PAIRS if burning(over(p.long, at), over(p.short, at), p, self.objective))
@@ -67,7 +70,8 @@ class _ObjectiveWindows:
 class TargetHistory:
     """All windows of one provider and model: its objectives, masked failures, and all attempts.
 
-    ``clock``: as that of `SloTracker`. ``fleet``: the fleet that shares the windows, if there is one.
+    ``clock``: as that of `SloTracker`; ``at`` is a time of this clock. ``fleet``: the fleet that shares the windows, if
+    there is one.
     """
 
     def __init__(
@@ -82,47 +86,47 @@ class TargetHistory:
         self.lock = threading.RLock()
         at, new_windows = clock(), Windows if fleet is None else FleetWindows
         self.tracked = [
-            _ObjectiveWindows(objective, stored.windows((key_of(objective), *target), new_windows(at), at))
+            _ObjectiveWindows(objective, stored.restored((key_of(objective), *target), new_windows(at), at))
             for objective in objectives
             if objective.holds_for(*target)
         ]
         self._layers = {
-            layer: [each for each in self.tracked if each.objective.layer == layer]
+            layer: [tracked for tracked in self.tracked if tracked.objective.layer == layer]
             for layer in ("attempts", "delivered")
         }
-        self.masked = stored.windows((MASKED, *target), new_windows(at), at)
+        self.masked = stored.restored((MASKED, *target), new_windows(at), at)
         self.attempts = new_windows(at)
         """Attempts for the circuit breaker. An attempt is bad if the provider is to blame for its failure."""
         if fleet is not None:
-            named = (*self._stored(), (_ATTEMPTS, self.attempts))
-            shared = {name: windows for name, windows in named if isinstance(windows, FleetWindows)}
+            all_windows = (*self._stored(), (_ATTEMPTS, self.attempts))
+            shared = {name: windows for name, windows in all_windows if isinstance(windows, FleetWindows)}
             self._replica = FleetHistory(fleet, target, shared, self.lock, clock)  # the fleet keeps a weak reference
 
-    def attempt(self, attempt: AttemptRecord, at: float) -> list[Burn]:
+    def record_attempt(self, attempt: AttemptRecord, at: float) -> list[Burn]:
         """Record an attempt that has ended. Return the burns that it started."""
         with self.lock:
             if attempt.blamed is not None or (attempt.failure is None and not attempt.given_up):
                 self.attempts.add(at, good=attempt.blamed is None)
             return self._judge("attempts", lambda objective: judge_attempt(attempt, objective), at)
 
-    def call(self, ended: CallEnded, at: float) -> list[Burn]:
+    def record_call(self, ended: CallEnded, at: float) -> list[Burn]:
         """Record a call that has ended. Return the burns that it started."""
-        saved = masked(ended)
+        is_masked = masked(ended)
         with self.lock:
-            if saved is not None:
-                self.masked.add(at, good=not saved)
+            if is_masked is not None:
+                self.masked.add(at, good=not is_masked)
             return self._judge("delivered", lambda objective: judge_call(ended, objective), at)
 
     def _judge(self, layer: str, judge: Callable[[Objective], bool | None], at: float) -> list[Burn]:
         burns = []
-        for each in self._layers[layer]:
-            good = judge(each.objective)
+        for tracked in self._layers[layer]:
+            good = judge(tracked.objective)
             if good is not None:
-                burns += [self._burn(each, pair, at) for pair in each.add(at, good=good)]
+                burns += [self._burn(tracked, pair, at) for pair in tracked.add(at, good=good)]
         return burns
 
-    def _burn(self, each: _ObjectiveWindows, pair: Pair, at: float) -> Burn:
-        objective, over = each.objective, each.windows.over
+    def _burn(self, tracked: _ObjectiveWindows, pair: Pair, at: float) -> Burn:
+        objective, over = tracked.objective, tracked.windows.over
         return Burn(
             objective=objective,
             provider=self.provider,
@@ -137,32 +141,32 @@ class TargetHistory:
         with self.lock:
             return [
                 SloStatus(
-                    objective=each.objective,
+                    objective=tracked.objective,
                     provider=self.provider,
                     model=self.model,
-                    count=each.windows.over(each.objective.window, at),
-                    counts={seconds: each.windows.over(seconds, at) for seconds in WINDOWS},
-                    burning=each.pairs(at),
+                    count=tracked.windows.over(tracked.objective.window, at),
+                    counts={seconds: tracked.windows.over(seconds, at) for seconds in WINDOWS},
+                    burning=tracked.burning_pairs(at),
                 )
-                for each in self.tracked
+                for tracked in self.tracked
             ]
 
     def saved_by_recovery(self, at: float) -> Masked:
-        """Return the calls of the last 30 days that succeeded only because of recovery."""
+        """Return the count of delivered calls of the last 30 days. Those that only recovery saved count as bad."""
         with self.lock:
             return Masked(provider=self.provider, model=self.model, count=self.masked.over(30 * DAY, at))
 
     def tallies(self) -> list[SloCounts]:
         """Return the event counts of every objective since the process began."""
-        named = [(each.objective.name, each.objective.layer, each.windows) for each in self.tracked]
+        objectives = [(tracked.objective.name, tracked.objective.layer, tracked.windows) for tracked in self.tracked]
         with self.lock:
             return [
                 SloCounts(slo, layer, self.provider, self.model, windows.count)
-                for slo, layer, windows in (*named, (MASKED, "delivered", self.masked))
+                for slo, layer, windows in (*objectives, (MASKED, "delivered", self.masked))
             ]
 
     def unsaved(self) -> list[tuple[Key, Bucket]]:
-        """Return the buckets with the events since the last call. Each event is returned once."""
+        """Return the buckets with the events since `unsaved` was last called. Each event is returned once."""
         with self.lock:
             return [
                 ((name, self.provider, self.model), bucket)
@@ -171,9 +175,9 @@ class TargetHistory:
             ]
 
     def _stored(self) -> list[tuple[str, Windows]]:
-        return [*((key_of(each.objective), each.windows) for each in self.tracked), (MASKED, self.masked)]
+        return [*((key_of(tracked.objective), tracked.windows) for tracked in self.tracked), (MASKED, self.masked)]
 
-    def rate(self, seconds: float, at: float) -> tuple[int, int]:
+    def attempt_counts(self, seconds: float, at: float) -> tuple[int, int]:
         """Return the number of failed attempts and of all attempts within the last ``seconds``."""
         with self.lock:
             count = self.attempts.over(seconds, at)
@@ -188,8 +192,8 @@ class StoredWindows:
         for key, bucket in storage.load() if storage is not None else ():
             self._buckets.setdefault(key, []).append(bucket)
 
-    def windows(self, key: Key, windows: Windows, at: float) -> Windows:
-        """Return new windows that start with the stored buckets."""
+    def restored(self, key: Key, windows: Windows, at: float) -> Windows:
+        """Return the new ``windows`` with the stored buckets of ``key``."""
         if key in self._buckets:
             windows.put_back(self._buckets[key], at)
         return windows

@@ -38,14 +38,14 @@ MAX_INTERVAL = 10.0
 """Interval in s after which failed writes are retried; also the maximum time between two saves."""
 MIN_INTERVAL = 0.1
 """Minimum time in s between two saves; a kill loses at most this. The first event after a pause is saved at once."""
-_SHARE = 20
+_PAUSE_RATIO = 20
 """Ratio of the pause after a save to the duration of the save, so that a slow disk gets fewer saves."""
 _BUSY = 0.4
 """Maximum wait in s for another process's lock on the file."""
 STOPPING = 2.0
 """Maximum duration of `Saver.stop`, in s."""
 EXIT = 0.5
-"""Maximum duration of `Saver.stop` at process exit, in s: other parts need time as well."""
+"""Maximum duration of `Saver.stop` at process exit, in s: other exit functions need time as well."""
 TERMINATING = 0.3
 """Maximum wait in s for a save, at SIGTERM and at the end of each call after it."""
 WAITING_BUDGET = 2.0
@@ -110,11 +110,11 @@ def oldest(width: int, at: float) -> int:
 
 
 def merged(rows: Iterable[tuple[Key, Bucket]]) -> list[tuple[Key, Bucket]]:
-    """Return one row per bucket, so that rows that wait for an unavailable file stay as few as the buckets."""
+    """Add up the rows of each bucket, so that events waiting for an unavailable file need one row per bucket."""
     counts: dict[tuple[Key, int, int], Count] = {}
     for key, bucket in rows:
-        place = (key, bucket.width, bucket.start)
-        counts[place] = counts.get(place, Count()) + bucket.count
+        bucket_key = (key, bucket.width, bucket.start)
+        counts[bucket_key] = counts.get(bucket_key, Count()) + bucket.count
     return [(key, Bucket(width, start, count)) for (key, width, start), count in counts.items()]
 
 
@@ -250,5 +250,5 @@ class Saver:
             for saved in waiters:
                 saved.release()
             if not (self._ending or self._terminating):
-                self._skip_pause.wait(min(max(_SHARE * (monotonic() - started_s), MIN_INTERVAL), MAX_INTERVAL))
+                self._skip_pause.wait(min(max(_PAUSE_RATIO * (monotonic() - started_s), MIN_INTERVAL), MAX_INTERVAL))
         self.save()

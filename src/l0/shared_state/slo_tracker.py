@@ -1,6 +1,6 @@
 """Track the objectives of this process in windows per provider and model, from the events of calls.
 
-A call costs O(1), under a lock that is held for O(1). Nothing is tracked until `start` is called or a meter exists.
+Recording a call takes O(1) time, as does its lock. Nothing is tracked until `start` is called or a meter exists.
 """
 
 from __future__ import annotations
@@ -55,16 +55,16 @@ class SloTracker:
         self._fleet: Fleet | None = None
         self._set(DEFAULTS, StoredWindows(), None)
         self._started = False
-        self._feeding = False
+        self._feeds_breaker = False
         """A breaker reads the counts, so tracking continues after `stop`."""
         self.meters: WeakSet[object] = WeakSet()
         """The meters for which the instruments have been created."""
 
     def _set(
-        self, objectives: Sequence[Objective], history: StoredWindows, on_burn: Callable[[Burn], None] | None
+        self, objectives: Sequence[Objective], stored: StoredWindows, on_burn: Callable[[Burn], None] | None
     ) -> None:
         self._targets = _Targets(
-            lambda target: TargetHistory(target, objectives, self._clock, history, self._fleet), MAX_TARGETS
+            lambda target: TargetHistory(target, objectives, self._clock, stored, self._fleet), MAX_TARGETS
         )
         self._on_burn = on_burn
 
@@ -86,12 +86,12 @@ class SloTracker:
         self._started = True
 
     def share(self, fleet: Fleet | None) -> None:
-        """Share the windows with a fleet, or with none, from now on. They start anew."""
+        """Share the windows with ``fleet`` from now on; ``None`` ends the sharing. The present counts are dropped."""
         self._fleet = fleet
         self._targets.clear()
 
     def stop(self) -> None:
-        """Stop tracking unless a meter or a breaker still needs it. Store what is not stored yet."""
+        """Stop tracking unless a meter or a breaker still needs it. Store the events that are not stored yet."""
         saver, self._saver = self._saver, None
         if saver is not None:
             saver.stop()
@@ -101,7 +101,7 @@ class SloTracker:
     @property
     def wanted(self) -> bool:
         """True if objectives are tracked even without a meter: `start` was called, or a breaker uses their counts."""
-        return self._started or self._feeding
+        return self._started or self._feeds_breaker
 
     def observe(self, call: Call) -> SloCallObserver:
         """Return the observer of one call."""
@@ -124,25 +124,25 @@ class SloTracker:
             yield from history.tallies()
 
     def failure_rate(self, target: Target) -> FailureRate | None:
-        """Return the failure rate for a breaker; ``None`` if nothing is tracked: the breaker then counts itself."""
+        """Return the failure rate for a breaker; ``None`` if nothing is tracked, so that the breaker must count by itself."""
         if not self._started:
             return None
-        self._feeding = True
-        return _Rate(self, target)
+        self._feeds_breaker = True
+        return _TrackedFailures(self, target)
 
-    def attempt(self, target: Target, attempt: AttemptRecord) -> None:
+    def record_attempt(self, target: Target, attempt: AttemptRecord) -> None:
         """Record an attempt that has ended."""
-        self._notify(self._targets[target].attempt(attempt, self._clock()))
+        self._notify(self._targets[target].record_attempt(attempt, self._clock()))
         self._save()
 
-    def call(self, target: Target, ended: CallEnded) -> None:
+    def record_call(self, target: Target, ended: CallEnded) -> None:
         """Record a call that has ended."""
-        self._notify(self._targets[target].call(ended, self._clock()))
+        self._notify(self._targets[target].record_call(ended, self._clock()))
         self._save()
 
-    def rate(self, target: Target, seconds: float) -> tuple[int, int]:
+    def attempt_counts(self, target: Target, seconds: float) -> tuple[int, int]:
         """Return the number of failed attempts and of all attempts within the last ``seconds``."""
-        return self._targets[target].rate(seconds, self._clock())
+        return self._targets[target].attempt_counts(seconds, self._clock())
 
     def _notify(self, burns: list[Burn]) -> None:
         on_burn = self._on_burn
@@ -162,15 +162,15 @@ class SloTracker:
 
 
 @dataclass(frozen=True, slots=True)
-class _Rate:
+class _TrackedFailures:
     """A `FailureRate` that reads the windows of one target."""
 
     slos: SloTracker
     target: Target
 
-    def rate(self, seconds: float) -> tuple[int, int]:
-        """Return counts as `FailureRate.rate`."""
-        return self.slos.rate(self.target, seconds)
+    def counts(self, seconds: float) -> tuple[int, int]:
+        """As `FailureRate.counts`."""
+        return self.slos.attempt_counts(self.target, seconds)
 
 
 def target_of(call: Call, leg: int) -> Target:
@@ -183,16 +183,17 @@ def target_of(call: Call, leg: int) -> Target:
 
 
 class SloCallObserver:
-    """The observer of one call. Records a failed attempt at its own end, and the serving one at the end of the call."""
+    """The observer of one call. Records an attempt when it ends; the one that served the answer when the call ends."""
 
-    __slots__ = ("_call", "_last", "_slos", "_stalled", "_started")
+    __slots__ = ("_call", "_served", "_slos", "_stalled", "_started")
 
     def __init__(self, call: Call, slos: SloTracker) -> None:
         self._call = call
         self._slos = slos
         self._started: dict[int, AttemptStarted] = {}
-        self._last: AttemptEnded | None = None
+        self._served: AttemptEnded | None = None
         self._stalled = 0
+        """The number of attempts that failed because they stalled."""
 
     def notify(self, event: CallEvent) -> None:
         """Record attempts and the call once they have ended."""
@@ -200,17 +201,20 @@ class SloCallObserver:
             case AttemptStarted():
                 self._started[event.attempt.number] = event
             case AttemptEnded(failure=None, lost=False):
-                self._last = event
+                self._served = event
             case AttemptEnded():
                 self._stalled += event.failure is not None and event.failure.cause is Cause.STALLED
                 self._record_attempt(event, None)
             case CallEnded():
-                if self._last is not None:
-                    self._record_attempt(self._last, event)
-                self._slos.call(target_of(self._call, 0), event)
+                if self._served is not None:
+                    self._record_attempt(self._served, event)
+                self._slos.record_call(target_of(self._call, 0), event)
 
     def _record_attempt(self, attempt: AttemptEnded, ended: CallEnded | None) -> None:
-        """Record one attempt. ``ended``: the end of the call, for its last attempt; only that has stream statistics."""
+        """Record one attempt. ``ended``: the end of the call, for the attempt that served it: it has the stream statistics.
+
+        Stalls that failed attempts are left out of the statistics' count: those attempts were recorded as failures.
+        """
         started = self._started.pop(attempt.number, None)
         if started is None:
             return
@@ -226,7 +230,7 @@ class SloCallObserver:
             unended=metadata is not None and Cause.TRUNCATED.value in metadata.anomalies,
             given_up=attempt.lost or (ended is not None and ended.outcome is Outcome.CANCELLED),
         )
-        self._slos.attempt(target_of(self._call, started.attempt.leg), record)
+        self._slos.record_attempt(target_of(self._call, started.attempt.leg), record)
 
     def active(self) -> AbstractContextManager[object]:
         """Return a context manager that does nothing."""

@@ -1,6 +1,6 @@
-"""Remember who ends streams with a terminal event: a stream from there without one is broken.
+"""Remember which sources end streams with a terminal event: a stream of theirs that ends without one is broken.
 
-A gateway serves models that end their streams properly beside models that do not, so an origin alone says too little.
+A gateway serves models that end their streams properly beside models that do not, so the origin alone is not enough.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from .forks import renew_in_child
 
 
 class StreamSource(NamedTuple):
-    """The sender of a stream. ``base_url``: host, port and path of the client's."""
+    """The sender of a stream. ``base_url``: host, port and path of the client's base URL."""
 
     base_url: str
     dialect: str
@@ -29,7 +29,7 @@ class TerminalEventSources:
         renew_in_child(self)
 
     def renew(self) -> None:
-        """Create a new lock. The sources stay: writing one is atomic, so none can be half written."""
+        """Create a new lock. The sources stay: adding one is atomic, so none can be half written."""
         self._lock = threading.RLock()
 
     def add(self, source: StreamSource) -> None:

@@ -45,7 +45,11 @@ class TerminationHandler:
         return self._installed
 
     def remove(self) -> None:
-        """Restore the handler from before. If another one was put in front, or in a thread, only pass signals on."""
+        """Restore the previous handler.
+
+        If another handler was installed in front, or this is not the main thread, the handler stays: from now on it
+        only passes signals on.
+        """
         if self._installed and signal.getsignal(signal.SIGTERM) == self._handle:
             with suppress(ValueError):  # not the main thread
                 signal.signal(signal.SIGTERM, self.previous)
@@ -82,7 +86,7 @@ def end_with_worker(end: Callable[[], object]) -> None:
 def at_end_of_worker(end: Callable[[], object]) -> bool:
     """Call ``end`` when a worker of multiprocessing or Celery ends by itself: a forked one ends without `atexit`.
 
-    Return False in any other process. The worker must have begun: multiprocessing forgets what was registered before.
+    Return False in any other process. Call this once the worker runs: multiprocessing drops earlier registrations.
     """
     return _at_end_of_multiprocessing_worker(end) or _at_end_of_celery_worker(end)
 

@@ -1,4 +1,4 @@
-"""Count durations by size, in constant memory: each size is kept to 10 %."""
+"""Count durations in buckets, in constant memory: a bucket is 10 % wide."""
 
 from __future__ import annotations
 
@@ -6,15 +6,15 @@ from bisect import bisect_left
 from collections.abc import Iterable
 from math import inf, isfinite
 
-# A tenth of a millisecond to twenty minutes, each 1.1 times the last.
+# From a tenth of a millisecond to twenty minutes; each bound is 1.1 times the one before.
 BOUNDS = tuple(0.0001 * 1.1**step for step in range(172))
-"""The upper bounds of the buckets, in seconds, without the last one."""
-WITHIN = (*BOUNDS, inf)
-"""The upper bounds of all buckets."""
+"""The upper bounds of the buckets, in seconds. The last bucket has none."""
+UPPER_BOUNDS = (*BOUNDS, inf)
+"""The same, with infinity for the last bucket."""
 
 
 class TimeHistogram:
-    """The durations of a whole process, unlike those of `Quantiles`, which keeps the latest."""
+    """All durations since the process began. `Quantiles`, in contrast, keeps only the latest."""
 
     __slots__ = ("_counts", "_longest", "number")
 
@@ -22,6 +22,7 @@ class TimeHistogram:
         self._counts: dict[int, int] = {}
         self._longest = 0.0
         self.number = 0
+        """The number of durations."""
 
     def add(self, seconds: float, count: int = 1) -> None:
         """Add a duration, ``count`` times. A negative, infinite or NaN value is ignored."""
@@ -36,18 +37,18 @@ class TimeHistogram:
         """Return the duration in s that a ``share`` (0 to 1) of all does not exceed; ``None`` if there is none."""
         if not self.number:
             return None
-        bounds = [(WITHIN[bucket], count) for bucket, count in sorted(self._counts.items())]
+        bounds = [(UPPER_BOUNDS[bucket], count) for bucket, count in sorted(self._counts.items())]
         return min(quantile(bounds, share * self.number), self._longest)
 
 
-def quantile(buckets: Iterable[tuple[float, int]], wanted: float) -> float:
-    """Return the upper bound of the first bucket with which ``wanted`` values are reached; 0 without any.
+def quantile(buckets: Iterable[tuple[float, int]], rank: float) -> float:
+    """Return the upper bound of the bucket that holds the value of this rank, 1 for the smallest; 0 if none does.
 
     ``buckets``: upper bounds and counts, smallest first.
     """
     seen = 0
     for bound, count in buckets:
         seen += count
-        if seen >= wanted:
+        if seen >= rank:
             return bound
     return 0.0

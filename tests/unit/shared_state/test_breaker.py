@@ -21,7 +21,7 @@ class Rates:
         self.figures = {60.0: minute, 600.0: ten}
         self.asked = []
 
-    def rate(self, seconds: float) -> tuple[int, int]:
+    def counts(self, seconds: float) -> tuple[int, int]:
         self.asked.append(seconds)
         return self.figures.get(seconds, (0, 0))
 
@@ -161,7 +161,7 @@ def test_only_the_first_word_of_a_call_counts():
     released = breaker.admit()
     released.release()
     released.fail()
-    assert breaker._own.rate(600)[0] == 20
+    assert breaker._own_window.counts(600)[0] == 20
     assert len(changes) == 2
 
 

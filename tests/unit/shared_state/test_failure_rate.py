@@ -14,10 +14,10 @@ def test_outcomes_count_for_as_long_as_they_are_asked_for():
         window.record(failed=True)
         window.record(failed=False)
         clock.now += 30
-    assert window.rate(600) == (3, 6)
-    assert window.rate(60) == (2, 4)
-    assert window.rate(30) == (1, 2)
-    assert window.rate(29) == (0, 0)
+    assert window.counts(600) == (3, 6)
+    assert window.counts(60) == (2, 4)
+    assert window.counts(30) == (1, 2)
+    assert window.counts(29) == (0, 0)
 
 
 def test_nothing_is_older_than_the_horizon():
@@ -25,7 +25,7 @@ def test_nothing_is_older_than_the_horizon():
     window = SlidingWindow(clock)
     window.record(failed=True)
     clock.now += 601
-    assert window.rate(3600) == (0, 0)
+    assert window.counts(3600) == (0, 0)
 
 
 def test_memory_is_bounded_by_seconds_and_not_by_calls():
@@ -36,11 +36,11 @@ def test_memory_is_bounded_by_seconds_and_not_by_calls():
         window.record(failed=True)
         clock.now += 1
     assert len(window._seconds) == 600
-    assert window.rate(600) == (600, 1200)
+    assert window.counts(600) == (600, 1200)
 
 
 def test_empty_failure_window_has_no_calls():
-    assert SlidingWindow(Clock()).rate(60) == (0, 0)
+    assert SlidingWindow(Clock()).counts(60) == (0, 0)
 
 
 @given(
@@ -58,4 +58,4 @@ def test_failure_rate_counts_the_whole_seconds_of_its_span(steps, seconds):
         ended.append((int(clock.now), failed))
     since = clock.now - min(seconds, 600)
     counted = [failed for second, failed in ended if second >= since]
-    assert window.rate(seconds) == (sum(counted), len(counted))
+    assert window.counts(seconds) == (sum(counted), len(counted))

@@ -90,7 +90,7 @@ def test_a_child_forked_while_every_lock_is_held_can_go_on():
         anew = (budget.level, budgets["p", "m"].level, breaker.state, len(series))
         return anew == (CAPACITY, CAPACITY, BreakerState.CLOSED, 1) and terminals.known(one)
 
-    held = [thing._lock for thing in (budgets, breakers, times, terminals, budget, breaker, breaker._own)]
+    held = [thing._lock for thing in (budgets, breakers, times, terminals, budget, breaker, breaker._own_window)]
     with held_elsewhere(*held):
         assert in_child(child) == b"yes"
     assert budget.level == CAPACITY - 1  # the parent's own is untouched

@@ -45,7 +45,7 @@ def test_storage_continues_the_counts_of_the_last_process(tmp_path, clock):
         slos = SloTracker(clock)
         slos.start([UP, FIRST], storage=Storage(tmp_path / "slo.db"))
         for attempt in (GOOD, BAD, GOOD):
-            slos.attempt(TARGET, attempt)
+            slos.record_attempt(TARGET, attempt)
         assert standing(slos, "up") == Count(run + 1, 3 * (run + 1))
         assert standing(slos, "quick") == Count(0, 2 * (run + 1))
         assert next(tally.count for tally in slos.tallies() if tally.slo == "up") == Count(1, 3)
@@ -56,11 +56,11 @@ def test_storage_continues_the_counts_of_the_last_process(tmp_path, clock):
 def test_with_another_threshold_other_events_were_good(tmp_path, clock):
     slos = SloTracker(clock)
     slos.start([FIRST], storage=Storage(tmp_path / "slo.db"))
-    slos.attempt(TARGET, GOOD)
+    slos.record_attempt(TARGET, GOOD)
     slos.stop()
     stricter = Objective(name="quick", indicator=Indicator.FIRST_TOKEN, target=0.9, threshold=0.5)
     slos.start([stricter], storage=Storage(tmp_path / "slo.db"))
-    slos.attempt(TARGET, GOOD)
+    slos.record_attempt(TARGET, GOOD)
     assert standing(slos, "quick") == Count(1, 1)
     slos.stop()
 
@@ -70,12 +70,12 @@ def test_processes_that_share_a_file_add_to_it(tmp_path, clock):
     both = [SloTracker(clock), SloTracker(clock)]
     for slos in both:
         slos.start([UP], storage=Storage(path))
-        slos.attempt(TARGET, BAD)
+        slos.record_attempt(TARGET, BAD)
     for slos in both:
         slos.stop()
     third = SloTracker(clock)
     third.start([UP], storage=Storage(path))
-    third.attempt(TARGET, GOOD)
+    third.record_attempt(TARGET, GOOD)
     assert standing(third, "up") == Count(2, 3)
     third.stop()
 
@@ -135,10 +135,10 @@ def test_forked_child_saves_its_own_counts(tmp_path, clock):
     path = tmp_path / "slo.db"
     slos = SloTracker(clock)
     slos.start([UP], storage=Storage(path))
-    slos.attempt(TARGET, BAD)
+    slos.record_attempt(TARGET, BAD)
     child = os.fork()
     if child == 0:
-        slos.attempt(TARGET, GOOD)
+        slos.record_attempt(TARGET, GOOD)
         slos.stop()
         os._exit(0)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
@@ -157,7 +157,7 @@ def test_what_waits_for_a_file_stays_bounded(tmp_path, clock, monkeypatch):
     slos.start([UP])
     saver = Saver(storage, slos._unsaved, clock)
     for _ in range(3000):
-        slos.attempt(TARGET, GOOD)
+        slos.record_attempt(TARGET, GOOD)
         saver.save()
         clock.now += 7
     saver._handler.remove()
@@ -192,7 +192,7 @@ def test_slow_disk_blocks_no_call(tmp_path, clock, disk, caplog):
     slos.start([UP], storage=Storage(tmp_path / "slo.db"))
     slos._saver.begin()
     for _ in range(100):
-        slos.attempt(TARGET, GOOD)
+        slos.record_attempt(TARGET, GOOD)
         assert disk.asked.wait(60)
     assert standing(slos, "up") == Count(0, 100)
     disk.free.set()
@@ -209,12 +209,12 @@ def test_disk_that_hangs_bounds_sigterm_and_all_calls_after_it(tmp_path, clock, 
     try:
         slos.start([UP], storage=Storage(tmp_path / "slo.db"))
         slos._saver.begin()
-        slos.attempt(TARGET, GOOD)
+        slos.record_attempt(TARGET, GOOD)
         signal.raise_signal(signal.SIGTERM)
         assert handled == [signal.SIGTERM]
         began = time.monotonic()
         for _ in range(1000):
-            slos.attempt(TARGET, GOOD)
+            slos.record_attempt(TARGET, GOOD)
         assert time.monotonic() - began < 120  # 300 s, if each of them waited
         disk.free.set()
         slos._saver.stop(60)
@@ -235,12 +235,12 @@ def test_save_of_a_caller_without_a_thread_is_bounded(tmp_path, clock, caplog, m
     path = tmp_path / "slo.db"
     slos = SloTracker(clock)
     slos.start([UP], storage=Storage(path))
-    slos.attempt(TARGET, GOOD)
+    slos.record_attempt(TARGET, GOOD)
     other = sqlite3.connect(path)
     other.execute("BEGIN EXCLUSIVE")
     monkeypatch.setattr(sqlite3, "connect", connecting)
     slos._saver.terminate()
-    slos.attempt(TARGET, GOOD)
+    slos.record_attempt(TARGET, GOOD)
     slos.stop()
     assert 0 < sum(waits) < 2
     other.close()
@@ -276,7 +276,7 @@ hard = resource.getrlimit(resource.RLIMIT_FSIZE)[1]
 resource.setrlimit(resource.RLIMIT_FSIZE, (0, hard))
 slos._saver.begin()
 for number in range(200):
-    slos.attempt(("openai", f"model-{number % 20}"), good)
+    slos.record_attempt(("openai", f"model-{number % 20}"), good)
 slos._saver.save()
 assert slos._saver._warned and slos._saver._unsaved_rows
 resource.setrlimit(resource.RLIMIT_FSIZE, (hard, hard))

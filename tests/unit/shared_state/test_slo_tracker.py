@@ -277,11 +277,11 @@ def test_the_windows_open_a_breaker(slos, clock):
         clock.now += 0.1
         if number < 29:
             admission.release()
-    assert slos.rate(TARGET, 60) == (30, 30)
+    assert slos.attempt_counts(TARGET, 60) == (30, 30)
     admission.fail()
     assert breaker.state is BreakerState.OPEN
     clock.now += 700
-    assert slos.rate(TARGET, 600) == (0, 0)
+    assert slos.attempt_counts(TARGET, 600) == (0, 0)
 
 
 STEPS = st.one_of(st.floats(0, 60), st.floats(0, 8 * HOUR), st.floats(0, 4 * DAY))
@@ -296,7 +296,7 @@ def test_budget_and_burn_rates_match_exact_counts(steps):
     events = []
     for step, failed in steps:
         clock.now += step
-        slos.attempt(
+        slos.record_attempt(
             TARGET, AttemptRecord(streaming=False, failure=failure() if failed else None, opened=True, waited=1.0)
         )
         events.append((clock.now, failed))

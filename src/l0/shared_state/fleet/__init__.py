@@ -1,1 +1,1 @@
-"""State that the processes of a fleet share through Redis. Each process follows its own rules while Redis is away."""
+"""State that the processes of a fleet share through Redis. While Redis is away, each process decides alone."""

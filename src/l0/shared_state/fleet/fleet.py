@@ -1,9 +1,9 @@
 """The connection of this process to Redis, and the daemon thread that alone uses it.
 
 The thread exchanges the changes of all replicas with Redis a few times per second, in one round trip. A call that needs
-the decision of the whole fleet asks the thread and waits for at most `LONGEST_WAIT_S`, whatever the connection does. If
-Redis is slow no call waits, and if it is away no call asks, until the thread has found that it is back. `Fleet.state`
-says which of these is the case; changes of it are counted and logged.
+the decision of the whole fleet asks the thread, and waits for at most `LONGEST_WAIT_S`, whatever the connection does.
+While Redis is slow, no call waits. While Redis is away, no call asks, until the thread reaches Redis again.
+`Fleet.state` says which of these is the case; its changes are counted and logged.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ MEMBER_S = 5
 STOPPING_S = 0.3
 """Longest wait at process exit for the last exchange."""
 QUIET_S = 60.0
-"""Shortest time between two log lines about Redis that is slow, and between two about Redis that is away."""
+"""Shortest time between two log lines that Redis is slow, and between two that it is away."""
 _MEMBERS_KEY = "l0:members"
 _MEMBERS = """
 local now = tonumber(redis.call('TIME')[1])
@@ -74,7 +74,7 @@ class Replica(Protocol):
 
     @property
     def changed(self) -> bool:
-        """True if there is something to tell Redis."""
+        """True if there are changes to send to Redis."""
         ...
 
     def arguments(self, operation: str) -> Sequence[str | int]:
@@ -82,7 +82,7 @@ class Replica(Protocol):
         ...
 
     def apply(self, request: FleetRequest, answer: Any) -> None:
-        """Take over the answer. Both methods run on the fleet's thread."""
+        """Update the copy from the answer. `arguments` and `apply` run on the fleet's thread."""
         ...
 
 
@@ -115,7 +115,7 @@ class FleetRequest:
 
 
 class Fleet:
-    """The fleet that shares one database of Redis. ``url``: as redis-py takes it. `begin` connects."""
+    """The fleet that shares one database of Redis. ``url``: in redis-py's form. `begin` starts to connect."""
 
     def __init__(self, url: str) -> None:
         self.url = url
@@ -178,7 +178,10 @@ class Fleet:
             self._replicas.add(replica)
 
     def request(self, replica: Replica, operation: str) -> FleetRequest | None:
-        """Send an operation, and wait briefly for the answer, which may be missing then. ``None`` if Redis is away."""
+        """Send an operation, and return its request after waiting briefly for the answer, which may still be missing.
+
+        Return ``None`` if Redis is away.
+        """
         self.begin()
         if self.away:
             return None
@@ -194,19 +197,19 @@ class Fleet:
         self._wake.set()
 
     def _run(self) -> None:
-        complete_at = 0.0
-        """The time of the next exchange of all replicas. Between two of them, those without changes are left out."""
+        exchange_all_at = 0.0
+        """The time of the next exchange of all replicas. Until then, replicas without changes are left out."""
         while not self._ending:
             self._wake.wait(INTERVAL_S)
-            complete = monotonic() >= complete_at
-            if self.away and not complete:
+            exchange_all = monotonic() >= exchange_all_at
+            if self.away and not exchange_all:
                 continue
             requests = [self._requests.popleft() for _ in range(len(self._requests))]
-            due = [replica for replica in self._all() if complete or replica.changed]
-            if complete or due or requests:
-                self._exchange([*map(FleetRequest, due), *(one for one in requests if not one.cancelled)])
-            if complete or self.away:
-                complete_at = monotonic() + IDLE_INTERVAL_S
+            due = [replica for replica in self._all() if exchange_all or replica.changed]
+            if exchange_all or due or requests:
+                self._exchange([*map(FleetRequest, due), *(request for request in requests if not request.cancelled)])
+            if exchange_all or self.away:
+                exchange_all_at = monotonic() + IDLE_INTERVAL_S
         if not self.away:
             self._exchange([FleetRequest(replica) for replica in self._all() if replica.changed])
 
@@ -215,7 +218,7 @@ class Fleet:
             return list(self._replicas)
 
     def _exchange(self, requests: Sequence[FleetRequest]) -> None:
-        """Send all requests in one round trip, and hand the answers out."""
+        """Send all requests in one round trip, and give each replica its answer."""
         began_at = monotonic()
         try:
             members, *answers = self._send(requests)
@@ -223,7 +226,7 @@ class Fleet:
             for request, answer in zip(requests, answers, strict=True):
                 request.replica.apply(request, answer)
                 request.end()
-        except Exception as error:  # of redis-py, of the system, or an answer that is an error: the thread goes on
+        except Exception as error:  # from redis-py, the system, or as an answer: the thread must not end
             self._mark_away(requests)
             self._log_state(type(error).__name__)
             return
@@ -236,8 +239,9 @@ class Fleet:
             self._redis = connect(self.url, SOCKET_TIMEOUT_S)
         with self._redis.pipeline(transaction=False) as pipeline:
             pipeline.eval(_MEMBERS, 1, _MEMBERS_KEY, self.member, MEMBER_S)
-            for one in requests:
-                pipeline.eval(one.replica.script, 1, one.replica.key, *one.replica.arguments(one.operation))
+            for request in requests:
+                replica = request.replica
+                pipeline.eval(replica.script, 1, replica.key, *replica.arguments(request.operation))
             return pipeline.execute()
 
     def _mark_away(self, requests: Sequence[FleetRequest]) -> None:
@@ -246,7 +250,10 @@ class Fleet:
             request.end()
 
     def _enter(self, state: FleetState) -> None:
-        """Change the state, and count the change. Redis that is away is not slow: a call may learn it too late."""
+        """Change the state, and count the change.
+
+        A call may report that Redis is slow after the thread has found that it is away; the state then stays ``AWAY``.
+        """
         with self._lock:
             if state is self.state or (state is FleetState.SLOW and self.away):
                 return
@@ -254,7 +261,7 @@ class Fleet:
             self.changes[state] += 1
 
     def _log_state(self, error: str = "") -> None:
-        """Log a state that the latest line did not report. A return is logged if its beginning was."""
+        """Log the state, unless the latest line reported it. A recovery is logged only if the problem was."""
         state, now = self.state, monotonic()
         if state is self._logged or self._ending or now < self._quiet_until[state]:
             return

@@ -1,6 +1,6 @@
 """A breaker of the whole fleet: its state in Redis, and each process's copy of it.
 
-Calls follow the copy. It counts the outcomes of all processes, and takes over every change of state. Only a probe needs
+Calls follow the copy. It counts the outcomes of all processes, and adopts every change of state. Only a probe needs
 a decision of the whole fleet: Redis leases it to one process, which keeps the lease while the probe runs. If Redis does
 not answer in time, the breaker refuses the call, and the next call uses the answer. If Redis is away, each process
 decides alone.
@@ -31,7 +31,7 @@ local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local found = redis.call('HMGET', KEYS[1], 'state', 'since', 'holder', 'expires')
 local state, since, holder, expires = found[1], tonumber(found[2]), found[3], tonumber(found[4])
 if not state then
-    -- Redis is new, or has lost its data: an open copy is as good as any, and a closed one proves nothing.
+    -- Redis is new, or has lost its data. An open copy is then the best information; a closed one proves nothing.
     state, since, holder, expires = '', now, '', 0
     if own_state ~= 'closed' then
         state, since = own_state, now - own_age
@@ -106,10 +106,10 @@ class FleetBreaker(Breaker):
             return BreakerPermit(self, probe=False)
         with self._lock:
             now = self._clock()
-            asks = self._must_ask(now)
-            if asks and self._asked_at is None:
+            must_ask = self._must_ask(now)
+            if must_ask and self._asked_at is None:
                 self._asked_at = now
-        if asks:  # without the lock: the answer changes this breaker
+        if must_ask:  # without the lock: the answer changes this breaker
             self._request = self._fleet.request(self, _PROBE)
         with self._lock:
             if not self._decides_alone(now) and self._granted_until < now and self.state is not BreakerState.CLOSED:
@@ -120,9 +120,9 @@ class FleetBreaker(Breaker):
             return permit
 
     def _must_ask(self, now: float) -> bool:
-        """Return True if a probe is due, and it is not known who makes it. The caller holds the lock."""
-        waits = self._request is not None and not self._request.ended
-        if waits or self._granted_until >= now or self._probed_elsewhere or self._current_probe() is not None:
+        """Return True if a probe is due, and it is not known which process makes it. The caller holds the lock."""
+        awaits_answer = self._request is not None and not self._request.ended
+        if awaits_answer or self._granted_until >= now or self._probed_elsewhere or self._current_probe() is not None:
             return False
         return not self._cooling(now)
 
@@ -159,22 +159,22 @@ class FleetBreaker(Breaker):
     def arguments(self, operation: str) -> Sequence[str | int]:
         """Return the arguments of the script."""
         with self._lock:
-            own = (0, 0)
+            counts = (0, 0)
             if not operation:
-                own = self._sent = self._unsent
+                counts = self._sent = self._unsent
                 self._sent_signal = self._signal
                 operation = self._signal or (_HELD if self._holds() else "")
             age_ms = round(1000 * min(max(self._clock() - self._since, 0.0), KEPT_S))
             times = round(1000 * self._cooldown), round(1000 * LEASE_S), KEPT_S
-            return operation, self._fleet.member, self._state.value, age_ms, *own, *times
+            return operation, self._fleet.member, self._state.value, age_ms, *counts, *times
 
     def apply(self, request: FleetRequest, answer: tuple[int, str, int, int, int, int]) -> None:
-        """Take over the state of the fleet's breaker, and count the outcomes of the other processes."""
+        """Adopt the state of the fleet's breaker, and count the outcomes of the other processes."""
         granted, state, age_ms, *totals, elsewhere = answer
         with self._lock:
             now = self._clock()
             self._probed_elsewhere = bool(elsewhere)
-            self._count((totals[0], totals[1]))
+            self._count_others((totals[0], totals[1]))
             if not request.operation and self._signal == self._sent_signal:
                 self._signal = ""
             if self._signal or self._current_probe() is not None:
@@ -183,18 +183,18 @@ class FleetBreaker(Breaker):
                 self._granted_until, self._since = now + LEASE_S, -inf
             elif self._granted_until < now:
                 self._asked_at = None if request.operation else self._asked_at
-                self._follow(state, now - age_ms / 1000)
+                self._adopt(state, now - age_ms / 1000)
 
-    def _count(self, totals: tuple[int, int]) -> None:
+    def _count_others(self, totals: tuple[int, int]) -> None:
         sent, self._sent = self._sent, (0, 0)
         self._unsent = self._unsent[0] - sent[0], self._unsent[1] - sent[1]
-        if self._totals is not None and self._own is not None:
+        if self._totals is not None and self._own_window is not None:
             failures, calls = counts_of_others(self._totals, sent, totals)
             if calls:
-                self._own.add(failures, calls)
+                self._own_window.add(failures, calls)
         self._totals = totals
 
-    def _follow(self, state: str, since: float) -> None:
+    def _adopt(self, state: str, since: float) -> None:
         if state:
             self._state, self._since = BreakerState(state), since
 

@@ -1,8 +1,8 @@
 """A retry budget of the whole fleet: one bucket in Redis, and each process's copy of it.
 
-A copy that is empty refuses without asking. Else Redis decides, so that processes cannot take the same token. If Redis
-does not answer in time, or is away, the process spends only its share of the tokens that the bucket had last: all
-processes together then spend about as much as the bucket would have allowed.
+An empty copy refuses without a request to Redis. Otherwise Redis decides, so that processes cannot take the same token.
+If Redis does not answer in time, or is away, the process spends only its share of the tokens that the bucket had last:
+all processes together then spend about as much as the bucket would have allowed.
 """
 
 from __future__ import annotations
@@ -48,8 +48,9 @@ class FleetBudget(Budget):
         """Assume a full bucket until Redis has answered."""
         super().renew()
         self._last = self._tokens
-        """The level that Redis had last. The difference to it is what this process has changed since."""
+        """The level that Redis had last. ``_tokens - _last`` is what this process has changed since then."""
         self._sent = 0
+        """The part of that change which is on its way to Redis."""
 
     def spend(self) -> bool:
         """Take the cost of one extra request, if the bucket of the fleet allows it."""
@@ -86,7 +87,7 @@ class FleetBudget(Budget):
             return operation, change, self._last, self._capacity, self._floor, self._cost, KEPT_S
 
     def apply(self, request: FleetRequest, answer: tuple[int, int]) -> None:
-        """Take over the level of the bucket."""
+        """Adopt the level of the fleet's bucket."""
         granted, level = answer
         with self._lock:
             sent = 0 if request.operation else self._sent
@@ -100,5 +101,5 @@ class FleetBudget(Budget):
 
 
 def share(tokens: int, members: int) -> int:
-    """Return the part of some thousandths of tokens that one of so many processes may count on."""
+    """Return the part of ``tokens``, in thousandths, that each of ``members`` processes may spend."""
     return tokens // members

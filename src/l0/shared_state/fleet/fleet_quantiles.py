@@ -1,4 +1,4 @@
-"""The first-content times of the whole fleet: a stream in Redis of the latest, and each process's copy of it."""
+"""The first-content times of the whole fleet: a Redis stream of the latest ones, and each process's copy of it."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ Entry = tuple[str, tuple[str, str]]
 class FleetQuantiles(Quantiles):
     """This process's copy of the latest samples of all processes, and its own samples that Redis does not know yet.
 
-    As in a process, no method takes a lock: calls only append, and the fleet's thread moves what they have appended.
+    As in `Quantiles`, no method takes a lock: calls only append, and the fleet's thread moves what they have appended.
     """
 
     script = _SCRIPT
@@ -41,6 +41,7 @@ class FleetQuantiles(Quantiles):
         super().renew()
         self._unsent: deque[float] = deque(maxlen=self._last)
         self._sent: list[float] = []
+        """The samples that are on their way to Redis."""
         self._newest = "0"
         """The id of the latest entry in the copy."""
 
@@ -65,7 +66,7 @@ class FleetQuantiles(Quantiles):
         return self._newest, self._last, KEPT_S, *map(repr, self._sent)
 
     def apply(self, request: FleetRequest, answer: Sequence[Entry]) -> None:  # noqa: ARG002 - the same
-        """Take over the samples since the last answer; those of this process are among them."""
+        """Add the samples since the last answer; those of this process are among them."""
         self._samples.extend(float(value) for _, (_, value) in answer)
         self._sent = []
         if answer:

@@ -1,7 +1,7 @@
 """The SLO windows of a fleet: totals of events in Redis, and each process's windows of its own and of others' events.
 
-Redis needs no windows: a process adds the events of others when it learns of them, within about a second. So it knows
-those since its own start.
+Redis keeps totals only, no windows: a process adds the events of other processes to its own windows when it sees the
+totals grow, within about a second. So a process counts the events of others since its own start.
 """
 
 from __future__ import annotations
@@ -35,15 +35,15 @@ return totals
 
 
 class FleetWindows(Windows):
-    """The windows of one objective. Only `over` has the events of other processes: they store and export those."""
+    """The windows of one objective. Only `over` includes the events of others: they store and export their own."""
 
-    __slots__ = ("_others", "_sent", "_told", "_totals")
+    __slots__ = ("_confirmed", "_others", "_sent", "_totals")
 
     def __init__(self, at: float) -> None:
         super().__init__(at)
         self._others = Windows(at)
-        self._told = self._sent = Count()
-        """The own events that Redis knows, and those that it knows once it has answered."""
+        self._confirmed = self._sent = Count()
+        """This process's events that Redis has confirmed, and those that its next answer will confirm."""
         self._totals: Count | None = None
         """The events of all processes, as Redis counted them last."""
 
@@ -54,20 +54,20 @@ class FleetWindows(Windows):
     @property
     def changed(self) -> bool:
         """True if Redis does not know all events of this process."""
-        return self.count != self._told
+        return self.count != self._confirmed
 
-    def untold(self) -> Count:
-        """Return the events that Redis does not know."""
+    def unconfirmed(self) -> Count:
+        """Return the events to send to Redis: those that it has not confirmed."""
         self._sent = self.count
-        return Count(self._sent.bad - self._told.bad, self._sent.total - self._told.total)
+        return Count(self._sent.bad - self._confirmed.bad, self._sent.total - self._confirmed.total)
 
-    def learn(self, totals: Count, at: float) -> None:
+    def confirm(self, totals: Count, at: float) -> None:
         """Add the events of other processes since the last answer. ``totals``: those of all processes."""
         if self._totals is not None:
-            own = self._sent.bad - self._told.bad, self._sent.total - self._told.total
+            own = self._sent.bad - self._confirmed.bad, self._sent.total - self._confirmed.total
             before = self._totals.bad, self._totals.total
             self._others.add_all(at, Count(*counts_of_others(before, own, (totals.bad, totals.total))))
-        self._told, self._totals = self._sent, totals
+        self._confirmed, self._totals = self._sent, totals
 
 
 class FleetHistory:
@@ -95,15 +95,15 @@ class FleetHistory:
     def arguments(self, operation: str) -> Sequence[str | int]:  # noqa: ARG002 - it has no operations
         """Return the arguments of the script."""
         with self._lock:
-            counts = [windows.untold() for windows in self._windows.values()]
-        found: list[str | int] = [TOTALS_KEPT_S]
+            counts = [windows.unconfirmed() for windows in self._windows.values()]
+        arguments: list[str | int] = [TOTALS_KEPT_S]
         for name, count in zip(self._windows, counts, strict=True):
-            found += [name, count.bad, count.total]
-        return found
+            arguments += [name, count.bad, count.total]
+        return arguments
 
     def apply(self, request: FleetRequest, answer: Sequence[int]) -> None:  # noqa: ARG002 - the same
-        """Take over the events of other processes."""
+        """Add the events of other processes."""
         at = self._clock()
         with self._lock:
             for windows, bad, total in zip(self._windows.values(), answer[::2], answer[1::2], strict=True):
-                windows.learn(Count(bad, total), at)
+                windows.confirm(Count(bad, total), at)

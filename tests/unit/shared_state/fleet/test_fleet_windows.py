@@ -19,8 +19,8 @@ class Totals:
         self.count = Count()
 
     def exchange(self, windows: FleetWindows, at: float) -> None:
-        self.count += windows.untold()
-        windows.learn(self.count, at)
+        self.count += windows.unconfirmed()
+        windows.confirm(self.count, at)
 
 
 @given(events)
