@@ -21,7 +21,7 @@ from . import task_group
 from .checks import check_count, check_function, check_switch
 from .progress import Step, bar
 from .results import Branch, ResultCounts, Results
-from .tasks import Asking, Reading, Task, check
+from .tasks import AwaitableTask, StreamTask, Task, check
 
 _log = logging.getLogger("l0")
 T = TypeVar("T")
@@ -43,15 +43,17 @@ class RunOptions(TypedDict, total=False):
     progress: str | None
 
 
-_Many = Iterable[Asking[T]]
+_Tasks = Iterable[AwaitableTask[T]]
 
 
 @overload
 async def parallel(
-    tasks: Iterable[Reading], *, concurrency: int | None = None, **options: Unpack[RunOptions]
+    tasks: Iterable[StreamTask], *, concurrency: int | None = None, **options: Unpack[RunOptions]
 ) -> Results[str]: ...
 @overload
-async def parallel(tasks: _Many[T], *, concurrency: int | None = None, **options: Unpack[RunOptions]) -> Results[T]: ...
+async def parallel(
+    tasks: _Tasks[T], *, concurrency: int | None = None, **options: Unpack[RunOptions]
+) -> Results[T]: ...
 @overload
 async def parallel(
     tasks: Iterable[Task], *, concurrency: int | None = None, **options: Unpack[RunOptions]
@@ -61,9 +63,9 @@ async def parallel(
 ) -> Results[Any]:
     """Run tasks concurrently and return their results in order.
 
-    ``concurrency``: maximum number of concurrent tasks, or ``None`` for all. A task of an iterator is taken only when
-    another one has ended, so the iterator may be infinite; it requires a ``concurrency``. Other options: see
-    `RunOptions`. Raises `PolicyError` for an invalid task or option before a task is started.
+    ``concurrency``: maximum number of concurrent tasks, or ``None`` for all. An iterator requires it; the next task is
+    fetched only when another one has ended, so the iterator may be infinite. Other options: see `RunOptions`. Raises
+    `PolicyError` for an invalid task or option before a task is started.
     """
     concurrency = _concurrency("parallel.concurrency", tasks, concurrency)
     with ResultHandler.of(options, _length(tasks)) as result_handler:
@@ -71,9 +73,9 @@ async def parallel(
 
 
 @overload
-async def sequential(tasks: Iterable[Reading], **options: Unpack[RunOptions]) -> Results[str]: ...
+async def sequential(tasks: Iterable[StreamTask], **options: Unpack[RunOptions]) -> Results[str]: ...
 @overload
-async def sequential(tasks: _Many[T], **options: Unpack[RunOptions]) -> Results[T]: ...
+async def sequential(tasks: _Tasks[T], **options: Unpack[RunOptions]) -> Results[T]: ...
 @overload
 async def sequential(tasks: Iterable[Task], **options: Unpack[RunOptions]) -> Results[Any]: ...
 async def sequential(tasks: Iterable[Task], **options: Unpack[RunOptions]) -> Results[Any]:
@@ -84,10 +86,12 @@ async def sequential(tasks: Iterable[Task], **options: Unpack[RunOptions]) -> Re
 
 @overload
 async def batched(
-    tasks: Iterable[Reading], handler: None = None, *, size: int, **options: Unpack[RunOptions]
+    tasks: Iterable[StreamTask], handler: None = None, *, size: int, **options: Unpack[RunOptions]
 ) -> Results[str]: ...
 @overload
-async def batched(tasks: _Many[T], handler: None = None, *, size: int, **options: Unpack[RunOptions]) -> Results[T]: ...
+async def batched(
+    tasks: _Tasks[T], handler: None = None, *, size: int, **options: Unpack[RunOptions]
+) -> Results[T]: ...
 @overload
 async def batched(
     tasks: Iterable[Any], handler: Callable[[Any], Any] | None = None, *, size: int, **options: Unpack[RunOptions]
@@ -99,18 +103,18 @@ async def batched(
     """Run tasks in batches of ``size`` and return their results in order.
 
     A batch begins when all tasks of the batch before have ended. ``handler``: a function that makes the task of each
-    item; the items are then anything. Other options: see `RunOptions`.
+    item of ``tasks``, which may then be any values. Other options: see `RunOptions`.
     """
     check_count("batched.size", size)
     check_function("batched.handler", handler, "one item")
     work = tasks if handler is None else (partial(handler, item) for item in tasks)
     source, first, began = iter(_checked("batched", work)), 0, perf_counter()
-    done: list[Branch[Any]] = []
+    branches: list[Branch[Any]] = []
     with ResultHandler.of(options, _length(tasks)) as result_handler, FanOutSpan("batched"):
         while batch := list(islice(source, size)):
-            done += await collect(batch, result_handler, concurrency=size, kind="batch", first=first)
+            branches += await collect(batch, result_handler, concurrency=size, kind="batch", first=first)
             first += len(batch)
-    return Results(done, result_handler.tally.stats((perf_counter() - began) * 1e3))
+    return Results(branches, result_handler.tally.stats((perf_counter() - began) * 1e3))
 
 
 @dataclass(slots=True, kw_only=True, eq=False)

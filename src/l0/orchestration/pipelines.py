@@ -20,7 +20,7 @@ from .checks import check_function, check_switch
 from .fan_out import parallel
 
 Function = Callable[[Any], Any]
-"""A function from a value to anything that a task may return. A `Pipeline` is one, too."""
+"""A function from a value to anything that a task may return. A `Pipeline` is such a function, too."""
 StepStatus = Literal["ok", "failed", "skipped"]
 
 
@@ -148,15 +148,15 @@ class Pipeline:
     async def _run(self, step: Step, index: int, value: Any, fan_span: FanOutSpan) -> StepResult:
         began = perf_counter()
 
-        def finished(status: StepStatus, made: Any, error: Exception | None = None) -> StepResult:
+        def finished(status: StepStatus, new_value: Any, error: Exception | None = None) -> StepResult:
             duration_ms = (perf_counter() - began) * 1e3
-            return StepResult(name=step.name, status=status, value=made, error=error, duration_ms=duration_ms)
+            return StepResult(name=step.name, status=status, value=new_value, error=error, duration_ms=duration_ms)
 
         with fan_span.branch(index) as span:
             try:
                 if step.when is not None and not step.when(value):
                     return finished("skipped", value)
-                made = await tasks.answer(partial(step.run, value))
+                answer = await tasks.answer(partial(step.run, value))
             except Exception as error:
                 span.failed(error)
                 if step.on_error is not None:
@@ -166,7 +166,7 @@ class Pipeline:
                     raise
                 return finished("failed", value, error)
             span.answered()
-            return finished("ok", made)
+            return finished("ok", answer)
 
 
 def choose(name: str, by: Callable[[Any], str], ways: Mapping[str, Function]) -> Step:

@@ -12,7 +12,7 @@ from . import tasks
 from .checks import check_count, check_function
 from .fan_out import OnResult, parallel
 from .results import Results
-from .tasks import Asking, Reading, Task
+from .tasks import AwaitableTask, StreamTask, Task
 
 T = TypeVar("T")
 T_in = TypeVar("T_in")
@@ -43,9 +43,9 @@ class Pool:
         return self._waiting
 
     @overload
-    async def run(self, task: Reading) -> str: ...
+    async def run(self, task: StreamTask) -> str: ...
     @overload
-    async def run(self, task: Asking[T]) -> T: ...
+    async def run(self, task: AwaitableTask[T]) -> T: ...
     @overload
     async def run(self, task: Task) -> Any: ...
     async def run(self, task: Task) -> Any:
@@ -76,8 +76,8 @@ class Pool:
     ) -> Results[Any]:
         """Run ``function`` on each item and return the results in order.
 
-        An item is taken only when another one has ended, so ``items`` may be infinite. ``on_result``: callback for each
-        task that has ended.
+        The next item is fetched only when the task of another one has ended, so ``items`` may be infinite.
+        ``on_result``: callback for each task that has ended.
         """
         check_function("Pool.map.function", function, "one item", optional=False)
         jobs = (partial(self.run, partial(function, item)) for item in items)

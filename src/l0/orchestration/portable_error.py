@@ -1,6 +1,6 @@
 """Send an exception to another process.
 
-Python's pickle calls an exception's class with its ``args``, which the classes of SDKs refuse.
+To restore an exception, pickle calls its class with its ``args``, which the exception classes of the SDKs refuse.
 """
 
 from __future__ import annotations
@@ -13,7 +13,8 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class PortableError:
-    """The parts of an exception that another process can read. ``cause``: that of its cause."""
+    """The parts of an exception that another process can read. ``state``: its attributes. ``cause``: its cause,
+    likewise."""
 
     kind: type[BaseException]
     args: tuple[Any, ...]
@@ -22,20 +23,20 @@ class PortableError:
 
     @classmethod
     def of(cls, error: BaseException, dumps: Callable[[Any], bytes]) -> PortableError:
-        """Take an exception apart.
+        """Return the parts of an exception. ``dumps``: the function that will pickle them.
 
-        What cannot be sent becomes text in its arguments, and is left out of its state. An exception that cannot be
-        made again becomes a `RuntimeError`.
+        An argument that cannot be sent becomes text; an attribute that cannot be sent is left out. An exception that
+        cannot be restored becomes a `RuntimeError`.
         """
-        args = tuple(_portable(each, dumps) for each in error.args)
+        args = tuple(_portable(argument, dumps) for argument in error.args)
         state = {name: value for name, value in vars(error).items() if _is_portable(value, dumps)}
         cause = None if error.__cause__ is None else cls.of(error.__cause__, dumps)
-        taken = cls(type(error), args, state, cause)
+        parts = cls(type(error), args, state, cause)
         try:
-            pickle.loads(dumps(taken)).restored()
+            pickle.loads(dumps(parts)).restored()
         except Exception:
             return cls(RuntimeError, (f"{type(error).__qualname__}: {error}",), {}, cause)
-        return taken
+        return parts
 
     def restored(self) -> BaseException:
         """Return an equal exception."""
@@ -48,11 +49,11 @@ class PortableError:
 
 
 def _portable(value: object, dumps: Callable[[Any], bytes]) -> object:
-    """Return what is sent of an argument. A group of exceptions has them as an argument."""
+    """Return an argument in a form that can be sent. The arguments of an exception group include its exceptions."""
     if isinstance(value, BaseException):
         return PortableError.of(value, dumps)
-    if isinstance(value, list | tuple) and any(isinstance(each, BaseException) for each in value):
-        return [_portable(each, dumps) for each in value]
+    if isinstance(value, list | tuple) and any(isinstance(item, BaseException) for item in value):
+        return [_portable(item, dumps) for item in value]
     return value if _is_portable(value, dumps) else str(value)
 
 

@@ -18,7 +18,7 @@ from .checks import check_function
 from .results import Branch, BranchStatus
 from .stream_reading import text_of
 from .task_usage import Usage
-from .tasks import Asking, Reading, Task, check
+from .tasks import AwaitableTask, StreamTask, Task, check
 
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
@@ -63,9 +63,9 @@ class Race(RaceAliases, Generic[T_co]):
 
 
 @overload
-async def race(tasks: Sequence[Reading], *, valid: Valid | None = None) -> Race[str]: ...
+async def race(tasks: Sequence[StreamTask], *, valid: Valid | None = None) -> Race[str]: ...
 @overload
-async def race(tasks: Sequence[Asking[T]], *, valid: Valid | None = None) -> Race[T]: ...
+async def race(tasks: Sequence[AwaitableTask[T]], *, valid: Valid | None = None) -> Race[T]: ...
 @overload
 async def race(tasks: Sequence[Task], *, valid: Valid | None = None) -> Race[Any]: ...
 async def race(tasks: Sequence[Task], *, valid: Valid | None = None) -> Race[Any]:
@@ -111,8 +111,8 @@ async def _validate(branch: Branch[Any], valid: Valid | None) -> Branch[Any]:
         if inspect.isawaitable(passed):
             passed = await passed
         error: Exception | None = None if passed else InvalidAnswerError(branch.value)
-    except Exception as flaw:
-        error = flaw
+    except Exception as raised:
+        error = raised
     if error is None:
         return branch
     return Branch(

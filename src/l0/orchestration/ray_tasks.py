@@ -55,30 +55,31 @@ class RayTasks:
         if not callable(setup):
             raise PolicyError("RayTasks.setup", setup, "a function without arguments")
         self._cluster = RayCluster(address, cpus=cpus)
-        self._number = workers
+        self._worker_count = workers
         self._setup = self._dumped("RayTasks.setup", setup)
-        self._numbers = count()
+        self._job_numbers = count()
         self._workers: list[_Worker] = []
         self._joined = False
 
     def __call__(self, task: Task | Callable[..., Any]) -> Callable[..., Awaitable[Any]]:
         """Return a task, or a function with the same arguments, that runs in a worker.
 
-        Raises `PolicyError` if it cannot be sent to another process: open clients cannot, so let the task open one.
+        Raises `PolicyError` if the task cannot be sent to another process. Open clients cannot: create them in the
+        task.
         """
         if isinstance(task, Mapping):
             tasks.check("RayTasks", task)
         else:
-            check_function("RayTasks", task, "a task or of what it works on", optional=False)
+            check_function("RayTasks", task, "a window or an item, or a task", optional=False)
         return partial(self._run, self._dumped("RayTasks", task))
 
     async def __aenter__(self) -> RayTasks:
         self._joined = await asyncio.to_thread(self._cluster.join)
         ray = self._cluster.ray
-        number = self._number or max(1, int(ray.cluster_resources().get("CPU", 1)))
+        worker_count = self._worker_count or max(1, int(ray.cluster_resources().get("CPU", 1)))
         # A worker that ended by itself is started again, but its tasks are not: they have sent requests.
-        kind = ray.remote(max_restarts=-1, max_task_retries=0, scheduling_strategy="SPREAD")(_RayWorker)
-        self._workers = [_Worker(kind.remote(self._setup)) for _ in range(number)]
+        actor_class = ray.remote(max_restarts=-1, max_task_retries=0, scheduling_strategy="SPREAD")(_RayWorker)
+        self._workers = [_Worker(actor_class.remote(self._setup)) for _ in range(worker_count)]
         return self
 
     async def __aexit__(
@@ -86,7 +87,7 @@ class RayTasks:
     ) -> None:
         workers, self._workers = self._workers, []
         ended = [asyncio.wrap_future(worker.actor.end.remote().future()) for worker in workers]
-        await asyncio.gather(*ended, return_exceptions=True)  # one that died has nothing to export
+        await asyncio.gather(*ended, return_exceptions=True)  # a worker that died has nothing to export
         for worker in workers:
             self._cluster.ray.kill(worker.actor)
         if self._joined:
@@ -99,13 +100,13 @@ class RayTasks:
             raise PolicyError(field, value, f"one that can be sent to another process ({error})") from error
         return dumped
 
-    async def _run(self, task: bytes, *given: Any) -> Any:
+    async def _run(self, task: bytes, *arguments: Any) -> Any:
         if not self._workers:
             raise RuntimeError("a task can run on Ray only inside of `async with RayTasks()`")
         job = _Job(
-            number=next(self._numbers),
+            number=next(self._job_numbers),
             task=task,
-            given=given,
+            arguments=arguments,
             policy=self._dumped("policy", policy_of_code()),
             context=carried_context(),
         )
@@ -117,11 +118,11 @@ class RayTasks:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Job:
-    """A task for a worker. ``task``, ``policy``: as bytes, since they are checked before they are sent."""
+    """A task for a worker. ``task``, ``policy``: pickled, since this proves that they can be sent."""
 
     number: int
     task: bytes
-    given: tuple[Any, ...]
+    arguments: tuple[Any, ...]
     policy: bytes
     context: dict[str, str]
 
@@ -137,13 +138,14 @@ class _RayAnswer:
 
 @dataclass(slots=True, eq=False)
 class _Worker:
-    """A worker process. ``tasks``: the number of those that it runs."""
+    """A worker process. ``tasks``: the number of tasks that it is running."""
 
     actor: Any
     tasks: int = 0
 
     async def run(self, job: _Job) -> _RayAnswer:
-        """Return the answer, with its usage counted here. If cancelled, cancel the task there and wait for its end."""
+        """Return the answer, and add its usage here. If cancelled, cancel the task in the worker and wait for its
+        end."""
         self.tasks += 1
         future = asyncio.wrap_future(self.actor.run.remote(job).future())
         try:
@@ -189,18 +191,18 @@ class _RayWorker:
             self._running[number].cancel()
 
     async def end(self) -> None:
-        """Export what there is to export. Ray ends its processes without their exit functions."""
+        """Run the exit functions, which export telemetry. Ray ends its processes without them."""
         atexit._run_exitfuncs()
 
 
 async def _answer(job: _Job) -> Any:
     task: Any = pickle.loads(job.task)
-    own: Policy | None = pickle.loads(job.policy)
-    made = partial(task, *job.given) if callable(task) else task
-    if own is None:
-        return await tasks.answer(made)
-    with policy(own):
-        return await tasks.answer(made)
+    programs_policy: Policy | None = pickle.loads(job.policy)
+    bound_task = partial(task, *job.arguments) if callable(task) else task
+    if programs_policy is None:
+        return await tasks.answer(bound_task)
+    with policy(programs_policy):
+        return await tasks.answer(bound_task)
 
 
 def _check_answer(value: object, dumps: Dumps) -> None:

@@ -46,8 +46,8 @@ class Branch(Generic[T_co]):
 class Stats:
     """Statistics of all tasks.
 
-    ``success_rate``: percent of the tasks that ended by themselves. ``total_duration_ms``: milliseconds from the start
-    of the first task to the end of the last.
+    ``success_rate``: percent (0 to 100) of the tasks that were not cancelled. ``total_duration_ms``: milliseconds from
+    the start of the first task to the end of the last.
     """
 
     count: int
@@ -117,7 +117,7 @@ class Results(ResultsAliases, Sequence[Branch[T_co]]):
 
 
 class ResultCounts:
-    """Counts tasks that have ended. With ``keep=False`` nothing else is kept of them."""
+    """Counts tasks that have ended. With ``keep=False``, these counts are all that is kept."""
 
     __slots__ = ("usage", "failed", "succeeded")
 

@@ -57,7 +57,7 @@ async def read(stream: Any) -> str:
 
 def _hold_answer(stream: Any) -> None:
     """Let the engine of a patched SDK retry the answer at any point: nobody sees a part of it."""
-    response = sources.response(stream) or getattr(stream, "_response", None)  # of openai's helpers
+    response = sources.response(stream) or getattr(stream, "_response", None)  # openai's stream helpers
     runtime = runtime_of(response) if response is not None else None
     if runtime is not None:
         runtime.hold_answer()

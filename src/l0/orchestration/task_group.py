@@ -1,6 +1,6 @@
 """Run several tasks concurrently in one scope. No task outlives the scope, however the scope ends.
 
-The group takes tasks from the iterable one by one, up to the concurrency limit, so the iterable may be infinite. It
+The group fetches tasks from the iterable one by one, up to the concurrency limit, so the iterable may be infinite. It
 calls a function when a task ends. The function may stop the run: the group then cancels the remaining tasks, and waits
 until they have closed their connections.
 """
@@ -73,11 +73,11 @@ class _Scope:
             await asyncio.sleep(0)  # tasks that never suspend must not block the event loop
 
     async def _notify(self, branch: Branch[Any]) -> Any:
-        enough = self.on_end(branch)
-        if not inspect.isawaitable(enough):
-            return enough
+        may_stop = self.on_end(branch)
+        if not inspect.isawaitable(may_stop):
+            return may_stop
         try:
-            return await enough
+            return await may_stop
         except asyncio.CancelledError:  # the answer is no longer needed, but its usage counts
             self.cancelled.append(replace(branch, status=BranchStatus.CANCELLED, value=None, error=None))
             raise

@@ -16,9 +16,9 @@ T = TypeVar("T")
 
 Options = Mapping[str, Any]
 """Options of ``l0(...)``, ``stream`` among them."""
-Asking = Callable[[], Awaitable[T]]
+AwaitableTask = Callable[[], Awaitable[T]]
 """A task whose answer is the result of an awaitable."""
-Reading = Callable[[], AsyncIterable[Any]] | Callable[[], Awaitable[AsyncIterable[Any]]] | Options
+StreamTask = Callable[[], AsyncIterable[Any]] | Callable[[], Awaitable[AsyncIterable[Any]]] | Options
 """A task whose answer is the text of a stream."""
 Task = Callable[[], Any] | Options
 """A function without arguments, or options of ``l0(...)``.
@@ -47,13 +47,13 @@ def check_loop(field: str) -> None:
 
 async def answer(task: Task) -> Any:
     """Run a task and return its answer. Close its stream in any case."""
-    made: Any = task() if callable(task) else task
-    if _is_options(made):
-        made = run(**made)
+    result: Any = task() if callable(task) else task
+    if _is_options(result):
+        result = run(**result)
     # A loop, since an async function may return a coroutine: `async def task(): return client.create(...)`.
-    while inspect.isawaitable(made):
-        made = await made
-    return await read(made) if is_stream(made) else made
+    while inspect.isawaitable(result):
+        result = await result
+    return await read(result) if is_stream(result) else result
 
 
 def _is_options(value: object) -> bool:

@@ -124,7 +124,7 @@ class SloTracker:
             yield from history.tallies()
 
     def failure_rate(self, target: Target) -> FailureRate | None:
-        """Return the failure rate for a breaker; ``None`` if nothing is tracked, so that the breaker must count by itself."""
+        """Return the failure rate for a breaker; ``None`` if nothing is tracked: the breaker then counts by itself."""
         if not self._started:
             return None
         self._feeds_breaker = True
@@ -211,7 +211,8 @@ class SloCallObserver:
                 self._slos.record_call(target_of(self._call, 0), event)
 
     def _record_attempt(self, attempt: AttemptEnded, ended: CallEnded | None) -> None:
-        """Record one attempt. ``ended``: the end of the call, for the attempt that served it: it has the stream statistics.
+        """Record one attempt. ``ended``: the end of the call, for the attempt that served it: it has the stream
+        statistics.
 
         Stalls that failed attempts are left out of the statistics' count: those attempts were recorded as failures.
         """

@@ -115,7 +115,8 @@ add = slo_storage.Storage.add
 slo_storage.Storage.add = lambda *arguments: (time.sleep(0.3), add(*arguments))
 slos.start(storage=slo_storage.Storage(sys.argv[1]))
 slos._saver.begin()
-slos.record_attempt(("openai", "m"), AttemptRecord(streaming=True, failure=None, opened=True, waited=1.0, first_content=1.0))
+good = AttemptRecord(streaming=True, failure=None, opened=True, waited=1.0, first_content=1.0)
+slos.record_attempt(("openai", "m"), good)
 os.kill(os.getpid(), signal.SIGTERM)
 time.sleep(60)
 """

@@ -20,9 +20,10 @@ class Comparison:
         self._threshold = threshold
         self._similarity = similarity
         self._known: dict[tuple[str, str], float] = {}
+        """The similarity of each pair of texts that were compared, in both orders."""
 
     async def prepare(self, value: Any, others: Sequence[Any]) -> None:
-        """Call the user's function for the texts of a new answer and those of the other answers.
+        """Call the user's function, if there is one, for the texts of a new answer and those of the other answers.
 
         The function may be async, but `alike` is called in sync code. So all results are fetched here.
         """
@@ -31,10 +32,10 @@ class Comparison:
         for other in others:
             for pair in unequal_texts(value, other):
                 if pair not in self._known:
-                    found = self._similarity(*pair)
-                    if inspect.isawaitable(found):
-                        found = await found
-                    self._known[pair] = self._known[pair[1], pair[0]] = found
+                    result = self._similarity(*pair)
+                    if inspect.isawaitable(result):
+                        result = await result
+                    self._known[pair] = self._known[pair[1], pair[0]] = result
 
     def alike(self, left: Any, right: Any) -> bool:
         """Return True if two answers, or parts of them, count as the same."""

@@ -153,13 +153,13 @@ def _check_work(work: Sequence[Task]) -> None:
         check("Consensus.run", task)
 
 
-def _check_functions(**given: object) -> None:
-    for name, value in given.items():
+def _check_functions(**functions: object) -> None:
+    for name, value in functions.items():
         check_function(f"Consensus.{name}", value, "two texts" if name == "similarity" else "an answer")
 
 
-def _settings(preset: ConsensusPreset, strategy: Strategy | None, given: dict[str, Any]) -> ConsensusPreset:
-    changes = {name: value for name, value in given.items() if value is not None}
+def _settings(preset: ConsensusPreset, strategy: Strategy | None, arguments: dict[str, Any]) -> ConsensusPreset:
+    changes = {name: value for name, value in arguments.items() if value is not None}
     if not isinstance(preset, ConsensusPreset):
         raise PolicyError("Consensus.preset", preset, "a ConsensusPreset")
     if strategy is not None:

@@ -1,4 +1,4 @@
-"""State of one consensus run: record and compare the answers, and decide after each one if the run can stop."""
+"""State of one consensus run: record and compare the answers, and decide after each of them if the run can stop."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ class ConsensusRun:
     ended: dict[int, Branch[Any]] = field(default_factory=dict)
     votes: list[Vote] = field(default_factory=list)
     decision: Decision | None = None
-    _order: asyncio.Lock = field(default_factory=asyncio.Lock)
+    _lock: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     async def add(self, branch: Branch[Any]) -> bool:
         """Record one task that has ended. Return True if the outcome is certain."""
         # User functions may suspend. The lock makes sure that each answer is compared with all answers before it.
-        async with self._order:
+        async with self._lock:
             if branch.status is BranchStatus.OK:
                 branch = await self._add_vote(branch)
             self.ended[branch.index] = branch
@@ -56,12 +56,12 @@ class ConsensusRun:
         total = sum(self.weights)
         missing = total - sum(self.weights[index] for index in self.ended)
         needed = self.preset.minimum_agreement * total
-        voices = 1 if self.preset.strategy == "weighted" else 2
+        min_answers = 1 if self.preset.strategy == "weighted" else 2
         if not self.votes:
             return self.preset.resolve == "fail" and missing < needed
         self.decision = decide(
             self.votes,
-            Ballot(alike=self.comparison.alike, total=total, missing=missing, needed=needed, voices=voices),
+            Ballot(alike=self.comparison.alike, total=total, missing=missing, needed=needed, min_answers=min_answers),
         )
         if self.preset.strategy == "best":
             return False
@@ -96,18 +96,18 @@ class ConsensusRun:
             raise self._failed(branches, f"these values cannot be merged: {error}") from None
 
     async def _best(self, decision: Decision) -> Verdict:
-        scores = resolution.central(self.votes, self.comparison.similarity)
+        scores = resolution.similarity_scores(self.votes, self.comparison.similarity)
         if self.score is not None:
             scores = []
             for vote in self.votes:
                 scored = self.score(self.ended[vote.voter].value)
                 scores.append(await scored if inspect.isawaitable(scored) else scored)
-        won = resolution.best(self.votes, scores)
-        return self.ended[won.voter].value, "best", self._decision_on(won, decision)
+        winner = resolution.best(self.votes, scores)
+        return self.ended[winner.voter].value, "best", self._decision_on(winner, decision)
 
-    def _decision_on(self, won: Vote, decision: Decision) -> Decision:
-        """Return the decision with the agreement and supporters of ``won`` instead of the most supported answer."""
-        alike = [vote for vote in self.votes if self.comparison.alike(won.value, vote.value)]
+    def _decision_on(self, winner: Vote, decision: Decision) -> Decision:
+        """Return the decision with the agreement and supporters of ``winner`` instead of the most supported answer."""
+        alike = [vote for vote in self.votes if self.comparison.alike(winner.value, vote.value)]
         share = sum(vote.weight for vote in alike) / sum(self.weights)
         return replace(decision, agreement=share, supporters=frozenset(vote.voter for vote in alike))
 

@@ -13,10 +13,10 @@ _SENTENCE_END = re.compile(r"(?<=[.!?。！？])\s+|\n+")  # noqa: RUF001 - full
 
 
 class UnmergeableError(ValueError):
-    """Values that cannot be merged into one, and of which none has more weight than the others."""
+    """The values cannot be merged into one, and none of them has more weight than the others."""
 
 
-def central(votes: Sequence[Vote], similarity: Similarity) -> list[float]:
+def similarity_scores(votes: Sequence[Vote], similarity: Similarity) -> list[float]:
     """Return the default score of each answer: its similarity to the other answers, weighted."""
     return [
         vote.weight
@@ -47,11 +47,11 @@ def merged(votes: Sequence[Vote], alike: Alike) -> Any:
     if all(is_list(value) for value in values):
         return _union(values, alike)
     weights = [sum(other.weight for other in votes if alike(vote.value, other.value)) for vote in votes]
-    won = best(votes, weights).value
+    heaviest = best(votes, weights).value
     rivals = [vote.value for vote, weight in zip(votes, weights, strict=True) if weight >= max(weights) - SLACK]
-    if not all(alike(won, rival) for rival in rivals):
+    if not all(alike(heaviest, rival) for rival in rivals):
         raise UnmergeableError(", ".join(dict.fromkeys(map(repr, rivals))))
-    return won
+    return heaviest
 
 
 def _votes_on_field(votes: Sequence[Vote], name: Any) -> list[Vote]:
@@ -63,7 +63,7 @@ def _votes_on_field(votes: Sequence[Vote], name: Any) -> list[Vote]:
 
 
 def _union(lists: Sequence[Sequence[Any]], alike: Alike) -> list[Any]:
-    merged: list[Any] = []
-    for parts in lists:
-        merged += [part for part in parts if not any(alike(part, one) for one in merged)]
-    return merged
+    union: list[Any] = []
+    for items in lists:
+        union += [item for item in items if not any(alike(item, kept) for kept in union)]
+    return union

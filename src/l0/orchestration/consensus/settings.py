@@ -31,9 +31,9 @@ class ConsensusPreset:
     answers must be alike; ``"weighted"``: as majority, but answers count by weight; ``"best"``: the answer with the
     best score wins, without agreement. ``threshold``: similarity from which two texts count as alike, above 0 up to 1;
     1 means equality. ``minimum_agreement``: share of all tasks, including failed ones, above 0 up to 1. ``resolve``:
-    the action if there is no agreement: ``"vote"``: choose the most supported answer, if there is only one and another
-    task supports it; ``"merge"``: merge all answers; ``"best"``: choose the answer with the best score; ``"fail"``:
-    raise `ConsensusError`.
+    the action if there is no agreement: ``"vote"``: choose the most supported answer, unless another answer has the
+    same support or only one task supports it; ``"merge"``: merge all answers; ``"best"``: choose the answer with the
+    best score; ``"fail"``: raise `ConsensusError`.
 
     Raises `PolicyError` for an invalid field.
     """

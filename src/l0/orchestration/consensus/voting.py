@@ -41,14 +41,15 @@ class Vote:
 class Ballot:
     """The rules of a vote. ``total``: weight of all tasks. ``missing``: weight of the tasks that may still answer.
 
-    ``needed``: support that an agreement requires. ``voices``: minimum number of answers, whatever their weight.
+    ``needed``: support that an agreement requires. ``min_answers``: minimum number of supporting answers,
+    whatever their weight.
     """
 
     alike: Alike
     total: float
     missing: float
     needed: float
-    voices: int = 2
+    min_answers: int = 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,14 +84,14 @@ def decide(votes: Sequence[Vote], ballot: Ballot) -> Decision:
 
 
 def _by_likeness(votes: Sequence[Vote], ballot: Ballot) -> Decision:
-    camps = [[other for other in votes if _same(vote.value, other.value, ballot.alike)] for vote in votes]
-    support = [_weight(camp) for camp in camps]
+    supporting = [[other for other in votes if _same(vote.value, other.value, ballot.alike)] for vote in votes]
+    support = [_weight(supporters) for supporters in supporting]
     # Ties: the answer with the higher weight wins, then the first.
     won = max(range(len(votes)), key=lambda i: (support[i], votes[i].weight, -votes[i].voter))
-    supporters = frozenset(vote.voter for vote in camps[won])
+    supporters = frozenset(vote.voter for vote in supporting[won])
     rival = max((support[i] for i, vote in enumerate(votes) if vote.voter not in supporters), default=0.0)
     tied = rival >= support[won] - SLACK
-    enough = support[won] >= ballot.needed - SLACK and len(supporters) >= ballot.voices
+    enough = support[won] >= ballot.needed - SLACK and len(supporters) >= ballot.min_answers
     return Decision(
         value=votes[won].value,
         agreement=support[won] / ballot.total,
@@ -103,7 +104,8 @@ def _by_likeness(votes: Sequence[Vote], ballot: Ballot) -> Decision:
 
 
 def _by_field(votes: Sequence[Vote], shape: Decision, ballot: Ballot) -> Decision:
-    """Decide each field. ``shape``: the decision that the answer is a structure; it limits the result of all fields."""
+    """Decide each field. ``shape``: the decision that the answer is a structure. The result is as weak as its weakest
+    part, ``shape`` included."""
     names = dict.fromkeys(name for vote in votes for name in vote.value)
     fields = {
         name: decide(

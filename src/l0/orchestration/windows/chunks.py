@@ -36,9 +36,9 @@ class Chunk(ChunkAliases):
 
     def widened(self, share: float) -> Chunk:
         """Return the window with more context: on each side ``share`` of its length, limited to its neighbours."""
-        room = round(len(self.content) * share)
-        before = self.before[max(0, len(self.before) - room) :]
-        return replace(self, start=self.start - len(before), content=before + self.content + self.after[:room])
+        width = round(len(self.content) * share)
+        before = self.before[max(0, len(self.before) - width) :]
+        return replace(self, start=self.start - len(before), content=before + self.content + self.after[:width])
 
 
 def merge(chunks: Iterable[Chunk]) -> str:
@@ -47,11 +47,11 @@ def merge(chunks: Iterable[Chunk]) -> str:
     Raises `PolicyError` if a window is missing.
     """
     parts: list[str] = []
-    reached: int | None = None
+    merged_to: int | None = None
     for chunk in chunks:
-        reached = chunk.start if reached is None else reached
-        if chunk.start > reached:
-            raise PolicyError("merge", f"windows with a gap of {chunk.start - reached} characters", "all, in order")
-        parts.append(chunk.content[reached - chunk.start :])
-        reached = max(reached, chunk.end)
+        merged_to = chunk.start if merged_to is None else merged_to
+        if chunk.start > merged_to:
+            raise PolicyError("merge", f"windows with a gap of {chunk.start - merged_to} characters", "all, in order")
+        parts.append(chunk.content[merged_to - chunk.start :])
+        merged_to = max(merged_to, chunk.end)
     return "".join(parts)

@@ -1,4 +1,4 @@
-"""Retry a window with more context if the content of the answer was the reason of a failure."""
+"""Retry a window with more context if it failed because of the answer's content."""
 
 from __future__ import annotations
 

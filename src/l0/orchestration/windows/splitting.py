@@ -68,8 +68,8 @@ class PatternBoundaries:
 class WhitespaceBoundaries:
     """Boundaries next to white space.
 
-    Scripts without blanks have few of them. So `last` ignores the first half of a window, which would become short, and
-    `first` the second half of an overlap, which would almost vanish.
+    Scripts without blanks have few of them. So `last` ignores those in the first half of a window, lest it become very
+    short, and `first` those in the second half of an overlap, lest it almost vanish.
     """
 
     def last(self, text: str, after: int, limit: int) -> int | None:

@@ -17,7 +17,7 @@ ESTIMATE = "estimate"
 _VOCABULARY = "o200k_base"
 _SLICE = 500_000
 """Characters per call of a tokenizer: tokenizers refuse texts of many megabytes, or become slow."""
-_NEAR = 128
+_PRECISION = 128
 """The search for a length ends within 1/128 of it. Higher precision is useless: the cut moves to a boundary anyway."""
 _BYTES = 4
 """Bytes of UTF-8 per token. English has about 4.2 in today's vocabularies, most other scripts 3 to 5."""
@@ -90,16 +90,16 @@ class TokenMeasure:
         if total <= limit:
             return length
         over, over_count, fits_count = length, total, 0
-        while over - fits > max(1, fits // _NEAR):
+        while over - fits > max(1, fits // _PRECISION):
             # Interpolation instead of bisection: tokens are spread evenly, so it needs fewer calls of the tokenizer.
             share = (limit - fits_count + 0.5) / max(1, over_count - fits_count)
-            near = fits + round((over - fits) * min(0.98, max(0.02, share)))
-            at = min(over - 1, max(fits + 1, near))
-            count = self.count(part(at))
+            estimate = fits + round((over - fits) * min(0.98, max(0.02, share)))
+            tried = min(over - 1, max(fits + 1, estimate))
+            count = self.count(part(tried))
             if count <= limit:
-                fits, fits_count = at, count
+                fits, fits_count = tried, count
             else:
-                over, over_count = at, count
+                over, over_count = tried, count
         return fits
 
 

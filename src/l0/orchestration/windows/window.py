@@ -95,15 +95,15 @@ class Window(WindowAliases):
     def __iter__(self) -> Iterator[Chunk]:
         """Yield the windows in order, on demand. Raises `RuntimeError` if an iterator was already read."""
         before: tuple[int, str] | None = None
-        present: tuple[int, str] | None = None
+        current: tuple[int, str] | None = None
         index = 0
         for following in cut(self._pieces(), self.strategy, self.size, self.overlap, self._unit):
-            if present is not None:
-                yield _chunk(index, before, present, following)
+            if current is not None:
+                yield _chunk(index, before, current, following)
                 index += 1
-            before, present = present, following
-        if present is not None:
-            yield _chunk(index, before, present, None)
+            before, current = current, following
+        if current is not None:
+            yield _chunk(index, before, current, None)
 
     def _pieces(self) -> Iterable[str]:
         document = self._document
@@ -114,7 +114,7 @@ class Window(WindowAliases):
         if self._spent:
             raise RuntimeError("the document is an iterator that was already read, and cannot be read again")
         self._spent = True
-        # A file is read in blocks: iterating over it would yield lines, of which one may be the complete document.
+        # A file is read in blocks: iterating over it would yield lines, and a line may be the complete document.
         read = getattr(document, "read", None)
         return iter(cast(Callable[[], str], partial(read, _BLOCK)), "") if callable(read) else document
 
@@ -161,9 +161,10 @@ class Window(WindowAliases):
 
 
 def _chunk(
-    index: int, before: tuple[int, str] | None, present: tuple[int, str], following: tuple[int, str] | None
+    index: int, before: tuple[int, str] | None, current: tuple[int, str], following: tuple[int, str] | None
 ) -> Chunk:
-    start, content = present
+    """Return a chunk of a window and its neighbours, each as (offset, text)."""
+    start, content = current
     return Chunk(
         index=index,
         content=content,

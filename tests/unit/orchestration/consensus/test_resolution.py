@@ -2,7 +2,7 @@
 
 import pytest
 
-from l0.orchestration.consensus.resolution import UnmergeableError, best, central, merged
+from l0.orchestration.consensus.resolution import UnmergeableError, best, merged, similarity_scores
 from l0.orchestration.consensus.similarity import equal
 from l0.orchestration.consensus.voting import Vote
 
@@ -44,5 +44,5 @@ def test_merge_of_values_with_equal_weight_is_refused(values):
 
 def test_best_answer_is_the_most_similar_to_the_others():
     made = votes([1, 2, 3], [1, 2, 4], [9, 9, 9], [1, 2, 5])
-    assert best(made, central(made, lambda left, right: 0.0)).voter in {0, 1, 3}
+    assert best(made, similarity_scores(made, lambda left, right: 0.0)).voter in {0, 1, 3}
     assert best(made, [0.0, 1.0, 1.0, 0.5]).voter == 1

@@ -12,8 +12,8 @@ STRUCTURES = st.fixed_dictionaries({"x": VALUES}, optional={"y": VALUES, "z": st
 WEIGHTS = st.sampled_from([0.5, 1.0, 1.0, 2.0])
 
 
-def ballot(total, missing=0.0, share=0.6, voices=2):
-    return Ballot(alike=equal, total=total, missing=missing, needed=share * total, voices=voices)
+def ballot(total, missing=0.0, share=0.6, min_answers=2):
+    return Ballot(alike=equal, total=total, missing=missing, needed=share * total, min_answers=min_answers)
 
 
 def votes(*values):
@@ -48,7 +48,7 @@ def test_vote_state(values, missing, agreed, settled, hopeless, tied):
 def test_agreement_needs_two_answers():
     assert not decided("a", missing=1, share=0.5).agreed
     assert decided("a", "a", share=1.0).agreed
-    assert decide(votes("a"), ballot(1.2, share=0.6, voices=1)).agreed
+    assert decide(votes("a"), ballot(1.2, share=0.6, min_answers=1)).agreed
 
 
 def test_vote_tie_goes_to_the_higher_weight_then_the_first():
