@@ -7,6 +7,10 @@ from pathlib import Path
 import pytest
 from installed import httpx, needs_trio
 
+# A run in this process drops the modules that it was the first to import. openai and anthropic stay, patched with
+# functions that use classes of the dropped modules, so these modules are imported here.
+from l0 import config  # noqa: F401
+from l0.runtime import async_driver, sync_driver  # noqa: F401
 from l0.simulator.faults import Fault
 from l0.simulator.server import Simulator
 from l0.testing import simulator
