@@ -1,4 +1,4 @@
-"""Tell the story of a recorded call: its attempts, the signals that the engine got, and what decided each command."""
+"""Describe the course of a recorded call: its attempts, the engine's signals and commands, and what decided them."""
 
 from __future__ import annotations
 
@@ -20,18 +20,20 @@ from l0.model.policy import Policy
 from .arrived_text import arrived_text
 from .recording import RecordedAttempt, RecordedCall, RecordedDecision
 
-_NAMED_FIELD = re.compile(r"\((Timeout\.[a-z_]+)\)$")
-"""The limit that a failure names itself, as it may have other reasons as well: no headers, for example."""
+_NAMED_FIELD = re.compile(r"\((?:[^()]*, )?(Timeout\.[a-z_]+|Policy\.adaptive)\)")
+"""The field whose limit passed, in the message of a failure. The cause alone does not tell it: a limit of the SDK can
+be the reason for `NO_HEADERS`, and `Policy.adaptive` can set the limit for first content."""
 
 _NOTABLE_GAP_S = 1.0
-"""The shortest gap that is told. A delay of a second interrupts a reader's thought: Nielsen, "Usability Engineering",
-1993, chapter 5."""
+"""The shortest gap that is reported. A delay of a second interrupts a reader's thought: Nielsen, "Usability
+Engineering", 1993, chapter 5."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoryEvent:
-    """One event of a call. ``at``: seconds since its start. ``subject``: ``"attempt 1"``, ``"signal"``, ``"decision"``,
-    ``"policy"`` or ``"end"``. ``field``: the field of the policy that decided, with its value; empty if none did."""
+    """One event of a call. ``at``: seconds since the start of the call. ``subject``: ``"attempt 1"``, ``"signal"``,
+    ``"decision"``, ``"policy"`` or ``"end"``. ``field``: the field of the policy that decided, with its value; empty if
+    none did."""
 
     at: float
     subject: str
@@ -63,9 +65,8 @@ def _attempt(call: Call, attempt: RecordedAttempt) -> Iterator[StoryEvent]:
     what = "hedge: " if attempt.hedge else f"{_leg(call, attempt.leg)}: " if attempt.leg else ""
     yield StoryEvent(at=attempt.started, subject=subject, text=f"{what}{sent}")
     if attempt.head_at is not None:
-        at = (
-            attempt.head_at if attempt.ended is None else min(attempt.head_at, attempt.ended)
-        )  # known late if it failed
+        # The head of a failed attempt may be recorded only after the attempt's end.
+        at = attempt.head_at if attempt.ended is None else min(attempt.head_at, attempt.ended)
         yield StoryEvent(at=at, subject=subject, text=f"status {attempt.status}")
     if attempt.ended is not None and request:
         size = _bytes(sum(len(read.data) for read in attempt.reads))
@@ -74,26 +75,25 @@ def _attempt(call: Call, attempt: RecordedAttempt) -> Iterator[StoryEvent]:
 
 
 def _longest_gap(recorded: RecordedCall, attempt: RecordedAttempt) -> Iterator[StoryEvent]:
-    """Tell the longest gap between two reads that brought content, if it is notable."""
+    """Report the longest gap between two reads that brought content, if it is notable."""
     pairs = zip(attempt.reads, arrived_text(recorded, attempt), strict=True)
     arrived = [(read.at, len(content)) for read, content in pairs if content]
-    tokens, longest, told = 0, _NOTABLE_GAP_S, None
+    tokens, longest, gap_event = 0, _NOTABLE_GAP_S, None
     for (at, count), (following, _) in pairwise(arrived):
         tokens += count
         if following - at >= longest:
             longest = following - at
             text = f"longest gap: {longest:.2f} s without content after {_count(tokens, 'token')}"
-            told = StoryEvent(at=at, subject=f"attempt {attempt.number}", text=text)
-    if told is not None:
-        yield told
+            gap_event = StoryEvent(at=at, subject=f"attempt {attempt.number}", text=text)
+    if gap_event is not None:
+        yield gap_event
 
 
 def _media(request: Mapping[str, Any]) -> str:
     """Return the images, sounds and files of a request, each type once."""
-    media = request.get("media") or ()
     grouped: dict[str, list[int]] = {}
-    for one in media:
-        grouped.setdefault(one.get("mime_type") or one["kind"], []).append(one.get("bytes", 0))
+    for payload in request.get("media") or ():
+        grouped.setdefault(payload.get("mime_type") or payload["kind"], []).append(payload.get("bytes", 0))
     return "".join(f"; {len(sizes)} {kind}, {_bytes(sum(sizes))}" for kind, sizes in grouped.items())
 
 
@@ -118,7 +118,8 @@ def _decision(
 
 
 def _signal(call: Call, decision: RecordedDecision) -> tuple[str, str]:
-    """Return the text of a signal, and the field that made it a failure; empty if the attempts tell it."""
+    """Return the text of a signal, and the field that made it a failure; empty if the attempts' lines say it
+    already."""
     match decision.signal:
         case Slow():
             return "no content yet: the attempt is slow", _value(call, "Policy.hedge")
@@ -127,8 +128,8 @@ def _signal(call: Call, decision: RecordedDecision) -> tuple[str, str]:
         case Ended(missing=None):
             return "the answer is complete", ""
         case Ended(missing=missing):
-            rule = "Policy.truncation" if call.policy.truncation is not None else ""
-            return f"{missing}: {MEANINGS[missing]}" if missing is not None else "", _value(call, rule)
+            field = "Policy.truncation" if call.policy.truncation is not None else ""
+            return f"{missing}: {MEANINGS[missing]}" if missing is not None else "", _value(call, field)
         case Failed(failure=failure):
             named = _NAMED_FIELD.search(failure.message)
             field = named[1] if named is not None else policy_field(NO_STOP, call, failure)
@@ -141,7 +142,7 @@ def _signal(call: Call, decision: RecordedDecision) -> tuple[str, str]:
 def _command(
     call: Call, decision: RecordedDecision, following: RecordedDecision | None, failures: Sequence[Failure]
 ) -> tuple[str, str]:
-    """Return the text of a command, and the field that decided it; empty if the attempts tell it."""
+    """Return the text of a command, and the field that decided it; empty if the attempts' lines say it already."""
     match decision.command:
         case AttemptSpec(hedge=True, number=number):
             return f"send attempt {number} beside it", _value(call, "Policy.hedge")
@@ -174,20 +175,20 @@ def _wait(
         leg = _leg(call, spec.leg) if isinstance(spec, AttemptSpec) else "the next fallback"
         reason = describe_stop(wait.stop, call, failure) or "a retry cannot help"
         return f"go on with {leg}, because {reason}", _value(call, "Policy.fallback")
-    what = f"in {wait.seconds:.3f} s ({_delay(call, decision, wait, failure)})"
+    when = f"in {wait.seconds:.3f} s ({_delay(call, decision, wait, failure)})"
     if isinstance(spec, AttemptSpec) and spec.resume is not None:
-        had = len(spec.resume_state.text) if spec.resume_state is not None else 0
-        return f"resume the answer after {_count(had, 'character')} {what}", _value(call, "Policy.resume")
+        received = len(spec.resume_state.text) if spec.resume_state is not None else 0
+        return f"resume the answer after {_count(received, 'character')} {when}", _value(call, "Policy.resume")
     used = f", {len(failures) + 1} used" if failures else ""
     limit = _value(call, "max_retries" if call.policy.retry is None else "Retry.max_retries")
-    return f"retry {what}", f"{limit}{used}"
+    return f"retry {when}", f"{limit}{used}"
 
 
 def _delay(call: Call, decision: RecordedDecision, wait: Wait, failure: Failure | None) -> str:
     """Return the reason for the length of a wait."""
-    asked = failure.retry_after if failure is not None else None
-    if asked is not None and wait.seconds >= asked > 0:
-        return f"the server asked for {asked:g} s"
+    retry_after_s = failure.retry_after if failure is not None else None
+    if retry_after_s is not None and wait.seconds >= retry_after_s > 0:
+        return f"the server asked for {retry_after_s:g} s"
     if any(name == "backoff" for name, _ in decision.inputs):
         return "the delay of the SDK"
     if call.policy.retry is None:
@@ -206,7 +207,7 @@ def _end(recorded: RecordedCall) -> StoryEvent:
 
 
 def _value(call: Call, field: str) -> str:
-    """Return a field such as ``"Timeout.total"`` with its value in this call; empty for none."""
+    """Return a field such as ``"Timeout.total"`` with its value in this call; empty if ``field`` is."""
     if not field:
         return ""
     owner, _, name = field.rpartition(".")
@@ -229,12 +230,12 @@ def _shown(value: Any) -> str:
 
 
 def _changes(value: Any, default: Any) -> Iterator[str]:
-    """Yield the fields that are not the default."""
-    for one in fields(value):
-        held = getattr(value, one.name)
-        usual = getattr(default, one.name) if default is not None else one.default
-        if held != usual and not (one.name == "fallback" and not held):
-            yield f"{one.name}={_shown(held)}"
+    """Yield the fields that differ from ``default``; from the defaults of their class if it is ``None``."""
+    for field in fields(value):
+        present = getattr(value, field.name)
+        usual = getattr(default, field.name) if default is not None else field.default
+        if present != usual and not (field.name == "fallback" and not present):
+            yield f"{field.name}={_shown(present)}"
 
 
 def _leg(call: Call, leg: int) -> str:
