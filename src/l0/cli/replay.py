@@ -59,7 +59,7 @@ def _speed(text: str) -> float:
 def _started(server: ReplayServer) -> None:
     for problem in server.recording.problems:
         print(f"l0 replay: {problem}", file=sys.stderr)
-    paths = [f"{number} x {path}" for path, number in server.attempts.paths.items()]
+    paths = [f"{number} x {path}" for path, number in server.replay_script.paths.items()]
     more = [f"and {len(paths) - _MOST_PATHS} more paths"] * (len(paths) > _MOST_PATHS)
     lines = (
         f"{server.remaining} recorded request{'s' * (server.remaining != 1)} at {server.origin}",

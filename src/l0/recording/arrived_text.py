@@ -1,4 +1,4 @@
-"""Read the content that each read of a recorded answer brought: text, reasoning, refusals and tool calls."""
+"""Extract the content that each read of a recorded answer brought: text, reasoning, refusals and tool calls."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ class Fragment(NamedTuple):
 
 
 def arrived_text(recorded: RecordedCall, attempt: RecordedAttempt) -> list[list[Fragment]]:
-    """Return the content of each read of an attempt, in order; nothing for reads that cannot be understood.
+    """Return the content of each read of an attempt, in order; nothing for reads that cannot be parsed.
 
-    An answer that does not stream is understood once it is complete: all of it arrives with the last read.
+    An answer that does not stream can be parsed only as a whole: all of its content arrives with the last read.
     """
     dialect = DIALECTS.get(recorded.call.dialect)
     if dialect is None or not attempt.reads:
@@ -49,7 +49,10 @@ def _of_event(dialect: WireDialect, data: bytes) -> Iterator[Fragment]:
 
 
 def _fragments(found: Sequence[Delta], *, whole: bool) -> Iterator[Fragment]:
-    """Yield the content of deltas. ``whole``: of a complete answer; a stream has sent a complete text before."""
+    """Yield the content of deltas. ``whole``: they are those of a complete answer.
+
+    A complete text in a stream is left out: it repeats what earlier events have brought.
+    """
     for delta in found:
         match delta:
             case deltas.TextDelta(text=text, complete=complete) if whole or not complete:
@@ -65,7 +68,7 @@ def _fragments(found: Sequence[Delta], *, whole: bool) -> Iterator[Fragment]:
 
 
 def _decoded(attempt: RecordedAttempt) -> list[bytes]:
-    """Return the reads without their content encoding. The body of an answer that did not stream has none left."""
+    """Return the reads without content encoding, which only files of format 1 still have."""
     sent = [read.data for read in attempt.reads]
     try:
         decode = body_decoder(_header(attempt, "content-encoding"))
@@ -75,7 +78,7 @@ def _decoded(attempt: RecordedAttempt) -> list[bytes]:
 
 
 def _header(attempt: RecordedAttempt, name: str) -> str:
-    return next((value for one, value in attempt.response_headers if one.lower() == name), "").lower()
+    return next((value for key, value in attempt.response_headers if key.lower() == name), "").lower()
 
 
 def _json(data: bytes) -> dict[str, Any] | None:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from importlib import import_module
 
-_AUTOMATIC = 32 + zlib.MAX_WBITS
+_GZIP_OR_ZLIB = 32 + zlib.MAX_WBITS
 """Accepts the headers of gzip and of zlib."""
 _BY_PACKAGE = {
     "zstd": (("compression.zstd", "ZstdDecompressor"), ("backports.zstd", "ZstdDecompressor")),
@@ -32,8 +32,8 @@ def body_decoder(encoding: str) -> Decode:
     decoders = [_decoder(name) for name in reversed(names) if name not in ("", "identity")]
 
     def decode(data: bytes) -> bytes:
-        for one in decoders:
-            data = one(data)
+        for decoder in decoders:
+            data = decoder(data)
         return data
 
     return decode
@@ -41,7 +41,7 @@ def body_decoder(encoding: str) -> Decode:
 
 def _decoder(name: str) -> Decode:
     if name in ("gzip", "x-gzip"):
-        return zlib.decompressobj(_AUTOMATIC).decompress
+        return zlib.decompressobj(_GZIP_OR_ZLIB).decompress
     if name == "deflate":
         return _Inflater().decode
     for module, kind in _BY_PACKAGE.get(name, ()):
@@ -53,7 +53,8 @@ def _decoder(name: str) -> Decode:
 
 
 class _Inflater:
-    """Decodes ``deflate``, which some servers send without the header of zlib. The first read shows that."""
+    """Decodes ``deflate``, which some servers send without the header of zlib. The first read shows whether it has
+    one."""
 
     def __init__(self) -> None:
         self._decode: Decode | None = None
@@ -62,7 +63,7 @@ class _Inflater:
         """Decode one read."""
         if self._decode is not None:
             return self._decode(data)
-        self._decode = zlib.decompressobj(_AUTOMATIC).decompress
+        self._decode = zlib.decompressobj(_GZIP_OR_ZLIB).decompress
         try:
             return self._decode(data)
         except zlib.error:

@@ -1,4 +1,5 @@
-"""Remove secrets from a body whose reads are written in batches: a secret may begin in one and end in the next."""
+"""Remove secrets from a body whose reads are written in batches: a secret may begin in one batch and end in the
+next."""
 
 from __future__ import annotations
 
@@ -9,7 +10,7 @@ from .recording_events import Read
 from .redaction import Redaction, unfinished
 
 _CONTEXT = 16
-"""Bytes before a read that tell what it begins with: a scheme such as ``Bearer``, or the middle of a word."""
+"""Bytes before a read that show whether it begins after a scheme such as ``Bearer``, or in the middle of a word."""
 
 
 class BodyRedaction:
@@ -32,9 +33,10 @@ class BodyRedaction:
                 self.decodable = False
         self._waiting: list[Read] = []
         self._before = b""
+        """The last bytes of the reads that were written."""
 
     def add(self, read: Read) -> None:
-        """Take the next read."""
+        """Add the next read."""
         if self._decode is not None or not self.decodable:
             read = read._replace(data=self._decoded(read.data))
         self._waiting.append(read)
@@ -47,7 +49,7 @@ class BodyRedaction:
             return b""
 
     def take(self, *, final: bool) -> Iterator[tuple[Read, bytes]]:
-        """Yield the reads that can be written, with their bytes without secrets. ``final``: all of them."""
+        """Remove and yield the reads that can be written, each with its bytes without secrets. ``final``: all reads."""
         waiting, self._waiting = self._waiting, []
         parts = [read.data for read in waiting]
         if not parts:
@@ -55,10 +57,10 @@ class BodyRedaction:
         whole = self._before + b"".join(parts)
         ready = len(whole) - len(self._before) - (0 if final else unfinished(whole))
         clean = self._redaction.reads(parts, self._before)
-        taken = 0
+        end = 0
         for read, data in zip(waiting, clean, strict=True):
-            taken += len(read.data)
-            if taken <= ready:
+            end += len(read.data)
+            if end <= ready:
                 self._before = (self._before + read.data)[-_CONTEXT:]
                 yield read, data
             else:

@@ -1,4 +1,4 @@
-"""Record one call. Every method only appends to a queue: it may run in a finalizer or a signal handler."""
+"""Record one call. Every method only appends to a queue, because it may run in a finalizer or a signal handler."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from .recording_events import (
 
 
 class Memory(Protocol):
-    """The memory of a recorder, which all its calls share."""
+    """The part of a recorder that limits its memory. All its calls share it. The fields: see `FlightRecorder`."""
 
     waiting_bytes: int
     stopped: bool
@@ -59,10 +59,11 @@ class CallRecorder:
         self._append = append
         self._memory = memory
         self._detached: tuple[Failure, Failure] | None = None
+        """The latest failure, and the same without its exception."""
         self._exchanged: tuple[int, ...] = ()
         """The attempts whose request is recorded."""
         self.reads = False
-        """True if the answer has reads, with the next of which a delivery is recorded."""
+        """True if reads of the answer are recorded: each delivery is then recorded with the read after it."""
         self.items = self.chars = 0
         """The items and characters that the user has got so far, as in `Delivered`."""
 
@@ -106,7 +107,7 @@ class CallRecorder:
         self.reads = True
         body: bytes | None
         try:
-            body = self._within_memory(request.content)
+            body = self._counted(request.content)
         except Exception:  # a body that streams, which the transport does not keep
             body = None
         status, received = (None, ()) if response is None else (response.status_code, response.headers.raw)
@@ -142,15 +143,16 @@ class CallRecorder:
         memory = self._memory
         waiting = memory.waiting_bytes
         if self.incomplete or waiting > memory.options.memory_bytes or memory.stopped:
-            self._within_memory(data)
+            self._counted(data)
             return
         memory.waiting_bytes = waiting + len(data)
         self._append((Read, self.id, perf_counter(), number, data, self.items, self.chars))
 
     def body(self, number: int, parts: Iterator[bytes], known: int) -> Iterator[bytes]:
-        """Yield the parts of a body, each recorded as by `read`, which is repeated here, as calls cost.
+        """Yield the parts of a body, and record each of them.
 
-        ``known``: the number of parts that have been recorded.
+        The code of `read` is repeated here, because a function call for each part would cost too much. ``known``: the
+        number of parts that have been recorded already.
         """
         memory, append, id_ = self._memory, self._append, self.id
         limit = memory.options.memory_bytes
@@ -161,7 +163,7 @@ class CallRecorder:
             for part in parts:
                 waiting = memory.waiting_bytes
                 if waiting > limit or self.incomplete or memory.stopped:
-                    self._within_memory(part)
+                    self._counted(part)
                 else:
                     memory.waiting_bytes = waiting + len(part)
                     append((Read, id_, perf_counter(), number, part, self.items, self.chars))
@@ -184,7 +186,7 @@ class CallRecorder:
             async for part in parts:
                 waiting = memory.waiting_bytes
                 if waiting > limit or self.incomplete or memory.stopped:
-                    self._within_memory(part)
+                    self._counted(part)
                 else:
                     memory.waiting_bytes = waiting + len(part)
                     append((Read, id_, perf_counter(), number, part, self.items, self.chars))
@@ -198,8 +200,8 @@ class CallRecorder:
             if isinstance(parts, AsyncGenerator):
                 await parts.aclose()  # else the garbage collector would, while the next attempt reads
 
-    def _within_memory(self, data: bytes) -> bytes | None:
-        """Return ``data``; ``None`` if it exceeds the memory of the recorder. Then the call is incomplete."""
+    def _counted(self, data: bytes) -> bytes | None:
+        """Count ``data`` as waiting, and return it. If the memory is full, return ``None``: the call is incomplete."""
         memory = self._memory
         if memory.waiting_bytes > memory.options.memory_bytes or memory.stopped:
             self.incomplete = True
@@ -218,10 +220,11 @@ class CallRecorder:
         self._append((AttemptEnding, self.id, at, number, failure, lost, self.items, self.chars))
 
     def delivered(self, items: int, chars: int) -> None:
-        """Record that the user gets items: with the next read or the end, as most reads are followed by a delivery."""
+        """Count the items that the user gets. They are recorded with the next read or the end, without an event of
+        their own: most reads are followed by a delivery."""
         self.items += items
         self.chars = chars
-        # From a source of the explicit API. Once the recorder has stopped, nobody takes events from the queue.
+        # A source of the explicit API has no reads. Once the recorder has stopped, nobody takes events from the queue.
         if not self.reads and not self._memory.stopped:
             self._append((Delivered, self.id, perf_counter(), self.items, chars))
 

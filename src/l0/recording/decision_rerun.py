@@ -1,4 +1,4 @@
-"""Repeat the decisions of a recorded call: the same signals, draws and admissions give the same commands."""
+"""Repeat the decisions of a recorded call: the same signals, random numbers and permissions give the same commands."""
 
 from __future__ import annotations
 
@@ -20,20 +20,21 @@ class RerunError(ValueError):
 
 
 def rerun(recorded: RecordedCall, call: Call | None = None) -> list[Command]:
-    """Return the commands of a machine that gets the recorded signals. ``call``: another one, else the recorded.
+    """Return the commands of a machine that gets the recorded signals.
 
-    Raises `RerunError` if the machine asks for a result that was not recorded.
+    ``call``: a call to use in place of the recorded one. Raises `RerunError` if the machine asks for a result that was
+    not recorded.
     """
     inputs = RecordedInputs()
-    asked = any(isinstance(one.command, Wait) and one.command.asks for one in recorded.decisions)
-    answering = inputs.answering(call or recorded.call, asked_async=asked)
-    machine = Machine(answering, inputs.rand, inputs.backoff, admission=inputs)
+    asks_async = any(isinstance(step.command, Wait) and step.command.asks for step in recorded.decisions)
+    call = inputs.with_recorded_answers(call or recorded.call, asks_async=asks_async)
+    machine = Machine(call, inputs.rand, inputs.backoff, admission=inputs)
     commands = []
     for decision in recorded.decisions:
-        inputs.waiting = deque(decision.inputs)
+        inputs.remaining = deque(decision.inputs)
         commands.append(machine.step(decision.signal))
-        if inputs.waiting:
-            raise RerunError(f"the machine did not ask for {inputs.waiting[0][0]}")
+        if inputs.remaining:
+            raise RerunError(f"the machine did not ask for {inputs.remaining[0][0]}")
     return commands
 
 
@@ -44,8 +45,8 @@ def differing(recorded: RecordedCall) -> list[int]:
     """
     commands = rerun(recorded)
     return [
-        place
-        for place, (decision, command) in enumerate(zip(recorded.decisions, commands, strict=True))
+        position
+        for position, (decision, command) in enumerate(zip(recorded.decisions, commands, strict=True))
         if not decision.nested and encode(command) != encode(decision.command)
     ]
 
@@ -53,18 +54,21 @@ def differing(recorded: RecordedCall) -> list[int]:
 def difference(recorded: RecordedCall) -> str:
     """Return a sentence if this version of L0 decides differently; else an empty text."""
     try:
-        places = differing(recorded)
+        positions = differing(recorded)
     except RerunError as error:
         return f"This version of L0 decides differently: {error}."
-    return f"This version of L0 decides {len(places)} of {len(recorded.decisions)} steps differently." if places else ""
+    count = f"{len(positions)} of {len(recorded.decisions)}"
+    return f"This version of L0 decides {count} steps differently." if positions else ""
 
 
 class RecordedInputs:
-    """The functions that a machine calls, answered from one recorded step. ``waiting``: its results, in order."""
+    """The functions that a machine calls. They return the results that were recorded with one step."""
 
     def __init__(self) -> None:
-        self.waiting: deque[tuple[str, Any]] = deque()
+        self.remaining: deque[tuple[str, Any]] = deque()
+        """The names and results that the machine has not asked for yet, in order."""
         self.refusal = ""
+        """The recorded reason of the latest refusal."""
 
     def rand(self) -> float:
         """Return the recorded random number."""
@@ -86,13 +90,16 @@ class RecordedInputs:
         """As `Admission.may_hedge`."""
         return self._allowed("may_hedge")
 
-    def answering(self, call: Call, *, asked_async: bool = False) -> Call:
-        """Return a call whose ``should_retry`` gives the recorded answers. Those of an async one are in the signals."""
+    def with_recorded_answers(self, call: Call, *, asks_async: bool = False) -> Call:
+        """Return a call whose ``should_retry`` gives the recorded answers.
+
+        ``asks_async``: it is async. The driver then calls it, and its answers are in the signals.
+        """
         retry = call.policy.retry
         if retry is None or retry.should_retry is None:
             return call
         changed, policy, rules = copy(call), copy(call.policy), copy(retry)
-        stand_in = _asked_by_the_driver if asked_async else lambda _: self._take("should_retry")
+        stand_in = _only_for_drivers if asks_async else lambda _: self._take("should_retry")
         object.__setattr__(rules, "should_retry", stand_in)
         object.__setattr__(policy, "retry", rules)
         object.__setattr__(changed, "policy", policy)
@@ -106,12 +113,12 @@ class RecordedInputs:
         return result is True
 
     def _take(self, name: str) -> Any:
-        asked = self.waiting.popleft() if self.waiting else ("nothing", None)
-        if asked[0] != name:
-            raise RerunError(f"the machine asked for {name}, recorded is {asked[0]}")
-        return asked[1]
+        recorded_name, result = self.remaining.popleft() if self.remaining else ("nothing", None)
+        if recorded_name != name:
+            raise RerunError(f"the machine asked for {name}, recorded is {recorded_name}")
+        return result
 
 
-async def _asked_by_the_driver(_: Failure) -> bool:
+async def _only_for_drivers(_: Failure) -> bool:
     """Stand in for an async ``should_retry``, which the machine never calls."""
     raise RerunError("the machine called an async should_retry, which only the driver may")

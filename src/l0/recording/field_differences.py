@@ -9,7 +9,11 @@ from difflib import SequenceMatcher
 from typing import Any
 
 _MASK = re.compile(r"\\\*(?:\\\*){7,}")
-"""Eight or more asterisks in an escaped pattern: a secret was here, and today's may be another."""
+"""Eight or more asterisks in an escaped pattern: they replaced a secret, which may be another one today."""
+_COMPARED = 20
+"""Texts that `distance` compares, so that it takes bounded time."""
+_COMPARED_CHARS = 500
+"""Characters of each of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,23 +34,31 @@ ABSENT = _Absent()
 
 
 def distance(found: Sequence[FieldDifference]) -> tuple[int, int, float]:
-    """Return how far a request with these differences is from its recording: the smallest is the nearest."""
-    elsewhere = sum(one.field in ("method", "path") for one in found)
-    unlike = sum(1 - SequenceMatcher(None, str(one.recorded)[:500], str(one.sent)[:500]).ratio() for one in found[:20])
-    return elsewhere, len(found), unlike
+    """Return a key that sorts recorded requests by their differences from a sent one, the nearest first.
+
+    It consists of the number of differences in method and path, the number of all differences, and the dissimilarity
+    of the differing values.
+    """
+    in_address = sum(difference.field in ("method", "path") for difference in found)
+    return in_address, len(found), sum(map(_dissimilarity, found[:_COMPARED]))
+
+
+def _dissimilarity(difference: FieldDifference) -> float:
+    recorded, sent = (str(value)[:_COMPARED_CHARS] for value in (difference.recorded, difference.sent))
+    return 1 - SequenceMatcher(None, recorded, sent).ratio()
 
 
 def field_differences(recorded: Any, sent: Any, place: str = "") -> Iterator[FieldDifference]:
-    """Yield the fields in which two values differ. ``place``: the name of the values themselves."""
+    """Yield the fields in which two values differ. ``place``: the name of the field that has these values."""
     if isinstance(recorded, dict) and isinstance(sent, dict):
         for name in [*recorded, *(name for name in sent if name not in recorded)]:
             inner = f"{place}.{name}" if place and name else place or name
             yield from field_differences(recorded.get(name, ABSENT), sent.get(name, ABSENT), inner)
     elif isinstance(recorded, list) and isinstance(sent, list):
         for index in range(max(len(recorded), len(sent))):
-            one = recorded[index] if index < len(recorded) else ABSENT
-            other = sent[index] if index < len(sent) else ABSENT
-            yield from field_differences(one, other, f"{place}[{index}]")
+            recorded_item = recorded[index] if index < len(recorded) else ABSENT
+            sent_item = sent[index] if index < len(sent) else ABSENT
+            yield from field_differences(recorded_item, sent_item, f"{place}[{index}]")
     elif not _is_equal(recorded, sent):
         yield FieldDifference(place, recorded, sent)
 

@@ -41,7 +41,8 @@ class RecordedMachine(Machine):
         self._without_error = without_error
         self._noted = noted = _NotedInputs(rand, backoff, admission)
         retry = call.policy.retry
-        if retry is not None and retry.should_retry is not None and not retry.asks_async:  # an answer is in `Waited`
+        # The signal `Waited` has the answer of an async `should_retry`.
+        if retry is not None and retry.should_retry is not None and not retry.asks_async:
             call = _with_noted_vetoes(call, retry, retry.should_retry, noted)
         Machine.__init__(self, call, noted.rand, noted.backoff, noted)
 
@@ -50,20 +51,22 @@ class RecordedMachine(Machine):
         noted = self._noted
         inputs: list[Input] = []
         noted.inputs = inputs
-        made = command = Machine.step(self, signal)  # `super` takes longer than the call
-        if type(signal) is Failed:  # neither has subclasses, and `isinstance` costs twice as much
+        recorded = command = Machine.step(self, signal)  # `super()` costs more than the call itself
+        # `Failed` and `Raise` have no subclasses, and `isinstance` costs twice as much.
+        if type(signal) is Failed:
             signal = replace(signal, failure=self._without_error(signal.failure))
-        if type(made) is Raise:
-            made = replace(made, failure=self._without_error(made.failure))
-        self._append((Decided, self._id, signal.at, signal, made, inputs or (), noted.inputs is not inputs))
+        if type(recorded) is Raise:
+            recorded = replace(recorded, failure=self._without_error(recorded.failure))
+        nested = noted.inputs is not inputs  # a step of a signal handler has replaced the list
+        self._append((Decided, self._id, signal.at, signal, recorded, inputs or (), nested))
         return command
 
 
 class _NotedInputs:
-    """The functions that a machine calls. ``inputs``: their results in the step under way.
+    """The functions that a machine calls. ``inputs``: their names and results in the current step.
 
-    It does not know the machine: in a circle of references, both would wait for the garbage collector, with the request
-    and the client of their call.
+    It has no reference to the machine: a reference cycle would keep both, and the request and the client of the call,
+    until the garbage collector runs.
     """
 
     __slots__ = ("_backoff", "_admission", "_rand", "inputs")
@@ -109,7 +112,7 @@ def _with_noted_vetoes(call: Call, retry: Retry, ask: Callable[[Failure], Any], 
         try:
             allowed = ask(failure)
         except Exception:
-            noted.inputs.append(("should_retry", True))  # the engine ignores it
+            noted.inputs.append(("should_retry", True))  # the engine ignores the error, and retries
             raise
         noted.inputs.append(("should_retry", bool(allowed)))
         return allowed
@@ -121,6 +124,6 @@ def _with_noted_vetoes(call: Call, retry: Retry, ask: Callable[[Failure], Any], 
 def _changed(value: Any, **fields: Any) -> Any:
     """Return a copy of a frozen dataclass. Unlike `dataclasses.replace`, it repeats no check and no warning."""
     made = copy(value)
-    for name, one in fields.items():
-        object.__setattr__(made, name, one)
+    for name, field_value in fields.items():
+        object.__setattr__(made, name, field_value)
     return made

@@ -16,7 +16,7 @@ from .redaction import REMOVED, Redaction, is_secret
 _CONTENT = frozenset({"messages", "input", "contents", "system", "prompt", "instructions"})
 """Fields whose values are the user's content."""
 _MEDIA = re.compile(rb'"(?:computer_screenshot|document|file|image|image_url|input_(?:audio|file|image))"')
-"""Types of the parts that hold media. A search is cheaper than a walk through a long conversation."""
+"""Types of the parts that hold media. Searching for them is cheaper than walking through a long conversation."""
 _NAMES = frozenset(
     {
         "effort",

@@ -72,7 +72,7 @@ class CallRows:
         raise TypeError(event)
 
     def read(self, event: Read) -> None:
-        """As `write`, for the event of which a call has many."""
+        """As `write`, for reads. A call has many of them, so they skip the dispatch by type."""
         body = self._bodies.get(event.number)
         if body is None:
             body = self._bodies[event.number] = BodyRedaction(self._redaction)
@@ -81,7 +81,10 @@ class CallRows:
         body.add(event)
 
     def _delivered(self, event: Read | Delivered | AttemptEnding | CallOver) -> None:
-        """Buffer a row for what the user got: after the last read, or when it was recorded, from a source without."""
+        """Buffer a row for the items that the user has got since the last row.
+
+        Its time is that of the last read; if the source has no reads, that of the event.
+        """
         if event.items <= self._items:
             return
         at = event.at if self._read_at is None else self._read_at
@@ -89,7 +92,7 @@ class CallRows:
         self._items, self._chars = event.items, event.chars
 
     def write_reads(self, *, final: bool = False) -> None:
-        """Buffer the rows of the reads so far. ``final``: also of those that may end with a part of a secret."""
+        """Buffer the rows of the reads so far. ``final``: also of reads that may end with a part of a secret."""
         for body in self._bodies.values():
             self._write_body(body, final=final)
 
@@ -103,8 +106,8 @@ class CallRows:
         self._began, call = event.at, event.call
         about = (call.provider, call.model, call.dialect, call.operation, call.streaming, call.origin)
         trace = (event.trace_id or None, event.span_id or None)
-        texts = [self._redaction.text(one) if isinstance(one, str) else one for one in about]
-        self._add(_CALL, (event.id, event.unix, event.at, *trace, *texts, self._json(call)))
+        clean = [self._redaction.text(value) if isinstance(value, str) else value for value in about]
+        self._add(_CALL, (event.id, event.unix, event.at, *trace, *clean, self._json(call)))
 
     @write.register
     def _(self, event: AttemptBegan) -> None:
@@ -127,7 +130,8 @@ class CallRows:
             self._add(_HEAD, (event.status, headers, event.at - self._began, event.id, event.number))
 
     def _received(self, event: Exchanged) -> list[tuple[str, str]]:
-        """Return the headers of an answer. If its body is recorded decoded, those of the encoding are left out."""
+        """Return the headers of an answer. If its body is recorded decoded, the headers about its encoding are left
+        out."""
         headers = _decoded(event.received)
         if event.decoded:  # a replay would send this header with a body that is not encoded
             headers = [(name, value) for name, value in headers if name != _ENCODING]
@@ -150,11 +154,11 @@ class CallRows:
         request = self._unsent_request(began.options, str(began.base_url)) if began is not None else None
         if request is not None:
             self._add(_REQUEST, (json.dumps(request), event.id, event.number))
-        failed = "error" if event.failure is not None else "lost" if event.lost else None
+        ending = "error" if event.failure is not None else "lost" if event.lost else None
         if event.lost:
             self._lost.add(event.number)
         error = None if event.failure is None else self._error(event.failure)
-        self._add(_ATTEMPT_OVER, (event.at - self._began, error, failed, event.id, event.number))
+        self._add(_ATTEMPT_OVER, (event.at - self._began, error, ending, event.id, event.number))
 
     @write.register
     def _(self, event: Decided) -> None:
@@ -192,7 +196,7 @@ class CallRows:
             "headers": [],
         }
         with suppress(Exception):  # the user may be changing its lists
-            # As the SDKs write it.
+            # The bytes that the SDKs would send.
             body = json.dumps(options.json_data, ensure_ascii=False, separators=(",", ":")).encode()
             described |= described_body(body, self._redaction, content=self._content)
         return described

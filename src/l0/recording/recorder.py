@@ -28,7 +28,7 @@ from .recording_options import RecordingOptions
 
 _log = logging.getLogger("l0")
 _INTERVAL_S = 0.25
-"""Seconds between two transactions: what a killed process loses."""
+"""Seconds between two transactions. A killed process loses the events since the last one."""
 _POLL_S = 0.005
 _EXIT_S = 2.0
 """Seconds that the end of the process waits for the last transaction."""
@@ -46,7 +46,7 @@ class FlightRecorder:
         self.options = options
         self.interval_s = _INTERVAL_S
         self.waiting_bytes = 0
-        """The bytes of reads and requests that wait to be written, about: calls add to it without a lock."""
+        """The bytes of reads and requests that wait to be written. Approximate: calls add to it without a lock."""
         self.stopped = False
         self._files: RecordingFiles | None = None
         self.renew()
@@ -54,17 +54,18 @@ class FlightRecorder:
         atexit.register(self._end)
 
     def renew(self) -> None:
-        """Start over in a forked child, with its own file: the parent writes what it has collected."""
+        """Start over in a forked child, with its own file. What was collected before the fork, the parent writes."""
         if self._files is not None:
             _inherited.append(self._files)
         self._files = None
-        self._events: deque[tuple[Any, ...]] = deque()  # as `event_of` takes them
+        self._events: deque[tuple[Any, ...]] = deque()  # in the form that `event_of` accepts
         self._random_bits = Random().getrandbits
         self._guard = threading.Lock()
-        # SIGTERM may interrupt a `put` with a close, which waits for the thread: `threading.Event.set` holds a lock.
+        # SIGTERM may interrupt `set` with a `close`, which waits for the thread. `threading.Event.set` holds a lock
+        # that the thread needs.
         self._wake = AutoResetEvent()
         self._closing = False
-        self._flushed: deque[SignalSafeEvent] = deque()
+        self._flush_waiters: deque[SignalSafeEvent] = deque()
         self._thread: threading.Thread | None = None
         self._over_limit = False
         self.waiting_bytes = 0
@@ -89,7 +90,7 @@ class FlightRecorder:
         """Write what has been collected so far. Waits for at most ``timeout_s`` seconds."""
         if self._thread is not None and not self.stopped:
             done = SignalSafeEvent()
-            self._flushed.append(done)
+            self._flush_waiters.append(done)
             self._wake.set()
             done.wait(timeout_s)
 
@@ -101,7 +102,7 @@ class FlightRecorder:
             if not self._closing:
                 self._closing = True
                 self._wake.set()
-            # SIGTERM may interrupt a close with another one, so that no lock may be waited for here.
+            # SIGTERM may interrupt a close with another one, so this must not wait for a lock (as `Thread.join` does).
             give_up_at = monotonic() + timeout_s
             while thread.is_alive() and monotonic() < give_up_at:
                 sleep(_POLL_S)
@@ -136,7 +137,7 @@ class FlightRecorder:
     def _stop(self, reason: str) -> None:
         self.stopped = True
         self._events.clear()
-        for done in [*self._flushed]:
+        for done in [*self._flush_waiters]:
             done.set()
         _log.warning("calls are not recorded any more in %s: %s", os.fspath(self.options.folder), reason)
 
@@ -166,13 +167,14 @@ class FlightRecorder:
                 self._files.abandon()
 
     def _write(self, files: RecordingFiles) -> None:
-        waiting = [self._flushed.popleft() for _ in range(len(self._flushed))]  # before the events that they wait for
+        # Before the events, so that a waiter's events are in this batch.
+        waiters = [self._flush_waiters.popleft() for _ in range(len(self._flush_waiters))]
         events = self._events
         batch = [event_of(events.popleft()) for _ in range(len(events))]
         files.write(batch)
         written = sum(map(_bytes_in, batch))
         self.waiting_bytes = self.waiting_bytes - written if events else 0  # exact again whenever nothing waits
-        for done in waiting:
+        for done in waiters:
             done.set()
 
 

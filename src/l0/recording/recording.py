@@ -27,7 +27,7 @@ class RecordingError(ValueError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RecordedRead:
-    """Bytes of an answer as they came from the connection, decoded. ``at``: seconds since the start of the call."""
+    """The bytes of one read of an answer, without content encoding. ``at``: seconds since the start of the call."""
 
     at: float
     data: bytes
@@ -35,7 +35,8 @@ class RecordedRead:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RecordedDelivery:
-    """Items that the user got at once. ``chars``: the characters of the answer that were delivered by then."""
+    """Items that the user got at once. ``at``: seconds since the start of the call. ``chars``: the characters of the
+    answer that were delivered by then."""
 
     at: float
     items: int
@@ -44,8 +45,9 @@ class RecordedDelivery:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RecordedDecision:
-    """A step of the machine. ``inputs``: the names and results of the functions that it called, in order.
+    """A step of the machine. ``at``: seconds since the start of the call.
 
+    ``inputs``: the names and results of the functions that the machine called, in order.
     ``nested``: a signal handler interrupted the step with another one, so that it cannot be repeated.
     """
 
@@ -58,7 +60,8 @@ class RecordedDecision:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RecordedAttempt:
-    """One request, and its answer. Times are in seconds since the start of the call; ``None`` if it was not reached.
+    """One request, and its answer. Times are in seconds since the start of the call; ``None`` for a moment that was not
+    reached.
 
     ``request``: ``method``, ``path``, ``headers``, and the body as `recorded_request.described_body` describes it;
     empty for a source of the explicit API. ``ending``: ``"eof"``, ``"error"``, ``"closed"`` (by the user or by L0), or
@@ -82,7 +85,7 @@ class RecordedAttempt:
     def body(self) -> bytes:
         """Return the bytes of the answer, decoded.
 
-        If ``response_headers`` have a ``content-encoding``, it could not be decoded: there are no bytes. Files of
+        If ``response_headers`` have a ``content-encoding``, the body could not be decoded: there are no bytes. Files of
         format 1 hold compressed streams as they came.
         """
         return b"".join(read.data for read in self.reads)
@@ -90,11 +93,11 @@ class RecordedAttempt:
 
 @dataclass(frozen=True, kw_only=True)
 class RecordedCall:
-    """One call. ``began`` is on the clock of its signals; all other times are in seconds since then.
+    """One call. ``began`` is on the monotonic clock of its signals; all other times are in seconds since then.
 
-    ``outcome``: ``None`` if the recording ended before the call. ``incomplete``: some of its reads were dropped, as the
-    recorder had no memory for them, or could not decode them. ``duration_s``: from the start to the end, in seconds;
-    ``None`` without an end.
+    ``started_unix``: the start on the wall clock, in Unix seconds. ``outcome``: ``None`` if the recording ended before
+    the call. ``incomplete``: some of its reads were dropped, as the recorder had no memory for them, or could not
+    decode them. ``duration_s``: from the start to the end, in seconds; ``None`` without an end.
     """
 
     id: str
@@ -154,8 +157,8 @@ class RecordedCall:
 class Recording:
     """The calls of one file, or of all files in a folder, oldest first.
 
-    A file that is still written shows what has been committed so far. A file that was cut or damaged gives what can be
-    read. ``problems``: a text for each file that cannot be read completely.
+    A file that is still being written shows what has been committed so far. Of a file that was cut or damaged, the
+    calls that can be read are returned. ``problems``: a text for each file that cannot be read completely.
     """
 
     def __init__(self, files: Sequence[Path]) -> None:
@@ -174,10 +177,10 @@ class Recording:
     @classmethod
     def open(cls, path: str | PathLike[str]) -> Self:
         """Open a file or a folder. Raises `RecordingError` if there is no recording."""
-        place = Path(path)
-        files = sorted(place.glob(f"*{SUFFIX}")) if place.is_dir() else [place] * place.is_file()
+        location = Path(path)
+        files = sorted(location.glob(f"*{SUFFIX}")) if location.is_dir() else [location] * location.is_file()
         if not files:
-            raise RecordingError(f"{place}: no recording ({SUFFIX}) found")
+            raise RecordingError(f"{location}: no recording ({SUFFIX}) found")
         return cls(files)
 
     def __enter__(self) -> Self:
@@ -197,7 +200,8 @@ class Recording:
         found: list[tuple[float, str, Path]] = []
         for path in self._databases:
             rows = [*self._select(path, "SELECT started_unix, began, id FROM calls ORDER BY began")]
-            # The wall clock orders files; it may be set back, so that within a file the monotonic clock does.
+            # The wall clock orders the files. It may be set back, so within a file the monotonic clock orders the
+            # calls.
             found += [(rows[0][0] + began - rows[0][1], id_, path) for _, began, id_ in rows]
         for _, id_, path in sorted(found):
             yield from self._calls(path, "id = ?", id_)
@@ -212,27 +216,27 @@ class Recording:
         """
         if key == "last":
             found = [
-                one for path in self._databases for one in self._calls(path, "1 ORDER BY started_unix DESC LIMIT 1")
+                call for path in self._databases for call in self._calls(path, "1 ORDER BY started_unix DESC LIMIT 1")
             ]
-            found = sorted(found, key=lambda one: one.started_unix)[-1:]
+            found = sorted(found, key=lambda call: call.started_unix)[-1:]
         else:
             found = [
-                one
+                call
                 for path in self._databases
-                for one in self._calls(path, "substr(id, 1, length(?1)) = ?1 OR trace_id = ?1", key)
+                for call in self._calls(path, "substr(id, 1, length(?1)) = ?1 OR trace_id = ?1", key)
             ]
         if not key or len(found) != 1:
             raise RecordingError(f"{key}: {len(found)} calls have this id or trace id, allowed: exactly one")
         return found[0]
 
     def of_span(self, trace_id: str, span_id: str) -> RecordedCall | None:
-        """Return the call that this span reports; ``None`` if it is not here."""
+        """Return the call that this span reports; ``None`` if no file has it."""
         condition = "trace_id = ? AND span_id = ?"
-        found = (one for path in self._databases for one in self._calls(path, condition, trace_id, span_id))
+        found = (call for path in self._databases for call in self._calls(path, condition, trace_id, span_id))
         return next(found, None)
 
     def meta(self, file: Path) -> Mapping[str, str]:
-        """Return what a file says of its process: ``pid``, ``program``, ``started_unix``, ``version``."""
+        """Return what a file records about its process: ``pid``, ``program``, ``started_unix``, ``version``."""
         return dict(self._select(file, "SELECT key, value FROM meta"))
 
     def _calls(self, path: Path, condition: str, *values: object) -> Iterator[RecordedCall]:

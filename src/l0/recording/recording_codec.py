@@ -23,17 +23,17 @@ from l0.model.text_safety import well_formed
 
 _TAG = "$"
 _NUMBER, _UNRECORDED, _MAPPING = "number", "unrecorded", "mapping"
-_SECOND_HAND = {"Call": {"body", "tracer_provider"}, "Failure": {"detail"}}
+_OMITTED = {"Call": {"body", "tracer_provider"}, "Failure": {"detail"}}
 """Fields that are not written: requests and answers have their own place in a recording."""
-_FORMER = {("Call", "retry_safety"): "replay"}
+_FORMER_NAMES = {("Call", "retry_safety"): "replay"}
 """Names of fields in files of format 1."""
 
 
 @dataclass(frozen=True, slots=True)
 class Unrecorded:
-    """The place of a value that a recording cannot hold. ``name``: its class or function, such as ``"app.retry"``.
+    """Stands for a value that a recording cannot hold. ``name``: its class or function, such as ``"app.retry"``.
 
-    ``cause``: of an exception, the built-in class of the error that caused it, on which a delay may depend.
+    ``cause``: for an exception, the built-in class of the error that caused it: the delay before a retry depends on it.
     """
 
     name: str
@@ -63,7 +63,7 @@ def encode(value: Any) -> Any:
     if isinstance(value, int | float):
         return value if isfinite(value) else {_TAG: _NUMBER, "value": str(value)}
     if is_dataclass(value) and not isinstance(value, type) and type(value).__name__ in recorded_types():
-        omitted = _SECOND_HAND.get(type(value).__name__, ())
+        omitted = _OMITTED.get(type(value).__name__, ())
         names = [one.name for one in fields(value) if one.name not in omitted]
         return {_TAG: type(value).__name__} | {name: encode(getattr(value, name)) for name in names}
     if isinstance(value, Mapping):
@@ -89,7 +89,7 @@ def decode(value: Any, hint: Any = Any) -> Any:
     in a recording of a later one, becomes an `Unrecorded` as well.
     """
     if isinstance(value, str):
-        return _member(value, hint)
+        return _enum_member(value, hint)
     if isinstance(value, list):
         return _sequence(value, hint)
     if not isinstance(value, dict):
@@ -101,7 +101,7 @@ def decode(value: Any, hint: Any = Any) -> Any:
         return Unrecorded(value["name"], value.get("cause", ""))
     if tag is None or tag == _MAPPING:
         pairs = value if tag is None else value["value"]
-        item = next((get_args(one)[1] for one in _members(hint) if len(get_args(one)) == 2), Any)
+        item = next((get_args(one)[1] for one in _alternatives(hint) if len(get_args(one)) == 2), Any)
         return {key: decode(one, item) for key, one in pairs.items()}
     kind = recorded_types().get(tag)
     return Unrecorded(tag) if kind is None else _built(kind, value)
@@ -111,7 +111,7 @@ def _built(kind: type, value: Mapping[str, Any]) -> Any:
     hints = _hints(kind)
     built: Any = object.__new__(kind)
     for one in fields(kind):
-        former = _FORMER.get((kind.__name__, one.name), one.name)
+        former = _FORMER_NAMES.get((kind.__name__, one.name), one.name)
         name = one.name if one.name in value else former
         found = decode(value[name], hints[one.name]) if name in value else _default(one)
         object.__setattr__(built, one.name, found)
@@ -126,8 +126,9 @@ def _default(one: Any) -> Any:
     return None if one.default_factory is one.default else one.default_factory()
 
 
-def _member(text: str, hint: Any) -> Any:
-    for kind in _members(hint):
+def _enum_member(text: str, hint: Any) -> Any:
+    """Return the member of an enumeration that the hint names; else the text."""
+    for kind in _alternatives(hint):
         if isinstance(kind, type) and issubclass(kind, Enum):
             try:
                 return kind(text)
@@ -137,7 +138,7 @@ def _member(text: str, hint: Any) -> Any:
 
 
 def _sequence(value: list[Any], hint: Any) -> Any:
-    for one in _members(hint):
+    for one in _alternatives(hint):
         kind = get_origin(one) or one
         if not isinstance(kind, type) or not issubclass(kind, Sequence | Set) or issubclass(kind, str):
             continue
@@ -170,7 +171,7 @@ def _hints(kind: type) -> dict[str, Any]:
     return {one.name: hints[one.name] for one in fields(kind)}
 
 
-def _members(hint: Any) -> tuple[Any, ...]:
+def _alternatives(hint: Any) -> tuple[Any, ...]:
     return get_args(hint) if get_origin(hint) in (Union, UnionType) else (hint,)
 
 

@@ -63,7 +63,8 @@ class Exchanged(NamedTuple):
 
 
 class Read(NamedTuple):
-    """Bytes of an answer, as they came from the connection. ``items``, ``chars``: as in `Delivered`, before them."""
+    """Bytes of an answer, as they came from the connection. ``items``, ``chars``: as in `Delivered`, before this
+    read."""
 
     id: str
     at: float
@@ -137,6 +138,6 @@ Append = Callable[[tuple[Any, ...]], None]
 
 
 def event_of(appended: tuple[Any, ...]) -> RecordingEvent:
-    """Return the event of a class and its fields."""
+    """Return the event for a tuple of its class and its fields."""
     event: RecordingEvent = appended[0]._make(appended[1:])
     return event

@@ -22,7 +22,7 @@ class RecordingFile:
     def __init__(self, path: Path, meta: Mapping[str, object]) -> None:
         self.path = path
         self.calls: set[str] = set()
-        """The calls of this file that have not ended."""
+        """The ids of the calls of this file that are not over."""
         self._rows: dict[str, list[Sequence[Any]]] = {}
         _create(path, meta)
         self._database = _connect(path)
@@ -42,7 +42,7 @@ class RecordingFile:
         rows, self._rows = self._rows, {}
         if rows:
             self._database.execute("BEGIN IMMEDIATE")
-            for statement in sorted(rows, key=lambda one: one.startswith("UPDATE")):  # a row comes before its updates
+            for statement in sorted(rows, key=lambda text: text.startswith("UPDATE")):  # a row comes before its updates
                 self._database.executemany(statement, rows[statement])
             self._database.execute("COMMIT")
 
@@ -52,12 +52,12 @@ class RecordingFile:
         return sum(size_of(self.path, suffix) for suffix in ("", "-wal"))
 
     def close(self) -> None:
-        """Close the file. What its log holds moves into the file itself."""
+        """Close the file. SQLite then moves the write-ahead log into the file itself."""
         self._database.close()
 
 
 def _create(path: Path, meta: Mapping[str, object]) -> None:
-    """Create a file with its tables. It gets its name once they are there, so that any file of this name opens."""
+    """Create a file with its tables. It gets its final name last, so that a file of this name can always be opened."""
     unfinished = path.with_name(f"{path.name}.new")
     os.close(os.open(unfinished, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))  # a recording may hold answers of users
     database = _connect(unfinished)

@@ -42,22 +42,22 @@ class RecordingFiles:
         self._current = self._begin()
 
     def write(self, batch: Sequence[RecordingEvent]) -> None:
-        """Write the events of one interval in one transaction per file. Events of unknown calls are ignored: they began
-        before a fork."""
+        """Write the events of one interval in one transaction per file. Events of calls that began before a fork are
+        ignored."""
         for event in batch:  # before any text is written that may repeat a secret
             if type(event) is Exchanged:
                 pairs = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in event.sent]
                 self._redaction.learn(pairs, str(event.url))
-        read: dict[str, CallRows] = {}
+        rows_with_reads: dict[str, CallRows] = {}
         for event in batch:
-            known = self._rows.get(event.id)
             if type(event) is not Read:
                 self._write_event(event)
-            elif known is not None:
-                known[0].read(event)
-                read[event.id] = known[0]
-        for rows in read.values():
-            _attempt(rows.write_reads)
+            elif event.id in self._rows:
+                rows, _ = self._rows[event.id]
+                rows.read(event)
+                rows_with_reads[event.id] = rows
+        for rows in rows_with_reads.values():
+            _try(rows.write_reads)
         self._forget()
         for file in self._open:
             file.commit()
@@ -70,25 +70,25 @@ class RecordingFiles:
             rows = CallRows(self._current.add, self._redaction, content=self._options.content)
             self._rows[event.id] = rows, self._current
             self._current.calls.add(event.id)
-        known = self._rows.get(event.id)
-        if known is None:
+        if event.id not in self._rows:
             return
-        _attempt(partial(known[0].write, event))
+        rows, _ = self._rows[event.id]
+        _try(partial(rows.write, event))
         if type(event) is CallOver:
             self._over.append((monotonic(), event.id))
 
     def _forget(self) -> None:
-        """Forget calls that are over."""
+        """Forget calls that ended `_AFTER_END_S` ago."""
         while self._over and self._over[0][0] < monotonic() - _AFTER_END_S:
             _, id_ = self._over.popleft()
-            known = self._rows.pop(id_, None)
-            if known is not None:
-                _attempt(partial(known[0].write_reads, final=True))
-                known[1].calls.discard(id_)
+            if id_ in self._rows:
+                rows, file = self._rows.pop(id_)
+                _try(partial(rows.write_reads, final=True))
+                file.calls.discard(id_)
 
     def _close_full(self) -> None:
         """Close full files whose calls are all over."""
-        for file in [one for one in self._open if one is not self._current and not one.calls]:
+        for file in [file for file in self._open if file is not self._current and not file.calls]:
             self._open.remove(file)
             file.close()
 
@@ -102,7 +102,7 @@ class RecordingFiles:
         return file
 
     def _prune(self) -> None:
-        """Delete the oldest recordings beyond the limit of the folder, but none that this process writes."""
+        """Delete the oldest recordings beyond the limit of the folder, but none that this process is writing."""
         own = {file.path for file in self._open}
         sizes = {path: size_of(path) + size_of(path, "-wal") for path in sorted(self._folder.glob(f"*{SUFFIX}"))}
         excess = sum(sizes.values()) - self._options.folder_bytes
@@ -115,22 +115,22 @@ class RecordingFiles:
                 excess -= size
 
     def close(self) -> None:
-        """Write what waits for a next read, and close all files."""
+        """Write the reads that wait for a next one, and close all files."""
         for rows, _ in self._rows.values():
-            _attempt(partial(rows.write_reads, final=True))
+            _try(partial(rows.write_reads, final=True))
         for file in self._open:
             file.commit()
         self.abandon()
 
     def abandon(self) -> None:
-        """Close all files without what waits."""
+        """Close all files without writing anything more."""
         for file in self._open:
             file.close()
         self._open.clear()
 
 
-def _attempt(write: Callable[[], None]) -> None:
-    """Write something. What cannot be described, or a user's `redact` that fails, must not end the recording."""
+def _try(write: Callable[[], None]) -> None:
+    """Call ``write``. A value that cannot be described, or a user's `redact` that fails, must not end the recording."""
     try:
         write()
     except Exception:

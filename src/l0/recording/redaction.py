@@ -1,8 +1,8 @@
 """Remove secrets from what a recording keeps.
 
-A mask has as many characters as the secret, so that sizes and positions stay right. Two things are secrets: a value
-that a request sent in a secret place (its credentials headers, its cookies, the query of its URL), wherever it shows up
-again, and a text of the form of a key.
+A mask has as many characters as the secret, so that sizes and positions stay right. Two things count as secrets: a
+value that a request sent in a secret place (credential headers, cookies, the query of its URL), wherever that value
+appears again, and a text that has the form of a key.
 """
 
 from __future__ import annotations
@@ -46,15 +46,16 @@ _SECRET_FIELD = re.compile(
     r"|(?:access|auth|bearer|id|refresh)[-_]?token"
 )
 """Names of fields in JSON that hold a secret."""
-_PREFIXES = ("sk", "pk", "rk", "gsk", "xai", "ghp", "gho", "hf", "pplx", "fw", "r8")
+_KEY_PREFIXES = ("sk", "pk", "rk", "gsk", "xai", "ghp", "gho", "hf", "pplx", "fw", "r8")
 _BEGINS = r"(?<!\w.)"
-"""Placed after the first character of a key. Each alternative then begins with a fixed character, and `re` skips over
-all others: several times as fast as a ``\\b`` before it."""
+"""Requires that the character before this one begins a word. It stands after the first character of a key, so that each
+alternative begins with a fixed character, for which `re` can search: several times as fast as a ``\\b`` at the
+start."""
 _AFTER_PREFIX = r"[-_](?=[\w-]{0,128}?[0-9])(?=[\w-]{0,128}?[A-Za-z0-9]{12})[A-Za-z0-9_-]+"
 _BEARER = "Bearer "
 _KEYS = "|".join(
     [
-        *(f"{prefix[0]}{_BEGINS}{prefix[1:]}{_AFTER_PREFIX}" for prefix in _PREFIXES),
+        *(f"{prefix[0]}{_BEGINS}{prefix[1:]}{_AFTER_PREFIX}" for prefix in _KEY_PREFIXES),
         *(rf"A{_BEGINS}{rest}[A-Z0-9]{{16}}\b" for rest in ("KIA", "SIA")),
         rf"A{_BEGINS}Iza[A-Za-z0-9_-]{{30,}}",
         rf"e{_BEGINS}yJ[A-Za-z0-9_-]{{8,}}\.[A-Za-z0-9_-]{{8,}}\.[A-Za-z0-9_-]{{8,}}",
@@ -71,15 +72,15 @@ _PARAMETER = re.compile(r"(?<=[?&])([\w.-]+)=([^&#\s'\"\\<>]+)")
 _SHORTEST = 8
 """Characters. A shorter value in a secret place may be an ordinary word elsewhere."""
 _MOST = 256
-"""Values that are remembered."""
+"""Maximum number of values that are remembered."""
 _LONGEST_WORD = 512
-"""Bytes. A longer word, such as an encoded image, is not waited for."""
+"""Bytes. Reads do not wait for the end of a longer word, such as an encoded image."""
 _SPACED = bytes(32 if chr(byte) in "\t\n\r \"'<>,;" else byte for byte in range(256))
-"""A table for `bytes.translate` that makes a space of what no secret contains."""
+"""A table for `bytes.translate` that replaces characters which no secret contains by spaces."""
 
 
 class Redaction:
-    """The secrets of one process so far. ``more``: the user's function, for every text that is recorded."""
+    """The secrets of one process so far. ``more``: the user's function, applied to every text that is recorded."""
 
     def __init__(self, more: Callable[[str], str] | None = None) -> None:
         self._more = more
@@ -87,20 +88,20 @@ class Redaction:
         self._compile()
 
     def learn(self, headers: Iterable[tuple[str, str]], url: str) -> None:
-        """Remember the secrets of a request."""
+        """Remember the secrets that a request sent."""
         found = {part for name, value in headers if _SECRET_NAME.search(name) for part in _parts(value)}
         split = _split(url)
         found.update(value for name, value in _PARAMETER.findall(f"?{split.query}") if _SECRET_NAME.search(name))
         found.update(part for part in split.netloc.rpartition("@")[0].split(":"))
-        found |= {unquote(one) for one in found}
-        new = [one for one in found if len(one) >= _SHORTEST and one not in self._values]
+        found |= {unquote(value) for value in found}
+        new = [value for value in found if len(value) >= _SHORTEST and value not in self._values]
         if not new:
             return
         self._values = dict.fromkeys([*self._values, *new][-_MOST:])
         self._compile()
 
     def _compile(self) -> None:
-        known = "|".join(re.escape(one) for one in sorted(self._values, key=len, reverse=True))
+        known = "|".join(re.escape(value) for value in sorted(self._values, key=len, reverse=True))
         self._known = re.compile(known or "(?!)")
         self._pattern = re.compile(f"{known}|{_KEYS}" if known else _KEYS)
         self._known_encoded, self._encoded = _bytes_of(self._known), _bytes_of(self._pattern)
@@ -110,7 +111,7 @@ class Redaction:
         spans = list(_secrets(text, self._pattern, self._known, _DATA))
         if spans:
             text = _masked(text, spans, "*")
-        # Base64 alone holds "//" and "=", and a scan costs more than the further tests.
+        # Base64 contains "//" and "=" as well. The second tests are cheaper than a scan with a pattern.
         if "//" in text and "@" in text:
             text = _USERINFO.sub(_mask, text)
         if "=" in text and ("?" in text or "&" in text):
@@ -118,16 +119,16 @@ class Redaction:
         return text if self._more is None else self._more(text)
 
     def reads(self, parts: Sequence[bytes], before: bytes = b"") -> list[bytes]:
-        """Return consecutive reads of one body without secrets, also without one that begins in one read and ends in
-        a later one. ``before``: the end of the read before them."""
+        """Return consecutive reads of one body without secrets, including secrets that begin in one read and end in a
+        later one. ``before``: the end of the read before them."""
         whole = before + b"".join(parts)
         spans = list(_secrets(whole, self._encoded, self._known_encoded, _DATA_ENCODED))
         clean = _split_like(parts, _masked(whole, spans, b"*")[len(before) :]) if spans else list(parts)
         return clean if self._more is None else self._more_removed(clean)
 
     def _more_removed(self, parts: Sequence[bytes]) -> list[bytes]:
-        """Return reads as the user's function leaves them. If it finds more in all of them together, the last read
-        gets the whole text."""
+        """Return the reads after the user's function. If it changes more in the joined reads than in each of them, the
+        last read gets the whole text."""
         each = [self._bytes(part) for part in parts]
         whole = self._bytes(b"".join(parts))
         return each if b"".join(each) == whole else [*[b""] * (len(parts) - 1), whole]
@@ -137,7 +138,7 @@ class Redaction:
         return self._more(data.decode(errors="surrogateescape")).encode(errors="surrogateescape")
 
     def sent_headers(self, headers: Headers) -> list[list[str]]:
-        """Return the headers of a request; of most only the name."""
+        """Return the headers of a request, most of them without their values."""
         return [[name, self.text(value) if _keeps(name) else REMOVED] for name, value in headers]
 
     def received_headers(self, headers: Headers) -> list[list[str]]:
@@ -160,7 +161,7 @@ def _keeps(name: str) -> bool:
 
 
 def _parts(value: str) -> list[str]:
-    """Return what a header's value holds: the token after its scheme, the values of its cookies."""
+    """Return the parts of a header's value that may be secret: the token after a scheme, the values of cookies."""
     return [part.partition("=")[2] if "=" in part.rstrip("=") else part for part in re.split(r"[\s;,]+", value)]
 
 
@@ -174,7 +175,7 @@ def _split(url: str) -> SplitResult:
 def _secrets(
     text: AnyStr, pattern: re.Pattern[AnyStr], known: re.Pattern[AnyStr], data: re.Pattern[AnyStr]
 ) -> Iterator[tuple[int, int]]:
-    """Yield the places of secrets; within data, only those of known values."""
+    """Yield the start and end of each secret. Within long runs of ``data``, only known values count."""
     at = 0
     runs: list[tuple[int, int]] = []
     if len(text) >= _LONGEST_KEY:

@@ -22,9 +22,10 @@ _RESETS = frozenset({Cause.RESET, Cause.CONNECTION, Cause.DNS, Cause.TLS_CERTIFI
 def recorded_response(
     attempt: RecordedAttempt, speed: float, clock: Callable[[], float] = perf_counter
 ) -> SimulatedResponse:
-    """Return the response of a recorded attempt, ``speed`` times as fast; ``inf`` waits for nothing but a silence.
+    """Return the response of a recorded attempt, ``speed`` times as fast. With ``inf``, only a silence that the client
+    ended takes time.
 
-    Headers that recording has removed are left out.
+    Headers whose values were removed from the recording are left out.
     """
     status = attempt.status or 0
     headers, steps = _headers(attempt.response_headers), _steps(attempt, speed, clock)
@@ -40,7 +41,7 @@ def recorded_response(
 
 
 def _headers(recorded: Sequence[tuple[str, str]]) -> dict[str, str]:
-    """Return the headers without those of the framing. A repeated one becomes a list."""
+    """Return the headers without those of the framing. The values of a repeated header are joined by commas."""
     found: dict[str, str] = {}
     for name, value in recorded:
         if name not in _FRAMING and value != REMOVED:
@@ -49,7 +50,10 @@ def _headers(recorded: Sequence[tuple[str, str]]) -> dict[str, str]:
 
 
 def _length(attempt: RecordedAttempt) -> int | None:
-    """Return the length that the head announces; ``None`` for chunks, as after a break the rest is not known."""
+    """Return the length that the head announces; ``None`` for a chunked body.
+
+    A body that broke off announces the recorded length, although its rest is not known.
+    """
     announced = dict(attempt.response_headers).get("content-length")
     if announced is None or not announced.isdecimal():
         return None
@@ -57,7 +61,8 @@ def _length(attempt: RecordedAttempt) -> int | None:
 
 
 def _steps(attempt: RecordedAttempt, speed: float, clock: Callable[[], float]) -> Iterator[Step]:
-    """Yield the reads at their times. A late one makes up for it, so that a long answer does not drift."""
+    """Yield the reads at their times. After a late read the next pause is shorter, so that a long answer does not
+    drift."""
     start = attempt.head_at if attempt.head_at is not None else attempt.started
     began = clock()
     for read in attempt.reads:
@@ -80,14 +85,14 @@ def _steps(attempt: RecordedAttempt, speed: float, clock: Callable[[], float]) -
 
 
 def _damaged(steps: Iterator[Step]) -> Iterator[Step]:
-    """Yield the steps of a compressed body that turns to garbage at its end: it was recorded decoded."""
-    packer = zlib.compressobj(wbits=16 + zlib.MAX_WBITS)
+    """Yield the steps for a damaged body: compressed, since it was recorded decoded, with garbage at its end."""
+    compressor = zlib.compressobj(wbits=16 + zlib.MAX_WBITS)
     for step in steps:
         if isinstance(step, Send):
-            yield Send(packer.compress(step.data) + packer.flush(zlib.Z_SYNC_FLUSH))
+            yield Send(compressor.compress(step.data) + compressor.flush(zlib.Z_SYNC_FLUSH))
             continue
         if isinstance(step, End):
-            yield Send(packer.compress(b"") + _GARBAGE)
+            yield Send(compressor.compress(b"") + _GARBAGE)
         yield step
 
 
@@ -104,5 +109,5 @@ def _ended_by_client(attempt: RecordedAttempt) -> bool:
 def _break(attempt: RecordedAttempt) -> End:
     cause = attempt.failure.cause if attempt.failure is not None else None
     if cause is Cause.CORRUPT:
-        return End.COMPLETE  # the bytes are what is broken
+        return End.COMPLETE  # the garbage in the body is the break
     return End.RST if cause in _RESETS else End.FIN

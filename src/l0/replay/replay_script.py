@@ -19,12 +19,13 @@ from l0.recording.recording import RecordedAttempt, Recording, RecordingError
 Match = Literal["body", "order"]
 """The way to find the attempt for a request: by method, path and body, or by method and path in recorded order."""
 _MOST_COMPARED = 50
-"""Recorded requests that are compared with one that matches none."""
+"""Maximum number of recorded requests that are compared with a request that matches none."""
 _MOST_SHOWN = 4
-"""Differing fields that are named."""
+"""Maximum number of differing fields that a message names."""
 _LONGEST_VALUE = 60
 """Characters of a differing value that are shown."""
 RETRY_COUNT = "x-stainless-retry-count"
+"""The header in which SDKs made by Stainless count their retries of a request, from 0."""
 
 
 class UnmatchedRequestError(LookupError):
@@ -42,8 +43,12 @@ class ReplayRequest:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Place:
-    """The place of a recorded attempt. ``hashes``: of its body; empty if it could not be recorded."""
+class _ScriptEntry:
+    """Identifies a recorded attempt, and says which requests match it.
+
+    ``at``: its start in Unix seconds. ``number``: that of the attempt in its call. ``size``: bytes of its body.
+    ``hashes``: those of its body; empty if the body could not be recorded.
+    """
 
     at: float
     call: str
@@ -65,56 +70,61 @@ class ReplayScript:
         self._recording = recording
         self._match = match
         calls = [recording.call(call)] if call is not None else recording
-        zeros: dict[Path, float] = {}
-        """The start of each file's monotonic clock: within a file, a wall clock that is set back changes no order."""
+        clock_starts: dict[Path, float] = {}
+        """The Unix time at which each file's monotonic clock was 0. A wall clock that is set back while a file is
+        written then does not change the order of its attempts."""
         self._all = sorted(
             (
-                _place(one.id, zeros.setdefault(one.file, one.started_unix - one.began) + one.began, attempt)
-                for one in calls
-                for attempt in one.attempts
+                _entry(
+                    recorded.id,
+                    clock_starts.setdefault(recorded.file, recorded.started_unix - recorded.began) + recorded.began,
+                    attempt,
+                )
+                for recorded in calls
+                for attempt in recorded.attempts
                 if attempt.request
             ),
-            key=lambda one: (one.at, one.call, one.number),
+            key=lambda entry: (entry.at, entry.call, entry.number),
         )
         if not self._all:
             raise RecordingError("the recording holds no request: calls of the explicit API send none themselves")
-        self._waiting = deque(self._all)
+        self._unserved = deque(self._all)
 
     def __len__(self) -> int:
         """Return the number of attempts that have not been served."""
-        return len(self._waiting)
+        return len(self._unserved)
 
     @property
     def paths(self) -> Mapping[str, int]:
         """The recorded paths, with the number of their requests."""
-        found: dict[str, int] = {}
-        for one in self._all:
-            found[one.path] = found.get(one.path, 0) + 1
-        return found
+        counts: dict[str, int] = {}
+        for entry in self._all:
+            counts[entry.path] = counts.get(entry.path, 0) + 1
+        return counts
 
     def rewind(self) -> None:
         """Begin again: every attempt is served once more."""
-        self._waiting = deque(self._all)
+        self._unserved = deque(self._all)
 
     def take(self, request: ReplayRequest) -> RecordedAttempt:
         """Return the attempt for a request, and serve it no more. Raises `UnmatchedRequestError`."""
         matches = self._matcher(request)
         found = min(
-            (one for one in self._waiting if matches(one)),
-            key=lambda one: request.retry not in ("", str(one.number - 1)),
+            (entry for entry in self._unserved if matches(entry)),
+            key=lambda entry: request.retry not in ("", str(entry.number - 1)),
             default=None,
         )
         if found is None:
             raise UnmatchedRequestError(self._unmatched(request, any(map(matches, self._all))))
-        self._waiting.remove(found)
+        self._unserved.remove(found)
         return self._attempt(found)
 
-    def _matcher(self, request: ReplayRequest) -> Callable[[_Place], bool]:
+    def _matcher(self, request: ReplayRequest) -> Callable[[_ScriptEntry], bool]:
         hashes = _hashes(request.body) if self._match == "body" else frozenset()
 
-        def matches(one: _Place) -> bool:
-            same = one.method == request.method and _same_path(one.path, request.path)
-            return same and (self._match == "order" or not one.hashes or not hashes.isdisjoint(one.hashes))
+        def matches(entry: _ScriptEntry) -> bool:
+            same = entry.method == request.method and _same_path(entry.path, request.path)
+            return same and (self._match == "order" or not entry.hashes or not hashes.isdisjoint(entry.hashes))
 
         return matches
 
@@ -122,39 +132,40 @@ class ReplayScript:
         what = f"{request.method} {urlsplit(request.path).path}"
         if served:
             return f"All recorded answers to this {what} have been served."
-        found, differing = min(self._compared(request), key=lambda one: distance(one[1]))
+        nearest, differing = min(self._compared(request), key=lambda compared: distance(compared[1]))
         fields = [
-            f"{one.field}: recorded {_short(one.recorded)}, sent {_short(one.sent)}" for one in differing[:_MOST_SHOWN]
+            f"{difference.field}: recorded {_short(difference.recorded)}, sent {_short(difference.sent)}"
+            for difference in differing[:_MOST_SHOWN]
         ]
         more = [f"{len(differing) - _MOST_SHOWN} more"] if len(differing) > _MOST_SHOWN else []
         return (
-            f"No recorded request matches this {what}. The nearest, attempt {found.number} of call {found.call}, "
+            f"No recorded request matches this {what}. The nearest, attempt {nearest.number} of call {nearest.call}, "
             f"differs in {'; '.join([*fields, *more])}."
         )
 
-    def _compared(self, request: ReplayRequest) -> Iterator[tuple[_Place, list[FieldDifference]]]:
+    def _compared(self, request: ReplayRequest) -> Iterator[tuple[_ScriptEntry, list[FieldDifference]]]:
         """Yield the likeliest recorded requests, with their differences."""
 
-        def unlike(one: _Place) -> tuple[bool, bool, int]:
-            elsewhere = not _same_path(one.path, request.path)
-            return elsewhere, one.method != request.method, abs(one.size - len(request.body))
+        def dissimilarity(entry: _ScriptEntry) -> tuple[bool, bool, int]:
+            other_path = not _same_path(entry.path, request.path)
+            return other_path, entry.method != request.method, abs(entry.size - len(request.body))
 
-        for one in islice(sorted(self._all, key=unlike), _MOST_COMPARED):
-            recorded = self._attempt(one).request
-            path = urlsplit(one.path).path
-            same_path = path if _same_path(one.path, request.path) else urlsplit(request.path).path
-            mine = {"method": one.method, "path": path, "": recorded.get("body", recorded.get("shape"))}
-            sent = {"method": request.method, "path": same_path, "": _comparable(request.body, "body" in recorded)}
-            yield one, list(field_differences(mine, sent))
+        for entry in islice(sorted(self._all, key=dissimilarity), _MOST_COMPARED):
+            described = self._attempt(entry).request
+            path = urlsplit(entry.path).path
+            sent_path = path if _same_path(entry.path, request.path) else urlsplit(request.path).path
+            recorded = {"method": entry.method, "path": path, "": described.get("body", described.get("shape"))}
+            sent = {"method": request.method, "path": sent_path, "": _comparable(request.body, "body" in described)}
+            yield entry, list(field_differences(recorded, sent))
 
-    def _attempt(self, place: _Place) -> RecordedAttempt:
-        attempts = self._recording.call(place.call).attempts
-        return next(one for one in attempts if one.number == place.number)
+    def _attempt(self, entry: _ScriptEntry) -> RecordedAttempt:
+        attempts = self._recording.call(entry.call).attempts
+        return next(attempt for attempt in attempts if attempt.number == entry.number)
 
 
-def _place(call: str, began: float, attempt: RecordedAttempt) -> _Place:
+def _entry(call: str, began: float, attempt: RecordedAttempt) -> _ScriptEntry:
     request = attempt.request
-    return _Place(
+    return _ScriptEntry(
         at=began + attempt.started,
         call=call,
         number=attempt.number,
@@ -167,17 +178,17 @@ def _place(call: str, began: float, attempt: RecordedAttempt) -> _Place:
 
 def _same_path(recorded: str, sent: str) -> bool:
     """Return True if the paths are equal, or one ends with the other: the base URLs may differ in their paths."""
-    one, other = (urlsplit(path).path.rstrip("/") for path in (recorded, sent))
-    return one == other or one.endswith(f"/{other.lstrip('/')}") or other.endswith(f"/{one.lstrip('/')}")
+    recorded, sent = (urlsplit(path).path.rstrip("/") for path in (recorded, sent))
+    return recorded == sent or recorded.endswith(f"/{sent.lstrip('/')}") or sent.endswith(f"/{recorded.lstrip('/')}")
 
 
 def _hashes(body: bytes) -> frozenset[str]:
-    found = {sha256(body).hexdigest()}
     value = _json(body)
-    return frozenset(found if value is None else {*found, json_hash(value)})
+    return frozenset({sha256(body).hexdigest()} | ({json_hash(value)} if value is not None else set()))
 
 
 def _comparable(body: bytes, whole: bool) -> Any:
+    """Return a body in the form in which the recording has it: the ``whole`` JSON, or its shape."""
     value = _json(body)
     return value if value is None or whole else shape(value)
 

@@ -37,7 +37,7 @@ class ReplayOptions:
 
     def __post_init__(self) -> None:
         if not 0 < self.speed <= inf:
-            raise ValueError(f"speed: {self.speed!r} given, allowed is a number above 0, or inf")
+            raise ValueError(f"speed: got {self.speed!r}, allowed: a number above 0, or inf")
         if self.match not in get_args(Match):
             raise ValueError(f"match: got {self.match!r}, allowed: {', '.join(get_args(Match))}")
 
@@ -57,7 +57,7 @@ class ReplayServer(Simulator):
         self.recording = Recording.open(path)
         self.unmatched: list[str] = []
         try:
-            self.attempts = ReplayScript(self.recording, call=self.options.call, match=self.options.match)
+            self.replay_script = ReplayScript(self.recording, call=self.options.call, match=self.options.match)
         except BaseException:
             self.recording.close()
             raise
@@ -65,10 +65,10 @@ class ReplayServer(Simulator):
     @property
     def remaining(self) -> int:
         """The number of attempts that have not been served."""
-        return len(self.attempts)
+        return len(self.replay_script)
 
     async def start(self) -> None:
-        """Listen. A server that cannot closes its recording."""
+        """Listen. If that fails, close the recording."""
         try:
             await super().start()
         except BaseException:
@@ -85,7 +85,7 @@ class ReplayServer(Simulator):
     def reset(self) -> None:
         """Clear the log, and serve every attempt once more."""
         super().reset()
-        self.attempts.rewind()
+        self.replay_script.rewind()
         self.unmatched.clear()
 
     def _response(self, request: http.HttpRequest, dialect: Dialect | None, index: int) -> SimulatedResponse:
@@ -96,7 +96,7 @@ class ReplayServer(Simulator):
             retry=request.headers.get(RETRY_COUNT, ""),
         )
         try:
-            return recorded_response(self.attempts.take(wanted), self.options.speed)
+            return recorded_response(self.replay_script.take(wanted), self.options.speed)
         except UnmatchedRequestError as error:
             self.unmatched.append(str(error))
             _log.warning("replay: %s", error)
