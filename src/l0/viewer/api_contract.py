@@ -67,7 +67,7 @@ class ListedCall(CallFields):
 
 
 class CallsPage(TypedDict):
-    """Calls, newest first unless another order is asked for. ``next``: the cursor of the next page. ``total``: the
+    """Calls, newest first unless another order is requested. ``next``: the cursor of the next page. ``total``: the
     number of calls that match."""
 
     calls: list[ListedCall]
@@ -114,7 +114,7 @@ class ResumedAt(TypedDict):
 
 
 class RuleFinding(TypedDict):
-    """A match of a guardrail rule or a drift detector. ``at``: the character position in the answer."""
+    """A match of a guardrail rule or a drift detector. ``at``: the position in the answer, in characters."""
 
     time: float
     rule: str | None
@@ -245,8 +245,8 @@ class DeliveredItems(TypedDict):
 
 
 class TokenFlow(TypedDict):
-    """The answer in time: reads and deliveries, at most 5,000 of each. ``joined``: if there are more, the number of
-    consecutive reads or deliveries that each entry stands for. ``cut``: the text ends at 500,000 characters."""
+    """The course of the answer: reads and deliveries, at most 5,000 of each. ``joined``: if there are more, the number
+    of consecutive reads or deliveries that each entry stands for. ``cut``: the text ends at 500,000 characters."""
 
     reads: list[ArrivedRead]
     deliveries: list[DeliveredItems]
@@ -255,7 +255,7 @@ class TokenFlow(TypedDict):
 
 
 class CallRecording(TypedDict):
-    """A recorded call. ``duration``: until its end, or until the last thing that is recorded. ``outcome``: ``None`` if
+    """A recorded call. ``duration``: until its end, or until the last event that is recorded. ``outcome``: ``None`` if
     the recording ends before the call. ``incomplete``: some of its reads were dropped. ``difference``: a sentence if
     this version of L0 would decide differently, else empty."""
 
@@ -318,8 +318,9 @@ class OverviewRow(TypedDict):
     attempts``. ``recovered``: calls that succeeded by a retry, resume, hedge or fallback. ``gap_*``: percentiles, over
     the calls, of each call's own 95th percentile of its gaps. Tokens are ``None`` if no call reported any.
     ``sdk_retries``: the requests after the first of each call that the bare SDK would have sent too; ``None`` if no
-    call reported it. ``recovery_time``: of failed attempts that were followed by another one, and of the waits before
-    it. ``unknown_waste``: calls with requests that L0 added, for which the provider reported no wasted tokens.
+    call reported it. ``recovery_time``: the duration of failed attempts that were followed by another one, and of the
+    waits before it. ``unknown_waste``: calls with requests that L0 added, for which the provider reported no wasted
+    tokens.
     """
 
     provider: str | None

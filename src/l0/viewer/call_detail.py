@@ -26,7 +26,7 @@ from .call_queries import COLUMNS, listed_call
 
 MAX_SPANS = 500
 LEAST_CALLS = 20
-"""Calls of a model from which its usual gap is known."""
+"""Minimum number of a model's calls from which its usual gap is computed."""
 _CONTENT = {
     "input_messages": names.INPUT_MESSAGES,
     "output_messages": names.OUTPUT_MESSAGES,
@@ -119,35 +119,35 @@ def _other(row: Sequence[Any], detail: Mapping[str, Any]) -> OtherSpan:
 
 
 def _attempt(call: ListedCall, row: Sequence[Any], detail: Mapping[str, Any]) -> AttemptOfCall:
-    known: Json = detail["attributes"]
-    leg = _number(known, names.ATTEMPT_LEG) or 0
-    backoff = _number(known, names.WAITED)
-    lost = known.get(names.ATTEMPT_LOST) is True
-    cause = _string(known, names.ATTEMPT_CAUSE)
+    attributes: Json = detail["attributes"]
+    leg = _number(attributes, names.ATTEMPT_LEG) or 0
+    backoff = _number(attributes, names.WAITED)
+    lost = attributes.get(names.ATTEMPT_LOST) is True
+    cause = _string(attributes, names.ATTEMPT_CAUSE)
     outcome: Literal["ok", "failed", "cancelled"] = "ok"
     if cause is not None or row[7]:
         outcome = "failed"
     elif lost:
         outcome = "cancelled"
     return AttemptOfCall(
-        number=int(_number(known, names.ATTEMPT_NUMBER) or 0),
+        number=int(_number(attributes, names.ATTEMPT_NUMBER) or 0),
         leg=int(leg),
         start=row[5],
         duration=row[6],
         outcome=outcome,
         cause=cause,
-        status=_whole(known, names.HTTP_STATUS),
+        status=_whole(attributes, names.HTTP_STATUS),
         message=detail["status_message"],
         backoff_before=backoff * 1e3 if backoff is not None else None,
-        hedge=known.get(names.ATTEMPT_HEDGE) is True,
+        hedge=attributes.get(names.ATTEMPT_HEDGE) is True,
         lost=lost,
-        provider=_string(known, names.PROVIDER) or (call["provider"] if not leg else None),
-        model=_string(known, names.ATTEMPT_MODEL) or (call["model"] if not leg else None),
-        attributes=known,
+        provider=_string(attributes, names.PROVIDER) or (call["provider"] if not leg else None),
+        model=_string(attributes, names.ATTEMPT_MODEL) or (call["model"] if not leg else None),
+        attributes=attributes,
     )
 
 
-def _only_attempt(call: ListedCall, known: Json) -> AttemptOfCall:
+def _only_attempt(call: ListedCall, attributes: Json) -> AttemptOfCall:
     """Return the attempt of a call that reported none, because it needed only one."""
     outcome: Literal["ok", "failed", "cancelled"] = "ok"
     if call["outcome"] in (Outcome.FAILED, Outcome.CANCELLED):
@@ -159,7 +159,7 @@ def _only_attempt(call: ListedCall, known: Json) -> AttemptOfCall:
         duration=call["duration"],
         outcome=outcome,
         cause=call["cause"],
-        status=_whole(known, names.HTTP_STATUS),
+        status=_whole(attributes, names.HTTP_STATUS),
         message="",
         backoff_before=None,
         hedge=False,
@@ -170,9 +170,9 @@ def _only_attempt(call: ListedCall, known: Json) -> AttemptOfCall:
     )
 
 
-def _first_content(call: ListedCall, known: Json, attempts: Sequence[AttemptOfCall]) -> float | None:
+def _first_content(call: ListedCall, attributes: Json, attempts: Sequence[AttemptOfCall]) -> float | None:
     """Return the time from the call to the first content of the attempt that served it, in ms."""
-    waited = _number(known, names.TIME_TO_FIRST_CONTENT)
+    waited = _number(attributes, names.TIME_TO_FIRST_CONTENT)
     served = [attempt["start"] for attempt in attempts if attempt["outcome"] == "ok"]
     if waited is None or call["outcome"] == Outcome.RECOVERED_RESUME or (attempts and not served):
         return None
@@ -180,38 +180,38 @@ def _first_content(call: ListedCall, known: Json, attempts: Sequence[AttemptOfCa
 
 
 def _resumed(event: EventOfSpan) -> ResumedAt:
-    known = event["attributes"]
+    attributes = event["attributes"]
     return ResumedAt(
         time=event["time"],
-        attempt=_whole(known, names.ATTEMPT_NUMBER),
-        at=_whole(known, names.RESUME_AT),
-        strategy=_string(known, names.RESUME_STRATEGY),
+        attempt=_whole(attributes, names.ATTEMPT_NUMBER),
+        at=_whole(attributes, names.RESUME_AT),
+        strategy=_string(attributes, names.RESUME_STRATEGY),
     )
 
 
 def _finding(event: EventOfSpan) -> RuleFinding:
-    known = event["attributes"]
+    attributes = event["attributes"]
     return RuleFinding(
         time=event["time"],
-        rule=_string(known, names.RULE),
+        rule=_string(attributes, names.RULE),
         drift=event["name"] == names.DRIFT_EVENT,
-        severity=_string(known, names.RULE_SEVERITY),
-        action=_string(known, names.RULE_ACTION),
-        message=_string(known, names.RULE_MESSAGE),
-        at=_whole(known, names.VIOLATION_AT),
-        confidence=_number(known, names.DRIFT_CONFIDENCE),
+        severity=_string(attributes, names.RULE_SEVERITY),
+        action=_string(attributes, names.RULE_ACTION),
+        message=_string(attributes, names.RULE_MESSAGE),
+        at=_whole(attributes, names.VIOLATION_AT),
+        confidence=_number(attributes, names.DRIFT_CONFIDENCE),
     )
 
 
-def _timeline(known: Json) -> Timeline | None:
-    width, counts = _number(known, names.TIMELINE_BUCKET), known.get(names.TIMELINE)
+def _timeline(attributes: Json) -> Timeline | None:
+    width, counts = _number(attributes, names.TIMELINE_BUCKET), attributes.get(names.TIMELINE)
     if width is None or width <= 0 or not isinstance(counts, list) or not all(type(count) is int for count in counts):
         return None
     return Timeline(bucket_ms=width * 1e3, tokens=counts)
 
 
-def _content(known: Json) -> CapturedContent | None:
-    captured = {field: _parsed(known.get(name)) for field, name in _CONTENT.items()}
+def _content(attributes: Json) -> CapturedContent | None:
+    captured = {field: _parsed(attributes.get(name)) for field, name in _CONTENT.items()}
     if all(value is None for value in captured.values()):
         return None
     return cast(CapturedContent, captured)
@@ -226,16 +226,16 @@ def _parsed(value: Any) -> Any:
         return value
 
 
-def _number(known: Json, name: str) -> float | None:
-    value = known.get(name)
+def _number(attributes: Json, name: str) -> float | None:
+    value = attributes.get(name)
     return value if isinstance(value, int | float) and not isinstance(value, bool) else None
 
 
-def _whole(known: Json, name: str) -> int | None:
-    value = _number(known, name)
+def _whole(attributes: Json, name: str) -> int | None:
+    value = _number(attributes, name)
     return None if value is None else int(value)
 
 
-def _string(known: Json, name: str) -> str | None:
-    value = known.get(name)
+def _string(attributes: Json, name: str) -> str | None:
+    value = attributes.get(name)
     return value if isinstance(value, str) else None

@@ -11,7 +11,7 @@ MAX_LIMIT = 1_000
 DEFAULT_LIMIT = 100
 MAX_VALUES = 50
 SORTS = ("start", "duration", "first_token")
-"""The columns by which calls are listed in order; each has an index."""
+"""The columns by which a list of calls can be sorted; each has an index."""
 _COLUMNS = ("provider", "model", "outcome", "service")
 _CAUSE = "EXISTS (SELECT 1 FROM json_each(causes) WHERE value = ?)"
 
@@ -33,7 +33,7 @@ class CallFilter:
 
 
 def call_filter(parameters: Mapping[str, Sequence[str]]) -> CallFilter:
-    """Return the filter that a request asks for. Raises `QueryError`."""
+    """Return the filter that a request specifies. Raises `QueryError`."""
     found = CallFilter("1", ())
     for column in _COLUMNS:
         if wanted := _values(parameters, column):
@@ -61,18 +61,18 @@ class CallOrder:
 
     @property
     def sql(self) -> str:
-        """Return the order as SQL. The row decides between equal values, so that no call is on two pages."""
+        """Return the order as SQL. The row id decides between equal values, so that no call is on two pages."""
         direction = "DESC" if self.descending else "ASC"
         return f"{self.column} {direction}, id {direction}"
 
     @property
     def after_cursor(self) -> str:
-        """Return the SQL condition of the calls after a cursor, with its value and its row as parameters."""
+        """Return the SQL condition for the calls after a cursor. Its parameters are the cursor's value and row id."""
         return f"({self.column}, id) {'<' if self.descending else '>'} (?, ?)"
 
 
 def call_order(parameters: Mapping[str, Sequence[str]]) -> CallOrder:
-    """Return the order that is asked for: the newest first, unless another one is. Raises `QueryError`."""
+    """Return the order that a request specifies; by default the newest call is first. Raises `QueryError`."""
     return CallOrder(_one_of(parameters, "sort", SORTS), _one_of(parameters, "order", ("desc", "asc")) == "desc")
 
 
@@ -84,7 +84,7 @@ def _one_of(parameters: Mapping[str, Sequence[str]], name: str, allowed: Sequenc
 
 
 def _duration(parameters: Mapping[str, Sequence[str]]) -> float | None:
-    """Return the shortest duration that is asked for. Raises `QueryError`."""
+    """Return the minimum duration of the calls, in ms; ``None`` if it is not given. Raises `QueryError`."""
     return _number(parameters, "min_duration", "a duration in milliseconds")
 
 
@@ -107,7 +107,7 @@ def _number(parameters: Mapping[str, Sequence[str]], name: str, allowed: str) ->
 
 
 def limit(parameters: Mapping[str, Sequence[str]]) -> int:
-    """Return the number of calls that are asked for. Raises `QueryError`."""
+    """Return the requested number of calls. Raises `QueryError`."""
     text = _last(parameters, "limit")
     if text is None:
         return DEFAULT_LIMIT
@@ -117,7 +117,7 @@ def limit(parameters: Mapping[str, Sequence[str]]) -> int:
 
 
 def cursor(parameters: Mapping[str, Sequence[str]]) -> tuple[float, int] | None:
-    """Return where the page before ended: the value of the sort column and the row of its last call.
+    """Return where the previous page ended: the value of the sort column and the row id of its last call.
 
     Raises `QueryError`.
     """
@@ -133,7 +133,7 @@ def cursor(parameters: Mapping[str, Sequence[str]]) -> tuple[float, int] | None:
 
 
 def cursor_text(value: float, row: int) -> str:
-    """Return the cursor after a call, from its value in the sort column and its row."""
+    """Return the cursor after a call, from its value in the sort column and its row id."""
     return f"{value!r}_{row}"
 
 

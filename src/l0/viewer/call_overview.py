@@ -40,7 +40,7 @@ _REPORTED = ("input_tokens", "output_tokens", "wasted_tokens", "sdk_retries", "r
 
 @dataclass(slots=True)
 class _Sums:
-    """The sums over some calls."""
+    """Sums over some of the calls."""
 
     outcomes: Counter[str] = field(default_factory=Counter)
     attempts: int = 0
@@ -59,7 +59,7 @@ class _Sums:
             if value is not None:
                 self.reported[name] = self.reported.get(name, 0) + value
 
-    def of(self, outcomes: Iterable[str]) -> int:
+    def count(self, outcomes: Iterable[str]) -> int:
         """Return the number of calls with one of these outcomes."""
         return sum(self.outcomes[outcome] for outcome in outcomes)
 
@@ -67,7 +67,7 @@ class _Sums:
 def overview(connection: sqlite3.Connection, parameters: Mapping[str, Sequence[str]]) -> Overview:
     """Return the summary of the calls that match. Raises `QueryError`."""
     matching = call_filter(parameters)
-    spread = _Spread(connection, matching, unix_ms(parameters, "since"), unix_ms(parameters, "until"))
+    spread = _TimesAndCounts(connection, matching, unix_ms(parameters, "since"), unix_ms(parameters, "until"))
     totals, causes = _Sums(), Counter[str]()
     groups: defaultdict[_Key, _Sums] = defaultdict(_Sums)
     for provider, model, outcome, failures, *sums in connection.execute(
@@ -92,12 +92,12 @@ def _row(key: _Key, sums: _Sums, first_tokens: Sequence[float], gaps: Sequence[f
         provider=key[0],
         model=key[1],
         calls=sums.outcomes.total(),
-        succeeded=sums.of(_SUCCEEDED),
-        failed=sums.of([Outcome.FAILED.value]),
-        cancelled=sums.of([Outcome.CANCELLED.value]),
+        succeeded=sums.count(_SUCCEEDED),
+        failed=sums.count([Outcome.FAILED.value]),
+        cancelled=sums.count([Outcome.CANCELLED.value]),
         attempts=sums.attempts,
         attempts_failed=sums.attempts_failed,
-        recovered=sums.of(_RECOVERED),
+        recovered=sums.count(_RECOVERED),
         first_token_p50=percentile(first_tokens, 0.50),
         first_token_p95=percentile(first_tokens, 0.95),
         first_token_p99=percentile(first_tokens, 0.99),
@@ -119,9 +119,9 @@ def budgets(connection: sqlite3.Connection) -> list[BudgetState]:
     for name, service, text, value, time in connection.execute(
         "SELECT name, service, attributes, value, time FROM gauges ORDER BY time"
     ):
-        known = json.loads(text)
-        provider, model, layer, window = (_text(known, of) for of in _BUDGET_NAMES)
-        slo = _text(known, names.SLO) or ""
+        attributes = json.loads(text)
+        provider, model, layer, window = (_text(attributes, key) for key in _BUDGET_NAMES)
+        slo = _text(attributes, names.SLO) or ""
         state = states.setdefault(
             (service, provider, model, slo, layer, window),
             BudgetState(
@@ -141,8 +141,8 @@ def budgets(connection: sqlite3.Connection) -> list[BudgetState]:
     return sorted(states.values(), key=_by_urgency)[:MAX_ROWS]
 
 
-def _text(known: Mapping[str, Any], name: str) -> str | None:
-    return str(known[name]) if name in known else None
+def _text(attributes: Mapping[str, Any], name: str) -> str | None:
+    return str(attributes[name]) if name in attributes else None
 
 
 def _by_urgency(state: BudgetState) -> tuple[float, float]:
@@ -150,8 +150,11 @@ def _by_urgency(state: BudgetState) -> tuple[float, float]:
     return (1.0 if remaining is None else remaining, -(burn_rate or 0.0))
 
 
-class _Spread:
-    """The times of all calls that match: in order by provider and model, and by interval, read in one pass."""
+class _TimesAndCounts:
+    """The times to the first token and the gaps of all calls that match, in ms, and their counts in each interval.
+
+    The times are sorted for each provider and model, and grouped by interval.
+    """
 
     def __init__(
         self, connection: sqlite3.Connection, matching: CallFilter, since: float | None, until: float | None
@@ -178,27 +181,27 @@ class _Spread:
             f" WHERE {matching.condition} GROUP BY 1"
         )
         values = (Outcome.FAILED.value, *_RECOVERED, *matching.values)
-        for at, calls, failed, recovered in connection.execute(counts, values):
-            self._calls[at], self._failed[at], self._recovered[at] = calls, failed, recovered
+        for number, calls, failed, recovered in connection.execute(counts, values):
+            self._calls[number], self._failed[number], self._recovered[number] = calls, failed, recovered
         times = (
             f"SELECT provider, model, {interval}, first_token, gap_p95 FROM {_TABLE}"
             f" WHERE {matching.condition} ORDER BY provider, model"
         )
         for key, rows in groupby(connection.execute(times, matching.values), key=itemgetter(0, 1)):
             first_tokens, gaps = self.first_tokens[key], self.gaps[key] = [], []
-            for _, _, at, first_token, gap in rows:
+            for _, _, number, first_token, gap in rows:
                 if first_token is not None:
                     first_tokens.append(first_token)
-                    self._first_by_interval[at].append(first_token)
+                    self._first_by_interval[number].append(first_token)
                 if gap is not None:
                     gaps.append(gap)
-                    self._gaps_by_interval[at].append(gap)
+                    self._gaps_by_interval[number].append(gap)
             first_tokens.sort()
             gaps.sort()
 
     def all(self) -> tuple[list[float], list[float]]:
         """Return the times to the first token, and the gaps, of all calls, in order."""
-        # Python sorts a sequence of ordered parts in about the time of merging them.
+        # Python sorts a sequence of sorted parts in about the time of merging them.
         return sorted(chain.from_iterable(self.first_tokens.values())), sorted(chain.from_iterable(self.gaps.values()))
 
     def series(self) -> Series:
@@ -217,9 +220,10 @@ class _Spread:
 
 
 def intervals(earliest: float | None, latest: float | None) -> tuple[float, float, int]:
-    """Return the begin, the width and the number of the intervals that cover a time, at most `MAX_INTERVALS`.
+    """Return the start of the first interval, the width and the number of the intervals that cover a time, in Unix ms.
 
-    Widths and begins are round, so that intervals stay as time goes on. Without a time there is no interval.
+    There are at most `MAX_INTERVALS`. Widths and starts are round, so that the intervals stay the same as time passes.
+    Without a time there is no interval.
     """
     if earliest is None or latest is None or latest < earliest:
         return 0.0, _WIDTHS[0], 0

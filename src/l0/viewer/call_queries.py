@@ -19,7 +19,7 @@ COLUMNS = (
 
 
 def calls_page(connection: sqlite3.Connection, parameters: Mapping[str, Sequence[str]]) -> CallsPage:
-    """Return one page of the calls that match, in the order that is asked for. Raises `QueryError`."""
+    """Return one page of the calls that match, in the requested order. Raises `QueryError`."""
     matching, order = call_filter(parameters), call_order(parameters)
     if order.column == "first_token":
         matching = matching.also("first_token IS NOT NULL")
@@ -46,9 +46,9 @@ def listed_call(row: Sequence[object]) -> ListedCall:
 
 
 def facets(connection: sqlite3.Connection) -> Facets:
-    """Return the values that calls have."""
-    together = connection.execute("SELECT DISTINCT provider, model, outcome, causes, service FROM calls").fetchall()
-    providers, models, outcomes, causes, services = zip(*together, strict=True) if together else ((),) * 5
+    """Return the values by which the kept calls can be filtered."""
+    combinations = connection.execute("SELECT DISTINCT provider, model, outcome, causes, service FROM calls").fetchall()
+    providers, models, outcomes, causes, services = zip(*combinations, strict=True) if combinations else ((),) * 5
     return Facets(
         providers=_distinct(providers),
         models=_distinct(models),

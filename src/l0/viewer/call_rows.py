@@ -27,13 +27,22 @@ _OTHER_MODEL = (names.RESPONSE_MODEL, *names.OTHER_MODELS)
 _OPERATION = (names.OPERATION, *names.OTHER_OPERATIONS)
 _INPUT_TOKENS = (names.INPUT_TOKENS, *names.OTHER_INPUT_TOKENS)
 _OUTPUT_TOKENS = (names.OUTPUT_TOKENS, *names.OTHER_OUTPUT_TOKENS)
-_SEARCHED = (names.RESPONSE_ID, names.RESPONSE_MODEL, names.CONVERSATION_ID, names.REQUEST_ID, names.SERVER_ADDRESS)
+_SEARCHED_ATTRIBUTES = (
+    names.RESPONSE_ID,
+    names.RESPONSE_MODEL,
+    names.CONVERSATION_ID,
+    names.REQUEST_ID,
+    names.SERVER_ADDRESS,
+)
 _OUTCOMES = frozenset(outcome.value for outcome in Outcome)
 
 
 @dataclass(frozen=True, slots=True)
 class CallRow:
-    """A call as it is stored. ``causes``: one per failed attempt. ``search``: the text in which a search looks."""
+    """A call as it is stored. ``causes``: one per failed attempt. ``search``: the text that a search goes through.
+
+    ``recovery_time``: in ms.
+    """
 
     call: ListedCall
     causes: tuple[str, ...]
@@ -46,43 +55,43 @@ class CallRow:
 
 def call_row(span: SpanRecord) -> CallRow | None:
     """Return the call that a span describes; ``None`` for any other span."""
-    known = span.attributes
+    attributes = span.attributes
     if not is_call(span):
         return None
     outcome = _outcome(span)
-    final = _text(known, names.CAUSE) if outcome == Outcome.FAILED else None
-    causes = (*_texts(known, names.RETRY_CAUSES), *((final,) if final else ()))
-    attempts = max(1, _integer(known, names.ATTEMPTS_MADE) or 1)
+    final = _text(attributes, names.CAUSE) if outcome == Outcome.FAILED else None
+    causes = (*_texts(attributes, names.RETRY_CAUSES), *((final,) if final else ()))
+    attempts = max(1, _integer(attributes, names.ATTEMPTS_MADE) or 1)
     call = ListedCall(
         trace_id=span.trace_id,
         span_id=span.span_id,
         start=span.start,
         duration=span.duration,
         service=span.service[:MAX_COLUMN],
-        provider=_text(known, *_PROVIDER),
-        model=_model(known),
-        operation=_text(known, *_OPERATION),
+        provider=_text(attributes, *_PROVIDER),
+        model=_model(attributes),
+        operation=_text(attributes, *_OPERATION),
         outcome=outcome,
-        error_type=_text(known, names.ERROR_TYPE),
+        error_type=_text(attributes, names.ERROR_TYPE),
         cause=causes[-1] if causes else None,
         attempts=attempts,
-        first_token=_milliseconds(known, names.RESPONSE_TIME_TO_FIRST_CHUNK, names.TIME_TO_FIRST_CONTENT),
-        gap_p95=_milliseconds(known, names.GAP_P95),
-        gap_max=_milliseconds(known, names.GAP_MAX),
-        input_tokens=_integer(known, *_INPUT_TOKENS),
-        output_tokens=_integer(known, *_OUTPUT_TOKENS),
-        finish_reasons=_texts(known, names.RESPONSE_FINISH_REASONS),
-        stop_reason=_text(known, names.STOP_REASON),
+        first_token=_milliseconds(attributes, names.RESPONSE_TIME_TO_FIRST_CHUNK, names.TIME_TO_FIRST_CONTENT),
+        gap_p95=_milliseconds(attributes, names.GAP_P95),
+        gap_max=_milliseconds(attributes, names.GAP_MAX),
+        input_tokens=_integer(attributes, *_INPUT_TOKENS),
+        output_tokens=_integer(attributes, *_OUTPUT_TOKENS),
+        finish_reasons=_texts(attributes, names.RESPONSE_FINISH_REASONS),
+        stop_reason=_text(attributes, names.STOP_REASON),
     )
-    retried = len(_texts(known, names.RETRY_CAUSES))
+    retried = len(_texts(attributes, names.RETRY_CAUSES))
     return CallRow(
         call=call,
         causes=causes,
         attempts_failed=min(attempts, retried + (outcome == Outcome.FAILED)),
-        wasted_tokens=_integer(known, names.WASTED_TOKENS),
-        sdk_retries=_integer(known, names.SDK_RETRIES),
-        recovery_time=_milliseconds(known, names.RECOVERY_TIME),
-        search=_searched(span, call, causes),
+        wasted_tokens=_integer(attributes, names.WASTED_TOKENS),
+        sdk_retries=_integer(attributes, names.SDK_RETRIES),
+        recovery_time=_milliseconds(attributes, names.RECOVERY_TIME),
+        search=_search_text(span, call, causes),
     )
 
 
@@ -94,26 +103,32 @@ def request_id(span: SpanRecord) -> str | None:
 def is_call(span: SpanRecord) -> bool:
     """Return True for the span of one request to a model: by its operation, by a requested model without an operation,
     or by the marks of OpenInference and Langfuse."""
-    known = span.attributes
-    if _text(known, names.OUTER_KIND) in names.OUTER_KINDS:
+    attributes = span.attributes
+    if _text(attributes, names.OUTER_KIND) in names.OUTER_KINDS:
         return True
-    if _text(known, names.OUTER_LANGFUSE) in names.OUTER_OBSERVATIONS:
+    if _text(attributes, names.OUTER_LANGFUSE) in names.OUTER_OBSERVATIONS:
         return True
     if span.kind not in _CLIENT_KINDS:
         return False
-    operation = _text(known, names.OPERATION)
+    operation = _text(attributes, names.OPERATION)
     if operation is not None:
         return operation in names.INFERENCE_OPERATIONS
-    return names.REQUEST_MODEL in known
+    return names.REQUEST_MODEL in attributes
 
 
-def _model(known: Mapping[str, Any]) -> str | None:
-    """Return the requested model, so that all calls that ask for one stand together, else that of the response."""
-    return _text(known, names.REQUEST_MODEL) or _text(_parameters(known), "model") or _text(known, *_OTHER_MODEL)
+def _model(attributes: Mapping[str, Any]) -> str | None:
+    """Return the requested model, else that of the response. All calls that request the same model are then
+    together."""
+    return (
+        _text(attributes, names.REQUEST_MODEL)
+        or _text(_parameters(attributes), "model")
+        or _text(attributes, *_OTHER_MODEL)
+    )
 
 
-def _parameters(known: Mapping[str, Any]) -> Mapping[str, Any]:
-    text = known.get(names.OTHER_PARAMETERS)
+def _parameters(attributes: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the parameters of the request, which OpenInference writes as one JSON text."""
+    text = attributes.get(names.OTHER_PARAMETERS)
     try:
         found = json.loads(text) if isinstance(text, str) else None
     except (ValueError, RecursionError):
@@ -128,39 +143,39 @@ def _outcome(span: SpanRecord) -> str:
     return Outcome.FAILED.value if span.failed or names.ERROR_TYPE in span.attributes else Outcome.OK.value
 
 
-def _searched(span: SpanRecord, call: ListedCall, causes: Sequence[str]) -> str:
-    known = [call["provider"], call["model"], call["operation"], call["error_type"], *call["finish_reasons"], *causes]
-    further = [_text(span.attributes, name) for name in _SEARCHED]
+def _search_text(span: SpanRecord, call: ListedCall, causes: Sequence[str]) -> str:
+    columns = [call["provider"], call["model"], call["operation"], call["error_type"], *call["finish_reasons"], *causes]
+    further = [_text(span.attributes, name) for name in _SEARCHED_ATTRIBUTES]
     ids = [call["trace_id"], call["span_id"], call["outcome"], call["service"], span.name[:MAX_COLUMN]]
-    return " ".join(part for part in (*ids, *known, *further) if part)
+    return " ".join(part for part in (*ids, *columns, *further) if part)
 
 
-def _text(known: Mapping[str, Any], *wanted: str) -> str | None:
+def _text(attributes: Mapping[str, Any], *wanted: str) -> str | None:
     """Return the first attribute that is set, as text."""
     for name in wanted:
-        value = known.get(name)
+        value = attributes.get(name)
         if value is not None and value != "":
             return str(value)[:MAX_COLUMN]
     return None
 
 
-def _texts(known: Mapping[str, Any], name: str) -> list[str]:
-    value = known.get(name)
-    return [str(one)[:MAX_COLUMN] for one in value[:100]] if isinstance(value, list) else []
+def _texts(attributes: Mapping[str, Any], name: str) -> list[str]:
+    value = attributes.get(name)
+    return [str(item)[:MAX_COLUMN] for item in value[:100]] if isinstance(value, list) else []
 
 
-def _integer(known: Mapping[str, Any], *wanted: str) -> int | None:
+def _integer(attributes: Mapping[str, Any], *wanted: str) -> int | None:
     for name in wanted:
-        value = known.get(name)
+        value = attributes.get(name)
         if isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= _MAX_COUNT:
             return int(value)
     return None
 
 
-def _milliseconds(known: Mapping[str, Any], *wanted: str) -> float | None:
+def _milliseconds(attributes: Mapping[str, Any], *wanted: str) -> float | None:
     """Return the first attribute in seconds that is set, in milliseconds."""
     for name in wanted:
-        value = known.get(name)
+        value = attributes.get(name)
         if isinstance(value, int | float) and not isinstance(value, bool) and value >= 0:
             return value * 1e3
     return None

@@ -30,32 +30,32 @@ class CallStore:
         self._path = path
         self._writer = SpanWriter(path, limits, on_calls)
         self._pool = ThreadPoolExecutor(READERS, thread_name_prefix="l0-view-reader")
-        self._own = local()
+        self._thread_local = local()
         self._connections: list[sqlite3.Connection] = []
 
     def write(self, read: Callable[[], ReceivedBatch], size: int) -> Future[int]:
-        """Queue a request; see `SpanWriter.submit`."""
+        """Queue the content of a request; see `SpanWriter.submit`."""
         return self._writer.submit(read, size)
 
-    async def query(self, ask: Callable[[sqlite3.Connection], T]) -> T:
-        """Return what ``ask`` reads from the database, in one consistent state."""
-        return await asyncio.get_running_loop().run_in_executor(self._pool, self._read, ask)
+    async def query(self, read: Callable[[sqlite3.Connection], T]) -> T:
+        """Return what ``read`` returns for a connection, on which it sees one consistent state of the database."""
+        return await asyncio.get_running_loop().run_in_executor(self._pool, self._read, read)
 
-    def _read(self, ask: Callable[[sqlite3.Connection], T]) -> T:
-        connection: sqlite3.Connection | None = getattr(self._own, "connection", None)
+    def _read(self, read: Callable[[sqlite3.Connection], T]) -> T:
+        connection: sqlite3.Connection | None = getattr(self._thread_local, "connection", None)
         if connection is None:
             connection = connect(self._path)
             connection.execute("PRAGMA query_only = 1")
-            self._own.connection = connection
+            self._thread_local.connection = connection
             self._connections.append(connection)
         connection.execute("BEGIN")
         try:
-            return ask(connection)
+            return read(connection)
         finally:
             connection.execute("COMMIT")
 
     def close(self) -> None:
-        """Write what waits, and close the file."""
+        """Write the requests that wait, and close the file."""
         self._pool.shutdown()
         for connection in self._connections:
             connection.close()

@@ -100,7 +100,7 @@ def connect(path: Path, *, cache_kib: int = 2048) -> sqlite3.Connection:
         # A crash of the machine may lose the last commits, and a crash of the program none.
         connection.execute("PRAGMA synchronous = NORMAL")
         connection.execute("PRAGMA journal_size_limit = 16777216")
-    except BaseException:  # the file is no database, say
+    except BaseException:  # for example, the file is not a database
         connection.close()
         raise
     return connection

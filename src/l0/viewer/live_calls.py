@@ -12,7 +12,9 @@ from .api_contract import ListedCall, LiveMessage
 MAX_CALLS = 200
 """Maximum number of calls in one message. A page that lags behind gets the newest ones."""
 MAX_FEEDS = 32
+"""Maximum number of open pages."""
 INTERVAL_SECONDS = 0.25
+"""Minimum time between two messages to a page."""
 _SILENCE_SECONDS = 15.0
 """Time without a call after which the server sends a comment, so that it notices a lost connection."""
 
@@ -32,7 +34,7 @@ class LiveCalls:
         return len(self._feeds) >= MAX_FEEDS
 
     def publish(self, calls: Sequence[ListedCall]) -> None:
-        """Send calls to every feed."""
+        """Queue calls for every feed."""
         if self._feeds and self._loop is not None:
             try:
                 self._loop.call_soon_threadsafe(self._add, calls)
@@ -70,7 +72,7 @@ class LiveCalls:
 
 
 class _Feed:
-    """The calls that one page has not got yet."""
+    """The calls that have not been sent to one page yet."""
 
     def __init__(self) -> None:
         self.calls: deque[ListedCall] = deque(maxlen=MAX_CALLS)

@@ -6,7 +6,7 @@ import zlib
 from collections.abc import AsyncIterator, Mapping
 
 MAX_BODY_BYTES = 20 * 2**20
-"""Bytes of a body, decompressed: as many as the OpenTelemetry Collector accepts."""
+"""Maximum size of a body, decompressed: the same as the OpenTelemetry Collector's."""
 PROTOBUF, JSON = "application/x-protobuf", "application/json"
 _WINDOWS = {"gzip": zlib.MAX_WBITS | 16, "deflate": zlib.MAX_WBITS}
 
@@ -49,15 +49,15 @@ async def read_body(headers: Mapping[str, str], chunks: AsyncIterator[bytes], li
 def decompress(body: bytes, encoding: str, limit: int) -> bytes:
     """Return a gzip or deflate body decompressed; gzip may have several members. Raises `BodyRefusedError`."""
     parts: list[bytes] = []
-    left = limit
+    remaining = limit
     while body:
         decoder = zlib.decompressobj(_WINDOWS[encoding])
         try:
-            part = decoder.decompress(body, left + 1)
+            part = decoder.decompress(body, remaining + 1)
         except zlib.error as error:
             raise BodyRefusedError(400, f"the body is not {encoding}") from error
-        left -= len(part)
-        if left < 0:
+        remaining -= len(part)
+        if remaining < 0:
             raise _too_large(limit)
         if not decoder.eof:
             raise BodyRefusedError(400, f"the {encoding} body is cut off")

@@ -8,9 +8,9 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from .otlp_values import (
+    CUT,
     MAX_DEPTH,
     SHOWN_GAUGES,
-    TOO_DEEP,
     OtlpError,
     gauge_records,
     integer,
@@ -128,22 +128,22 @@ def _attributes(pairs: Iterable[Json], depth: int = 0) -> dict[str, Any]:
 
 
 def _value(value: Json, depth: int) -> Any:
-    for kind, held in value.items():
+    for kind, content in value.items():
         match kind:
             case "stringValue":
-                return text(held)
+                return text(content)
             case "intValue":
-                return integer(int(held))
+                return integer(int(content))
             case "doubleValue":
-                return real(float(held))
+                return real(float(content))
             case "boolValue":
-                return bool(held)
+                return bool(content)
             case "bytesValue":
-                return text(b64decode(held, validate=True).hex())
+                return text(b64decode(content, validate=True).hex())
             case "arrayValue" | "kvlistValue" if depth >= MAX_DEPTH:
-                return TOO_DEEP
+                return CUT
             case "arrayValue":
-                return [_value(one, depth + 1) for one in _each(held, "values")]
+                return [_value(item, depth + 1) for item in _each(content, "values")]
             case "kvlistValue":
-                return _attributes(_each(held, "values"), depth + 1)
+                return _attributes(_each(content, "values"), depth + 1)
     return None

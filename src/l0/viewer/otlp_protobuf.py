@@ -15,9 +15,9 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
 )
 
 from .otlp_values import (
+    CUT,
     MAX_DEPTH,
     SHOWN_GAUGES,
-    TOO_DEEP,
     OtlpError,
     gauge_records,
     integer,
@@ -129,9 +129,9 @@ def _value(value: Any, depth: int) -> Any:
     if kind == "bool_value":
         return value.bool_value
     if depth >= MAX_DEPTH:
-        return TOO_DEEP
+        return CUT
     if kind == "array_value":
-        return [_value(one, depth + 1) for one in value.array_value.values]
+        return [_value(item, depth + 1) for item in value.array_value.values]
     if kind == "kvlist_value":
         return _attributes(value.kvlist_value.values, depth + 1)
     return text(value.bytes_value.hex()) if kind == "bytes_value" else None

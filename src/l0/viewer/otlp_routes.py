@@ -24,7 +24,7 @@ _STATUS_CODES = {400: 3, 413: 8, 415: 3, 503: 14}
 
 
 async def receive(signal: str, request: Request) -> Response:
-    """Store the content of one request. Answer after it is stored, so that the sender retries what was not."""
+    """Store the content of one request, and answer then: the sender retries what was not stored."""
     store: CallStore = request.app.state.store
     kind = PROTOBUF
     try:
@@ -39,7 +39,7 @@ async def receive(signal: str, request: Request) -> Response:
     except OtlpError as error:
         return _failed(kind, 400, str(error))
     except QueueFullError:
-        return _failed(kind, 503, "too much waits to be stored; send it again later")
+        return _failed(kind, 503, "too much data waits to be stored; send it again later")
     except StoreFailedError as error:
         return _failed(kind, 503, str(error))
     except ClientDisconnect:

@@ -12,10 +12,11 @@ from l0.telemetry import names
 from .span_record import GaugeRecord, RecordedEvent, SpanRecord
 
 MAX_TEXT = 262_144
-"""Characters that are kept of one string. The rest is cut."""
+"""Characters that are kept of one string. The rest is cut off."""
 MAX_DEPTH = 16
 """Levels of lists and objects that are kept of one attribute."""
-TOO_DEEP = "…"
+CUT = "…"
+"""Stands for what was cut off: the rest of a long string, or a value that is nested too deeply."""
 FAILED_STATUS = 2
 """OTLP's status code of an error."""
 SERVICE = "service.name"
@@ -23,7 +24,8 @@ INSTANCE = "service.instance.id"
 SHOWN_GAUGES = frozenset({names.SLO_BUDGET.name, names.SLO_BURN_RATE.name})
 _MAX_JAVASCRIPT_INT = 2**53 - 1
 _MAX_NANOSECONDS = 2**64 - 1
-_KINDS = 5
+_LAST_KIND = 5
+"""OTLP's highest number of a kind of span."""
 
 
 class OtlpError(Exception):
@@ -32,7 +34,7 @@ class OtlpError(Exception):
 
 def text(value: str) -> str:
     """Return a string that every encoder accepts, cut to `MAX_TEXT`."""
-    return well_formed(value if len(value) <= MAX_TEXT else value[:MAX_TEXT] + TOO_DEEP)
+    return well_formed(value if len(value) <= MAX_TEXT else value[:MAX_TEXT] + CUT)
 
 
 def integer(value: int) -> int | str:
@@ -68,7 +70,7 @@ def span_record(
         span_id=span_id.hex(),
         parent_id=parent_id.hex() if len(parent_id) == 8 and any(parent_id) else None,
         name=text(name),
-        kind=kind if 0 <= kind <= _KINDS else 0,
+        kind=kind if 0 <= kind <= _LAST_KIND else 0,
         scope=scope,
         service=service_of(resource),
         start=unix_milliseconds(start),

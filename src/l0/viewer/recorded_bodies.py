@@ -19,7 +19,7 @@ _MAX_DIGITS = 15
 
 
 def offset_of(parameters: Mapping[str, Sequence[str]]) -> int:
-    """Return the offset that a request asks for. Raises `QueryError`."""
+    """Return the offset that a request specifies. Raises `QueryError`."""
     text = (parameters.get("offset") or ["0"])[-1]
     if not (text.isascii() and text.isdigit() and len(text) <= _MAX_DIGITS):
         raise QueryError(f"offset: got {text[:100]!r}, allowed: a whole number of 0 or more")
@@ -47,22 +47,22 @@ def answer_page(recorded: RecordedCall, number: int, offset: int) -> AnswerPage 
         return None
     size = sum(len(read.data) for read in attempt.reads)
     reads: list[ReadBytes] = []
-    begins = end = 0
-    left = MAX_SIZE
-    for place, read in enumerate(attempt.reads):
-        skipped = max(offset - begins, 0)
-        begins += len(read.data)
-        data = read.data[skipped : skipped + left]
-        if begins <= offset or not data:
+    read_end = page_end = 0
+    remaining = MAX_SIZE
+    for number_of_read, read in enumerate(attempt.reads):
+        skipped = max(offset - read_end, 0)
+        read_end += len(read.data)
+        data = read.data[skipped : skipped + remaining]
+        if read_end <= offset or not data:
             continue
-        if len(reads) == MAX_READS or not left:
+        if len(reads) == MAX_READS or not remaining:
             break
-        left -= len(data)
-        end = begins - len(read.data) + skipped + len(data)
+        remaining -= len(data)
+        page_end = read_end - len(read.data) + skipped + len(data)
         at = milliseconds(read.at)
         encoded = b64encode(data).decode()
-        reads.append(ReadBytes(number=place, at=at, size=len(read.data), offset=skipped, base64=encoded))
-    return AnswerPage(reads=reads, next=end if reads and end < size else None, size=size)
+        reads.append(ReadBytes(number=number_of_read, at=at, size=len(read.data), offset=skipped, base64=encoded))
+    return AnswerPage(reads=reads, next=page_end if reads and page_end < size else None, size=size)
 
 
 def _attempt(recorded: RecordedCall, number: int) -> RecordedAttempt | None:

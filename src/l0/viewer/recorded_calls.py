@@ -35,12 +35,14 @@ class RecordedCalls:
         self._folders = folders
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="l0-view-recordings")
 
-    async def read(self, trace_id: str, span_id: str, ask: Callable[[RecordedCall], T | None]) -> RecordingSearch[T]:
-        """Return what ``ask`` reads from the call of this span."""
+    async def read(
+        self, trace_id: str, span_id: str, describe: Callable[[RecordedCall], T | None]
+    ) -> RecordingSearch[T]:
+        """Find the call of this span, and return what ``describe`` returns for it."""
         loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._thread, self._search, trace_id, span_id, ask)
+        return await loop.run_in_executor(self._thread, self._search, trace_id, span_id, describe)
 
-    def _search(self, trace_id: str, span_id: str, ask: Callable[[RecordedCall], T | None]) -> RecordingSearch[T]:
+    def _search(self, trace_id: str, span_id: str, describe: Callable[[RecordedCall], T | None]) -> RecordingSearch[T]:
         folders = self._folders.current()
         problems: list[str] = []
         found = recorded = None
@@ -48,7 +50,7 @@ class RecordedCalls:
             try:
                 with Recording([file]) as recording:
                     recorded = recording.of_span(trace_id, span_id)
-                    found = None if recorded is None else ask(recorded)
+                    found = None if recorded is None else describe(recorded)
                 problems += recording.problems
             except Exception as error:  # a file may be damaged, or crafted to do harm
                 problems.append(f"{file}: {type(error).__name__}: {error}")
@@ -57,7 +59,7 @@ class RecordedCalls:
         return RecordingSearch(folders=folders, problems=problems[:_MAX_PROBLEMS], found=found)
 
     def close(self) -> None:
-        """Wait for the end of a read."""
+        """Wait until the current read ends."""
         self._thread.shutdown()
 
 

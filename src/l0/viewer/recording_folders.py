@@ -11,7 +11,7 @@ from pathlib import Path
 from .database_file import default_path
 
 _MAX_LISTED = 50
-"""The folders that are read from the list: the latest ones."""
+"""Maximum number of folders that are read from the list, the latest first."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,7 +19,7 @@ class RecordingFolders:
     """``named``: folders that the user named. ``folders_file``: the file to which `list_folder` adds others; ``None``
     for no file.
 
-    The list is a file in the user's own state directory. No request of the network can add a folder: the viewer shows
+    The file is in the user's own state directory. No request of the network can add a folder: the viewer shows
     only what the user, or a program that the user ran, has named.
     """
 

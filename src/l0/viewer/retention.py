@@ -30,7 +30,7 @@ class Retention:
         self._calls = self._count()
 
     def added(self, calls: int) -> None:
-        """Record new calls, and delete what is too much. Called inside the transaction that added them."""
+        """Count new calls, and delete what exceeds the limits. Called inside the transaction that added them."""
         self._calls += calls
         excess = self._calls - self._limits.max_calls
         if excess > 0:

@@ -1,7 +1,6 @@
 """Write what is received into the database: one thread, a bounded queue, one transaction per batch.
 
-A request is answered after its transaction is committed, so what was accepted is never lost, and what is not accepted
-stays with its sender.
+A request is answered after its transaction is committed. So accepted data is never lost, and the sender keeps the rest.
 """
 
 from __future__ import annotations
@@ -92,7 +91,7 @@ class SpanWriter:
         job = _Job(read, size)
         with self._changed:
             if self._closed:
-                raise StoreFailedError("the viewer ends")
+                raise StoreFailedError("the viewer is shutting down")
             if self._pending_bytes and self._pending_bytes + size > self._max_pending_bytes:
                 raise QueueFullError
             self._pending_bytes += size

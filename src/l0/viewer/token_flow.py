@@ -1,4 +1,4 @@
-"""Build the flow of a recorded answer: the content of each read, and each delivery to the program, in time."""
+"""Build the flow of a recorded answer: the content of each read and each delivery to the program, with their times."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from .api_contract import ArrivedFragment, ArrivedRead, DeliveredItems, TokenFlo
 from .recorded_times import milliseconds
 
 MAX_STEPS = 5_000
+"""Maximum number of reads, and of deliveries."""
 MAX_CHARACTERS = 500_000
 T = TypeVar("T")
 
@@ -47,7 +48,7 @@ def _reads(recorded: RecordedCall, attempt: RecordedAttempt, joined: int) -> Ite
 
 
 def _together(fragments: Iterable[Fragment]) -> list[ArrivedFragment]:
-    """Return fragments, with consecutive ones of a kind as one."""
+    """Return the fragments, with consecutive fragments of one kind joined."""
     found: list[ArrivedFragment] = []
     for kind, text in fragments:
         if found and found[-1]["kind"] == kind:
@@ -59,12 +60,12 @@ def _together(fragments: Iterable[Fragment]) -> list[ArrivedFragment]:
 
 def _cut(reads: Sequence[ArrivedRead]) -> bool:
     """Cut the text of the reads at the limit. Return True if there was more."""
-    left = MAX_CHARACTERS
+    remaining = MAX_CHARACTERS
     cut = False
     for fragment in (fragment for read in reads for fragment in read["content"]):
-        cut = cut or len(fragment["text"]) > left
-        fragment["text"] = fragment["text"][:left]
-        left -= len(fragment["text"])
+        cut = cut or len(fragment["text"]) > remaining
+        fragment["text"] = fragment["text"][:remaining]
+        remaining -= len(fragment["text"])
     return cut
 
 
