@@ -82,7 +82,7 @@ class Later:
         self._working = threading.RLock()
 
     def put(self, work: Work) -> None:
-        """Run ``work`` on another thread. Its exceptions are dropped."""
+        """Run ``work`` on another thread. Its exceptions are logged at level DEBUG."""
         self.waiting.append(work)
         self._wake.set()
         self._start()
@@ -130,7 +130,7 @@ class Later:
         return not self.waiting
 
     def _start(self) -> bool:
-        """Return True if a thread runs, or is not needed. Takes no locks, unlike `threading.Thread`."""
+        """Start the thread unless it runs. Return False if that fails. Waits for no lock, unlike `threading.Thread`."""
         if not self._thread_runs.acquire(blocking=False):
             return True
         try:
@@ -216,11 +216,11 @@ def stop(runtime: CallRuntime, *, later: bool, release: Work | None = None) -> N
         work.append(partial(_report, runtime, command, at, answer, failure, waiting=waiting))
     if release is not None:
         work.append(release)
-    for one in work:
+    for action in work:
         if later:
-            LATER.put(one)
+            LATER.put(action)
         else:
-            one()
+            action()
 
 
 def _report(

@@ -267,7 +267,7 @@ def connection_of(stream: Any) -> DirectConnection | None:
     if timeout_s is not None and not 0 < timeout_s <= _LONGEST_TIMEOUT_S:
         return None
     # Not `any`: its generator would cost a function call per item.
-    overridden = [name for one, name in found.bypassed if name in vars(one)]
+    overridden = [name for owner, name in found.bypassed if name in vars(owner)]
     return None if overridden else found
 
 

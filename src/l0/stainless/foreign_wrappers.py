@@ -20,13 +20,13 @@ Place = tuple[Any, str]
 def copies(owner: Any, name: str, function: Any) -> Iterator[Place]:
     """Yield the places in subclasses of ``owner`` that hold ``function``: copies, and wrappers of ``name``."""
     subclasses: list[type] = owner.__subclasses__() if isinstance(owner, type) else []
-    for one in subclasses:
-        for attribute, held in list(vars(one).items()):
+    for subclass in subclasses:
+        for attribute, held in list(vars(subclass).items()):
             if held is function:
-                yield one, attribute
+                yield subclass, attribute
             elif attribute == name:
                 yield from _inside(held, function)
-        yield from copies(one, name, function)
+        yield from copies(subclass, name, function)
 
 
 def held(place: Any, attribute: str) -> Any:
@@ -49,7 +49,7 @@ def reaches(wrapper: Any, function: Any) -> bool:
     """Return True if a wrapper is the function, or may call it."""
     # By identity: a wrapper of wrapt is equal to the function inside it.
     reached = chain((wrapper,), (content for _, _, content in _calls(wrapper)))
-    return any(one is function or getattr(one, "_self_parent", None) is function for one in reached)
+    return any(content is function or getattr(content, "_self_parent", None) is function for content in reached)
 
 
 def home(function: Any) -> str:
@@ -70,11 +70,11 @@ def _calls(wrapper: Any) -> Iterator[tuple[Any, str, Any]]:
     """Yield the functions that a wrapper may call, directly or not, each with the place that holds it."""
     waiting, seen = [wrapper], set()
     while waiting:
-        one = waiting.pop()
-        if id(one) in seen:
+        callee = waiting.pop()
+        if id(callee) in seen:
             continue  # a closure that contains itself
-        seen.add(id(one))
-        for place, attribute, content in _parts(one):
+        seen.add(id(callee))
+        for place, attribute, content in _parts(callee):
             yield place, attribute, content
             waiting.append(content)
 

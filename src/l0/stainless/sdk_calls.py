@@ -69,6 +69,7 @@ class SdkCalls:
     # -- requests -----------------------------------------------------------------------------------------------
 
     def request(self, wrapped: Callable[..., Any], client: Any, args: Any, kwargs: Any) -> Any:
+        """Serve a sync call. ``wrapped``: the SDK's function, as for all methods here."""
         runtime = self._begin(client, args, kwargs)
         if runtime is None:
             return wrapped(*args, **kwargs)
@@ -78,6 +79,7 @@ class SdkCalls:
         return answer
 
     async def arequest(self, wrapped: Callable[..., Any], client: Any, args: Any, kwargs: Any) -> Any:
+        """As `request`, for an async call."""
         runtime = self._begin(client, args, kwargs)
         if runtime is None:
             return await wrapped(*args, **kwargs)
@@ -146,6 +148,7 @@ class SdkCalls:
     # -- streams ------------------------------------------------------------------------------------------------
 
     def stream(self, wrapped: Callable[[], Iterator[Any]], stream: Any, args: Any, kwargs: Any) -> Iterator[Any]:
+        """Return the objects of a streamed answer, read by the engine if it belongs to a call of the engine."""
         runtime = self._open_runtime_of(stream)
         if runtime is None:
             self._examine(stream._client)
@@ -164,6 +167,7 @@ class SdkCalls:
     def astream(
         self, wrapped: Callable[[], AsyncIterator[Any]], stream: Any, args: Any, kwargs: Any
     ) -> AsyncIterator[Any]:
+        """As `stream`, for an async stream."""
         runtime = self._open_runtime_of(stream)
         if runtime is None:
             self._examine(stream._client)
