@@ -155,7 +155,7 @@ class ResumableReader(BaseReader):
         resume_state, matcher = self._resume_state, self._matcher
         if event is None or resume_state is None or matcher is None:
             return []
-        # An event that reports a failure is never dropped: it is the only thing that tells the user about the failure.
+        # An event that reports a failure is never dropped: nothing else reports it to the user.
         typed = self.failure is not None and self.failure.typed
         try:
             events = [event] if self._joined or typed else self._join(event, matcher, resume_state)
@@ -179,7 +179,7 @@ class ResumableReader(BaseReader):
             self._diverged(self._resume_state)
 
     def _diverged(self, resume_state: ResumeState) -> None:
-        message = f"the new answer differs from the {len(resume_state.text)} characters that were handed over"
+        message = f"the new answer differs from the {len(resume_state.text)} characters that were delivered"
         self.fail(Failure(cause=Cause.DIVERGED, message=message))
 
     def _join(self, event: Any, matcher: OverlapMatcher, resume_state: ResumeState) -> list[Any]:

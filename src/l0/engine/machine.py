@@ -174,11 +174,11 @@ class Machine:
         "resuming",
         "state",
         "_admission",
-        "_asked",
         "_backoff",
         "_earlier_failures",
         "_hedge_won",
         "_rand",
+        "_undecided_retry",
         "_waited_s",
     )
 
@@ -200,7 +200,7 @@ class Machine:
         self.resuming = False
         self.resume_state: ResumeState | None = None
         """The part of the answer that the user already has, if the call is being resumed; else ``None``."""
-        self._asked: tuple[AttemptProgress, bool] | None = None
+        self._undecided_retry: tuple[AttemptProgress, bool] | None = None
         """While an async ``should_retry`` decides: the progress of the failed attempt, and whether the server requested
         the wait."""
         self._hedge_won = False
@@ -275,7 +275,7 @@ class Machine:
         return AttemptProgress(PHASES[self.state], accepted, resume_state is not None)
 
     def _hedge(self, at: float) -> AttemptSpec:
-        """Return the spec of a parallel request, or that of the current attempt to let the driver go on waiting."""
+        """Return the spec of a parallel request, or that of the current attempt if there is no hedge."""
         possible = (
             not self.hedged
             and not self.resuming
@@ -324,7 +324,7 @@ class Machine:
         retry = self.call.policy.retry
         asks = retry is not None and retry.asks_async
         if asks:  # the budget is charged after the user has allowed the retry, in `_waited_for`
-            self._asked = progress, wait.by_server
+            self._undecided_retry = progress, wait.by_server
         elif not self._admission.may_retry(by_server=wait.by_server):
             return self._fall_back(failure, at, progress, Stop(StopReason.REFUSED, text=self._admission.refusal))
         self.resuming = self.resuming or progress.phase is Phase.RELAYING
@@ -332,9 +332,9 @@ class Machine:
 
     def _waited_for(self, at: float, vetoed: bool) -> Command:
         """Send the next attempt, unless an async ``should_retry`` has rejected it, or the budget now does."""
-        asked, self._asked = self._asked, None
-        if asked is not None:
-            progress, by_server = asked
+        undecided, self._undecided_retry = self._undecided_retry, None
+        if undecided is not None:
+            progress, by_server = undecided
             if vetoed:
                 return self._fall_back(self.failures[-1], at, progress, Stop(StopReason.VETOED))
             if not self._admission.may_retry(by_server=by_server):

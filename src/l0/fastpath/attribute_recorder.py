@@ -34,7 +34,7 @@ class AttributeRecorder:
             names[name] = None
             return substitutes[name] if name in substitutes else inherited(stand_in, name)
 
-        # Without `__del__`, the end of the stand-in would close the connections of the object, a client.
+        # Replace `__del__`: that of a client closes its connections, which the stand-in shares.
         body = {"__getattribute__": read, "__del__": lambda _: None, "__module__": kind.__module__}
         self.stand_in: Any = object.__new__(type(kind.__name__, (kind,), body))
         object.__setattr__(self.stand_in, "__dict__", vars(target))

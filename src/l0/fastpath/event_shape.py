@@ -28,6 +28,7 @@ class EventShape:
         self._answer = [(group, place.number) for group, place in groups if place.key not in fields]
         self._end = len(places) + 1
         self._match = _pattern(raw, places).fullmatch
+        # `raw` ends with "}" and two line ends, with spaces as padding before them (`END`).
         field_places = [place for place in places if place.key in fields]
         starts = [*(place.start for place in field_places), len(raw[:-3].rstrip(b" "))]
         self._lengths = [start - place.end for place, start in zip(field_places, starts[1:], strict=True)]

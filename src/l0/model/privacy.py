@@ -8,6 +8,7 @@ from enum import Enum
 from types import FunctionType
 
 _MAX_LENGTH = 200
+"""Maximum number of characters of a string that a message shows."""
 _USERINFO = re.compile(r"(?<=//)[^/?#\s@'\"]*@")
 _QUERY = re.compile(r"\?[^\s'\"<>()#]*=[^\s'\"<>()#]*")
 
