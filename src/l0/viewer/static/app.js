@@ -1,4 +1,4 @@
-/** The page: one view at a time, by the address, under one bar of filters, fed by one feed of new calls. */
+/** The page: the view that the address names, under one bar of filters, with one feed of new calls. */
 
 import { getAbout, getFacets, paced } from "./api.js";
 import { CallView } from "./call_view.js";
@@ -82,15 +82,15 @@ function hideError() {
   document.getElementById("problem")?.remove();
 }
 
-const lookAround = paced(async () => {
+const refreshFacets = paced(async () => {
   try {
-    bar.learn(await getFacets());
+    bar.setFacets(await getFacets());
   } catch (error) {
     failed(error);
   }
 }, FACETS_MS);
 
-const weigh = paced(async () => {
+const refreshAbout = paced(async () => {
   try {
     const about = await getAbout();
     learnCauses(about.causes);
@@ -106,9 +106,9 @@ const weigh = paced(async () => {
   }
 }, ABOUT_MS);
 
-function setEmpty(now) {
-  if (now === empty) return;
-  empty = now;
+function setEmpty(isEmpty) {
+  if (isEmpty === empty) return;
+  empty = isEmpty;
   view?.leave();
   view = shown = null;
   main.replaceChildren(...(empty && route.view !== "call" ? [noCallsYet()] : []));
@@ -120,8 +120,8 @@ function arrived(message) {
   if (empty) setEmpty(false);
   hideError();
   view?.arrived(message.calls);
-  weigh();
-  if (message.calls.some(bar.lacks)) lookAround();
+  refreshAbout();
+  if (message.calls.some(bar.lacks)) refreshFacets();
 }
 
 const pause = document.getElementById("pause");
@@ -129,8 +129,8 @@ const live = new Live({
   arrived,
   resumed() {
     view?.arrived([]);
-    weigh();
-    lookAround();
+    refreshAbout();
+    refreshFacets();
   },
   changed(state) {
     const text = document.getElementById("live-state");
@@ -171,5 +171,5 @@ keyboard(
 );
 addEventListener("hashchange", follow);
 show();
-weigh();
-lookAround();
+refreshAbout();
+refreshFacets();

@@ -23,19 +23,19 @@ export function attemptEnd(attempt, call) {
 
 /** Return what happened as `{time, text, kind}`, in order. */
 export function story(call, moments) {
-  const told = [{ time: call.start, kind: "", text: `The program calls ${call.model ?? call.name}.` }];
-  for (const attempt of call.attempts) told.push(...tellAttempt(attempt, call));
-  for (const moment of moments) told.push({ time: moment.time, kind: moment.kind, text: tellMoment(moment, call) });
-  for (const finding of call.rules) told.push({ time: finding.time, kind: "finding", text: tellFinding(finding) });
+  const lines = [{ time: call.start, kind: "", text: `The program calls ${call.model ?? call.name}.` }];
+  for (const attempt of call.attempts) lines.push(...attemptLines(attempt, call));
+  for (const moment of moments) lines.push({ time: moment.time, kind: moment.kind, text: momentText(moment, call) });
+  for (const finding of call.rules) lines.push({ time: finding.time, kind: "finding", text: findingText(finding) });
   for (const event of call.events.filter((one) => one.name === "l0.shadow")) {
-    told.push({ time: event.time, kind: "", text: `Shadow mode: the policy would have done this: ${event.attributes["l0.shadow.action"]}.` });
+    lines.push({ time: event.time, kind: "", text: `Shadow mode: the policy would have done this: ${event.attributes["l0.shadow.action"]}.` });
   }
-  told.sort((one, other) => one.time - other.time);
-  told.push({ time: call.start + call.duration, kind: call.outcome, text: tellEnd(call) });
-  return told;
+  lines.sort((one, other) => one.time - other.time);
+  lines.push({ time: call.start + call.duration, kind: call.outcome, text: endText(call) });
+  return lines;
 }
 
-function tellAttempt(attempt, call) {
+function attemptLines(attempt, call) {
   const { number, start, backoff_before: backoff } = attempt;
   const resume = call.resume_points.find((one) => one.attempt === number);
   const sent = [
@@ -54,19 +54,19 @@ function tellAttempt(attempt, call) {
   ];
 }
 
-function tellMoment({ kind }, call) {
+function momentText({ kind }, call) {
   if (kind === "first") return "The first token arrives. It is held back until it may be released.";
   const after = call.resume_points.length ? "the answer can only be resumed" : "a failure could only be recovered by resuming";
   return `The program gets the first token: the commit point. From here on ${after}.`;
 }
 
-function tellFinding(finding) {
+function findingText(finding) {
   const about = [finding.severity, finding.action, finding.at === null ? "" : `at character ${count(finding.at)}`];
   const kind = finding.drift ? "Drift" : "Rule";
   return `${kind} ${finding.rule ?? ""}: ${finding.message ?? "found"} (${about.filter(Boolean).join(", ")}).`;
 }
 
-function tellEnd(call) {
+function endText(call) {
   if (call.outcome === "failed") return `The call fails${call.error_type ? ` with ${call.error_type}` : ""}.`;
   if (call.outcome === "cancelled") return "The program ends the call.";
   // The tokens of several attempts are reported as one sum.

@@ -1,4 +1,4 @@
-/** One call: its outcome in words, its waterfall, what happened, its content where captured, and all attributes. */
+/** One call: its outcome in words, its waterfall, what happened, its content if captured, and all attributes. */
 
 import { getCall, paced } from "./api.js";
 import { attemptEnd, story } from "./call_story.js";
@@ -50,8 +50,8 @@ export class CallView {
     this.call = text;
     const title = h("h1", { tabindex: "-1", class: outcomeKind(call.outcome) }, shape(call.outcome), headline(call));
     this.place(
-      [this.steps(neighbours(call, this.route.filter)), title, ...timeSpent(call), summary(call), ...trouble(call),
-        section("Waterfall", waterfall(call)), section("What happened", told(call))],
+      [this.steps(neighbours(call, this.route.filter)), title, ...timeSpent(call), summary(call), ...failureSection(call),
+        section("Waterfall", waterfall(call)), section("What happened", storyList(call))],
       [section("Content", captured(call.content)),
         ...(call.spans.length ? [section("Other spans of this trace", this.spans(call))] : []), section("Details", details(call))]);
     document.title = `${headline(call)} · l0 view`;
@@ -61,7 +61,7 @@ export class CallView {
     announce(headline(call));
   }
 
-  /** Show what stands above and below the recording, which stays as it is: it may be playing, or hold the focus. */
+  /** Replace what is above and below the recording, and keep the recording: it may be playing, or have the focus. */
   place(above, below) {
     const kept = this.recording.root;
     if (kept.parentNode !== this.root) this.root.replaceChildren(kept);
@@ -139,8 +139,8 @@ function summary(call) {
   ], { class: "facts" });
 }
 
-/** Return the reason of a failure, and the part that the policy had in it. */
-function trouble(call) {
+/** Return the reason for a failure, and the field of the policy that decided, if one did. */
+function failureSection(call) {
   if (call.outcome !== "failed") return [];
   const meaning = call.cause === null ? null : causeMeaning(call.cause);
   const start = `${call.cause}: `;
@@ -159,7 +159,7 @@ function decider(field) {
   return field === "max_retries" ? "max_retries of the SDK's client" : `${field} in the policy of the call`;
 }
 
-function told(call) {
+function storyList(call) {
   return h("ol", { class: "story" }, story(call, moments(call)).map(({ time, text, kind }) =>
     h("li", { class: kind }, h("span", { class: "number muted" }, `+${duration(time - call.start)}`), h("span", {}, text))));
 }

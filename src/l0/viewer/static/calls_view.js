@@ -22,7 +22,7 @@ const ORDERS = {
   duration: { desc: "longest first", asc: "shortest first" },
 };
 
-/** The table as it was left, for the way back from a call, and for the calls before and after it. */
+/** The table as the user left it: to show it again after a call, and to find the neighbours of a call. */
 let memory = null;
 
 /** Return the addresses of the neighbours of a call in the table as it was last shown. */
@@ -42,7 +42,7 @@ export class CallsView {
     this.next = null;
     this.waiting = null;
     this.loading = 0;
-    this.refresh = paced(() => this.look(), REFRESH_MS);
+    this.refresh = paced(() => this.findNew(), REFRESH_MS);
     this.build(root);
   }
 
@@ -72,7 +72,7 @@ export class CallsView {
     this.root = root;
   }
 
-  /** Show the calls of a filter; those that were shown before, with their place, on the way back from a call. */
+  /** Show the calls of a filter. When the user comes back from a call, the table is as it was. */
   async update({ filter }) {
     const query = filter.toString();
     const back = this.query === undefined && memory?.query === query ? memory : null;
@@ -146,8 +146,8 @@ export class CallsView {
     this.watcher.observe(this.more);
   }
 
-  /** Look for new calls that match. They are shown at once only where that moves nothing under the reader's eyes. */
-  async look() {
+  /** Fetch new calls that match. They are shown at once only if that does not move the rows that the user looks at. */
+  async findNew() {
     const turn = this.loading;
     const page = await this.fetch();
     if (page === null || turn !== this.loading || this.left) return;

@@ -1,4 +1,4 @@
-/** Charts over time. Dragging selects a time; the values at the pointer stand in the legend. */
+/** Charts over time. Dragging selects a time; the legend shows the values at the pointer. */
 
 import uPlot from "./vendor/uplot/uPlot.esm.js";
 import { h } from "./dom.js";
@@ -10,8 +10,9 @@ const AXIS_FONT = "11px system-ui, sans-serif";
 
 export class Chart {
   /**
-   * `series`: `{name, label, kind}` with the name of a list of values, and a kind of `bars` or `line`; bars cover those
-   * before them. `says`: the list whose values are told, if not the one that is drawn. `format`: of a value, as text. `zoomed`: called with the two times of a selection.
+   * `series`: `{name, label, kind}` with the name of a list of values, and a kind of `bars` or `line`; later bars cover
+   * earlier ones. `says`: the list whose values the legend and the table show, if not the one that is drawn.
+   * `format`: a function from a value to text. `zoomed`: called with the start and the end of a selection.
    */
   constructor({ title, series, format, zoomed }) {
     this.series = series;
@@ -110,7 +111,7 @@ export class Chart {
     else this.say(at);
   }
 
-  /** Show the last values that there are. */
+  /** Show the latest values in the legend. */
   latest() {
     const at = this.data.t.findLastIndex((_, one) => this.series.some(({ name }) => this.data[name][one]));
     this.say(at);
@@ -147,7 +148,7 @@ export class Chart {
 
 const HOUR_MS = 3_600_000;
 
-/** Return the labels of a time axis: times of day, with seconds where the steps are short, or dates. */
+/** Return the labels of a time axis: times of day, with seconds if the steps are short, or dates. */
 function timeLabels(plot, ticks) {
   const step = ticks.length > 1 ? ticks[1] - ticks[0] : HOUR_MS;
   const options = step < 60_000 ? { hour: "2-digit", minute: "2-digit", second: "2-digit" }

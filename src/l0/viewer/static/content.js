@@ -2,7 +2,7 @@
 
 import { h } from "./dom.js";
 
-/** Return the captured content, or that there is none. */
+/** Return the captured content, or a note that there is none. */
 export function captured(content) {
   if (content === null) {
     return h("p", { class: "muted" }, "No content was captured. L0 records prompts and answers only if the program asks for it: ",

@@ -3,20 +3,20 @@
 const SVG = "http://www.w3.org/2000/svg";
 
 /**
- * Return a new element. `given`: attributes; functions are listeners (`onclick`), `style` is an object of properties.
+ * Return a new element. `attributes`: values by name; functions are listeners (`onclick`), `style` is an object of properties.
  * Values of `false`, `null` and `undefined` are left out. `children`: elements, text, or lists of them.
  */
-export function h(tag, given = {}, ...children) {
-  return filled(document.createElement(tag), given, children);
+export function h(tag, attributes = {}, ...children) {
+  return filled(document.createElement(tag), attributes, children);
 }
 
 /** Return a new SVG element. */
-export function svg(tag, given = {}, ...children) {
-  return filled(document.createElementNS(SVG, tag), given, children);
+export function svg(tag, attributes = {}, ...children) {
+  return filled(document.createElementNS(SVG, tag), attributes, children);
 }
 
-function filled(element, given, children) {
-  for (const [name, value] of Object.entries(given)) {
+function filled(element, attributes, children) {
+  for (const [name, value] of Object.entries(attributes)) {
     if (value === false || value === null || value === undefined) continue;
     if (typeof value === "function") element.addEventListener(name.slice(2), value);
     else if (name === "style") styled(element, value);
@@ -32,12 +32,12 @@ function styled(element, properties) {
 }
 
 /** Return a definition list of pairs; pairs without a value are left out. */
-export function facts(pairs, given = {}) {
+export function facts(pairs, attributes = {}) {
   const shown = pairs.filter(([, value]) => value !== null && value !== undefined && value !== "");
-  return h("dl", given, shown.map(([name, value]) => h("div", {}, h("dt", {}, name), h("dd", {}, value))));
+  return h("dl", attributes, shown.map(([name, value]) => h("div", {}, h("dt", {}, name), h("dd", {}, value))));
 }
 
-/** Have screen readers say `text` when they are free. */
+/** Have screen readers read `text` when they are idle. */
 export function announce(text) {
   document.getElementById("announcer").textContent = text;
 }

@@ -4,7 +4,7 @@ import { h } from "./dom.js";
 
 const DEFAULT_PORT = "4318";
 
-/** Return how to send calls to this page. */
+/** Return instructions for sending calls to this page. */
 export function noCallsYet() {
   const here = location.origin;
   const address = location.port === DEFAULT_PORT ? "True" : `"${here}"`;
@@ -21,7 +21,7 @@ function way(title, code) {
   return h("div", { class: "way" }, h("h2", {}, title), h("pre", {}, h("code", {}, code)));
 }
 
-/** Return that no call matches, with a button that removes the filter. */
+/** Return a note that no call matches, with a button that removes the filter. */
 export function nothingMatches(clear) {
   return h("div", { class: "empty" },
     h("p", {}, "No call matches this filter."),

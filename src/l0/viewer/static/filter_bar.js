@@ -1,4 +1,4 @@
-/** The filters above every view: search, lists of the values that calls have, and the time. */
+/** The filters above the views: a search, a list for each property of calls, the duration and the time. */
 
 import { h } from "./dom.js";
 import { duration, moment } from "./format.js";
@@ -59,7 +59,7 @@ export function filterBar(root, apply) {
       filter = next;
       show();
     },
-    learn(next) {
+    setFacets(next) {
       facets = next;
       show();
     },

@@ -1,4 +1,4 @@
-/** Single-key commands, their list, and a switch for people whose software types letters by itself (WCAG 2.1.4). */
+/** Single-key commands, their list, and a switch that turns them off, since speech input may type letters (WCAG 2.1.4). */
 
 import { h } from "./dom.js";
 
@@ -37,11 +37,11 @@ export function keyboard(commands, before, escape) {
 
 /** Return a function that shows the list of keys. */
 export function keyList() {
-  const off = h("input", { type: "checkbox", id: "keys-on", onchange: () => store(!off.checked) });
+  const enabled = h("input", { type: "checkbox", id: "keys-on", onchange: () => store(!enabled.checked) });
   const dialog = h("dialog", { "aria-labelledby": "keys-title" },
     h("h2", { id: "keys-title" }, "Keys"),
     h("dl", { class: "keys" }, KEYS.map(([key, what]) => h("div", {}, h("dt", {}, h("kbd", {}, key)), h("dd", {}, what)))),
-    h("p", {}, off, " ", h("label", { for: "keys-on" }, "Single letters are commands")),
+    h("p", {}, enabled, " ", h("label", { for: "keys-on" }, "Single letters are commands")),
     h("form", { method: "dialog" }, h("button", {}, "Close")));
   // The policy forbids form actions; closing needs none.
   dialog.querySelector("form").addEventListener("submit", (event) => {
@@ -50,7 +50,7 @@ export function keyList() {
   });
   document.body.append(dialog);
   return () => {
-    off.checked = !isOff();
+    enabled.checked = !isOff();
     dialog.showModal();
   };
 }

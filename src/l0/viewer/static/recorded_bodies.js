@@ -64,7 +64,7 @@ export class AnswerBody {
   choose(hex) {
     this.hex = hex;
     this.choices.forEach((button, at) => button.setAttribute("aria-pressed", String(hex === (at === 1))));
-    // A character may be split by the network: it stands where it ends.
+    // A character may be split between two reads: it is shown with the second.
     this.decoder = new TextDecoder();
     this.list.replaceChildren();
     this.append(this.pieces);

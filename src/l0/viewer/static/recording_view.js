@@ -64,7 +64,7 @@ function decisions(call) {
     h("span", {}, visible(event.text), event.field && [" ", h("code", {}, visible(event.field))]))));
 }
 
-/** Mark what has happened by a time, and the latest of it. */
+/** Mark the events that follow a time as later, and the latest event before it as current. */
 function mark(list, story, at) {
   const latest = at > 0 ? story.findLastIndex((event) => event.at <= at) : -1;
   [...list.children].forEach((line, place) => {

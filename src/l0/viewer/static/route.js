@@ -45,7 +45,7 @@ export function changed(filter, values) {
   return next;
 }
 
-/** Return the parameters of the API for a filter. Relative times are taken from now on. */
+/** Return the parameters of the API for a filter. Relative times count back from now. */
 export function apiParameters(filter) {
   const parameters = new URLSearchParams();
   for (const [name, value] of filter) {

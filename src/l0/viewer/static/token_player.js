@@ -62,7 +62,7 @@ export class TokenPlayer {
 
   apply(step) {
     const { totals } = this;
-    if (step.kind === "event") this.latest.textContent = said(step);
+    if (step.kind === "event") this.latest.textContent = spokenText(step);
     if (step.kind === "delivery") {
       totals.items += step.items;
       totals.chars = step.chars;
@@ -134,7 +134,7 @@ export class TokenPlayer {
     this.draw();
   }
 
-  /** Go to the next read or event, and on to what was delivered before the one after it. */
+  /** Go to the next read or event, and past the deliveries that follow it. */
   step() {
     if (this.playing) this.stop();
     const first = this.next;
@@ -142,7 +142,7 @@ export class TokenPlayer {
     let last = first;
     while (this.steps[last + 1]?.kind === "delivery") last++;
     this.seek(this.steps[last].at);
-    announce(`${duration(this.at)}: ${this.steps.slice(first, this.next).map(said).join("; ")}`);
+    announce(`${duration(this.at)}: ${this.steps.slice(first, this.next).map(spokenText).join("; ")}`);
   }
 
   restart() {
@@ -161,14 +161,14 @@ function stepsOf({ flow, story }) {
   return steps.sort((one, other) => one.at - other.at);
 }
 
-function said(step) {
+function spokenText(step) {
   if (step.kind === "event") return `${step.subject}: ${visible(step.text)}`;
   if (step.kind === "delivery") return `${plural(step.items, "item")} delivered`;
   const text = visible(step.content.map((one) => one.text).join(""));
   return `${plural(step.bytes, "byte")} of attempt ${step.attempt}${text ? `: ${text}` : ""}`;
 }
 
-/** Run a task at the next picture, or in a second for people who want less motion. Return a function that cancels it. */
+/** Run a task at the next frame, or in a second for people who want less motion. Return a function that cancels it. */
 function later(task) {
   if (matchMedia("(prefers-reduced-motion: reduce)").matches) {
     const timer = setTimeout(task, CALM_MS);

@@ -104,7 +104,7 @@ function flowRow(call, scale) {
   return row("token flow", text, h("span", { class: "flow", role: "img", "aria-label": `Token flow: ${text}` }, bars), "flowing");
 }
 
-/** Return the moments of a call that stand as lines across its attempts: `{time, kind, label}`. */
+/** Return the moments of a call that are drawn as lines across its attempts: `{time, kind, label}`. */
 export function moments(call) {
   const released = call.first_token === null ? null : call.start + call.first_token;
   const content = call.first_content === null ? null : call.start + call.first_content;

@@ -21,7 +21,7 @@ let known;
 /** Resolved once the meanings of causes are known. */
 export const causesKnown = new Promise((resolve) => (known = resolve));
 
-/** Keep the meaning of each cause, as the server states it. */
+/** Store the meanings of the causes, which the server sends. */
 export function learnCauses(given) {
   meanings = given;
   known();
@@ -41,7 +41,7 @@ export function outcomeWords(outcome) {
   return outcome.startsWith(RECOVERY) ? `${RECOVERED_BY}${outcome.slice(RECOVERY.length)}` : outcome;
 }
 
-/** Return an outcome as a shape and its words, of which narrow screens show the last. */
+/** Return an outcome as a shape and its words. Narrow screens show only the last word. */
 export function outcomeMark(outcome) {
   const words = outcomeWords(outcome);
   const [first, last] = words.startsWith(RECOVERED_BY) ? [RECOVERED_BY, words.slice(RECOVERED_BY.length)] : ["", words];
