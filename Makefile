@@ -89,7 +89,7 @@ test-providers: ## SDKs of other providers against the simulator, each environme
 	@.venv-providers/litellm-older/bin/python -m pytest -n0 $(LITELLM_WARNINGS) tests/litellm_handlers
 
 test-provider-suites: ## the test suites that other providers' SDKs bring, bare and under l0, and compare (SDKS=groq for one)
-	@"$(PYTHON)" scripts/environment.py .venv-providers/suites groq cerebras-cloud-sdk together fireworks-ai boto3 -r tests/journeys/sdk_suites/requirements.txt
+	@"$(PYTHON)" scripts/environment.py .venv-providers/suites groq cerebras-cloud-sdk together fireworks-ai google-genai boto3 -r tests/journeys/sdk_suites/requirements.txt
 	@.venv-providers/suites/bin/python tests/journeys/sdk_suites/compare_suites.py --workers 2 $(SDKS)
 
 test-backends: setup ## real Collector, Jaeger and Prometheus, read back; gets them first where this machine can

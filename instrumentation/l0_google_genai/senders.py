@@ -20,6 +20,7 @@ from l0.wrapped_sdks.wrapped_bodies import AsyncWrappedBody, WrappedBody, Wrappe
 from .call_adapter import GoogleCallAdapter
 from .json_body_parser import JsonBodyParser
 from .streamed_response import StreamedResponse, exchange
+from .unframed_json import UnframedJsonParser
 
 _ENCODER = json.JSONEncoder()
 """As `json.dumps`, with one call less per chunk."""
@@ -105,7 +106,11 @@ class _StreamBody(_Sender):
     def first_parser(self, reader: WireReader) -> BodyParser:
         """As `WrappedBody.first_parser`."""
         json_body = self.answer.headers.get("content-type", "").startswith("application/json")
-        return JsonBodyParser(reader) if json_body else WireParser(reader)
+        return JsonBodyParser(reader) if json_body else UnframedJsonParser(WireParser(reader))
+
+    def resumed_parser(self, reader: WireReader) -> BodyParser:
+        """As `WrappedBody.resumed_parser`."""
+        return UnframedJsonParser(super().resumed_parser(reader))
 
 
 class StreamBody(_StreamBody, WrappedBody):

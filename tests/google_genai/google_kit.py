@@ -1,7 +1,7 @@
 """One call of google-genai against one fault: what the user got, what the server saw, what the span says."""
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import lru_cache
 from typing import Any
@@ -77,10 +77,16 @@ class GoogleStage(SpanStage):
             self._clients[key] = made
         return self._clients[key]
 
-    def call(self, body: bytes, *faults: Fault, flavour: str, retries: bool = True, **more: Any) -> Seen:
+    def call_each(self, bodies: Sequence[RecordedBody], *, flavour: str) -> Seen:
+        """One streamed call, each of whose requests gets the next body."""
+        self.sim.reset()
+        self.sim.script(*(Reply(body=body) for body in bodies))
+        return self.seen(self.client(flavour), flavour)
+
+    def call(self, body: bytes | RecordedBody, *faults: Fault, flavour: str, retries: bool = True, **more: Any) -> Seen:
         """One streamed call; the first requests meet ``faults``, those after them are healthy."""
         self.sim.reset()
-        played = RecordedBody(content=body)
+        played = body if isinstance(body, RecordedBody) else RecordedBody(content=body)
         broken = [Reply(body=None if fault.find("whole_json") else played, fault=fault) for fault in faults]
         self.sim.script(*broken, *([Reply(body=played)] * 3))
         return self.seen(self.client(flavour, retries=retries), flavour, **more)

@@ -23,7 +23,7 @@ _MOST_AGAIN = 300
 def check(sdk: str, *, quick: bool, workers: int) -> Verdict:
     """Compare both runs of one SDK's suite. Raises `UnavailableError`."""
     installed = version(sdk)
-    runner = Runner(sdk=sdk, folder=unpacked(sdk, installed), workers=workers)
+    runner = Runner(sdk=sdk, folder=unpacked(sdk, installed, SUITES[sdk].folder), workers=workers)
     parts = runner.parts(quick=quick)
     listed = [test for one in read() if one.applies(sdk, installed) for test in one.tests]
     bare = runner.run(parts, instrumented=False)

@@ -15,11 +15,14 @@ class UnavailableError(Exception):
     """The source distribution is neither in the cache nor to be had."""
 
 
-def unpacked(sdk: str, version: str, cache: Path = CACHE) -> Path:
-    """The folder of the sources of one SDK version, from the cache or through pip. Raises `UnavailableError`."""
+def unpacked(sdk: str, version: str, tests: str = "tests", cache: Path = CACHE) -> Path:
+    """Return the directory of the sources of one SDK version, from the cache or through pip.
+
+    ``tests``: the directory of the tests in it. Raises `UnavailableError`.
+    """
     name = f"{sdk.replace('-', '_')}-{version}"
     folder = cache / name
-    if (folder / "tests").is_dir():
+    if (folder / tests).is_dir():
         return folder
     cache.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=cache) as scratch:
@@ -27,14 +30,14 @@ def unpacked(sdk: str, version: str, cache: Path = CACHE) -> Path:
         with tarfile.open(archive) as tar:
             tar.extractall(scratch, filter="data")
         fresh = Path(scratch) / name
-        if not (fresh / "tests").is_dir():
+        if not (fresh / tests).is_dir():
             raise UnavailableError(f"the source distribution of {sdk} {version} holds no tests")
         # The tests are to meet the installed SDK, and nothing of the SDK's own build.
         shutil.rmtree(fresh / "src", ignore_errors=True)
         try:
             fresh.rename(folder)  # whole or not at all
         except OSError:  # somebody else was quicker
-            if not (folder / "tests").is_dir():
+            if not (folder / tests).is_dir():
                 raise
     return folder
 

@@ -15,7 +15,7 @@ Outcomes = Mapping[str, str]
 
 _FOREIGN = (
     *("OPENAI_", "ANTHROPIC_", "AWS_", "AZURE_", "OTEL_", "L0_", "PYTEST_", "CI"),
-    *("GROQ_", "CEREBRAS_", "TOGETHER_", "FIREWORKS_", "BOTO"),
+    *("GROQ_", "CEREBRAS_", "TOGETHER_", "FIREWORKS_", "GOOGLE_", "GEMINI_", "BOTO"),
 )
 _SECONDS_PER_TEST = 60
 _PASSED_OR_FAILED = (0, 1)
@@ -36,12 +36,15 @@ class Suite:
 
     ``patched``: a function that l0 patches, as ``module:class.function``. ``quick``: what `make test` runs. ``more``:
     what a full run adds to it. ``without``: tests that serve no purpose here, by the part of the id that they share.
+    ``folder``: the directory of the tests in the source distribution. ``options``: what pytest needs to import them.
     """
 
     patched: str
     quick: Sequence[str] = ()
     more: Sequence[str]
     without: Sequence[str] = ()
+    folder: str = "tests"
+    options: Sequence[str] = ()
 
 
 def _stainless(package: str) -> Suite:
@@ -114,6 +117,20 @@ SUITES = {
     "cerebras-cloud-sdk": _stainless("cerebras.cloud.sdk"),
     "together": _stainless("together"),
     "fireworks-ai": _stainless("fireworks"),
+    "google-genai": Suite(
+        patched="google.genai._api_client:BaseApiClient.request",
+        # The others replay recordings, which the source distribution does not have.
+        more=tuple(
+            f"google/genai/tests/{part}"
+            for part in (
+                *("afc", "chats", "client", "common", "errors", "gaos", "interactions", "live", "mcp", "models"),
+                *("transformers", "types"),
+            )
+        ),
+        folder="google/genai/tests",
+        # The tests are modules of the package google.genai, and import it relatively.
+        options=("--import-mode=importlib", "-o", "consider_namespace_packages=true"),
+    ),
     "botocore": Suite(
         patched="botocore.client:BaseClient._make_api_call",
         more=(
@@ -181,6 +198,7 @@ class Runner:
             *("-o", "asyncio_default_fixture_loop_scope=session"),
             *("-q", "--tb=no", "-p", "no:cacheprovider", "--continue-on-collection-errors"),
             *("--inline-snapshot=disable", f"--timeout={_SECONDS_PER_TEST}"),
+            *SUITES[self.sdk].options,
             *alias,
             *("-p", "sdk_suite_plugin"),
             *workers,
