@@ -94,7 +94,6 @@ def broken(call):
     return replace(call, model=LONE, attributes={"gen_ai.request.stop_sequences": (LONE,), "seed": 2**70}, body=body)
 
 
-@pytest.mark.filterwarnings("ignore:LogRecord init with")  # OpenTelemetry 1.37 warns of its own conversion
 @pytest.mark.parametrize("mode", ["", "SPAN_AND_EVENT"])
 def test_no_text_of_a_call_loses_the_batch(traces, metrics, broken, events, play, monkeypatch, mode):
     monkeypatch.setenv(SWITCH, mode)
