@@ -12,7 +12,7 @@ from typing import Any
 from l0.engine.commands import Command
 from l0.model.ports import WireReader
 from l0.runtime.async_deadlines import within
-from l0.runtime.body_parser import BodyParser, WireParser
+from l0.runtime.body_parser import BodyParser, ResumedWireParser, WireParser
 from l0.runtime.call_runtime import CallRuntime
 from l0.runtime.watchdog import Expired
 from l0.wrapped_sdks.wrapped_bodies import AsyncWrappedBody, WrappedBody, WrappedSender
@@ -110,7 +110,7 @@ class _StreamBody(_Sender):
 
     def resumed_parser(self, reader: WireReader) -> BodyParser:
         """As `WrappedBody.resumed_parser`."""
-        return UnframedJsonParser(super().resumed_parser(reader))
+        return UnframedJsonParser(ResumedWireParser(reader))
 
 
 class StreamBody(_StreamBody, WrappedBody):
