@@ -179,7 +179,7 @@ def test_objectives_cover_the_calls_of_all_processes(client: "redis.Redis") -> N
         assert tracker.attempt_counts(TARGET, 600) == (0, 0)
     exchange_all(fleets)
     for number in range(30):
-        trackers[number % MEMBERS].attempt(TARGET, attempt(failed=number < 10))
+        trackers[number % MEMBERS].record_attempt(TARGET, attempt(failed=number < 10))
     exchange_all(fleets)
     assert {tracker.attempt_counts(TARGET, 600) for tracker in trackers} == {(10, 30)}
     reports = [tracker.report().standings for tracker in trackers]
