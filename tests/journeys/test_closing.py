@@ -640,13 +640,13 @@ races = pytest.mark.parametrize("race", RACES)
 def reading_ahead(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     """The answers of the attempts in a race that have their headers."""
     begun: list[Any] = []
-    ahead = _SdkRequests._ahead
+    ahead = _SdkRequests._read_ahead
 
     def note(requests: Any, answer: Any, number: int) -> Any:
         begun.append(answer)
         return ahead(requests, answer, number)
 
-    monkeypatch.setattr(_SdkRequests, "_ahead", note)
+    monkeypatch.setattr(_SdkRequests, "_read_ahead", note)
     return begun
 
 

@@ -40,7 +40,7 @@ def limit(monkeypatch: pytest.MonkeyPatch) -> Iterator[Limit]:
 
     watchdog.WATCHDOG.stop()
     watchdog.WATCHDOG._reset()
-    monkeypatch.setattr(watchdog, "_RETRY", 0.0)
+    monkeypatch.setattr(watchdog, "_RETRY_S", 0.0)
     hedge._warn_unhedged.cache_clear()
     monkeypatch.setattr(threading.Thread, "start", refuse)
     yield made

@@ -120,7 +120,7 @@ def test_helper_that_raises_over_a_stream_fails_the_call_with_its_tokens(
     framing: Fault,
     sync: bool,
 ) -> None:
-    for module, limit in ((sync_driver, "_DRAIN"), (sdk_bodies, "_DRAIN"), (sdk_responses, "_REST")):
+    for module, limit in ((sync_driver, "_DRAIN"), (sdk_bodies, "_DRAIN"), (sdk_responses, "_READ_ON_S")):
         monkeypatch.setattr(module, limit, 60)  # the rest is read however slow the machine is
     sim.script(Reply(answer=answer, fault=framing))
 
