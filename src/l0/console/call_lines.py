@@ -1,4 +1,4 @@
-"""Describe a call that has ended: one line, and a tree under it if there is more to tell. Pure."""
+"""Describe a call that has ended: one line, and under it a tree of attempts and notes, if there are any. Pure."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from .layout import ConsoleLayout, Signs
 from .line import NO_BREAK, Line, Part, Style
 
 _MAX_NOTES = 20
-"""Rule matches and other notes that are shown for one call."""
+"""Rule matches and other notes that are shown for one call, beside its attempts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +109,7 @@ def _figures(call: Call, ended: CallEnded) -> Iterator[str]:
 
 
 def _entries(call: Call, events: Sequence[CallEvent], ended: CallEnded) -> list[_Entry]:
-    """Return the attempts, if there were several, and what else is worth a line."""
+    """Return the attempts, if there were several, and the notes: rule matches, breaker changes, shadow decisions."""
     entries: list[_Entry] = []
     started: dict[int, AttemptStarted] = {}
     refused = [failure for failure in ended.failures if failure.cause is Cause.BREAKER_OPEN]
@@ -127,8 +127,8 @@ def _entries(call: Call, events: Sequence[CallEvent], ended: CallEnded) -> list[
                 entries.append(_note(event))
     if several:
         entries += [
-            _Entry(f"{_attempt_name(call, one.attempt)} was not finished", "dim", ended.at - one.at)
-            for one in started.values()
+            _Entry(f"{_attempt_name(call, event.attempt)} was not finished", "dim", ended.at - event.at)
+            for event in started.values()
         ]
     more = len(entries) - _MAX_NOTES - ended.attempts
     return [*entries[:-more], _Entry(f"and {more} more", "dim")] if more > 0 else entries

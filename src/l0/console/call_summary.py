@@ -20,7 +20,7 @@ class Percentiles:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelSummary:
-    """The calls that asked one provider for one model, even if a fallback answered.
+    """The calls whose primary is this model of this provider, even if a fallback answered.
 
     ``provider``: empty if it is not known. ``first_token``: the times from the call to the first chunk that the user
     got, retries included. ``gap``: the times between two reads that brought content. ``input_tokens``,
@@ -40,7 +40,7 @@ class ModelSummary:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Summary:
-    """The calls of a process. ``process``: its id. ``seconds``: since counting began.
+    """The calls of a process. ``process``: the process id. ``seconds``: the time since counting began.
 
     ``calls``: those that have ended. ``whole``, ``recovered``, ``doubtful``, ``failed`` and ``cancelled`` add up to it.
     ``running``: calls that have not ended. ``whole``: answered by the first request. ``recovered``: by the cause of

@@ -24,6 +24,7 @@ MAX_REASONS = 10
 """Reasons of failed calls that are counted separately: some name a wait in seconds, so their number must be bounded."""
 OTHER_REASONS = "other reasons"
 HOPELESS = "another attempt could not succeed, or the server ruled it out"
+"""The reason of a call that failed without one of the engine's stop reasons."""
 _HEDGE = "hedge"
 _WHOLE, _RECOVERED, _DOUBTFUL, _FAILED, _CANCELLED = "whole", "recovered", "doubtful", "failed", "cancelled"
 
@@ -77,7 +78,7 @@ class CallTally:
         """Begin anew. Calls that are running are not counted when they end."""
         self._lock = threading.RLock()
         self._began = self._clock()
-        self._epoch = object()
+        self._epoch = object()  # distinguishes the calls that began since then from earlier ones
         self._started = self._extra_requests = self._sdk_retries = self._wasted_tokens = self._unknown_waste = 0
         self._recovery_seconds = 0.0
         self._ended: Counter[str] = Counter()
@@ -144,7 +145,7 @@ class CallTally:
                 recovery_seconds=self._recovery_seconds,
                 wasted_tokens=self._wasted_tokens,
                 unknown_waste=self._unknown_waste,
-                models=tuple(sorted(models, key=lambda one: (one.model == OTHER_MODELS, -one.calls))),
+                models=tuple(sorted(models, key=lambda model: (model.model == OTHER_MODELS, -model.calls))),
             )
 
 

@@ -20,7 +20,7 @@ from .terminal import Terminal
 
 
 class Console:
-    """The console of the process. ``tally``: sums up its calls. ``clock``: returns the time of day as text."""
+    """The console of the process. ``tally``: the counts of its calls. ``clock``: returns the time of day as text."""
 
     def __init__(self, tally: CallTally, clock: Callable[[], str] = lambda: strftime("%H:%M:%S", localtime())) -> None:
         self.terminal = Terminal()
@@ -34,7 +34,7 @@ class Console:
     def renew(self) -> None:
         """Forget the calls of the parent in a forked child, which shows the summary of its own calls."""
         self._shown = 0  # calls in the summary shown last
-        self._ends_with_worker = False
+        self._is_end_registered = False
 
     def switch(self, *, on: bool) -> None:
         """Show calls from now on, and the summary at the end of the process, or stop showing both."""
@@ -52,8 +52,8 @@ class Console:
 
     def observe(self, call: Call) -> _ShownCall:
         """Return the observer of a call."""
-        if not self._ends_with_worker:
-            self._ends_with_worker = True
+        if not self._is_end_registered:
+            self._is_end_registered = True
             at_end_of_worker(self.end)
         return _ShownCall(self, call)
 

@@ -41,7 +41,7 @@ class ConsoleLayout:
 
 
 def signs_for(encoding: str | None) -> Signs:
-    """Return signs that the encoding of the output has."""
+    """Return signs that the encoding of the output can represent."""
     try:
         "".join(getattr(UNICODE, name) for name in Signs.__slots__).encode(encoding or "ascii")
     except (LookupError, UnicodeEncodeError):

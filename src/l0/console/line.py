@@ -17,7 +17,7 @@ Row = Sequence[Part]
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """A line of any length. ``hang``: the text before each further row, if the line is wrapped."""
+    """A line of any length. ``hang``: the text that begins each row after the first, if the line is wrapped."""
 
     parts: tuple[Part, ...]
     hang: str = ""
@@ -61,7 +61,7 @@ def _shown(part: Part) -> Part:
 
 
 def columns(text: str) -> int:
-    """Return the number of columns of a terminal that the text takes."""
+    """Return the width of the text in columns of a terminal."""
     if text.isascii():
         return len(text)
     return sum(_columns_of(character) for character in text)
@@ -74,11 +74,11 @@ def _columns_of(character: str) -> int:
 
 
 def _row_end(text: str, start: int, room: int) -> int:
-    """Return the end of the row that begins at ``start``: at a space, or in a word that is longer than ``room``."""
-    taken = 0
-    for at in range(start, len(text)):
-        taken += _columns_of(text[at])
-        if taken > room:
-            space = text.rfind(" ", start, at + 1)
-            return space if text[start:space].strip() and space > start else max(at, start + 1)
+    """Return the end of the row that begins at ``start``: at a space, or in a word of more than ``room`` columns."""
+    used = 0
+    for position in range(start, len(text)):
+        used += _columns_of(text[position])
+        if used > room:
+            space = text.rfind(" ", start, position + 1)
+            return space if text[start:space].strip() and space > start else max(position, start + 1)
     return len(text)

@@ -12,8 +12,11 @@ if TYPE_CHECKING:
     from .call_summary import ModelSummary, Percentiles, Summary
 
 _LABEL = 11
+"""Columns of a label."""
 _FIGURE = 7
 """Columns of one figure of the table."""
+_FIGURES_PER_ROW = 7
+"""The number of calls, and three percentiles each of the first token and of gaps."""
 _TABLE = 80
 """Columns of the table, if the terminal has as many."""
 _MAX_MODELS = 10
@@ -51,7 +54,7 @@ def _counts(summary: Summary) -> Iterator[Line]:
 
 
 def _requests(summary: Summary) -> Iterator[str]:
-    """Yield the requests after the first one of each call, by who sends them."""
+    """Yield the numbers of requests after the first one of each call: those that L0 adds, and retries of the SDK."""
     added = summary.extra_requests - summary.sdk_retries
     if added:
         yield f"{added:,} request{'s' * (added != 1)} added by L0"
@@ -85,18 +88,19 @@ def _table(summary: Summary, layout: ConsoleLayout) -> Iterator[Line]:
         return
     shown = summary.models[:_MAX_MODELS]
     longest = max(columns(_name(model)) for model in shown)
-    widest = (_TABLE if layout.width is None else min(layout.width, _TABLE)) - _FIGURE * 7 - 2
-    name = min(max(longest, len("model")), widest) if widest > 0 else longest
+    widest = (_TABLE if layout.width is None else min(layout.width, _TABLE)) - _FIGURE * _FIGURES_PER_ROW - 2
+    name_width = min(max(longest, len("model")), widest) if widest > 0 else longest
     titles = (f"{'first token, s':>{_FIGURE * 3}}", f"{'gap, ms':>{_FIGURE * 3}}")
-    yield Line(((" " * (name + 2 + _FIGURE) + "".join(titles), "dim"),))
+    yield Line(((" " * (name_width + 2 + _FIGURE) + "".join(titles), "dim"),))
     percentiles = "".join(f"{title:>{_FIGURE}}" for title in ("p50", "p95", "p99") * 2)
-    yield Line(((f"  {'model':<{name}}{'calls':>{_FIGURE}}{percentiles}", "dim"),))
+    yield Line(((f"  {'model':<{name_width}}{'calls':>{_FIGURE}}{percentiles}", "dim"),))
     for model in shown:
         title = _name(model)
-        if columns(title) > name:
+        if columns(title) > name_width:
             yield Line(((f"  {title}", ""),), hang="  ")
             title = ""
-        yield Line(((f"  {title}{' ' * (name - columns(title))}{model.calls:>{_FIGURE},}{_figures(model)}", ""),))
+        padding = " " * (name_width - columns(title))
+        yield Line(((f"  {title}{padding}{model.calls:>{_FIGURE},}{_figures(model)}", ""),))
     if len(summary.models) > len(shown):
         yield Line(((f"  and {len(summary.models) - len(shown)} more", "dim"),))
 

@@ -1,4 +1,4 @@
-"""Write lines to stderr: whole lines only, one write for all that belong together."""
+"""Write lines to stderr: only whole lines, and lines that belong together in one write."""
 
 from __future__ import annotations
 
@@ -22,9 +22,11 @@ _STYLES: dict[Style, str] = {
     "odd": "yellow",
     "bad": "red",
 }
-"""The styles by their names in rich."""
-_NARROWEST = 40
-_USUAL = 80
+"""The name of each style in rich."""
+_MIN_WIDTH = 40
+"""Columns. A narrower terminal is treated as one of this width."""
+_DEFAULT_WIDTH = 80
+"""Columns, if the width of the terminal is unknown."""
 Render = Callable[[ConsoleLayout], Sequence[Line]]
 
 
@@ -43,7 +45,7 @@ class Terminal:
     def prepare(self) -> None:
         """Import what `write` needs, because that may run in an event loop."""
         if sys.stderr is not None and _is_terminal(sys.stderr):
-            _rich_text([], sys.stderr, _USUAL)
+            _rich_text([], sys.stderr, _DEFAULT_WIDTH)
 
     def write(self, render: Render) -> None:
         """Write the lines that ``render`` returns. Raises nothing if stderr is closed, full or missing."""
@@ -70,17 +72,17 @@ def _is_terminal(stream: TextIO) -> bool:
 def _width(stream: TextIO) -> int:
     with suppress(ValueError):
         if width := int(os.environ.get("COLUMNS", "")):
-            return max(width, _NARROWEST)
+            return max(width, _MIN_WIDTH)
     with suppress(OSError, ValueError):  # ValueError: it has no file descriptor
-        return max(os.get_terminal_size(stream.fileno()).columns, _NARROWEST)
-    return _USUAL
+        return max(os.get_terminal_size(stream.fileno()).columns, _MIN_WIDTH)
+    return _DEFAULT_WIDTH
 
 
 def _line_start(width: int | None) -> str:
-    """Return what moves to the start of a line, also if the program is just printing an answer to the same terminal.
+    """Return the text that moves the cursor to an empty row, in case the program has printed part of a row.
 
-    A row full of spaces wraps to the next row unless it begins at the left edge; the carriage return then goes to the
-    left edge. zsh does so before its prompt. Consoles of Windows wrap in either case.
+    A full row of spaces wraps to the next row unless it begins at the left edge; the carriage return then goes to the
+    left edge. zsh does the same before its prompt. Windows consoles wrap in either case, so they get nothing.
     """
     if width is None or sys.stdout is None or not _is_terminal(sys.stdout) or sys.platform == "win32":
         return ""

@@ -17,9 +17,9 @@ from .cassette_options import CassetteOptions
 from .cassette_tape import CassetteTape, normal_request
 from .request_matching import differences
 
-_SHOWN = 3
+_MAX_DIFFERENCES = 3
 """Differences that a message shows."""
-_LONGEST = 300
+_MAX_CHARACTERS = 300
 """Characters of a value in a message."""
 
 
@@ -32,12 +32,12 @@ class Cassette:
         self.options = options
         self.unmatched: list[str] = []
         """Messages of the requests that had no recording."""
-        is_there = path.is_file()
-        self._entries = load(path) if is_there and mode != "all" else []
-        self._records = mode in ("new_episodes", "all") or (mode == "once" and not is_there)
+        exists = path.is_file()
+        self._entries = load(path) if exists and mode != "all" else []
+        self._records = mode in ("new_episodes", "all") or (mode == "once" and not exists)
         self._is_played = [False] * len(self._entries)
         self._tapes: list[CassetteTape] = []
-        self._plain = Redaction(options.redact)
+        self._redaction = Redaction(options.redact)
         self._lock = threading.Lock()
 
     @property
@@ -51,9 +51,11 @@ class Cassette:
         return all(self._is_played)
 
     def play(self, method: str, url: str, headers: Headers, body: bytes) -> CassetteEntry | None:
-        """Return the recording of a request, each one once; None to send and record it. Fails the test if it has none
-        and may not be recorded."""
-        sent = normal_request(method, url, headers, body, self._plain)
+        """Return the recording of a request; each is returned once. ``None``: send the request and record it.
+
+        Fails the test if there is no recording and the mode does not allow one to be made.
+        """
+        sent = normal_request(method, url, headers, body, self._redaction)
         with self._lock:
             for number, entry in enumerate(self._entries):
                 if not self._is_played[number] and not differences(entry.request, sent, self.options.ignore):
@@ -71,12 +73,12 @@ class Cassette:
         return tape
 
     def fail(self, message: str) -> NoReturn:
-        """Fail the test. The exception is no `Exception`, so that an SDK neither retries nor hides it."""
+        """Fail the test. The exception is not an `Exception`, so that an SDK neither retries nor hides it."""
         self.unmatched.append(message)
         pytest.fail(message, pytrace=False)
 
     def save(self) -> None:
-        """Write what was recorded. A secret of one request is removed from all."""
+        """Write what was recorded. A secret of one request is removed from all of them."""
         if not self._tapes:
             return
         redaction = Redaction(self.options.redact)
@@ -92,23 +94,23 @@ class Cassette:
             return f"{opening}\n{self.path} {known}: --l0-record=once records it."
         compared = [differences(entry.request, sent, self.options.ignore) for entry in self._entries]
         nearest = min(range(len(compared)), key=lambda number: (distance(compared[number]), self._is_played[number]))
-        found = compared[nearest]
+        found = compared[nearest]  # the differences
         lines = [
             opening,
             f"The nearest of {len(compared)} in {self.path} is number {nearest + 1}"
             + (", which was already played" if self._is_played[nearest] else "")
             + (". It differs in:" if found else ". It is the same, but each recording is played once."),
         ]
-        for one in found[:_SHOWN]:
-            lines += [f"  {one.field}", f"    recorded: {_short(one.recorded)}", f"    sent:     {_short(one.sent)}"]
-        if len(found) > _SHOWN:
-            lines.append(
-                f"  and {len(found) - _SHOWN} more: {', '.join(one.field for one in found[_SHOWN:])[:_LONGEST]}"
-            )
+        for difference in found[:_MAX_DIFFERENCES]:
+            lines.append(f"  {difference.field}")
+            lines.append(f"    recorded: {_short(difference.recorded)}")
+            lines.append(f"    sent:     {_short(difference.sent)}")
+        if others := [difference.field for difference in found[_MAX_DIFFERENCES:]]:
+            lines.append(f"  and {len(others)} more: {', '.join(others)[:_MAX_CHARACTERS]}")
         lines.append("--l0-record=new_episodes adds the request, --l0-record=all records the test again.")
         return "\n".join(lines)
 
 
 def _short(value: Any) -> str:
     text = repr(value)
-    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}… ({len(text)} characters)"
+    return text if len(text) <= _MAX_CHARACTERS else f"{text[:_MAX_CHARACTERS]}… ({len(text)} characters)"

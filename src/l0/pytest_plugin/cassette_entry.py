@@ -14,7 +14,7 @@ End = Literal["eof", "closed", "error"]
 
 @dataclass(frozen=True, slots=True)
 class CassetteRequest:
-    """A request as it is compared. ``body``: see `request_body.describe`."""
+    """A request in the form in which requests are compared. ``body``: see `request_body.describe`."""
 
     method: str
     url: str
@@ -23,7 +23,10 @@ class CassetteRequest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CassetteAnswer:
-    """An answer. Times are in milliseconds after the request was sent. ``status``: None if it broke before the head."""
+    """An answer. Times are in milliseconds since the request was sent.
+
+    ``status``: ``None`` if the connection broke before the head (status and headers) arrived.
+    """
 
     status: int | None = None
     headers: Headers = ()

@@ -34,7 +34,7 @@ def load(path: Path) -> list[CassetteEntry]:
 
 
 def save(path: Path, entries: Sequence[CassetteEntry]) -> None:
-    """Write a file as a whole: a reader finds the former or the new one."""
+    """Replace the file as a whole: a reader finds either the old or the new one."""
     text = _pretty({"l0_cassette": FORMAT, "recordings": [_written(entry) for entry in entries]})
     path.parent.mkdir(parents=True, exist_ok=True)
     unfinished = path.with_name(f"{path.name}.{os.getpid()}.tmp")
@@ -92,7 +92,7 @@ def _bytes(part: Any) -> bytes:
 
 
 def _pretty(value: Any, indent: int = 0) -> Iterator[str]:
-    """Yield JSON text. A long string, such as an image, is written once."""
+    """Yield JSON text. A long string, such as an image, is encoded only once: `_room` rejects it by its length."""
     if not isinstance(value, dict | list) or not value or _is_read(value) or _fits(value, _WIDTH - indent):
         yield json.dumps(value, ensure_ascii=False)
         return
@@ -111,7 +111,7 @@ def _fits(value: Any, width: int) -> bool:
 
 
 def _room(value: Any, room: int) -> int:
-    """Return the characters that are left, at most, after the JSON of a value; negative once it does not fit."""
+    """Return an upper bound of the characters that a value's JSON leaves of ``room``; negative if it cannot fit."""
     if isinstance(value, str):
         return room - len(value)
     if isinstance(value, dict):
@@ -124,4 +124,5 @@ def _room(value: Any, room: int) -> int:
 
 
 def _is_read(value: Any) -> bool:
+    """Return True for a read of an answer: its time in ms, and its bytes. It is always written on one line."""
     return isinstance(value, list) and len(value) == 2 and isinstance(value[0], float)

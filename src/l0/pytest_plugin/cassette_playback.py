@@ -12,8 +12,11 @@ from .recorded_errors import make_error
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CassettePlayback:
-    """An answer to play. ``read_timeout_s``: the transport's; ``ended_early`` is called if a client reads on after the
-    place where the recorded one stopped."""
+    """An answer to play.
+
+    ``read_timeout_s``: the read timeout of the request. ``ended_early``: called if the client reads past the point at
+    which the recorded client closed the answer; returns the exception to raise, or raises one itself.
+    """
 
     answer: CassetteAnswer
     speed: float
@@ -22,14 +25,14 @@ class CassettePlayback:
     ended_early: Callable[[], Exception]
 
     def head(self) -> Iterator[tuple[float, bytes | None]]:
-        """Yield the wait before the head, as `body` does. Raises the exception of a request without an answer."""
+        """Yield the wait before the headers, in the form of `body`. Raises the recorded exception if none came."""
         answer = self.answer
         yield from self._step((answer.head_ms if answer.status is not None else answer.end_ms), None)
         if answer.status is None:
             raise make_error(answer.error, self.transport)
 
     def body(self) -> Iterator[tuple[float, bytes | None]]:
-        """Yield for each read the seconds to wait and its bytes; None: only wait. Raises as the recorded reads did."""
+        """Yield the seconds to wait before each read, and its bytes; ``None``: only wait. Raises as the reads did."""
         answer = self.answer
         at_ms = answer.head_ms
         for read_ms, part in answer.reads:

@@ -12,14 +12,17 @@ from .recorded_errors import describe_error
 from .request_body import describe, redacted
 
 _LEFT_OUT = frozenset({"connection", "date", "keep-alive", "set-cookie", "transfer-encoding"})
-"""Headers of the connection and of the moment, and secrets that a client would keep."""
-_LAST = re.compile(rb'\[DONE\]\s*$|"type": ?"(?:message_stop|response\.(?:completed|incomplete|failed))".*\s*$')
-"""The terminal event of a stream, after which an SDK does not read on."""
+"""Headers that describe the connection or the moment, and cookies, which are secrets that a client would store."""
+_TERMINAL_EVENT = re.compile(
+    rb'\[DONE\]\s*$|"type": ?"(?:message_stop|response\.(?:completed|incomplete|failed))".*\s*$'
+)
+"""The terminal event of a stream. SDKs close the stream after it, so such an answer is complete."""
 _TAIL = 65_536
+"""Bytes at the end of an answer in which the terminal event is searched."""
 
 
 class CassetteTape:
-    """The recording of one request and its answer. Its methods are called in the order of the answer."""
+    """The recording of one request and its answer: `head` is called first, then `read` for each read, then `end`."""
 
     def __init__(self, method: str, url: str, headers: Headers, body: bytes) -> None:
         self.method, self.url, self.sent_headers, self.body = method, url, headers, body
@@ -47,11 +50,11 @@ class CassetteTape:
             self._error = () if error is None else describe_error(error)
 
     def learn(self, redaction: Redaction) -> None:
-        """Let the redaction know the secrets of the request."""
+        """Add the secrets of the request to those that the redaction removes."""
         redaction.learn(self.sent_headers, self.url)
 
     def entry(self, redaction: Redaction) -> CassetteEntry | None:
-        """Return the recording without secrets; None if nothing came, because the request was cancelled or hangs."""
+        """Return the recording without secrets; ``None`` if nothing came: the request was cancelled, or hangs."""
         self.end("closed")
         if self._status is None and not self._error:
             return None
@@ -65,7 +68,9 @@ class CassetteTape:
             headers=tuple((name, value) for name, value in received),
             head_ms=self._head_ms,
             reads=tuple((at_ms, part) for (at_ms, _), part in zip(self._reads, clean, strict=True)),
-            end="eof" if self._end == "closed" and _LAST.search(b"".join(parts)[-_TAIL:]) else self._end or "closed",
+            end="eof"
+            if self._end == "closed" and _TERMINAL_EVENT.search(b"".join(parts)[-_TAIL:])
+            else self._end or "closed",
             end_ms=self._end_ms,
             error=tuple({**link, "message": redaction.text(str(link["message"]))} for link in self._error),
         )
@@ -80,5 +85,5 @@ def normal_request(method: str, url: str, headers: Headers, body: bytes, redacti
     content_type = next((value for name, value in headers if name.lower() == "content-type"), "")
     scheme, _, rest = url.partition("://")
     host, slash, _ = rest.partition("/")
-    place = f"{scheme}://{host.rpartition('@')[2]}{redaction.path(url) or slash}"
-    return CassetteRequest(method, place, redacted(describe(body, content_type), redaction))
+    clean_url = f"{scheme}://{host.rpartition('@')[2]}{redaction.path(url) or slash}"
+    return CassetteRequest(method, clean_url, redacted(describe(body, content_type), redaction))

@@ -29,20 +29,20 @@ def connected(cassette: Cassette) -> Iterator[None]:
     """Send every request of httpx and httpx2 through a cassette until the block ends."""
     with pytest.MonkeyPatch.context() as patch:
         for transport in [import_module(name) for name in _TRANSPORTS if find_spec(name) is not None]:
-            bound = _Connection(cassette, transport)
-            patch.setattr(transport.HTTPTransport, "handle_request", bound.handler())
-            patch.setattr(transport.AsyncHTTPTransport, "handle_async_request", bound.async_handler())
+            handlers = _Handlers(cassette, transport)
+            patch.setattr(transport.HTTPTransport, "handle_request", handlers.sync_handler())
+            patch.setattr(transport.AsyncHTTPTransport, "handle_async_request", handlers.async_handler())
         yield
 
 
-class _Connection:
-    """The way of requests from one transport through a cassette."""
+class _Handlers:
+    """Makes the functions that replace those of one transport and send its requests through a cassette."""
 
     def __init__(self, cassette: Cassette, transport: ModuleType) -> None:
         self._cassette = cassette
         self._transport = transport
 
-    def handler(self) -> Callable[[Any, Any], Any]:
+    def sync_handler(self) -> Callable[[Any, Any], Any]:
         """Return a replacement of `HTTPTransport.handle_request`."""
         send = self._transport.HTTPTransport.handle_request
 
@@ -97,7 +97,7 @@ class _Connection:
             read_timeout_s=request.extensions.get("timeout", {}).get("read"),
             ended_early=lambda: cassette.fail(
                 f"The client of the recording of {entry.request.method} {entry.request.url} in {cassette.path} closed "
-                "the answer here, and this one reads on: --l0-record=all records the test again."
+                "the answer here, but this client reads more: --l0-record=all records the test again."
             ),
         )
 
@@ -107,7 +107,7 @@ class _Connection:
         return self._transport.Response(
             status_code=answer.status,
             headers=list(answer.headers),
-            stream=_of(stream, getattr(self._transport, base))(playback),
+            stream=_subclass(stream, getattr(self._transport, base))(playback),
             extensions={"http_version": b"HTTP/1.1"},
         )
 
@@ -139,7 +139,7 @@ class _TapedStream:
 
 
 class _AsyncTapedStream:
-    """The same for an async body."""
+    """An async body that is recorded while it is read."""
 
     def __init__(self, stream: Any, tape: CassetteTape) -> None:
         self._stream = stream
@@ -187,14 +187,14 @@ class _AsyncPlayedStream:
 
 
 @cache
-def _of(stream: Any, base: Any) -> Any:
-    """Return a stream as a subclass of the transport's own, which its clients insist on."""
+def _subclass(stream: Any, base: Any) -> Any:
+    """Return a stream class as a subclass of the transport's ``base``: the transport's clients accept nothing else."""
     return type(stream.__name__, (stream, base), {})
 
 
 def _taped(response: Any, tape: CassetteTape, stream: Any, base: Any) -> Any:
     tape.head(response.status_code, tuple(response.headers.multi_items()))
-    response.stream = _of(stream, base)(response.stream, tape)
+    response.stream = _subclass(stream, base)(response.stream, tape)
     return response
 
 
@@ -203,5 +203,5 @@ def _headers(request: Any) -> Headers:
 
 
 async def _sleep(seconds: float) -> None:
-    """Wait on the running loop, asyncio's or trio's. anyio comes with both transports."""
+    """Sleep on the running event loop, asyncio's or trio's. Both transports depend on anyio."""
     await import_module("anyio").sleep(seconds)

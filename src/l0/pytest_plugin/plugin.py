@@ -18,7 +18,7 @@ MARKER = "l0_cassette"
 SIMULATOR_MARKER = "l0_simulator"
 MODES = ("none", "once", "new_episodes", "all")
 _FAILED = pytest.StashKey[bool]()
-_NO_FILE_NAME = str.maketrans(dict.fromkeys("/<>?%*:|\"'\\", "-"))
+_NOT_IN_FILE_NAMES = str.maketrans(dict.fromkeys("/<>?%*:|\"'\\", "-"))
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -36,7 +36,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         type=_speed,
         default=None,
         metavar="FACTOR",
-        help="play recorded answers with their timing, so many times faster; max (default) does not wait",
+        help="play recorded answers with their timing, this many times faster; max (default) does not wait",
     )
 
 
@@ -55,13 +55,13 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    """Give a marked test the fixture of the same name, before its other fixtures."""
+    """Give a marked test the fixture with the name of its marker, before its other fixtures."""
     names = getattr(item, "fixturenames", None)
     for marker in (MARKER, SIMULATOR_MARKER):
         if names is not None and item.get_closest_marker(marker) is not None:
             if marker in names:
                 names.remove(marker)
-            names.insert(_place(item, names), marker)
+            names.insert(_first_function_fixture(item, names), marker)
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -73,7 +73,7 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
 
 @pytest.fixture
 def l0_cassette_options() -> Mapping[str, Any]:
-    """Return the options of the cassettes. Define a fixture of this name to change them; a marker's come first."""
+    """Return the options of the cassettes. Define a fixture of this name to change them; those of a marker win."""
     return {}
 
 
@@ -94,7 +94,7 @@ def l0_cassette(request: pytest.FixtureRequest, l0_cassette_options: Mapping[str
 
 @pytest.fixture
 def l0_simulator_options() -> Mapping[str, Any]:
-    """Return the options of `l0_simulator`. Define a fixture of this name to change them; a marker's come first."""
+    """Return the options of `l0_simulator`. Define a fixture of this name to change them; those of a marker win."""
     return {}
 
 
@@ -102,12 +102,12 @@ def l0_simulator_options() -> Mapping[str, Any]:
 def l0_simulator(
     request: pytest.FixtureRequest, l0_simulator_options: Mapping[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Simulator]:
-    """Run a simulated provider. `OpenAI()` and `Anthropic()` call it, by the variables that both SDKs read."""
+    """Run a simulated provider. `OpenAI()` and `Anthropic()` call it, because their environment variables name it."""
     from l0.simulator.simulator_config import SimulatorError
     from l0.testing import simulator
 
     try:
-        with simulator(**_given(request, SIMULATOR_MARKER, l0_simulator_options)) as running:
+        with simulator(**_merged(request, SIMULATOR_MARKER, l0_simulator_options)) as running:
             monkeypatch.setenv("OPENAI_BASE_URL", running.openai)
             monkeypatch.setenv("ANTHROPIC_BASE_URL", running.anthropic)
             for name in ("OPENAI_API_KEY", "ANTHROPIC_API_KEY"):
@@ -118,17 +118,16 @@ def l0_simulator(
 
 
 def cassette_path(item: pytest.Item) -> Path:
-    """Return the file of a test: ``cassettes/<module>/<class>.<test>.json`` beside its module."""
+    """Return the path of a test's cassette: ``cassettes/<module>/<class>.<test>.json`` beside its module."""
     owner = getattr(item, "cls", None)
     name = item.name if owner is None else f"{owner.__name__}.{item.name}"
-    return item.path.parent / "cassettes" / item.path.stem / f"{name.translate(_NO_FILE_NAME)}.json"
+    return item.path.parent / "cassettes" / item.path.stem / f"{name.translate(_NOT_IN_FILE_NAMES)}.json"
 
 
-def _place(item: pytest.Item, names: Sequence[str]) -> int:
-    """Return the place of the cassette among the fixtures of a test: before those of the test, after all wider ones,
-    whose requests belong to no single test."""
+def _first_function_fixture(item: pytest.Item, names: Sequence[str]) -> int:
+    """Return the index after all fixtures of a wider scope than "function": their requests belong to no single test."""
     known = getattr(getattr(item, "_fixtureinfo", None), "name2fixturedefs", {})
-    wider = [place for place, name in enumerate(names) if name in known and known[name][-1].scope != "function"]
+    wider = [index for index, name in enumerate(names) if name in known and known[name][-1].scope != "function"]
     return wider[-1] + 1 if wider else 0
 
 
@@ -136,17 +135,17 @@ def _options(request: pytest.FixtureRequest, configured: Mapping[str, Any]) -> C
     from .cassette_options import CassetteOptions
 
     try:
-        given = _given(request, MARKER, configured)
+        options = _merged(request, MARKER, configured)
         speed = request.config.getoption("--l0-speed")
         if speed is not None:
-            given["speed"] = speed
-        return CassetteOptions(**given)
+            options["speed"] = speed
+        return CassetteOptions(**options)
     except (TypeError, ValueError) as error:
         pytest.fail(f"options of {MARKER}: {error}", pytrace=False)
 
 
-def _given(request: pytest.FixtureRequest, name: str, configured: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the configured options with those of the marker."""
+def _merged(request: pytest.FixtureRequest, name: str, configured: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the configured options with those of the marker of this name."""
     marker = request.node.get_closest_marker(name)
     if marker and marker.args:
         raise TypeError(f"the marker {name} takes keyword arguments only")

@@ -1,4 +1,4 @@
-"""Exceptions of a transport as JSON and back."""
+"""Convert exceptions of a transport to JSON and back."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from typing import Any
 
 from .cassette_entry import ErrorChain
 
-_MOST = 8
-"""Links of a chain that are kept."""
+_MAX_LINKS = 8
+"""Exceptions of a chain that are recorded."""
 
 
 def describe_error(error: BaseException) -> ErrorChain:
-    """Return an exception with its causes."""
+    """Return the JSON of an exception and its causes, the exception itself first."""
     chain: list[dict[str, Any]] = []
     link: BaseException | None = error
-    while link is not None and len(chain) < _MOST:
+    while link is not None and len(chain) < _MAX_LINKS:
         kind = type(link)
         described: dict[str, Any] = {"type": f"{kind.__module__}.{kind.__qualname__}", "message": str(link)}
         if isinstance(link, OSError) and link.errno is not None:
@@ -30,7 +30,7 @@ def describe_error(error: BaseException) -> ErrorChain:
 def make_error(chain: ErrorChain, transport: ModuleType) -> Exception:
     """Return an exception with its causes, as the given transport (httpx or httpx2) raises it.
 
-    A class that this process does not have is left out; in place of the outermost it is a `ReadError`.
+    Exceptions whose class this process has not imported are left out; the outermost becomes a `ReadError` instead.
     """
     made = [_make(item, transport) for item in chain]
     first: Exception = made[0] or transport.ReadError(chain[0]["message"])

@@ -22,7 +22,7 @@ _PART_FIELDS = {
 def describe(body: bytes, content_type: str) -> Any:
     """Return a body as JSON: ``{"json": …}``, ``{"parts": …}`` of a form, ``{"text": …}``, or hash and size of bytes.
 
-    The boundary of a form, which the transport draws, is left out.
+    The boundary of a form is left out, because the transport chooses it at random.
     """
     if not body:
         return None
@@ -49,7 +49,7 @@ def redacted(value: Any, redaction: Redaction) -> Any:
 def _part(part: bytes) -> dict[str, Any]:
     head, _, content = part.removeprefix(b"\r\n").removesuffix(b"\r\n").partition(b"\r\n\r\n")
     found = {name: pattern.search(head) for name, pattern in _PART_FIELDS.items()}
-    stated = {name: one[1].decode(errors="replace") for name, one in found.items() if one is not None}
+    stated = {name: match[1].decode(errors="replace") for name, match in found.items() if match is not None}
     return {"name": ""} | stated | _plain(content)
 
 

@@ -490,7 +490,7 @@ def test_it():
     result = run.play()
     result.assert_outcomes(failed=1)
     result.stdout.fnmatch_lines(
-        ["The client of the recording of POST * closed the answer here, and this one reads on*"]
+        ["The client of the recording of POST * closed the answer here, but this client reads more*"]
     )
 
 
