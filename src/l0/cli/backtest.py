@@ -25,32 +25,32 @@ from l0.recording.recording import RecordingError
 
 from .inputs import InputError
 
-_FORM = "a preset, or FILE.py:NAME of a Policy or of a function that returns one"
+_ALLOWED_POLICIES = "a preset, or FILE.py:NAME of a Policy or of a function that returns one"
 
 
-def run_backtest(given: argparse.Namespace) -> int:
+def run_backtest(args: argparse.Namespace) -> int:
     """Run the command. Raises `InputError`."""
-    policies = {one: policy_argument(one) for one in given.policy}
-    if not policies and not given.search:
-        raise InputError(f"--policy: none given, allowed: {_FORM}; or --search")
-    workers = _workers(given)
+    policies = {text: policy_argument(text) for text in args.policy}
+    if not policies and not args.search:
+        raise InputError(f"--policy: none given, allowed: {_ALLOWED_POLICIES}; or --search")
+    workers = _workers(args)
     try:
-        traffic = RecordedTraffic.load(given.recording)
-        if given.search:
+        traffic = RecordedTraffic.load(args.recording)
+        if args.search:
             base = next(iter(policies.values()), Policy())
-            found = search(traffic, base, seed=given.seed, workers=workers)
-            print(search_table(found))
-            _write_plot(given.plot, [recorded_result(traffic), *(one.result for one in found)])
+            candidates = search(traffic, base, seed=args.seed, workers=workers)
+            print(search_table(candidates))
+            _write_plot(args.plot, [recorded_result(traffic), *(candidate.result for candidate in candidates)])
             return 0
-        results = backtest(traffic, policies, seed=given.seed, workers=workers)
+        results = backtest(traffic, policies, seed=args.seed, workers=workers)
     except (PolicyError, RecordingError) as error:
         raise InputError(str(error)) from error
-    _write_plot(given.plot, results)
-    if given.json:
+    _write_plot(args.plot, results)
+    if args.json:
         print(json.dumps([_as_json(result) for result in results], indent=2))
         return 0
     print(report(results))
-    for result in results[1:] if given.changes else ():
+    for result in results[1:] if args.changes else ():
         print(f"\n{changes(results[0], result)}")
     return 0
 
@@ -64,13 +64,13 @@ def _write_plot(path: Path | None, results: Sequence[PolicyResult]) -> None:
         raise InputError(f"--plot {path}: {error.strerror}") from error
 
 
-def _workers(given: argparse.Namespace) -> int | Workers:
-    if given.workers < 1:
-        raise InputError(f"--workers: got {given.workers}, allowed: 1 or more")
-    if given.ray is None:
-        return int(given.workers)
+def _workers(args: argparse.Namespace) -> int | Workers:
+    if args.workers < 1:
+        raise InputError(f"--workers: got {args.workers}, allowed: 1 or more")
+    if args.ray is None:
+        return int(args.workers)
     try:
-        return RayWorkers(given.ray or None)
+        return RayWorkers(args.ray or None)
     except MissingRayError as error:
         raise InputError(f"--ray: {error}") from error
 
@@ -82,17 +82,17 @@ def policy_argument(text: str) -> Policy:
         try:
             return preset(text, "--policy")
         except PolicyError as error:
-            raise InputError(f"{error}; or {_FORM.partition(', or ')[2]}") from error
-    found = getattr(_module(Path(file)), name, None)
-    made = _called(found, text) if callable(found) else found
-    if not isinstance(made, Policy):
-        raise InputError(f"--policy {text}: got {type(made).__name__}, allowed: {_FORM}")
-    return made
+            raise InputError(f"{error}; or {_ALLOWED_POLICIES.partition(', or ')[2]}") from error
+    value = getattr(_module(Path(file)), name, None)
+    policy = _result_of(value, text) if callable(value) else value
+    if not isinstance(policy, Policy):
+        raise InputError(f"--policy {text}: got {type(policy).__name__}, allowed: {_ALLOWED_POLICIES}")
+    return policy
 
 
-def _called(found: Callable[[], Any], text: str) -> Any:
+def _result_of(function: Callable[[], Any], text: str) -> Any:
     try:
-        return found()
+        return function()
     except Exception as error:
         raise InputError(f"--policy {text}: it raised {error!r}") from error
 
@@ -108,7 +108,7 @@ def _module(path: Path) -> Any:
     except Exception as error:
         raise InputError(f"--policy: {path} raised {error!r}") from error
     finally:
-        del sys.modules[spec.name]  # Ray sends functions along only if no module has them
+        del sys.modules[spec.name]  # Ray sends the code of a function only if its module cannot be imported by name
     return module
 
 

@@ -50,7 +50,7 @@ _NAMESAKES = ("l0", "reliable-ai-streams-py")
 """Other distributions that install a package `l0`. If two are installed, their files overwrite each other."""
 
 _INNER_EXTRAS = frozenset({"instruments-any", "all", "test", "lint", "dev", "bench"})
-"""Extras that a loader reads, that are the sum of others, or that serve work on the project."""
+"""Extras that are not for users: one that OpenTelemetry reads, the sum of the others, and those for work on L0."""
 _TELEMETRY = ("opentelemetry-api", "opentelemetry-sdk", "opentelemetry-exporter-otlp-proto-http")
 
 
@@ -86,7 +86,7 @@ def _object(report: Sequence[tuple[str, Sequence[DoctorFinding]]]) -> dict[str, 
 
 
 def _guarded(findings: Iterable[DoctorFinding]) -> Iterator[DoctorFinding]:
-    """Yield the findings of one section. A check that fails is a problem, and the report goes on."""
+    """Yield the findings of one section. A check that raises is reported as a problem, and the next section follows."""
     try:
         yield from findings
     except Exception:
@@ -99,7 +99,7 @@ def _report() -> Iterator[tuple[str, Iterable[DoctorFinding]]]:
     owners = packages_distributions().get("l0", ())
     yield f"{DISTRIBUTION} {own or '(not installed)'}, {python}", [*namesakes(owners), *_extras()]
     found = instrumentors()
-    missing = [one for one in found if installed_version(one.sdk_name) is None]
+    missing = [instrumentor for instrumentor in found if installed_version(instrumentor.sdk_name) is None]
     if len(missing) == len(found):
         yield "SDKs", [DoctorFinding("no supported SDK is installed: l0.instrument() patches nothing", True)]
     for instrumentor in found:
@@ -122,7 +122,7 @@ def installed(distribution: str) -> str | None:
 
 
 def namesakes(owners: Iterable[str]) -> list[DoctorFinding]:
-    """Return a warning per other distribution that installs a package `l0`. ``owners``: known owners of the package."""
+    """Return a problem per other distribution that installs a package `l0`. ``owners``: known owners of the package."""
     others = sorted({*owners, *_NAMESAKES} - {DISTRIBUTION})
     return [
         DoctorFinding(
@@ -134,7 +134,10 @@ def namesakes(owners: Iterable[str]) -> list[DoctorFinding]:
 
 
 def _extras() -> Iterator[DoctorFinding]:
-    """Report the extras for users, and what is missing of them. The policy and the telemetry report what they need."""
+    """Report which extras for users are installed, and which packages the others lack.
+
+    A missing extra is no problem here: the sections "Policy" and "OpenTelemetry" report the extras that they need.
+    """
     missing: dict[str, list[str]] = {}
     own = metadata(DISTRIBUTION) if installed(DISTRIBUTION) else None
     extras = [extra for extra in (own.get_all("Provides-Extra") or () if own else ()) if extra not in _INNER_EXTRAS]
@@ -144,9 +147,9 @@ def _extras() -> Iterator[DoctorFinding]:
             if requirement.marker is not None and _applies(requirement.marker, extra):
                 absent = installed(requirement.name) is None
                 missing.setdefault(extra, []).extend([requirement.name] if absent else [])
-    whole = [extra for extra, names in missing.items() if not names]
-    if whole:
-        yield DoctorFinding(f"extras installed: {', '.join(whole)}")
+    complete = [extra for extra, names in missing.items() if not names]
+    if complete:
+        yield DoctorFinding(f"extras installed: {', '.join(complete)}")
     for extra, names in missing.items():
         if names:
             yield DoctorFinding(f"extra {extra} is not installed: {', '.join(names)} missing")
@@ -164,8 +167,8 @@ def _distribution(instrumentor: Any) -> str:
 def _missing(instrumentor: Any) -> DoctorFinding:
     own = metadata(DISTRIBUTION).get_all("Provides-Extra") if installed(DISTRIBUTION) else None
     name = _distribution(instrumentor)
-    wanted = f"'{DISTRIBUTION}[{name}]'" if name in (own or ()) else name
-    return DoctorFinding(f"{name}: pip install {wanted}")
+    requirement = f"'{DISTRIBUTION}[{name}]'" if name in (own or ()) else name
+    return DoctorFinding(f"{name}: pip install {requirement}")
 
 
 def _sdk(instrumentor: SdkInstrumentor) -> Iterator[DoctorFinding]:
@@ -173,12 +176,12 @@ def _sdk(instrumentor: SdkInstrumentor) -> Iterator[DoctorFinding]:
     name = instrumentor.sdk_name
     known = installed(instrumentor.distribution)
     found = getattr(import_module(name), "__version__", known or "(version unknown)")
-    with suppress(ImportError):  # another package of this name. Most SDKs have imported it
+    with suppress(ImportError):  # another package of this name may lack the module
         import_module(instrumentor.module_name)
     if known is None:
         found += " (a copy without metadata: frozen, zipped or vendored)"
     was_instrumented = name in LATE_SETTINGS.instrumented
-    with warnings.catch_warnings(action="ignore", category=RuntimeWarning), _quiet():  # the report says the same
+    with warnings.catch_warnings(action="ignore", category=RuntimeWarning), _quiet():  # the report repeats them
         l0.instrument()
     try:
         patches = instrumentor.patches
@@ -230,7 +233,7 @@ def _unrecorded() -> Iterator[None]:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Keep L0's log lines out of the report, which says the same."""
+    """Keep L0's log lines out of the report, which has the same information."""
     log = logging.getLogger("l0")
     before, log.disabled = log.disabled, True
     try:
@@ -270,20 +273,25 @@ def _parameters(instrumentor: StainlessInstrumentor) -> Iterator[DoctorFinding]:
 
 
 def _options(instrumentor: StainlessInstrumentor) -> Iterator[DoctorFinding]:
-    """Report on the options of requests. It constructs some itself: the SDK serves those of the first call."""
+    """Report how the options of requests are constructed.
+
+    Construct some first: L0 leaves those of the first call to the SDK, so the calls of the report may not suffice.
+    """
     assert instrumentor.patches is not None
     kind = instrumentor.patches.sdk.options_kind
     if kind is not None:
         kind.construct(method="post", url="/")
     options = instrumentor.patches.options
-    reason = "the function is not its own" if options is None else options.switched_off or options.unsupported
+    reason = "another function replaces the SDK's" if options is None else options.switched_off or options.unsupported
     how = "constructed from known defaults" if reason is None else f"left to the SDK ({reason})"
     yield DoctorFinding(f"options of requests: {how}", options is not None and options.switched_off is not None)
 
 
 def _direct_reading(instrumentor: StainlessInstrumentor) -> Iterator[DoctorFinding]:
-    """Report whether streams may be read directly from the connections of the SDK's transport. It is no problem if not:
-    they are read through the transport then, as without l0."""
+    """Report whether streams may be read directly from the connections of the SDK's transport.
+
+    If not, that is no problem: they are read through the transport, as without l0.
+    """
     assert instrumentor.patches is not None
     client = instrumentor.patches.sdk.transport.__name__
     core = client.replace("httpx", "httpcore")
@@ -291,7 +299,7 @@ def _direct_reading(instrumentor: StainlessInstrumentor) -> Iterator[DoctorFindi
     reasons = reasons_by_kind(client)
     proven = [kind for kind, reason in reasons.items() if not reason]
     switch = "on" if CONFIG.direct else "off"
-    yield DoctorFinding(f"direct reading ({switch}), {versions}: equal for {', '.join(proven) or 'nothing'}")
+    yield DoctorFinding(f"direct reading ({switch}), {versions}: proven for {', '.join(proven) or 'nothing'}")
     for kind, reason in reasons.items():
         if reason:
             yield DoctorFinding(f"{kind} streams are read through the transport: {reason}")
@@ -314,7 +322,7 @@ def _telemetry() -> Iterator[DoctorFinding]:
         )
     switches = sorted(name for name in os.environ if name.startswith("OTEL_"))
     yield DoctorFinding(f"environment: {', '.join(switches) or 'no OTEL_ variable is set'}")
-    instrumented = {one.sdk_name for one in instrumentors()}
+    instrumented = {instrumentor.sdk_name for instrumentor in instrumentors()}
     for point in entry_points(group="opentelemetry_instrumentor"):
         if point.name in instrumented and point.dist is not None:
             yield DoctorFinding(f"{point.dist.name} {point.dist.version} also instruments {point.name}")

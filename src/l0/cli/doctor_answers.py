@@ -33,7 +33,7 @@ class _NotSentError(Exception):
 def doctor_answers(
     instrumentor: StainlessInstrumentor, sdk: Sdk, simulator: ScriptedSimulator
 ) -> Iterator[DoctorFinding]:
-    """Make one call per API of this SDK that can stream, and report its answer and whether l0 saw the call."""
+    """Make one call per API of this SDK that can stream. Report its answer, and whether l0 saw the call."""
     observer = FailureCauses()
     try:
         with observed_by(observer):
@@ -67,7 +67,7 @@ def _results(instrumentor: StainlessInstrumentor, sdk: Sdk, simulator: ScriptedS
         return Load(simulator=simulator, concurrency=2).one_by_one(_RUN, calls)
     dialects = {dialect for dialect, _ in operations_at(instrumentor.paths).values()}
     apis: list[Api] = [api for api in APIS if api in dialects]
-    # Text only, as of the completions API: not every SDK has objects for tool calls in parts.
+    # The answers of the completions API are text only: not every SDK has objects for tool calls in parts.
     calls = plan(len(apis), 0, 0.0, dict.fromkeys(apis, answers["completions"]), apis)
     with _client(instrumentor, sdk, simulator.origin) as client:
         return [read(dict.fromkeys(apis, client), call, _RUN) for call in calls]
@@ -98,7 +98,7 @@ def _client(instrumentor: OpenAiApiInstrumentor, sdk: Sdk, origin: str) -> Any:
 def _default_url(instrumentor: OpenAiApiInstrumentor, sdk: Sdk, call: PlannedCall) -> str | None:
     """Return the URL that the SDK requests for a call if its base URL is not changed; ``None`` if that is unknown.
 
-    Some SDKs then request whole URLs. The request is not sent: its address is the provider's.
+    Some SDKs then request complete URLs instead of paths. The request is not sent, because it would go to the provider.
     """
 
     def request(client: Any, cast_to: Any, options: Any, **_: Any) -> Any:  # noqa: ARG001 - as in the SDK
@@ -116,11 +116,11 @@ def _default_url(instrumentor: OpenAiApiInstrumentor, sdk: Sdk, call: PlannedCal
 def _requested_path(simulator: ScriptedSimulator, call: PlannedCall) -> str | None:
     """Return the path of the request of a call; ``None`` if the SDK sent none."""
     own = call_id(_RUN, call)
-    return next((one.path for one in simulator.requests if one.headers.get(CALL_ID_HEADER) == own), None)
+    return next((request.path for request in simulator.requests if request.headers.get(CALL_ID_HEADER) == own), None)
 
 
 def _unseen(instrumentor: StainlessInstrumentor, url: str | None) -> str:
-    """Return that l0 does not see a call, and why if the URL tells it."""
+    """Return the text for a call that l0 does not see, with the reason if the URL shows it."""
     text = "l0 does not see the call"
     if not isinstance(instrumentor, OpenAiApiInstrumentor) or url in instrumentor.paths:
         return text

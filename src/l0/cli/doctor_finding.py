@@ -1,4 +1,4 @@
-"""Define one line of the report of `l0 doctor`."""
+"""One line of the report of `l0 doctor`."""
 
 from __future__ import annotations
 

@@ -33,16 +33,16 @@ def add_arguments(explain: argparse.ArgumentParser) -> None:
     add("path", type=Path, nargs="?", metavar="FILE|FOLDER", help="a recording, or a folder (default: $L0_RECORD)")
 
 
-def explain(given: argparse.Namespace) -> int:
+def explain(args: argparse.Namespace) -> int:
     """Print the story of a call. Raises `InputError` if there is no such call."""
     from l0.recording.recording import Recording, RecordingError
 
-    path = given.path or os.environ.get("L0_RECORD")
+    path = args.path or os.environ.get("L0_RECORD")
     if not path:
         raise InputError("give the file or the folder of the recording, or set L0_RECORD")
     try:
         with Recording.open(path) as recording:
-            print(*story_lines(recording.call(given.call)), sep="\n")
+            print(*story_lines(recording.call(args.call)), sep="\n")
     except RecordingError as error:
         raise InputError(str(error)) from error
     return 0
@@ -72,9 +72,9 @@ def story_lines(recorded: RecordedCall) -> Iterator[str]:
 def _wrapped(start: str, text: str, margin: int = 0) -> Iterator[str]:
     """Yield the lines of ``text``, broken at spaces; the first one begins with ``start``.
 
-    ``margin``: columns before each line if there is no ``start``.
+    ``margin``: columns before each line if ``start`` is empty.
     """
     margin = _MARGIN if start else margin
     lines = wrap(one_line(text, _LONGEST_TEXT), _WIDTH - margin, break_on_hyphens=False)
-    for place, line in enumerate(lines):
-        yield f"{'' if place else start:{margin}}{line}" if margin else line
+    for number, line in enumerate(lines):
+        yield f"{'' if number else start:{margin}}{line}" if margin else line

@@ -24,11 +24,11 @@ _LIMITS = (
 
 
 def library_limits() -> Iterator[DoctorFinding]:
-    """Yield a line per limit of the installed libraries. None is a problem by itself: the program may not use them."""
-    for name, sign, text in _LIMITS:
+    """Yield a line per limit of the installed libraries. None is a problem: the program may not use the library."""
+    for name, affected_file, text in _LIMITS:
         try:
             found = distribution(name)
         except PackageNotFoundError:
             continue
-        if any(PurePath(file).name == sign for file in found.files or ()):
+        if any(PurePath(file).name == affected_file for file in found.files or ()):
             yield DoctorFinding(f"{name} {found.version}: {text}")

@@ -42,91 +42,91 @@ complete. A request with an unknown word gets the list of all words."""
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code: 2 for invalid input, 130 after an interruption."""
-    given = _parser().parse_args(arguments)
+    args = _parser().parse_args(arguments)
     try:
-        return _COMMANDS[given.command](given)
+        return _COMMANDS[args.command](args)
     except InputError as error:
-        print(f"l0 {given.command}: {error}", file=sys.stderr)
+        print(f"l0 {args.command}: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         return 130
 
 
-def _demo(given: argparse.Namespace) -> int:
+def _demo(args: argparse.Namespace) -> int:
     from .demo.demo_command import demo
     from .demo.demo_state import DemoOptions
 
     options = DemoOptions(
-        calls=given.calls,
-        concurrency=given.concurrency,
-        seed=given.seed,
-        fault_share=given.fault_share,
-        traffic=given.traffic,
-        otlp=given.otlp,
+        calls=args.calls,
+        concurrency=args.concurrency,
+        seed=args.seed,
+        fault_share=args.fault_share,
+        traffic=args.traffic,
+        otlp=args.otlp,
     )
-    return demo(options, plain=given.plain, details=given.details, svg=given.svg)
+    return demo(options, plain=args.plain, details=args.details, svg=args.svg)
 
 
-def _backtest(given: argparse.Namespace) -> int:
+def _backtest(args: argparse.Namespace) -> int:
     from .backtest import run_backtest
 
-    return run_backtest(given)
+    return run_backtest(args)
 
 
-def _run(given: argparse.Namespace) -> int:
+def _run(args: argparse.Namespace) -> int:
     from .run.run_command import LaunchOptions, run
 
-    target = given.program if given.module is None else ["-m", *given.module]
-    view = viewer.DEFAULT_PORT if given.view and given.view_port is None else given.view_port
+    target = args.program if args.module is None else ["-m", *args.module]
+    view = viewer.DEFAULT_PORT if args.view and args.view_port is None else args.view_port
     options = LaunchOptions(
-        policy=given.policy,
-        otlp=given.otlp,
-        console=given.console,
+        policy=args.policy,
+        otlp=args.otlp,
+        console=args.console,
         view=view,
-        record=given.record,
-        log=given.log,
+        record=args.record,
+        log=args.log,
     )
     return run(target, options)
 
 
-def _simulate(given: argparse.Namespace) -> int:
+def _simulate(args: argparse.Namespace) -> int:
     from .simulate import configuration, simulate
 
-    return simulate(configuration(given), log=given.log)
+    return simulate(configuration(args), log=args.log)
 
 
-def _doctor(given: argparse.Namespace) -> int:
+def _doctor(args: argparse.Namespace) -> int:
     from .doctor import doctor
 
-    return doctor(as_json=given.json)
+    return doctor(as_json=args.json)
 
 
-def _top(given: argparse.Namespace) -> int:
+def _top(args: argparse.Namespace) -> int:
     from .top.top_command import top as run
 
-    return run(given)
+    return run(args)
 
 
-def _view(given: argparse.Namespace) -> int:
-    return viewer.view(given)
+def _view(args: argparse.Namespace) -> int:
+    return viewer.view(args)
 
 
-def _replay(given: argparse.Namespace) -> int:
-    return replayer.replay(given)
+def _replay(args: argparse.Namespace) -> int:
+    return replayer.replay(args)
 
 
-def _explain(given: argparse.Namespace) -> int:
-    return explainer.explain(given)
+def _explain(args: argparse.Namespace) -> int:
+    return explainer.explain(args)
 
 
-def _completion(given: argparse.Namespace) -> int:
-    return completer.print_completion(_parser(), given.shell)
+def _completion(args: argparse.Namespace) -> int:
+    return completer.print_completion(_parser(), args.shell)
 
 
-def _slo(given: argparse.Namespace) -> int:
+def _slo(args: argparse.Namespace) -> int:
     from .slo.slo_command import slo as run
 
-    return run(given)
+    return run(args)
 
 
 _COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
@@ -242,12 +242,12 @@ def _backtest_arguments(backtest: argparse.ArgumentParser) -> None:
 
 def _run_arguments(run: argparse.ArgumentParser) -> None:
     add = run.add_argument
-    add("--policy", metavar="NAME", help="preset of the policy, as L0_POLICY (default: the SDKs' own behaviour)")
+    add("--policy", metavar="NAME", help="name of a preset, as in L0_POLICY (default: the SDKs' own behaviour)")
     add("--record", metavar="DIR", help="record every call in this folder")
     add("--log", metavar="FILE", help="append each failure and recovery to this file as a line of JSON, as L0_LOG")
     add("--otlp", metavar="URL", help="export to this OTLP/HTTP collector, such as http://localhost:4318")
     add("--console", action="store_true", help="show each call on stderr, and a summary at the end, as L0_CONSOLE=1")
-    add("--view", action="store_true", help="show the calls in l0 view, which is started if none runs, and stays")
+    add("--view", action="store_true", help="show the calls in l0 view; if none runs, one is started and keeps running")
     add("--view-port", type=int, metavar="N", help="port of l0 view (default: 4318); implies --view")
     add("-m", dest="module", nargs=argparse.REMAINDER, metavar="MODULE", help="run a module, as python -m does")
     add("program", nargs=argparse.REMAINDER, metavar="PROGRAM", help="script or command, followed by its arguments")
@@ -273,7 +273,7 @@ def _simulate_arguments(simulate: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar=("PATTERN", "REPLY"),
-        help="reply to requests whose last user message has this regular expression ('': to all requests), such as "
+        help="reply to requests whose last user message matches this regular expression ('': all requests), such as "
         "--on weather \"text 'It rains.'\" --on '' 'status 503 rate=0.3'; may be repeated, the first match counts",
     )
     add("--host", default="127.0.0.1", help="address to listen on (default: loopback)")
@@ -296,7 +296,7 @@ def _simulate_arguments(simulate: argparse.ArgumentParser) -> None:
     add(
         "--latency",
         metavar="MODEL",
-        help="delays as measured for a model, such as gpt-5.4; the options below change it",
+        help="delays as measured for a model, such as gpt-5.4; the options below change them",
     )
     add("--first-token-ms", type=float, metavar="MS", help="median time to the first content (default: 0)")
     add("--inter-token-ms", type=float, metavar="MS", help="median time between tokens (default: 0)")

@@ -33,11 +33,13 @@ class PolicyFieldSource:
 def policy_fields() -> list[PolicyFieldSource]:
     """Return all fields of the policy that calls in this process follow."""
     settings = read_environment(os.environ, check_rules)
-    code = CONFIG.default
-    policy = code or settings.policy or Policy()
+    set_in_code = CONFIG.default
+    policy = set_in_code or settings.policy or Policy()
     defaults = dict(_flat(Policy(), ()))
     return [
-        PolicyFieldSource(".".join(path), _text(value), _source(path, value, defaults, settings, code is not None))
+        PolicyFieldSource(
+            ".".join(path), _text(value), _source(path, value, defaults, settings, set_in_code is not None)
+        )
         for path, value in _flat(policy, ())
     ]
 
@@ -50,10 +52,10 @@ def policy_report() -> Iterator[DoctorFinding]:
     if CONFIG.default is not None and settings.sources:
         names = ", ".join(sorted(settings.sources.values()))
         yield DoctorFinding(f"the policy in code replaces that of the environment: {names}")
-    unset = EnvironmentSettings()
+    defaults = EnvironmentSettings()
     for variable, name in SWITCHES.items():
         on = getattr(settings, name)
-        if on is not getattr(unset, name):
+        if on is not getattr(defaults, name):
             yield DoctorFinding(f"{name} is {'on' if on else 'off'} (variable {variable})")
     if settings.record is not None:
         yield DoctorFinding(f"calls are recorded in {settings.record} (variable L0_RECORD)")
@@ -70,7 +72,7 @@ def policy_report() -> Iterator[DoctorFinding]:
 
 
 def _fleet(url: str | None) -> Iterator[DoctorFinding]:
-    """Report whether the fleet's Redis answers. It is a problem if not: processes follow their own rules then."""
+    """Report whether the fleet's Redis answers. If not, that is a problem: each process then shares nothing."""
     if url is None:
         return
     name = without_credentials(url)
@@ -89,11 +91,11 @@ def _fleet(url: str | None) -> Iterator[DoctorFinding]:
 def _flat(value: Any, path: Path) -> Iterator[tuple[Path, Any]]:
     """Yield path and value of each field; fields of nested settings instead of the settings themselves."""
     for field in fields(value):
-        held, here = getattr(value, field.name), (*path, field.name)
-        if is_dataclass(held) and type(held).__module__ == Policy.__module__:
-            yield from _flat(held, here)
+        field_value, field_path = getattr(value, field.name), (*path, field.name)
+        if is_dataclass(field_value) and type(field_value).__module__ == Policy.__module__:
+            yield from _flat(field_value, field_path)
         else:
-            yield here, held
+            yield field_path, field_value
 
 
 def _source(path: Path, value: Any, defaults: dict[Path, Any], settings: EnvironmentSettings, in_code: bool) -> str:

@@ -17,7 +17,8 @@ DESCRIPTION = """Serve recorded calls as a provider, byte for byte, with their t
 version of an SDK, another policy, another program. Each recorded attempt answers one request: the one with the same
 method, path and body. A request that matches none gets status 404, with the nearest recorded request in its message. A
 silence that made the recorded client give up lasts as long as it did, at any speed."""
-_MOST_PATHS = 8
+_MAX_PATHS = 8
+"""Paths that are listed when the server has started."""
 
 
 def add_arguments(replay: argparse.ArgumentParser) -> None:
@@ -30,7 +31,7 @@ def add_arguments(replay: argparse.ArgumentParser) -> None:
     add("--port", type=int, default=4010, help="port of 127.0.0.1; 0 means any free port (default: 4010)")
 
 
-def replay(given: argparse.Namespace) -> int:
+def replay(args: argparse.Namespace) -> int:
     """Run until SIGINT or SIGTERM. Raises `InputError` if the server cannot start."""
     from l0.recording.recording import RecordingError
     from l0.replay.replay_server import ReplayOptions, ReplayServer
@@ -39,8 +40,8 @@ def replay(given: argparse.Namespace) -> int:
     from .simulate import serve_until_signal
 
     try:
-        options = ReplayOptions(call=given.call, speed=_speed(given.speed), match=given.match)
-        server = ReplayServer(given.path, options, SimulatorConfig(port=given.port))
+        options = ReplayOptions(call=args.call, speed=_speed(args.speed), match=args.match)
+        server = ReplayServer(args.path, options, SimulatorConfig(port=args.port))
         serve_until_signal(server, _started)
     except (RecordingError, SimulatorError, ValueError) as error:
         raise InputError(str(error)) from error
@@ -60,12 +61,12 @@ def _started(server: ReplayServer) -> None:
     for problem in server.recording.problems:
         print(f"l0 replay: {problem}", file=sys.stderr)
     paths = [f"{number} x {path}" for path, number in server.replay_script.paths.items()]
-    more = [f"and {len(paths) - _MOST_PATHS} more paths"] * (len(paths) > _MOST_PATHS)
+    more = [f"and {len(paths) - _MAX_PATHS} more paths"] * (len(paths) > _MAX_PATHS)
     lines = (
         f"{server.remaining} recorded request{'s' * (server.remaining != 1)} at {server.origin}",
         f"  openai:    base_url={server.openai}",
         f"  anthropic: base_url={server.anthropic}",
-        *(f"  {text}" for text in [*paths[:_MOST_PATHS], *more]),
+        *(f"  {text}" for text in [*paths[:_MAX_PATHS], *more]),
         "Press Ctrl-C to stop.",
     )
     print(*lines, sep="\n", flush=True)

@@ -21,40 +21,41 @@ from .inputs import InputError
 
 S = TypeVar("S", bound=Simulator)
 _GRACE_SECONDS = 3
-_LINE = 300
+"""Seconds that the server may take to shut down."""
+_MAX_LINE = 300
 """Characters of a line of the request log."""
 
 
-def configuration(given: argparse.Namespace) -> SimulatorConfig:
+def configuration(args: argparse.Namespace) -> SimulatorConfig:
     """Return the configuration for the command's arguments. Raises `InputError` for an invalid value."""
     try:
-        delays = _delays(given)
+        delays = _delays(args)
         return SimulatorConfig(
-            host=given.host,
-            port=given.port,
-            seed=given.seed,
+            host=args.host,
+            port=args.port,
+            seed=args.seed,
             # Sigma, stragglers and load only vary the two delays: without these, the simulator does not wait at all.
             delays=delays if delays.first_token_ms or delays.inter_token_ms else None,
-            traffic_dir=given.traffic,
-            host_names=tuple(given.host_name),
-            api_keys=tuple(given.api_key),
-            models=tuple(given.model),
-            context_tokens=given.context_tokens,
+            traffic_dir=args.traffic,
+            host_names=tuple(args.host_name),
+            api_keys=tuple(args.api_key),
+            models=tuple(args.model),
+            context_tokens=args.context_tokens,
             rate_limits=RateLimits(
-                requests_per_minute=given.requests_per_minute,
-                input_tokens_per_minute=given.input_tokens_per_minute,
+                requests_per_minute=args.requests_per_minute,
+                input_tokens_per_minute=args.input_tokens_per_minute,
             ),
-            replies=tuple((pattern, reply) for pattern, reply in given.on),
+            replies=tuple((pattern, reply) for pattern, reply in args.on),
         )
     except ValueError as error:
         raise InputError(str(error)) from error
 
 
-def _delays(given: argparse.Namespace) -> Delays:
-    """Return the delays of the profile, if one is given, with those that the other options change."""
+def _delays(args: argparse.Namespace) -> Delays:
+    """Return the delays of the profile, if one is args, with those that the other options change."""
     options = ("first_token_ms", "inter_token_ms", "sigma", "stragglers", "straggler_factor", "load_factor", "capacity")
-    changed = {name: getattr(given, name) for name in options if getattr(given, name) is not None}
-    return replace(profile(given.latency) if given.latency else Delays(), **changed)
+    changed = {name: getattr(args, name) for name in options if getattr(args, name) is not None}
+    return replace(profile(args.latency) if args.latency else Delays(), **changed)
 
 
 def simulate(config: SimulatorConfig, *, log: bool = False) -> int:
@@ -84,13 +85,13 @@ def _print_request(received: Received) -> None:
 def request_line(received: Received) -> str:
     """Return one line about a request: what it asked for, and what was sent."""
     body = received.body if isinstance(received.body, dict) else {}
-    asked = [received.method, received.path, str(body["model"]) if isinstance(body.get("model"), str) else ""]
+    requested = [received.method, received.path, str(body["model"]) if isinstance(body.get("model"), str) else ""]
     sent = [received.answered]
     if body.get("stream") is True:
         sent.append(f"{received.sent_events} event{'s' * (received.sent_events != 1)}")
     if received.disconnected:
         sent.append("the client left")
-    return one_line(f"{' '.join(filter(None, asked))}: {', '.join(sent)}", _LINE)
+    return one_line(f"{' '.join(filter(None, requested))}: {', '.join(sent)}", _MAX_LINE)
 
 
 def _terminate(*_: object) -> None:

@@ -46,12 +46,12 @@ def add_arguments(view: argparse.ArgumentParser) -> None:
     add("--open", action="store_true", help="open the page in your browser")
 
 
-def view(given: argparse.Namespace) -> int:
+def view(args: argparse.Namespace) -> int:
     """Run until SIGINT or SIGTERM, then write what was received. Raises `InputError` if the viewer cannot start."""
-    check_range("--port", given.port, 0, 65_535)
-    check_range("--keep-calls", given.keep_calls, 1, 10_000_000)
-    check_range("--keep-mb", given.keep_mb, 1, 1_000_000)
-    for folder in given.recordings:
+    check_range("--port", args.port, 0, 65_535)
+    check_range("--keep-calls", args.keep_calls, 1, 10_000_000)
+    check_range("--keep-mb", args.keep_mb, 1, 1_000_000)
+    for folder in args.recordings:
         if folder.exists() and not folder.is_dir():
             raise InputError(f"--recordings: got {str(folder)!r}, allowed: a folder of recorded calls")
     try:
@@ -62,7 +62,7 @@ def view(given: argparse.Namespace) -> int:
     # Background jobs of a shell script inherit an ignored SIGINT.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
-        serve(_configuration(given), partial(_started, given))
+        serve(_configuration(args), partial(_started, args))
     except PortTakenError as error:
         raise InputError(
             f"{error}; another `l0 view` or a Collector may already use this port. Choose a different port with --port."
@@ -74,19 +74,19 @@ def view(given: argparse.Namespace) -> int:
     return 0
 
 
-def _configuration(given: argparse.Namespace) -> ViewerConfig:
+def _configuration(args: argparse.Namespace) -> ViewerConfig:
     from l0.viewer.database_file import default_path
     from l0.viewer.recording_folders import RecordingFolders, default_folders_file
     from l0.viewer.retention import StoreLimits
     from l0.viewer.viewer_server import ViewerConfig
 
-    limits = StoreLimits(max_calls=given.keep_calls, max_bytes=given.keep_mb * 1_000_000)
-    named = [*given.recordings, *(Path(folder) for folder in (os.environ.get("L0_RECORD"),) if folder)]
+    limits = StoreLimits(max_calls=args.keep_calls, max_bytes=args.keep_mb * 1_000_000)
+    named = [*args.recordings, *(Path(folder) for folder in (os.environ.get("L0_RECORD"),) if folder)]
     recordings = RecordingFolders(named=named, folders_file=default_folders_file())
-    return ViewerConfig(port=given.port, database=given.db or default_path(), limits=limits, recordings=recordings)
+    return ViewerConfig(port=args.port, database=args.db or default_path(), limits=limits, recordings=recordings)
 
 
-def _started(given: argparse.Namespace, server: ViewerServer) -> None:
+def _started(args: argparse.Namespace, server: ViewerServer) -> None:
     lines = (
         f"l0 view at {server.origin}",
         f"  send to it:  OTEL_EXPORTER_OTLP_ENDPOINT={server.origin}, or l0.instrument(otlp={server.origin!r})",
@@ -94,5 +94,5 @@ def _started(given: argparse.Namespace, server: ViewerServer) -> None:
         "Press Ctrl-C to stop.",
     )
     print(*lines, sep="\n", flush=True)
-    if given.open:
+    if args.open:
         webbrowser.open(server.origin)

@@ -1,4 +1,4 @@
-"""Ask a running `l0 view` by its JSON API."""
+"""Read from a running `l0 view` through its JSON API."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _NAME = "l0 view"
 
 
 class ViewerError(Exception):
-    """No answer, or that of another program. The message says which."""
+    """The viewer does not answer, reports an error, or another program does. The message says which."""
 
 
 class NoServerError(ViewerError):
@@ -27,7 +27,7 @@ class NoServerError(ViewerError):
 
 @dataclass(frozen=True, slots=True)
 class ViewerClient:
-    """Reads from the viewer on a port of this machine. Proxies that the environment names are not used."""
+    """Reads from the viewer on a port of this machine, without the proxies that environment variables name."""
 
     port: int
 
@@ -37,11 +37,11 @@ class ViewerClient:
         return f"http://{_HOST}:{self.port}"
 
     def about(self) -> About:
-        """Return what the viewer says of itself. Raises `NoServerError` or `ViewerError`."""
-        found = self._get("/api/about")
-        if not isinstance(found, dict) or found.get("name") != _NAME:
-            raise ViewerError(f"another program than l0 view listens at {self.origin}")
-        return cast("About", found)
+        """Return the version of the viewer, and what it stores. Raises `NoServerError` or `ViewerError`."""
+        answer = self._get("/api/about")
+        if not isinstance(answer, dict) or answer.get("name") != _NAME:
+            raise ViewerError(f"a program other than l0 view listens at {self.origin}")
+        return cast("About", answer)
 
     def overview(self, parameters: Mapping[str, str | list[str]]) -> Overview:
         """Return the overview of the calls that match. Raises `NoServerError` or `ViewerError`."""
@@ -64,10 +64,10 @@ class ViewerClient:
         finally:
             connection.close()
         try:
-            found = json.loads(body)
+            answer = json.loads(body)
         except ValueError:
-            found = None
+            answer = None
         if response.status != http.client.OK:
-            reason = found.get("error") if isinstance(found, dict) else None
+            reason = answer.get("error") if isinstance(answer, dict) else None
             raise ViewerError(f"{self.origin} answers {response.status}" + (f": {reason}" if reason else ""))
-        return found
+        return answer

@@ -42,7 +42,7 @@ def test_a_healthy_environment(capsys: pytest.CaptureFixture[str]) -> None:
     assert "parameters of requests: transformed by compiled functions" in report
     assert report.count("options of requests: constructed from known defaults") == 2
     assert "direct reading (on), httpx" in report
-    assert ": equal for sync, asyncio" in report
+    assert ": proven for sync, asyncio" in report
     assert "opentelemetry-api" in report
     assert report.endswith("No problems found.\n")
 
@@ -107,7 +107,7 @@ def test_options_that_another_library_constructs_are_left_to_it(
     own = kind.construct
     monkeypatch.setattr(kind, "construct", classmethod(lambda _, **values: own(**values)))
     lines = report("openai, supported >= 1.60, < 4")
-    assert "    options of requests: left to the SDK (the function is not its own)" in lines
+    assert "    options of requests: left to the SDK (another function replaces the SDK's)" in lines
 
 
 def test_a_transport_that_is_not_read_directly_is_reported_with_the_reason_and_is_no_problem(

@@ -1,4 +1,4 @@
-"""The steps of the demo: the plan, one call that breaks in all three ways to run it, then three runs of the plan."""
+"""The steps of the demo: make the plan, make one call that breaks with each of three set-ups, run the plan with each."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ EXAMPLE = PlannedCall(
     answer=KnownAnswer(name="answer steps", content=corpus.bundled_answer("steps").text),
     faults=(Fault.clean_end(at_event=19),),
 )
-"""The call that is shown: instructions that break off in the third of four steps, without an error on the wire."""
+"""The call whose answer is shown: instructions cut off in the third of four steps, without an error on the wire."""
 
 
 def prepare(options: DemoOptions) -> tuple[Demo, list[PlannedCall]]:
@@ -55,7 +55,10 @@ def prepare(options: DemoOptions) -> tuple[Demo, list[PlannedCall]]:
 
 
 def perform(demo: Demo, planned: list[PlannedCall], *, example_done: Callable[[], None] = lambda: None) -> None:
-    """Make the example's calls and all runs. The figures in ``demo`` are updated meanwhile."""
+    """Make the calls of the example, then all runs. Update the figures in ``demo`` meanwhile.
+
+    ``example_done``: called between the example and the runs.
+    """
     l0.uninstrument()
     config = SimulatorConfig(seed=demo.options.seed, delays=DELAYS, traffic_dir=demo.options.traffic)
     with demo_provider.provider(config) as simulator:
@@ -83,8 +86,8 @@ def _run(demo: Demo, run: DemoRun, load: Load, planned: list[PlannedCall]) -> No
             run.add(result)
 
     # One complete answer per API: after these, l0 knows that this origin ends its streams with a terminal event.
-    firsts = {call.api: replace(call, faults=()) for call in reversed(planned)}
-    for result in load.one_by_one(f"{run.name}-warm-up", firsts.values()):
+    warm_up = {call.api: replace(call, faults=()) for call in reversed(planned)}
+    for result in load.one_by_one(f"{run.name}-warm-up", warm_up.values()):
         run.warm_up.add(result)
     run.failures.clear()
     began = perf_counter()

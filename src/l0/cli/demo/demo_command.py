@@ -34,9 +34,11 @@ def demo(options: DemoOptions, *, plain: bool = False, details: bool = False, sv
     with _quiet():
         try:
             with screen.live(prepared, console, commands, plain=plain):
-                # A pipe shows the first half at once: the runs take a while.
-                shown = (lambda: console.print(screen.opening(prepared, plain=True))) if plain else (lambda: None)
-                perform(prepared, planned, example_done=shown)
+                # Plain output prints the first half before the runs, because they take a while.
+                print_opening = (
+                    (lambda: console.print(screen.opening(prepared, plain=True))) if plain else (lambda: None)
+                )
+                perform(prepared, planned, example_done=print_opening)
         except KeyboardInterrupt:
             interrupted = True
         if not plain:
@@ -54,7 +56,7 @@ def demo(options: DemoOptions, *, plain: bool = False, details: bool = False, sv
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Mute the log lines of recoveries: the screen counts them, and they would draw over it.
+    """Mute the log lines of recoveries: the screen counts the recoveries, and the lines would be printed over it.
 
     After an interruption they stay muted, since calls that are still in flight fail when the provider has stopped.
     """
@@ -66,7 +68,7 @@ def _quiet() -> Iterator[None]:
 
 
 def _check_writable(svg: Path | None) -> None:
-    """Raise `InputError` if the file cannot be written. Called before the run, which takes a while."""
+    """Raise `InputError` if the file cannot be written: before the runs, which take a while, rather than after them."""
     if svg is None:
         return
     try:

@@ -24,20 +24,20 @@ class ScriptedSimulator(Simulator):
 
     def __init__(self, config: SimulatorConfig) -> None:
         super().__init__(config)
-        self._turns: Counter[str] = Counter()  # written only by the server's single thread
+        self._request_counts: Counter[str] = Counter()  # written only by the server's single thread
 
     def _response(self, request: http.HttpRequest, dialect: Dialect | None, index: int) -> SimulatedResponse:
         call_id, script = request.headers.get(CALL_ID_HEADER), request.headers.get(script_grammar.HEADER)
         if call_id is not None and script is not None:
             steps = script.split(SEPARATOR)
-            step = steps[min(self._turns[call_id], len(steps) - 1)]
-            self._turns[call_id] += 1
+            step = steps[min(self._request_counts[call_id], len(steps) - 1)]
+            self._request_counts[call_id] += 1
             request = replace(request, headers={**request.headers, script_grammar.HEADER: step.strip()})
         return super()._response(request, dialect, index)
 
     def requests_of(self, call_id: str) -> int:
         """Return the number of requests of a call. Exact once the call is over."""
-        return self._turns[call_id]
+        return self._request_counts[call_id]
 
 
 def provider(config: SimulatorConfig) -> AbstractContextManager[ScriptedSimulator]:

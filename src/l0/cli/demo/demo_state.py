@@ -42,9 +42,9 @@ class DemoOptions:
 class DemoRun:
     """State of one run of the plan.
 
-    ``label``, ``note``: texts of its row. ``instrumented``: false for the SDKs without l0.
-    ``example``: its result of the one call that is shown, made with ``example_requests`` requests. ``verdicts``,
-    ``requests``: by number of the call. ``seconds``: duration of the run.
+    ``label``, ``note``: texts of its row in the table. ``instrumented``: false for the SDKs without l0. ``example``:
+    the result of the example call, which took ``example_requests`` requests. ``verdicts``, ``requests``: by number of
+    the call. ``warm_up``: healthy calls before the run. ``seconds``: duration of the run.
     """
 
     name: str

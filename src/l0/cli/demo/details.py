@@ -39,24 +39,28 @@ def details(demo: Demo, style: box.Box) -> Iterator[RenderableType]:
 
 def count_causes(demo: Demo) -> dict[str, Counter[str]]:
     """Count by cause: calls that ended silently or with an error in each run, and requests that l0 recovered."""
-    seen = [run.failures.snapshot() for run in demo.runs]
-    for_bare = {**seen[1], **seen[2]}  # l0 classified the same faults of the same requests
+    failures_by_run = [run.failures.snapshot() for run in demo.runs]
+    # Bare SDKs report no causes. l0 classified the same faults of the same requests.
+    for_bare = {**failures_by_run[1], **failures_by_run[2]}
     counts: defaultdict[str, Counter[str]] = defaultdict(Counter)
-    for run, own in zip(demo.runs, (for_bare, *seen[1:]), strict=True):
+    for run, failures_by_call in zip(demo.runs, (for_bare, *failures_by_run[1:]), strict=True):
         for number, verdict in run.verdicts.items():
-            failures = own.get(number, ())
-            ended = verdict is not AnswerVerdict.WHOLE
-            if ended:
+            failures = failures_by_call.get(number, ())
+            broken = verdict is not AnswerVerdict.WHOLE
+            if broken:
                 kind = "silent" if verdict is AnswerVerdict.SILENT else "errors"
-                counts[_deciding(run, number, failures)][f"{run.name} {kind}"] += 1
+                counts[_cause_of_end(run, number, failures)][f"{run.name} {kind}"] += 1
             if run.instrumented:
-                for cause in failures[:-1] if ended else failures:
+                for cause in failures[:-1] if broken else failures:
                     counts[cause][f"{run.name} recovered"] += 1
     return counts
 
 
-def _deciding(run: DemoRun, number: int, failures: tuple[Cause, ...]) -> str:
-    """Return the cause of the call's last request. With l0 there may be none, as for an event that was sent twice."""
+def _cause_of_end(run: DemoRun, number: int, failures: tuple[Cause, ...]) -> str:
+    """Return the cause for which the call's last request failed, or `UNHARMED`.
+
+    Some faults are no failure with l0, such as an event that was sent twice.
+    """
     last = run.requests.get(number, len(failures))
     return failures[last - 1] if 0 < last <= len(failures) else UNHARMED
 
@@ -74,7 +78,7 @@ def _by_api(demo: Demo, style: box.Box) -> Table:
     table = _table("Calls by API", style, columns)
     for api in APIS:
         verdicts = [run.verdict_counts[api].verdicts for run in demo.runs]
-        counts = [each[kind] for each in verdicts for kind in (AnswerVerdict.SILENT, AnswerVerdict.ERROR)]
+        counts = [counted[kind] for counted in verdicts for kind in (AnswerVerdict.SILENT, AnswerVerdict.ERROR)]
         table.add_row(api, str(demo.bare.verdict_counts[api].calls), *map(str, counts))
     return table
 

@@ -25,7 +25,7 @@ def numbered(number: int) -> Iterator[None]:
 
 
 class FailureCauses:
-    """Keeps the causes of the failed attempts by call. An `l0.types.Observer`; safe to share between threads."""
+    """The causes of the failed attempts of each call. An `l0.types.Observer`; safe to share between threads."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()

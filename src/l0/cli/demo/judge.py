@@ -49,7 +49,10 @@ def judge(result: Result) -> AnswerVerdict:
 
 @dataclass(slots=True)
 class VerdictCounts:
-    """Counts and times of many calls. ``wrong``: results that are neither complete nor an error of the SDK."""
+    """Counts and times of many calls.
+
+    ``firsts``, ``gaps``: as of `Result`. ``wrong``: results that are neither correct nor an error of the SDK.
+    """
 
     verdicts: Counter[AnswerVerdict] = field(default_factory=Counter)
     firsts: list[float] = field(default_factory=list)
@@ -87,7 +90,7 @@ def percentile(values: Sequence[float], share: float) -> float | None:
 
 
 def differs(expected: str, got: str) -> str:
-    """Return one word for the difference of a wrong answer."""
+    """Return one word for how a wrong answer differs from the correct one."""
     if not got:
         return "empty"
     if expected.startswith(got):

@@ -71,8 +71,8 @@ class AnswerReader:
         self._gaps: list[float] = []
         self._error: BaseException | None = None
 
-    def take(self, event: Any) -> None:
-        """Record one event."""
+    def add(self, event: Any) -> None:
+        """Record one event of the answer."""
         if failed(self._call.api, event):
             self._error = FailureEvent(event.type)
         elif piece := content_of(self._call.api, event):
@@ -97,7 +97,7 @@ class AnswerReader:
 
 
 def _sdk_errors(client: Any) -> tuple[type[BaseException], ...]:
-    """Return the exceptions that the bare SDK may raise: its own, those of its transport, and `ValueError` for JSON."""
+    """Return the exceptions that the bare SDK may raise: its own, its transport's, and `ValueError` for broken JSON."""
     (base_client,) = (kind for kind in type(client).__mro__ if kind.__name__ == "BaseClient")
     sdk = base_client.__module__.removesuffix("._base_client")
     package, streaming = import_module(sdk), import_module(f"{sdk}._streaming")
@@ -108,27 +108,27 @@ def _sdk_errors(client: Any) -> tuple[type[BaseException], ...]:
 
 def read(clients: Clients, call: PlannedCall, run: str) -> Result:
     """Make one call with a sync client. ``run``: name of the run, which makes the request's id unique."""
-    answering = AnswerReader(call)
+    reader = AnswerReader(call)
     try:
         with numbered(call.number), _create(clients, call, run) as stream:
             for event in stream:
-                answering.take(event)
+                reader.add(event)
     except Exception as error:
-        return answering.result(clients[call.api], error)
-    return answering.result()
+        return reader.result(clients[call.api], error)
+    return reader.result()
 
 
 async def aread(clients: Clients, call: PlannedCall, run: str) -> Result:
     """Make one call with an async client."""
-    answering = AnswerReader(call)
+    reader = AnswerReader(call)
     try:
         with numbered(call.number):
             async with await _create(clients, call, run) as stream:
                 async for event in stream:
-                    answering.take(event)
+                    reader.add(event)
     except Exception as error:
-        return answering.result(clients[call.api], error)
-    return answering.result()
+        return reader.result(clients[call.api], error)
+    return reader.result()
 
 
 def _create(clients: Clients, call: PlannedCall, run: str) -> Any:

@@ -61,7 +61,7 @@ def _found(*modules: str) -> bool:
 
 
 def _program() -> str:
-    """Return ``l0`` if a shell finds this environment's, else its path."""
+    """Return ``l0`` if a shell finds the ``l0`` of this environment by that name, else its path."""
     script = Path(sysconfig.get_path("scripts"), "l0")
     found = shutil.which("l0")
     if not script.exists() or (found is not None and Path(found).samefile(script)):

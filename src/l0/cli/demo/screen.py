@@ -20,7 +20,8 @@ from .judge import AnswerVerdict, Result, differs, judge
 from .next_steps import Commands
 
 WIDTH = 80
-_EVIDENCE = 5
+_MAX_EVIDENCE = 5
+"""Wrong answers that are described."""
 _FONTS = re.compile(r"@font-face \{.*?\}\s*", re.DOTALL)
 
 
@@ -44,7 +45,7 @@ def save_svg(demo: Demo, path: Path) -> None:
     """Save the final screen as SVG. Raises `OSError`."""
     recording = Console(record=True, width=WIDTH, file=io.StringIO(), force_terminal=True, highlight=False)
     recording.print(picture(demo, Commands(program="l0", viewer=True, export=True)))
-    # Font URLs would make every viewer of the image download fonts. The fallback is monospace, too.
+    # With the font URLs, every viewer of the image would download fonts. The fallback font is monospace, too.
     path.write_text(_FONTS.sub("", recording.export_svg(title="l0 demo")), encoding="utf-8")
 
 
@@ -54,7 +55,7 @@ def picture(demo: Demo, commands: Commands, *, plain: bool = False, with_details
 
 
 def opening(demo: Demo, *, plain: bool) -> RenderableType:
-    """Return the heading and the one call that is shown."""
+    """Return the heading and the example call."""
     heading = Text()
     heading.append("l0 demo", style="bold")
     heading.append(": a simulated provider, which breaks answers. No key, no network.")
@@ -137,7 +138,7 @@ def _row(run: DemoRun, calls: int) -> list[str | Text]:
 def evidence(wrong: Sequence[Result]) -> str:
     """Describe the first answers that l0 delivered wrong, for debugging."""
     lines = []
-    for result in wrong[:_EVIDENCE]:
+    for result in wrong[:_MAX_EVIDENCE]:
         if result.error is not None:
             what = repr(result.error)
         else:

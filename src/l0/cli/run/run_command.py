@@ -1,4 +1,4 @@
-"""The command `l0 run`: set up the environment, check that the program will be instrumented, and become it."""
+"""The command `l0 run`: set up the environment, check that the program will be instrumented, and start it in place."""
 
 from __future__ import annotations
 
@@ -19,8 +19,9 @@ from .viewer_process import show_recordings, viewer_for_run
 
 BOOTSTRAP = Path(__file__).with_name("bootstrap")
 """The folder of a ``sitecustomize``, which every Python process imports as it starts."""
-_CHECK = "import sys; sys.exit(0 if 'l0.cli.run.startup' in sys.modules else 86)"
 _NOT_STARTED = 86
+"""Exit code of the check if `startup` was not imported."""
+_CHECK = f"import sys; sys.exit(0 if 'l0.cli.run.startup' in sys.modules else {_NOT_STARTED})"
 _CHECK_SECONDS = 30
 _ISOLATING = frozenset("ISE")
 """Flags of the interpreter with which it ignores ``PYTHONPATH`` or imports no ``sitecustomize``."""
@@ -51,7 +52,7 @@ def run(target: Sequence[str], options: LaunchOptions) -> int:
     if options.view is not None:
         options = _with_viewer(options, options.view)
     environment = run_environment(os.environ, options, program.name)
-    problem = _unprotected(program, environment)
+    problem = _why_not_instrumented(program, environment)
     if problem is not None:
         print(f"l0 run: {problem}", file=sys.stderr, flush=True)
     try:
@@ -61,22 +62,22 @@ def run(target: Sequence[str], options: LaunchOptions) -> int:
 
 
 def _with_viewer(options: LaunchOptions, port: int) -> LaunchOptions:
-    """Return options that export to the viewer, which runs then. Raises `InputError`."""
+    """Return options that export to the viewer. Start it if it does not run. Raises `InputError`."""
     check_range("--view-port", port, 1, 65_535)
     if options.otlp is not None:
         raise InputError(f"--otlp: got {options.otlp!r} beside --view, allowed: one of them")
     origin = viewer_for_run(port)
     folder = options.record or os.environ.get("L0_RECORD")
     if folder:
-        show_recordings(os.path.abspath(folder))  # noqa: PTH100 - "..", which the list should not hold
+        show_recordings(os.path.abspath(folder))  # noqa: PTH100 - removes "..", which `Path.absolute` keeps
     return replace(options, otlp=origin)
 
 
 def run_environment(environ: Mapping[str, str], options: LaunchOptions, name: str) -> dict[str, str]:
-    """Return the environment of the program. ``name``: its service, if none is named. Raises `InputError`."""
+    """Return the environment of the program. ``name``: the default of its service name. Raises `InputError`."""
     environment = dict(environ)
-    earlier = environment.get("PYTHONPATH", "")
-    folders = [folder for folder in earlier.split(os.pathsep) if folder and folder != str(BOOTSTRAP)]
+    python_path = environment.get("PYTHONPATH", "")
+    folders = [folder for folder in python_path.split(os.pathsep) if folder and folder != str(BOOTSTRAP)]
     environment["PYTHONPATH"] = os.pathsep.join([str(BOOTSTRAP), *folders])
     if "service.name=" not in environment.get("OTEL_RESOURCE_ATTRIBUTES", "").replace(" ", ""):
         environment["OTEL_SERVICE_NAME"] = environment.get("OTEL_SERVICE_NAME") or name
@@ -93,8 +94,8 @@ def run_environment(environ: Mapping[str, str], options: LaunchOptions, name: st
             environment["OTEL_EXPORTER_OTLP_ENDPOINT"] = check_endpoint(options.otlp) or ""
             environment["OTEL_EXPORTER_OTLP_PROTOCOL"] = "http/protobuf"
         if options.view is not None:
-            for signal in ENDPOINTS[1:]:  # an address for one signal would come before that of the viewer
-                environment.pop(signal, None)
+            for variable in ENDPOINTS[1:]:  # endpoints of single signals, which would override that of the viewer
+                environment.pop(variable, None)
             environment.setdefault("L0_TIMELINE", "1")
     except PolicyError as error:
         raise InputError(str(error)) from error
@@ -102,12 +103,12 @@ def run_environment(environ: Mapping[str, str], options: LaunchOptions, name: st
 
 
 def _is_this_python(executable: str) -> bool:
-    """Return True for the running interpreter, by whatever name, of the same environment."""
-    mine = Path(sys.executable)
-    return Path(executable).parent == mine.parent and Path(executable).resolve() == mine.resolve()
+    """Return True for the running interpreter in the same environment, under any of its names."""
+    running = Path(sys.executable)
+    return Path(executable).parent == running.parent and Path(executable).resolve() == running.resolve()
 
 
-def _unprotected(program: Program, environment: Mapping[str, str]) -> str | None:
+def _why_not_instrumented(program: Program, environment: Mapping[str, str]) -> str | None:
     """Return the reason why the program will not be instrumented; ``None`` if it will be."""
     if program.interpreter is None:
         name = Path(program.arguments[0]).name
@@ -116,12 +117,12 @@ def _unprotected(program: Program, environment: Mapping[str, str]) -> str | None
         return None
     command = [*program.interpreter, "-c", _CHECK]
     try:
-        # The check must not say twice what the program itself will say.
+        # The output is discarded, because the program will print the same when it starts.
         checked = subprocess.run(
             command, env=environment, capture_output=True, timeout=_CHECK_SECONDS, check=False, text=True
         )
     except (OSError, subprocess.TimeoutExpired) as error:
-        return f"{program.interpreter[0]} could not be asked if it imports l0 ({type(error).__name__})"
+        return f"whether {program.interpreter[0]} imports l0 could not be checked ({type(error).__name__})"
     if checked.returncode != _NOT_STARTED:
         return None
     flags = program.interpreter[1:]

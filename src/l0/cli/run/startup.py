@@ -11,7 +11,7 @@ _STARTED = "_L0_RUN_STARTED"
 
 
 def start() -> None:
-    """Call `l0.instrument()` with what the environment says. Write one line to stderr if that is not possible."""
+    """Call `l0.instrument()`, with the settings of the environment. Write one line to stderr if that fails."""
     first = os.environ.setdefault(_STARTED, str(os.getpid())) == str(os.getpid())
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", RuntimeWarning)

@@ -1,4 +1,4 @@
-"""Find the viewer that `l0 run --view` sends to, or start one that outlives the program."""
+"""Find the viewer to which `l0 run --view` exports, or start one that outlives the program."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from pathlib import Path
 from l0.cli.inputs import InputError
 from l0.cli.viewer_api import NoServerError, ViewerClient, ViewerError
 
-_NEEDED = ("starlette", "uvicorn", "opentelemetry.proto", "opentelemetry.exporter.otlp.proto.http")
+_REQUIRED_MODULES = ("starlette", "uvicorn", "opentelemetry.proto", "opentelemetry.exporter.otlp.proto.http")
 _START_SECONDS = 30.0
 _POLL_SECONDS = 0.05
-_LAST_WORDS = 2_000
-"""Characters of the log of a viewer that did not start."""
+_MAX_LOG = 2_000
+"""Characters at the end of the log of a viewer that did not start, for the error message."""
 
 
 def viewer_for_run(port: int) -> str:
-    """Return the address of the viewer on a port, which is started if there is none, and name it on stderr.
+    """Return the address of the viewer on a port, and print it to stderr. Start the viewer if there is none.
 
     Raises `InputError` if a package is missing, another program has the port, or the viewer does not start.
     """
-    missing = [name for name in _NEEDED if not _is_installed(name)]
+    missing = [name for name in _REQUIRED_MODULES if not _is_installed(name)]
     if missing:
         raise InputError(f"--view needs two extras: pip install 'l0-otel[viewer,otlp]' (no {missing[0]})")
     viewer = ViewerClient(port)
@@ -40,7 +40,7 @@ def viewer_for_run(port: int) -> str:
 
 
 def show_recordings(folder: str) -> None:
-    """Let the viewers of this user look for recorded calls in a folder. If that fails, say so on stderr."""
+    """Add a folder to those in which the viewers of this user look for recorded calls. Report a failure on stderr."""
     from l0.viewer.recording_folders import default_folders_file, list_folder
 
     try:
@@ -55,13 +55,14 @@ def show_recordings(folder: str) -> None:
 def _is_installed(name: str) -> bool:
     try:
         return find_spec(name) is not None
-    except ModuleNotFoundError:  # a package above it
+    except ModuleNotFoundError:  # a parent package is missing
         return False
 
 
 def _start(viewer: ViewerClient) -> int | None:
     """Start a viewer. Return its process id; ``None`` if another run started one meanwhile. Raises `InputError`."""
-    # The launcher ends at once, so that the viewer is no child of the program: a program may wait for all its children.
+    # The viewer is started by a launcher that ends at once. As a child of this process, which becomes the program, it
+    # would block a program that waits for all its children.
     command = [sys.executable, "-P", "-m", __name__, str(viewer.port)]
     started = subprocess.run(command, capture_output=True, stdin=subprocess.DEVNULL, text=True, check=False)
     if started.returncode == 0:
@@ -69,7 +70,7 @@ def _start(viewer: ViewerClient) -> int | None:
     try:
         viewer.about()
     except ViewerError:
-        raise InputError(f"--view: l0 view did not start: {started.stderr.strip()[-_LAST_WORDS:]}") from None
+        raise InputError(f"--view: l0 view did not start: {started.stderr.strip()[-_MAX_LOG:]}") from None
     return None
 
 
@@ -104,7 +105,7 @@ def launch(port: int) -> int:
 
 
 def _answers(viewer: ViewerClient, process: subprocess.Popen[bytes]) -> bool:
-    """Wait until the viewer answers. Return False if it ends, or needs too long."""
+    """Wait until the viewer answers. Return False if it ends, or takes too long."""
     until = time.monotonic() + _START_SECONDS
     while process.poll() is None and time.monotonic() < until:
         try:

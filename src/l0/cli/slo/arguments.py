@@ -1,4 +1,4 @@
-"""Define the arguments of `l0 slo`."""
+"""The arguments of `l0 slo`."""
 
 from __future__ import annotations
 

@@ -21,13 +21,17 @@ from ..inputs import InputError
 TIMEOUT_S = 10.0
 POINTS = 72
 """Number of intervals in the chart."""
-Pair = tuple[str, str]
+StatusKey = tuple[str, str]
 """Objective and provider."""
 
 
 @dataclass(slots=True)
 class PrometheusStatus:
-    """The status of one objective at one provider, over the objective's window. ``None``: no value yet."""
+    """The status of one objective at one provider, over the objective's window. ``None``: no value yet.
+
+    ``budget_left``: as a share, negative if the budget is overspent. ``burns``: burn rates by window in seconds.
+    ``history``: ``budget_left`` at each step of the chart.
+    """
 
     objective: str
     layer: str
@@ -56,36 +60,36 @@ class Prometheus:
             raise InputError(f"--prometheus: got {url!r}, allowed: a URL such as http://localhost:9090")
         self._url = url.rstrip("/")
 
-    def standings(self, now: float, hours: float) -> list[PrometheusStatus]:
+    def statuses(self, now: float, hours: float) -> list[PrometheusStatus]:
         """Return the status of every objective and provider with events, sorted by layer and name."""
         targets = {labels.get(series.SLO, ""): (labels, value) for labels, value in self._instant(series.TARGET, now)}
         minimums = {labels.get(series.SLO, ""): value for labels, value in self._instant(series.MIN_EVENTS, now)}
         windows = {int(duration_s(labels.get(series.WINDOW))) for labels, _ in targets.values()}
-        found: dict[Pair, PrometheusStatus] = {}
+        statuses: dict[StatusKey, PrometheusStatus] = {}
         for seconds in (HOUR, *sorted(windows)):  # the 1 h series exists at once, longer ones begin minutes later
             for labels, value in self._instant(series.events(seconds), now):
-                name, provider = _pair(labels)
+                name, provider = _key(labels)
                 target_labels, target = targets.get(name, ({}, None))
                 if target is None or seconds not in (HOUR, int(duration_s(target_labels.get(series.WINDOW)))):
                     continue
                 status = PrometheusStatus(
                     name, labels.get(series.LAYER, ""), provider, target, minimums.get(name, 0.0), value
                 )
-                found[name, provider] = status
-        self._add_rates(found, now)
+                statuses[name, provider] = status
+        self._add_rates(statuses, now)
         for labels, values in self._range(series.BUDGET, now, hours):
-            if _pair(labels) in found:
-                found[_pair(labels)].history = values
-        return sorted(found.values(), key=lambda one: (one.layer, one.objective, one.provider))
+            if _key(labels) in statuses:
+                statuses[_key(labels)].history = values
+        return sorted(statuses.values(), key=lambda status: (status.layer, status.objective, status.provider))
 
-    def _add_rates(self, found: Mapping[Pair, PrometheusStatus], now: float) -> None:
+    def _add_rates(self, statuses: Mapping[StatusKey, PrometheusStatus], now: float) -> None:
         for labels, value in self._instant(series.BUDGET, now):
-            if _pair(labels) in found:
-                found[_pair(labels)].budget_left = _finite(value)
+            if _key(labels) in statuses:
+                statuses[_key(labels)].budget_left = _finite(value)
         for pair in PAIRS:
             for labels, value in self._instant(series.burn(pair.long), now):
-                if _pair(labels) in found:
-                    found[_pair(labels)].burns[pair.long] = _finite(value)
+                if _key(labels) in statuses:
+                    statuses[_key(labels)].burns[pair.long] = _finite(value)
 
     def masked(self, now: float) -> dict[str, float]:
         """Return the share of delivered calls that recovery saved, by provider, over the longest alert window."""
@@ -98,13 +102,13 @@ class Prometheus:
         return {provider: bad.get(provider, 0.0) / count for provider, count in total.items() if count}
 
     def _instant(self, query: str, now: float) -> list[tuple[Mapping[str, str], float]]:
-        found = self._query("query", query=query, time=now)
-        return [(one["metric"], float(one["value"][1])) for one in found]
+        result = self._query("query", query=query, time=now)
+        return [(sample["metric"], float(sample["value"][1])) for sample in result]
 
     def _range(self, query: str, now: float, hours: float) -> list[tuple[Mapping[str, str], list[float | None]]]:
         start, step = now - hours * 3600, max(1, round(hours * 3600 / POINTS))
-        found = self._query("query_range", query=query, start=start, end=now, step=step)
-        return [(one["metric"], _filled(one["values"], start, step)) for one in found]
+        result = self._query("query_range", query=query, start=start, end=now, step=step)
+        return [(entry["metric"], _filled(entry["values"], start, step)) for entry in result]
 
     def _query(self, endpoint: str, **parameters: str | float) -> Sequence[Any]:
         url = f"{self._url}/api/v1/{endpoint}?{urllib.parse.urlencode(parameters)}"
@@ -112,7 +116,7 @@ class Prometheus:
             with urllib.request.urlopen(url, timeout=TIMEOUT_S) as response:
                 result: Sequence[Any] = json.load(response)["data"]["result"]
         except urllib.error.HTTPError as error:
-            error.close()  # it holds the connection
+            error.close()  # the error is the response, and would keep its connection open
             raise InputError(f"{self._url} returned status {error.code} for {parameters['query']}") from error
         except (OSError, ValueError, KeyError, TypeError) as error:
             reason = getattr(error, "reason", error)
@@ -120,7 +124,7 @@ class Prometheus:
         return result
 
 
-def _pair(labels: Mapping[str, str]) -> Pair:
+def _key(labels: Mapping[str, str]) -> StatusKey:
     return labels.get(series.SLO, ""), labels.get(series.PROVIDER, "")
 
 

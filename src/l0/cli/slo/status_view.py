@@ -31,7 +31,7 @@ def status(url: str, hours: float, *, plain: bool) -> int:
     from rich.console import Console
 
     prometheus, now = Prometheus(url), time.time()
-    statuses = prometheus.standings(now, hours)
+    statuses = prometheus.statuses(now, hours)
     if not statuses:
         raise InputError(_NO_EVENTS.format(url=url))
     console = Console(no_color=plain, highlight=False, width=WIDTH if plain else None)
@@ -47,7 +47,7 @@ def _spent(status: PrometheusStatus) -> bool:
 def renderables(
     statuses: Sequence[PrometheusStatus], masked: Mapping[str, float], hours: float, *, plain: bool
 ) -> list[RenderableType]:
-    """Return the tables, the calls that recovery saved, and a chart of the budget with the least left."""
+    """Return the tables, the shares of calls that recovery saved, and a chart of the budget with the least left."""
     from rich.text import Text
 
     parts: list[RenderableType] = [
@@ -58,11 +58,11 @@ def renderables(
         parts.append(f"{provider}: {share(ratio)} of the calls delivered in the last 3 days were saved by recovery")
     charted = [status for status in statuses if status.enough and any(status.history)]
     if charted:
-        parts.append(Text(_chart(min(charted, key=_left), hours, plain=plain)))
+        parts.append(Text(_chart(min(charted, key=_budget_left), hours, plain=plain)))
     return parts
 
 
-def _left(status: PrometheusStatus) -> float:
+def _budget_left(status: PrometheusStatus) -> float:
     return status.budget_left if status.budget_left is not None else 1.0
 
 

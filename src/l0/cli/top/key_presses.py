@@ -11,7 +11,7 @@ from contextlib import contextmanager
 
 _POLL_SECONDS = 0.05
 Wait = Callable[[float], str]
-"""Waits for at most some seconds; returns the key that was pressed, or nothing."""
+"""Waits for a key for at most the given seconds. Returns the key that was pressed, or ""."""
 
 
 @contextmanager
@@ -43,7 +43,7 @@ def _key(descriptor: int, seconds: float) -> str:
     ready, _, _ = select.select([descriptor], [], [], seconds)
     if not ready:
         return ""
-    # The end of the input means that the terminal is gone.
+    # The end of the input means that the terminal was closed: treat it as the key that ends the command.
     return os.read(descriptor, 1).decode("ascii", "replace") or "q"
 
 

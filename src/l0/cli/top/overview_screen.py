@@ -16,7 +16,9 @@ Part = tuple[str, str]
 """A text and its style in rich."""
 Row = list[Part]
 _LABEL = 11
-_LEAST_NAME = 12
+"""Columns of a label."""
+_MIN_NAME = 12
+"""Columns for the name of a model, at least."""
 _FIGURES = (
     ("", 7),
     ("covered", 8),
@@ -29,11 +31,12 @@ _FIGURES = (
 )
 """The figures of the table after the model: title and width."""
 _GROUPS = (("calls", 7), ("re-", 8), ("success, %", 12), ("first token, s", 19), ("gap, ms", 9))
+"""The row above these titles: title and width. "re-" and "covered" are one title, on two rows."""
 _BARS = " ▁▂▃▄▅▆▇█"
 _MAX_BUDGETS = 3
 _MAX_CAUSES = 8
-_ENDLESS = 10.0
-"""Times that a budget is used up from which no decimals are shown."""
+_NO_DECIMALS_FROM = 10.0
+"""If a budget is used up this many times or more, no decimals are shown."""
 
 
 def overview_rows(
@@ -45,7 +48,7 @@ def overview_rows(
 ) -> list[Row]:
     """Return the rows of an overview, in at most ``width`` columns and ``height`` rows; ``None`` is any number.
 
-    ``failed``, ``slowest``: calls to list below it.
+    ``failed``, ``slowest``: calls to list below the table.
     """
     above = [*_totals(overview["totals"]), *_over_time(overview["series"], width or 80), []]
     below = [
@@ -73,7 +76,7 @@ def _totals(totals: OverviewRow) -> list[Row]:
     tokens = f"{_known(totals['input_tokens'])} in, {_known(totals['output_tokens'])} out{_wasted(totals)}"
     return [
         _labelled("calls", *calls),
-        _labelled("success", (f"{_of_calls(totals)} % of calls, {_of_attempts(totals)} % of attempts", "")),
+        _labelled("success", (f"{_call_success(totals)} % of calls, {_attempt_success(totals)} % of attempts", "")),
         _labelled("tokens", (tokens, "")),
         *_cost(totals),
     ]
@@ -92,14 +95,14 @@ def _wasted(totals: OverviewRow) -> str:
 
 
 def _cost(totals: OverviewRow) -> list[Row]:
-    """Return the requests after the first one of each call, and the time of recoveries."""
-    more, repeated = totals["attempts"] - totals["calls"], totals["sdk_retries"]
-    if more <= 0:
+    """Return the row with the requests after the first one of each call, and the time of recoveries."""
+    extra, sdk_retries = totals["attempts"] - totals["calls"], totals["sdk_retries"]
+    if extra <= 0:
         return []
-    text = f"{more:,} more requests than calls"
-    if repeated is not None:
-        retries = f"{repeated:,} retr{'ies' if repeated != 1 else 'y'} that the SDK makes too"
-        text = f"{max(0, more - repeated):,} request{'s' * (more - repeated != 1)} added by L0, {retries}"
+    text = f"{extra:,} more requests than calls"
+    if sdk_retries is not None:
+        retries = f"{sdk_retries:,} retr{'ies' if sdk_retries != 1 else 'y'} that the SDK makes too"
+        text = f"{max(0, extra - sdk_retries):,} request{'s' * (extra - sdk_retries != 1)} added by L0, {retries}"
     return [
         _labelled("cost", (text + (f", {_seconds(totals['recovery_time'])} s" if totals["recovery_time"] else ""), ""))
     ]
@@ -109,16 +112,16 @@ def _labelled(label: str, *parts: Part) -> Row:
     return [(f"{label:<{_LABEL}}", "dim"), *parts]
 
 
-def _of_calls(row: OverviewRow) -> str:
+def _call_success(row: OverviewRow) -> str:
     return _percent(row["succeeded"], row["calls"] - row["cancelled"])
 
 
-def _of_attempts(row: OverviewRow) -> str:
+def _attempt_success(row: OverviewRow) -> str:
     return _percent(row["attempts"] - row["attempts_failed"], row["attempts"])
 
 
 def _percent(part: int, whole: int) -> str:
-    """Return a share as the page does: never rounded up, with two decimals above 99 %."""
+    """Return a share in percent as the page of `l0 view` shows it: never rounded up, with two decimals above 99 %."""
     if not whole:
         return "-"
     if part in (0, whole):
@@ -151,7 +154,7 @@ def _table(rows: Sequence[OverviewRow], width: int | None, room: int | None) -> 
         return [[("no calls", "dim")]]
     figures = sum(wide for _, wide in _FIGURES)
     longest = max(len("model"), *(columns(_name(row)) for row in rows))
-    name = longest if width is None else min(longest, max(width - figures, _LEAST_NAME))
+    name = longest if width is None else min(longest, max(width - figures, _MIN_NAME))
     shown = rows if room is None or len(rows) <= room else rows[: max(room - 1, 1)]
     table: list[Row] = [
         [(" " * name + "".join(f"{title:>{wide}}" for title, wide in _GROUPS), "dim")],
@@ -167,8 +170,8 @@ def _model(row: OverviewRow, width: int) -> Row:
     figures = (
         f"{row['calls']:,}",
         f"{row['recovered']:,}",
-        _of_calls(row),
-        _of_attempts(row),
+        _call_success(row),
+        _attempt_success(row),
         *map(_seconds, (row["first_token_p50"], row["first_token_p95"], row["first_token_p99"])),
         "-" if row["gap_p95"] is None else f"{row['gap_p95']:,.0f}",
     )
@@ -198,22 +201,28 @@ def _seconds(milliseconds: float | None) -> str:
 
 
 def _causes(overview: Overview) -> list[Row]:
-    found = [f"{_printable(one['cause'])} {one['count']:,}" for one in overview["causes"]]
-    if not found:
+    causes = [f"{_printable(entry['cause'])} {entry['count']:,}" for entry in overview["causes"]]
+    if not causes:
         return []
-    more = [f"{len(found) - _MAX_CAUSES} more"] if len(found) > _MAX_CAUSES else []
-    return [_labelled("causes", (", ".join([*found[:_MAX_CAUSES], *more]), ""))]
+    more = [f"{len(causes) - _MAX_CAUSES} more"] if len(causes) > _MAX_CAUSES else []
+    return [_labelled("causes", (", ".join([*causes[:_MAX_CAUSES], *more]), ""))]
 
 
 def _budgets(budgets: Sequence[BudgetState]) -> list[Row]:
-    """Return the objectives whose budget is spent, or is used up too fast."""
-    urgent = [one for one in budgets if (one["remaining"] or 0.0) < 0 or one["remaining"] == 0 or _burns(one)]
-    rows = [_labelled("budget" if not at else "", *_budget(one)) for at, one in enumerate(urgent[:_MAX_BUDGETS])]
+    """Return a row for each budget that is spent, or is used up too fast."""
+    urgent = [state for state in budgets if _is_spent(state) or _burns(state)]
+    rows = [
+        _labelled("" if number else "budget", *_budget(state)) for number, state in enumerate(urgent[:_MAX_BUDGETS])
+    ]
     within, more = len(budgets) - len(urgent), len(urgent) - _MAX_BUDGETS
     notes = [f"{more:,} more spent or burning"] if more > 0 else []
     if within:
         notes.append(f"{within:,} objective{'s' * (within != 1)} within budget")
     return [*rows, _labelled("" if rows else "budget", (", ".join(notes), "dim"))] if notes else rows
+
+
+def _is_spent(state: BudgetState) -> bool:
+    return state["remaining"] is not None and state["remaining"] <= 0
 
 
 def _burns(state: BudgetState) -> bool:
@@ -229,7 +238,7 @@ def _calls(label: str, calls: Sequence[ListedCall], width: int) -> list[Row]:
         texts = (start, f"{_seconds(call['duration'])} s", _printable(call["model"] or "-"), attempts, call["outcome"])
         rows.append(_labelled("" if rows else label, ("  ".join(texts), "")))
         reasons = (call["cause"], call["stop_reason"])
-        if reason := "; ".join(_printable(one) for one in reasons if one):
+        if reason := "; ".join(_printable(text) for text in reasons if text):
             rows.extend(_labelled("", (f"  {part}", "dim")) for part in wrap(reason, max(width - _LABEL - 2, 20)))
     return rows
 
@@ -242,15 +251,15 @@ def _budget(state: BudgetState) -> Row:
         row.append(("spent" if remaining <= 0 else f"{100 * remaining:.1f} % left", "red" if remaining <= 0 else ""))
     if remaining is not None and remaining < 0:
         used = 1 - remaining
-        row.append((f" {used:,.{0 if used >= _ENDLESS else 1}f} times", "red"))
+        row.append((f" {used:,.{0 if used >= _NO_DECIMALS_FROM else 1}f} times", "red"))
     if burn_rate is not None:
-        joint = ", " if remaining is not None else ""
-        row.append((f"{joint}burn rate {burn_rate:.2g}", "yellow" if burn_rate > 1 else ""))
+        separator = ", " if remaining is not None else ""
+        row.append((f"{separator}burn rate {burn_rate:.2g}", "yellow" if burn_rate > 1 else ""))
     return row
 
 
 def _printable(text: str) -> str:
-    """Return the text without what a terminal would obey."""
+    """Return the text without control characters, which a terminal would obey."""
     return "".join(character if character.isprintable() else "\ufffd" for character in text)
 
 

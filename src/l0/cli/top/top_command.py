@@ -1,4 +1,4 @@
-"""The command `l0 top`: read the overview of a running viewer, and show it once or until it is ended."""
+"""The command `l0 top`: read the overview of a running viewer, and show it once, or refresh it until a key ends it."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
     from l0.viewer.api_contract import ListedCall, Overview
 
-_CALLS = 3
-"""Failed calls, and slowest calls, that are listed."""
+_LISTED_CALLS = 3
+"""The number of failed calls that are listed, and of slowest calls."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,9 +37,9 @@ class _Reading:
         return overview_rows(self.overview, width, height, self.failed, self.slowest)
 
 
-def _read(given: argparse.Namespace, client: ViewerClient) -> _Reading:
-    parameters = _parameters(given)
-    few = parameters | {"limit": str(_CALLS)}
+def _read(args: argparse.Namespace, client: ViewerClient) -> _Reading:
+    parameters = _parameters(args)
+    few = parameters | {"limit": str(_LISTED_CALLS)}
     return _Reading(
         overview=client.overview(parameters),
         failed=client.calls(few | {"outcome": "failed"})["calls"],
@@ -47,33 +47,33 @@ def _read(given: argparse.Namespace, client: ViewerClient) -> _Reading:
     )
 
 
-def top(given: argparse.Namespace) -> int:
+def top(args: argparse.Namespace) -> int:
     """Show the overview. Return 0. Raises `InputError` if no viewer answers."""
-    check_range("--port", given.port, 1, 65_535)
-    check_range("--interval", given.interval, 0.1, 3_600)
-    if given.minutes is not None:
-        check_range("--minutes", given.minutes, 0.01, 10_000_000)
-    client = ViewerClient(given.port)
+    check_range("--port", args.port, 1, 65_535)
+    check_range("--interval", args.interval, 0.1, 3_600)
+    if args.minutes is not None:
+        check_range("--minutes", args.minutes, 0.01, 10_000_000)
+    client = ViewerClient(args.port)
     try:
         client.about()
-        reading = _read(given, client)
+        reading = _read(args, client)
     except NoServerError as error:
-        port = "" if given.port == 4318 else f" --port {given.port}"
+        port = "" if args.port == 4318 else f" --port {args.port}"
         raise InputError(f"{error}; start the viewer with: l0 view{port}") from error
     except ViewerError as error:
         raise InputError(f"{error}; give the port of l0 view with --port") from error
     try:
-        return _watch(given, client, reading)
+        return _show(args, client, reading)
     except KeyboardInterrupt:
         return 0
 
 
-def _watch(given: argparse.Namespace, client: ViewerClient, reading: _Reading) -> int:
-    console = _console() if sys.stdout.isatty() and not given.once else None
+def _show(args: argparse.Namespace, client: ViewerClient, reading: _Reading) -> int:
+    console = _console() if sys.stdout.isatty() and not args.once else None
     if console is None:
-        print(*_plain([_heading(given, client), *reading.rows(get_terminal_size().columns)]), sep="\n")
+        print(*_plain([_heading(args, client), *reading.rows(get_terminal_size().columns)]), sep="\n")
     else:
-        _refresh(given, client, reading, console)
+        _refresh(args, client, reading, console)
     return 0
 
 
@@ -88,7 +88,7 @@ def _console() -> Console | None:
     return None if console.is_dumb_terminal else console
 
 
-def _refresh(given: argparse.Namespace, client: ViewerClient, reading: _Reading, console: Console) -> None:
+def _refresh(args: argparse.Namespace, client: ViewerClient, reading: _Reading, console: Console) -> None:
     """Show the overview until a key ends it. While the viewer does not answer, the last overview stays."""
     from rich.live import Live
 
@@ -97,35 +97,35 @@ def _refresh(given: argparse.Namespace, client: ViewerClient, reading: _Reading,
     problem = ""
     with key_presses() as pressed, Live(console=console, screen=True, auto_refresh=False) as live:
         while True:
-            live.update(_screen(given, client, reading, console, problem), refresh=True)
-            if pressed(given.interval) in ("q", "Q"):
+            live.update(_screen(args, client, reading, console, problem), refresh=True)
+            if pressed(args.interval) in ("q", "Q"):
                 return
             try:
-                reading, problem = _read(given, client), ""
+                reading, problem = _read(args, client), ""
             except ViewerError as error:
                 problem = str(error)
 
 
-def _screen(given: argparse.Namespace, client: ViewerClient, reading: _Reading, console: Console, problem: str) -> Text:
+def _screen(args: argparse.Namespace, client: ViewerClient, reading: _Reading, console: Console, problem: str) -> Text:
     from rich.text import Text
 
     width, height = console.size
     rows = reading.rows(width, height - 2)
     rows += [[]] * (height - 2 - len(rows))
     end: Row = [(problem[:width], "red")] if problem else [("q ends", "dim")]
-    lines = (Text.assemble(*row) for row in [_heading(given, client), *rows, end])
+    lines = (Text.assemble(*row) for row in [_heading(args, client), *rows, end])
     return Text("\n", no_wrap=True, overflow="crop").join(lines)
 
 
-def _heading(given: argparse.Namespace, client: ViewerClient) -> Row:
-    asked = [*given.provider, *given.model, *([f"last {given.minutes:g} minutes"] if given.minutes else [])]
-    return [("l0 top", "bold"), (f"  {client.origin}  {time.strftime('%H:%M:%S')}  {', '.join(asked)}", "dim")]
+def _heading(args: argparse.Namespace, client: ViewerClient) -> Row:
+    filters = [*args.provider, *args.model, *([f"last {args.minutes:g} minutes"] if args.minutes else [])]
+    return [("l0 top", "bold"), (f"  {client.origin}  {time.strftime('%H:%M:%S')}  {', '.join(filters)}", "dim")]
 
 
-def _parameters(given: argparse.Namespace) -> dict[str, str | list[str]]:
-    parameters: dict[str, str | list[str]] = {"provider": given.provider, "model": given.model}
-    if given.minutes is not None:
-        parameters["since"] = str((time.time() - given.minutes * 60) * 1e3)
+def _parameters(args: argparse.Namespace) -> dict[str, str | list[str]]:
+    parameters: dict[str, str | list[str]] = {"provider": args.provider, "model": args.model}
+    if args.minutes is not None:
+        parameters["since"] = str((time.time() - args.minutes * 60) * 1e3)
     return parameters
 
 

@@ -132,7 +132,7 @@ def test_missing_rules_and_a_refusing_server_have_different_messages(prometheus,
 def test_connection_of_a_refused_query_is_closed(prometheus):
     prometheus.status = 503
     with pytest.raises(InputError) as raised:
-        Prometheus(prometheus.url).standings(0.0, 1.0)
+        Prometheus(prometheus.url).statuses(0.0, 1.0)
     assert raised.value.__cause__.fp.closed
 
 

@@ -187,7 +187,7 @@ def test_another_program_on_the_port(capsys: pytest.CaptureFixture[str], answer:
         thread.start()
         assert main(["top", "--port", str(server.getsockname()[1])]) == 2
         thread.join(HANGS)
-    assert "another program than l0 view listens at" in capsys.readouterr().err
+    assert "a program other than l0 view listens at" in capsys.readouterr().err
 
 
 def answer_once(server: socket.socket, body: bytes) -> None:

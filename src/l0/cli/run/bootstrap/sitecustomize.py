@@ -1,6 +1,6 @@
 """Imported by every Python process under `l0 run`, because its folder comes first in ``PYTHONPATH``.
 
-It steps aside first: the folder leaves ``sys.path``, and the ``sitecustomize`` that it hides is run.
+First, it removes that folder from ``sys.path``, and runs the environment's own ``sitecustomize``, which it hides.
 """
 
 import sys
@@ -11,7 +11,7 @@ from pathlib import Path
 _HERE = Path(__file__).parent
 
 
-def _step_aside() -> None:
+def _run_hidden_sitecustomize() -> None:
     sys.path[:] = [folder for folder in sys.path if not folder or Path(folder) != _HERE]
     spec = PathFinder.find_spec("sitecustomize", sys.path)
     if spec is None or spec.loader is None:
@@ -20,7 +20,7 @@ def _step_aside() -> None:
     spec.loader.exec_module(module)
 
 
-def _start() -> None:
+def _start_l0() -> None:
     try:
         from l0.cli.run.startup import start
     except Exception as error:
@@ -32,6 +32,6 @@ def _start() -> None:
 
 
 try:
-    _step_aside()
+    _run_hidden_sitecustomize()
 finally:
-    _start()
+    _start_l0()
