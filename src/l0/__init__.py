@@ -52,7 +52,7 @@ import sys
 from importlib import import_module
 from types import ModuleType
 
-TYPE_CHECKING = False  # what type checkers take for True; typing would be most of the time of this import
+TYPE_CHECKING = False  # type checkers take it for True. Importing `typing` would take most of the time of this import
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Any
@@ -178,8 +178,8 @@ _RENAMED = {"Seam": "ResumePoint"}
 class _CallableModule(ModuleType):
     """A module that can be called like its function `l0`.
 
-    ``import l0`` and ``from l0 import l0`` bind the same name in a program, and the later one wins: either must do what
-    the other one does.
+    ``import l0`` and ``from l0 import l0`` bind the same name in a program, so the later one replaces the earlier. So
+    that both work in either order, the module can be called, and the function has the module's names.
     """
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
@@ -227,7 +227,7 @@ else:  # type checkers would accept any name as one that this function resolves
 
 
 def _exported(module: str | None) -> list[str]:
-    """Return `__all__` for a module. pydoc gets none: `help(l0)` would print the help of each of these names."""
+    """Return `__all__` for the module that reads it. pydoc gets none: `help(l0)` would print the help of each name."""
     if module == "pydoc":
         raise AttributeError("module 'l0' has no attribute '__all__'")
     return list(_HOMES)
@@ -249,5 +249,5 @@ def _former(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    """Return the public names and what each module has, without what this file uses."""
+    """Return the public names, and the attributes of every module, but not what this file imports."""
     return [*_HOMES, "__version__", *(name for name in globals() if name.startswith("__"))]

@@ -43,14 +43,14 @@ if TYPE_CHECKING:
 _log = logging.getLogger("l0")
 _BUILT_IN = Policy()
 _override: Scoped[Policy] = Scoped("l0_policy")
-_serving: Scoped[Observer] = Scoped("l0_serving")
-"""The observer of requests that are attempts of an enclosing call, such as a race or the explicit API."""
+_enclosing_call: Scoped[Observer] = Scoped("l0_serving")
+"""The observer of requests that are attempts of an enclosing call of the explicit API."""
 _block_observers: Scoped[tuple[Observer, ...]] = Scoped("l0_block_observers")
 """Additional observers of the calls made in a block."""
 OWN_POLICY = "_l0_policy"
 """Attribute of a client's class that holds the policy of its calls."""
 _EXPLICIT_API = "l0.streams.run"
-"""The module that runs calls without a patched SDK. A program that has imported it may follow a policy later."""
+"""The module that runs calls without a patched SDK. In a program that has imported it, a policy may have an effect."""
 _SINGLE_ATTEMPT = Policy(retry=Retry(attempts=0, max_retries=0))
 
 
@@ -68,9 +68,9 @@ class Config:
         self._for_all_calls: tuple[Observer, ...] = ()
         self._direct: bool | None = None
         self._timeline: bool | None = None
-        self._shows: bool | None = None
+        self._is_console_on: bool | None = None
         self._summary: bool | None = None
-        self._counted = False
+        self._is_counting = False
         self._console: Console | None = None
         self._tally: CallTally | None = None
         self._record: RecordingOptions | bool | None = None
@@ -81,16 +81,18 @@ class Config:
         self._recorder: FlightRecorder | None = None
         self._fleet: str | Literal[False] | None = None
         self.reads = 0
-        """The number of times that a policy was asked for: if it did not change, no call began."""
+        """The number of times that `policy` was called. If it did not change in a block, no call began there."""
         self.shared_state = SharedState()
 
     def renew(self) -> None:
-        """Replace the lock in a forked child, since another thread of the parent may hold it. Every field is consistent
-        without it."""
+        """Replace the lock in a forked child, because another thread of the parent may hold it.
+
+        The fields are consistent even then, because each is replaced in one assignment.
+        """
         self._lock = threading.RLock()
 
     def set_default(self, policy: Policy | None) -> None:
-        """Set the policy of calls that have no other. ``None`` restores the built-in one.
+        """Set the policy of calls that have no other. ``None``: as the environment says.
 
         Raises `PolicyError` for another type, or for rules that cannot be used.
         """
@@ -107,7 +109,7 @@ class Config:
         """Set what the environment asks for. Settings in code take precedence. Log each problem once."""
         settings = _with_usable_fleet(settings)
         with self._lock:
-            known, self.environment = self.environment.problems, settings
+            logged, self.environment = self.environment.problems, settings
             self.shared_state.timelines = self.timeline
             self._update_observers()
             self.set_provider_names(self._provider_names)
@@ -115,7 +117,7 @@ class Config:
         self._use_recorder()
         self._use_fleet()
         for problem in settings.problems:
-            if problem not in known:
+            if problem not in logged:
                 _log.warning("%s", problem)
 
     def set_provider_names(self, names: Mapping[str, str] | None) -> None:
@@ -136,24 +138,24 @@ class Config:
 
     @property
     def direct(self) -> bool:
-        """True if streams that are opened now are read directly from their connections."""
+        """True if streams that are opened from now on may be read directly from their connections."""
         return self.environment.direct if self._direct is None else self._direct
 
     def set_timeline(self, timeline: bool | None) -> None:
-        """Turn the timelines of calls that begin now on or off. ``None``: as the environment says."""
+        """Turn timelines on or off for calls that begin from now on. ``None``: as the environment says."""
         with self._lock:
             self._timeline = timeline
             self.shared_state.timelines = self.timeline
 
     @property
     def timeline(self) -> bool:
-        """True if the token flow of streams is recorded."""
+        """True if the token flow of streams is recorded, as a timeline on the call's span."""
         return self.environment.timeline if self._timeline is None else self._timeline
 
     def set_console(self, console: bool | None) -> None:
-        """Turn the console on or off for calls that begin now. ``None``: as the environment says."""
+        """Turn the console on or off for calls that begin from now on. ``None``: as the environment says."""
         with self._lock:
-            self._shows = console
+            self._is_console_on = console
             self._update_observers()
 
     def set_summary(self, summary: bool | None) -> None:
@@ -165,7 +167,7 @@ class Config:
     @property
     def console(self) -> bool:
         """True if calls are shown on stderr."""
-        return self.environment.console if self._shows is None else self._shows
+        return self.environment.console if self._is_console_on is None else self._is_console_on
 
     @property
     def tally(self) -> CallTally | None:
@@ -173,12 +175,12 @@ class Config:
         return self._tally
 
     def _update_observers(self) -> None:
-        """Set the observers of all calls after a change."""
+        """Update the observers of all calls after a setting has changed."""
         observers: list[Observer] = [*self._added]
-        counted, self._counted = self._counted, self.console or bool(self._summary)
-        if self._counted:
+        was_counting, self._is_counting = self._is_counting, self.console or bool(self._summary)
+        if self._is_counting:
             self._tally = self._tally or CallTally(monotonic)
-            if not counted:
+            if not was_counting:
                 self._tally.renew()
             observers.append(self._tally)
         if self.console and self._tally is not None:
@@ -191,7 +193,10 @@ class Config:
         self._for_all_calls = tuple(observers)
 
     def set_record(self, record: RecordingOptions | bool | None) -> None:
-        """Record calls that begin now as the options say; ``False``: not at all. ``None``: as the environment says."""
+        """Record calls that begin from now on with these options.
+
+        ``False``: not at all. ``None``: as the environment says.
+        """
         with self._lock:
             self._record = record
         self._use_recorder()
@@ -205,9 +210,9 @@ class Config:
     @property
     def recording(self) -> RecordingOptions | None:
         """The settings of the recorder; ``None`` if calls are not recorded."""
-        options, given = self._record, self.environment
-        if options is None and given.record is not None:
-            options = RecordingOptions(folder=given.record, content=given.record_content)
+        options, environment = self._record, self.environment
+        if options is None and environment.record is not None:
+            options = RecordingOptions(folder=environment.record, content=environment.record_content)
         if not isinstance(options, RecordingOptions):
             return None
         return options if self._record_content is None else replace(options, content=self._record_content)
@@ -224,13 +229,16 @@ class Config:
             current.close()
 
     def flush_recording(self, timeout_s: float) -> None:
-        """Write what the recorder has collected, if calls are recorded."""
+        """Write what the recorder has collected, if calls are recorded. Wait for at most ``timeout_s`` seconds."""
         recorder = self._recorder
         if recorder is not None:
             recorder.flush(timeout_s)
 
     def set_fleet(self, url: str | Literal[False] | None) -> None:
-        """Share what calls learn through this Redis; ``False``: not at all. ``None``: as the environment says."""
+        """Share breakers, budgets and other health state through this Redis.
+
+        ``False``: not at all. ``None``: as the environment says.
+        """
         with self._lock:
             self._fleet = url
         self._use_fleet()
@@ -251,12 +259,12 @@ class Config:
             current.stop()
 
     def set_switches(self, switches: Mapping[str, bool | None]) -> None:
-        """Turn the settings of these names (`_SWITCHES`) on or off, or to what the environment says."""
+        """Turn settings on or off by their names in `_SWITCHES`. ``None``: as the environment says."""
         for name, on in switches.items():
             _SWITCHES[name](self, on)
 
     def reset(self) -> None:
-        """Forget what code has set, except the observers of `set_observers`. End the thread of the deadlines."""
+        """Forget what code has set, except the observers of `set_observers`. Stop the thread that watches deadlines."""
         self.set_default(None)
         self.add_observers(())
         self.set_switches(dict.fromkeys(_SWITCHES))
@@ -266,7 +274,7 @@ class Config:
         WATCHDOG.stop()
 
     def set_observers(self, observers: Sequence[Observer], sdk: str | None = None) -> None:
-        """Set the observers of every call, or of every call through one SDK: spans and metrics.
+        """Set L0's own observers (spans and metrics) of every call, or of every call through one SDK.
 
         Calls without an SDK get the observers that were set last.
         """
@@ -282,14 +290,14 @@ class Config:
             self._update_observers()
 
     def policy(self, client: object = None) -> Policy:
-        """Return the current policy: of the block, of the ``client`` (`streams.wrapping`), or of all calls."""
+        """Return the current policy: of the block, else of the ``client`` (`streams.wrapping`), else of all calls."""
         self.reads += 1
-        own: Policy | None = getattr(client, OWN_POLICY, None)
-        return _override.get() or own or self._default or self.environment.policy or _BUILT_IN
+        of_client: Policy | None = getattr(client, OWN_POLICY, None)
+        return _override.get() or of_client or self._default or self.environment.policy or _BUILT_IN
 
     @property
     def listening(self) -> bool:
-        """True if there is any observer."""
+        """True if any observer is set."""
         return bool(self._observers or self._for_all_calls or _block_observers.get())
 
     def observers_of(
@@ -297,18 +305,18 @@ class Config:
     ) -> list[CallObserver]:
         """Return the observers of this call through ``sdk``.
 
-        An attempt of an enclosing call has that call's observer only. ``outermost``: disregard an enclosing call.
+        An attempt of an enclosing call has that call's observer only. ``outermost``: ignore an enclosing call.
         ``of_call``: the observers of this call alone.
         """
-        serving = None if outermost else _serving.get()
-        if serving is not None:
-            return _call_observers((serving,), call)
+        enclosing = None if outermost else _enclosing_call.get()
+        if enclosing is not None:
+            return _call_observers((enclosing,), call)
         observers = self._observers_by_sdk.get(sdk, self._observers) if sdk is not None else self._observers
         others = (*self._for_all_calls, *(_block_observers.get() or ()), *of_call)
         if not self._added and not of_call:
             return _call_observers((*observers, *others), call)
         own = _call_observers(observers, call)
-        trace_id, span_id = trace_ids_of(own)
+        trace_id, span_id = trace_ids_of(own)  # L0's own observers start the span, whose ids the others see
         return own + _call_observers(others, replace(call, trace_id=trace_id, span_id=span_id))
 
 
@@ -319,7 +327,7 @@ _SWITCHES: dict[str, Callable[[Config, bool | None], None]] = {
     "summary": Config.set_summary,
     "record_content": Config.set_record_content,
 }
-"""The arguments of `l0.instrument` that are on or off. ``None``: as the environment says."""
+"""The arguments of `l0.instrument` that are on or off, with the method that sets each."""
 
 
 def _recorder(options: RecordingOptions) -> FlightRecorder:
@@ -385,7 +393,7 @@ def check_observers(observers: object) -> None:
 
 
 def _call_observers(observers: Sequence[Observer], call: Call) -> list[CallObserver]:
-    """Return the observers that observe this call. One that raises is left out."""
+    """Return what each observer returns for this call. An observer that raises is left out."""
     call_observers = []
     for observer in observers:
         try:
@@ -399,7 +407,7 @@ def _call_observers(observers: Sequence[Observer], call: Call) -> list[CallObser
 
 
 def _former_observe(observer: Observer) -> Callable[[Call], CallObserver | None]:
-    """Return an observer's ``watch``, the former name of ``observe``, which works for one release."""
+    """Return an observer's ``watch``: the former name of ``observe`` works for one release."""
     warn(f"{type(observer).__name__}.watch is now named observe", DeprecationWarning, stacklevel=2)
     former: Callable[[Call], CallObserver | None] = observer.watch  # type: ignore[attr-defined]
     return former
@@ -409,11 +417,10 @@ CONFIG = Config()
 
 
 def summary() -> Summary:
-    """Return how the calls of this process went: how many were whole, recovered or failed, by cause; their speed; and
-    what retries cost.
+    """Return how many calls of this process were whole, recovered or failed, and why; their speed; the cost of retries.
 
-    Calls are counted after ``l0.instrument(summary=True)``, or while the console is on. If they are not, a
-    `RuntimeWarning` says so.
+    Calls are counted after ``l0.instrument(summary=True)``, or while the console is on. If calls were never counted,
+    the summary is empty, and a `RuntimeWarning` says so.
     """
     tally = CONFIG.tally
     if tally is None:
@@ -438,11 +445,11 @@ def policy(policy: Policy | None = None, /, **changes: Any) -> PolicyBlock:
     applies to each of its calls. Raises `PolicyError` for a value that is not allowed. Warns at the caller's line if
     the result is not used, or if nothing in the block could follow the policy because no SDK is instrumented.
 
-    The block may end in another context, task or thread than it began in: leaving never raises, and ends the policy in
-    every context. In a generator the policy applies while the generator runs, in whatever context, and not to
-    the body of the ``for`` or ``async for`` loop over it. It does apply between two items if somebody calls ``next()``
-    or ``anext()``, as context managers, fixtures and dependency systems do, and in tasks and threads that are started
-    meanwhile, which copy the context.
+    The block may end in another context, task or thread than it began in: leaving it never raises, and ends the policy
+    in every context. In a generator, the policy applies while the generator runs, in any context, but not in the body
+    of a ``for`` or ``async for`` loop over it. If the items are requested by ``next()`` or ``anext()`` instead, as
+    context managers, fixtures and dependency systems do, the policy also applies between two items. It applies in
+    tasks and threads that start while it applies, because they copy the context.
     """
     return PolicyBlock(policy, changes)
 
@@ -453,7 +460,7 @@ class PolicyBlock:
     __slots__ = ("_base", "_blocks", "_changes", "_created", "_used")
 
     def __init__(self, base: Policy | None, changes: Mapping[str, Any]) -> None:
-        self._used = True  # until the arguments are known to be valid
+        self._used = True  # no warning from `__del__` if the arguments are invalid
         self._base = base
         self._changes = changes
         self._blocks: list[tuple[Block[Policy], int]] = []
@@ -547,18 +554,18 @@ def policy_of_code() -> Policy | None:
 
 @contextmanager
 def attempt(observer: Observer, **limits: Any) -> Iterator[None]:
-    """Treat the requests made in this block as attempts of an enclosing call that retries by itself.
+    """Treat the requests made in this block as attempts of an enclosing call, which does the retries.
 
     They are sent once, and only ``observer`` observes them. ``limits``: fields of `Policy` that they must still obey
-    (``truncation``, ``order``, ``timeout``).
+    (``truncation``, ``order``, ``timeout``); ``None`` for none.
     """
-    given = {name: limit for name, limit in limits.items() if limit is not None}
-    policy_block = _override.enter(replace(_SINGLE_ATTEMPT, **given) if given else _SINGLE_ATTEMPT)
-    serving_block = _serving.enter(observer)
+    set_limits = {name: limit for name, limit in limits.items() if limit is not None}
+    policy_block = _override.enter(replace(_SINGLE_ATTEMPT, **set_limits) if set_limits else _SINGLE_ATTEMPT)
+    observer_block = _enclosing_call.enter(observer)
     try:
         yield
     finally:
-        _serving.leave(serving_block)
+        _enclosing_call.leave(observer_block)
         _override.leave(policy_block)
 
 

@@ -1,7 +1,8 @@
 """The names of L0 for Python (the distribution ``ai2070-l0``), for programs that come from it.
 
-This file holds all of its names: aliases if something here means the same, and advice for the others. Aliases are thin,
-and the documentation does not use them. The table of `docs/migration.md` is made from this file.
+This file has all public names of L0 for Python: aliases for those that mean something that this library has too, and
+advice for the others. Aliases are thin, and the documentation does not use them. The table of `docs/migration.md` is
+generated from this file.
 
 In this file, "its" and "there" mean L0 for Python, and "here" means this library.
 """
@@ -69,12 +70,12 @@ ALIASES: Final[Mapping[str, str]] = {
     "get_text": "l0.migration:consume_stream",
     "pattern_rule": _RULES + "pattern_rule",
 }
-"""Its public names with their homes here: a module and an attribute, called if it ends in ``()``. Only names with which
-a program keeps working: an alias that is only similar would hide the difference."""
+"""Its public names with what they stand for here: a module and an attribute, which is called if it ends in ``()``. Only
+names with which a program keeps working: an alias for something that is only similar would hide the difference."""
 
 
-def _each(names: str, advice: str) -> dict[str, str]:
-    return dict.fromkeys(names.split(), advice)
+def _each(names: str, text: str) -> dict[str, str]:
+    return dict.fromkeys(names.split(), text)
 
 
 SAME: Final[Mapping[str, str]] = {
@@ -90,7 +91,7 @@ SAME: Final[Mapping[str, str]] = {
     "batched": "`size=` (also `batch_size=`); returns `Results`",
     "Drift": "the drift rule itself",
 }
-"""Its public names that are names here as well, with the difference, if there is one."""
+"""Its public names that are public here too, with the difference, if there is one."""
 
 _OWN_ERRORS = "the SDK's own exceptions, and `StreamInterrupted` with `reason` if a part had arrived: see errors.md"
 _CAUSE = "`l0.types.Cause` and `Failure`; network errors are classified by class and status, not by their text"
@@ -173,11 +174,11 @@ INSTEAD: Final[Mapping[str, str]] = {
     **_each("Compare Difference DifferenceSeverity DifferenceType", _COMPARE),
     **_each("ObjectComparisonOptions StringComparisonOptions", _COMPARE),
 }
-"""Its other public names, with what a program uses here."""
+"""Its other public names, with what to use here instead."""
 
 
 def resolve(name: str, module_name: str = "l0") -> Any:
-    """Return the value here of a name of L0 for Python. Raises `AttributeError`, with advice if the name was one."""
+    """Return what a name of L0 for Python stands for here. Raises `AttributeError`, with advice if there is any."""
     if name in INSTEAD:
         raise AttributeError(f"l0 has no {name}, a name of L0 for Python. Here: {INSTEAD[name]} (docs/migration.md)")
     if name not in ALIASES:
@@ -193,7 +194,7 @@ def resolve(name: str, module_name: str = "l0") -> Any:
 
 
 class AdaptedEvent(NamedTuple):
-    """An item of its adapters: an event, and the chunk that it was made from."""
+    """An item that its adapters yield: an event, and the chunk from which it was made."""
 
     event: Any
     raw_chunk: Any = None
@@ -202,23 +203,23 @@ class AdaptedEvent(NamedTuple):
 class Adapters:
     """The registry of its adapters, objects with ``name``, ``detect(source)`` and ``wrap(source)``, for async code.
 
-    They come before the adapters here, which choose by the first item of a source.
+    They are tried before the adapters of this library, which look at the first item of a source.
     """
 
     _registered: ClassVar[tuple[Any, ...]] = ()
 
     @classmethod
     def register(cls, adapter: Any, *, silent: bool = False) -> None:  # noqa: ARG003 - as there
-        cls._registered = (adapter, *(one for one in cls._registered if one.name != adapter.name))
+        cls._registered = (adapter, *(known for known in cls._registered if known.name != adapter.name))
 
     @classmethod
     def unregister(cls, name: str) -> bool:
-        before, cls._registered = cls._registered, tuple(one for one in cls._registered if one.name != name)
+        before, cls._registered = cls._registered, tuple(known for known in cls._registered if known.name != name)
         return len(cls._registered) < len(before)
 
     @classmethod
     def registered(cls) -> list[str]:
-        return [one.name for one in cls._registered]
+        return [adapter.name for adapter in cls._registered]
 
     @classmethod
     def clear(cls) -> None:
@@ -228,20 +229,20 @@ class Adapters:
 
     @classmethod
     def get(cls, name: str) -> Any:
-        return next((one for one in cls._registered if one.name == name), None)
+        return next((adapter for adapter in cls._registered if adapter.name == name), None)
 
     @classmethod
     def detect_adapter(cls, source: Any) -> Any:
-        return next((one for one in cls._registered if one.detect(source)), None)
+        return next((adapter for adapter in cls._registered if adapter.detect(source)), None)
 
     @classmethod
     def has_matching(cls, source: Any) -> bool:
-        return sum(bool(one.detect(source)) for one in cls._registered) == 1
+        return sum(bool(adapter.detect(source)) for adapter in cls._registered) == 1
 
     @classmethod
     def unregister_all_except(cls, names: Sequence[str] = ()) -> list[str]:
-        removed = [one.name for one in cls._registered if one.name not in (names or ())]
-        cls._registered = tuple(one for one in cls._registered if one.name not in removed)
+        removed = [adapter.name for adapter in cls._registered if adapter.name not in (names or ())]
+        cls._registered = tuple(adapter for adapter in cls._registered if adapter.name not in removed)
         return removed
 
     @classmethod
@@ -292,8 +293,8 @@ async def _events_of(items: Any, source: Any) -> AsyncIterator[Any]:
         async for item in items:
             yield item.event
     finally:
-        for one in (items, source):
-            close = getattr(one, "aclose", None) or getattr(one, "close", None)
+        for closable in (items, source):
+            close = getattr(closable, "aclose", None) or getattr(closable, "close", None)
             closing: Any = close() if close is not None else None
             if hasattr(closing, "__await__"):
                 await closing
@@ -303,31 +304,33 @@ async def _events_of(items: Any, source: Any) -> AsyncIterator[Any]:
 
 
 def translated(stream: Any, options: Mapping[str, Any]) -> tuple[Any, dict[str, Any]]:
-    """Return the source and the options of a call under the names here. ``stream``: ``None`` for the options of a
-    client."""
-    given = dict(options)
-    callbacks = given.pop("callbacks", None)
+    """Return the source and the options of a call of L0 for Python as this library takes them.
+
+    ``stream``: the source; ``None`` for the options of a client.
+    """
+    result = dict(options)
+    callbacks = result.pop("callbacks", None)
     if callbacks is not None:
-        given = {name: one for name, one in vars(callbacks).items() if one is not None} | given
-    if "on_stream_event" in given:
-        given["on_event"] = given.pop("on_stream_event")
-    if given.pop("drift_detector", None) is not None:
-        given.setdefault("drift", True)
-    given.pop("buffer_tool_calls", None)  # a tool call always arrives when it is complete
-    if given.get("adapter") in ("openai", "litellm"):
-        del given["adapter"]  # these sources are recognized
-    if given.get("auto_correct") is True:
-        del given["auto_correct"]  # JSON is always repaired, if that is safe
-    build = given.pop("build_continuation_prompt", None)
-    if given.pop("continue_from_last_good_token", False) and (stream is None or callable(stream)):
+        result = {name: callback for name, callback in vars(callbacks).items() if callback is not None} | result
+    if "on_stream_event" in result:
+        result["on_event"] = result.pop("on_stream_event")
+    if result.pop("drift_detector", None) is not None:
+        result.setdefault("drift", True)
+    result.pop("buffer_tool_calls", None)  # a tool call always arrives when it is complete
+    if result.get("adapter") in ("openai", "litellm"):
+        del result["adapter"]  # these sources are recognized
+    if result.get("auto_correct") is True:
+        del result["auto_correct"]  # JSON is always repaired, if that is safe
+    build = result.pop("build_continuation_prompt", None)
+    if result.pop("continue_from_last_good_token", False) and (stream is None or callable(stream)):
         if build is not None and stream is not None:
             stream = _continued(stream, build)
-        given.setdefault("resume", "splice" if build is not None else "exact")
-    return stream, given
+        result.setdefault("resume", "splice" if build is not None else "exact")
+    return stream, result
 
 
 def also_named(**names: str) -> Callable[[_F], _F]:
-    """Let an async function take options by its names as well. ``names``: its name and the name here."""
+    """Let an async function also take options by their names there. ``names``: the names here by those names."""
 
     def decorate(function: _F) -> _F:
         @wraps(function)
@@ -340,21 +343,21 @@ def also_named(**names: str) -> Callable[[_F], _F]:
 
 
 def result_callback(options: Any) -> None:
-    """Replace its ``on_complete`` and ``on_error`` of several tasks by ``on_result``."""
-    complete, failed = options.pop("on_complete", None), options.pop("on_error", None)
-    if complete is None and failed is None:
+    """Replace its callbacks ``on_complete`` and ``on_error`` for several tasks by ``on_result``, in place."""
+    on_complete, on_error = options.pop("on_complete", None), options.pop("on_error", None)
+    if on_complete is None and on_error is None:
         return
 
     def on_result(branch: Any) -> Any:
         if branch.error is not None:
-            return failed(branch.error, branch.index) if failed is not None else None
-        return complete(branch.value, branch.index) if complete is not None else None
+            return on_error(branch.error, branch.index) if on_error is not None else None
+        return on_complete(branch.value, branch.index) if on_complete is not None else None
 
     options["on_result"] = on_result
 
 
 def _continued(stream: Callable[[], Any], build: Callable[[str], Any]) -> Callable[[str], Any]:
-    """Return a source that has the continuation prepared before it is called again."""
+    """Return a source that calls ``build`` with the text so far before ``stream`` is called again."""
 
     def source(text: str) -> Any:
         if text:
@@ -369,11 +372,11 @@ async def consume_stream(stream: Any) -> str:
     return "".join([event.text async for event in stream if event.type == "token" and event.text])
 
 
-# -- functions of texts -----------------------------------------------------------------------------------------------
+# -- functions on texts -----------------------------------------------------------------------------------------------
 
 
 class JSON:
-    """Its functions of texts that should be JSON."""
+    """Its functions on texts that should be JSON."""
 
     @staticmethod
     def is_valid(text: str) -> bool:
@@ -382,29 +385,29 @@ class JSON:
 
     @staticmethod
     def auto_correct(text: str, track_corrections: bool = False) -> Any:  # noqa: ARG004 - edits are always known
-        """Return a `Repaired`: unchanged if there is no single repair."""
+        """Return a `Repaired`, with the text unchanged if it cannot be repaired in exactly one way."""
         repair = import_module("l0.rules.structured.repair")
-        made = repair.repair_json(text)
-        return made if isinstance(made, repair.Repaired) else repair.Repaired(text=text)
+        result = repair.repair_json(text)
+        return result if isinstance(result, repair.Repaired) else repair.Repaired(text=text)
 
     @staticmethod
     def extract(text: str) -> str:
         """Return the first JSON object or array in a text; the text if there is none."""
-        found: list[Any] = []
-        locator = import_module("l0.rules.structured.json_locator").JsonLocator(found.append)
+        places: list[Any] = []
+        locator = import_module("l0.rules.structured.json_locator").JsonLocator(places.append)
         locator.feed(text)
         locator.finish()
-        return next((text[one.start : one.end].strip() for one in found if one.end is not None), text)
+        return next((text[place.start : place.end].strip() for place in places if place.end is not None), text)
 
     extract_from_markdown = extract
 
     @classmethod
     def parse(cls, text: str, auto_correct: bool = True) -> dict[str, Any]:
-        made = cls.auto_correct(text) if auto_correct else None
+        repaired = cls.auto_correct(text) if auto_correct else None
         loads: Callable[[str], Any] = import_module("json").loads
-        edits = made.corrections if made is not None else []
+        edits = repaired.corrections if repaired is not None else []
         return {
-            "data": loads(text if made is None else made.text),
+            "data": loads(text if repaired is None else repaired.text),
             "corrected": bool(edits),
             "corrections": edits,
         }
@@ -420,11 +423,11 @@ class OverlapResult(NamedTuple):
 
 
 class Continuation:
-    """Its functions of a text and its continuation. Texts must be equal: case and white space count."""
+    """Its functions on a text and a continuation of it. An overlap must be exact: case and white space count."""
 
     @staticmethod
     def detect_overlap(checkpoint: str, continuation: str) -> OverlapResult:
-        shortest = 2  # as there; a stream is only joined at a longer overlap
+        shortest = 2  # as there; when L0 resumes a stream, it removes only longer overlaps
         length: int = import_module("l0.dialects.overlap").overlap(checkpoint, continuation, shortest)
         return OverlapResult(length > 0, length, continuation[:length], continuation[length:])
 
@@ -455,23 +458,24 @@ class DriftResult(NamedTuple):
 
 
 class DriftDetector:
-    """Its detector: `check` gets the whole text so far, each time."""
+    """Its detector. Each call of `check` gets the whole text so far."""
 
     def __init__(self, config: Any = None) -> None:
         self._rule = drift_config() if config is None else config
 
     def check(self, content: str, delta: str | None = None) -> DriftResult:  # noqa: ARG002 - it is in the content
-        found = import_module("l0").Guardrails.check(content, self._rule)
-        types = [one.rule.removeprefix("drift.") for one in found]
-        details = "; ".join(one.message for one in found) or None
-        return DriftResult(bool(found), max((one.confidence for one in found), default=0.0), types, details)
+        violations = import_module("l0").Guardrails.check(content, self._rule)
+        confidence = max((violation.confidence for violation in violations), default=0.0)
+        types = [violation.rule.removeprefix("drift.") for violation in violations]
+        details = "; ".join(violation.message for violation in violations) or None
+        return DriftResult(bool(violations), confidence, types, details)
 
     def reset(self) -> None:
-        """Do nothing: a check keeps nothing."""
+        """Do nothing: there is no state between two checks."""
 
 
 FINAL_FAILURE: Final[Mapping[str, bool]] = {"will_retry": False, "will_fallback": False}
-"""Parameters of its ``on_error``. Here it is called once, when nothing follows."""
+"""Parameters of its ``on_error``. Here, ``on_error`` is called once: when no retry and no fallback follows."""
 
 
 # -- attributes of classes ------------------------------------------------------------------------------------------
@@ -532,7 +536,7 @@ class EventAliases:
 
 
 class AttemptAliases:
-    """The parameters of its ``on_start`` and ``on_fallback``."""
+    """The parameters of its ``on_start`` and ``on_fallback``, as attributes."""
 
     __slots__ = ()
 
@@ -541,7 +545,7 @@ class AttemptAliases:
 
 
 class ToolCallAliases:
-    """The parameters of its ``on_tool_call``."""
+    """The parameters of its ``on_tool_call``, as attributes."""
 
     __slots__ = ()
 
@@ -549,7 +553,7 @@ class ToolCallAliases:
 
 
 class CheckpointAliases:
-    """The parameters of its ``on_checkpoint``."""
+    """The parameters of its ``on_checkpoint``, as attributes."""
 
     __slots__ = ()
 
@@ -624,7 +628,7 @@ class ChunkAliases:
 
 
 class WindowAliases:
-    """The navigation of its ``DocumentWindow``. It keeps all windows in memory."""
+    """The navigation of its ``DocumentWindow``. Navigating keeps all windows in memory."""
 
     _chunks: list[Any] | None = None
     current_index = 0
@@ -689,15 +693,15 @@ class WindowAliases:
         return bool(self.current_index)
 
     def find_chunks(self: Any, text: str, case_sensitive: bool = False) -> list[Any]:
-        wanted = text if case_sensitive else text.lower()
-        chunks = self.get_all_chunks()
-        return [one for one in chunks if wanted in (one.content if case_sensitive else one.content.lower())]
+        if case_sensitive:
+            return [chunk for chunk in self.get_all_chunks() if text in chunk.content]
+        return [chunk for chunk in self.get_all_chunks() if text.lower() in chunk.content.lower()]
 
     def get_context(self: Any, index: int, *, before: int = 0, after: int = 0) -> str:
         return WindowAliases.merge_chunks(self.get_range(index - before, index + after + 1))
 
     def get_chunks_in_range(self: Any, start_pos: int, end_pos: int) -> list[Any]:
-        return [one for one in self.get_all_chunks() if one.start < end_pos and one.end > start_pos]
+        return [chunk for chunk in self.get_all_chunks() if chunk.start < end_pos and chunk.end > start_pos]
 
     @staticmethod
     def merge_chunks(chunks: list[Any]) -> str:
@@ -733,14 +737,14 @@ class ConsensusAliases:
 
     @staticmethod
     def _groups(outputs: Sequence[Any]) -> list[list[Any]]:
-        """Return equal outputs together, the most frequent first."""
+        """Return groups of equal outputs, the largest first."""
         groups: list[list[Any]] = []
-        for one in outputs:
-            alike = next((group for group in groups if group[0] == one and type(group[0]) is type(one)), None)
-            if alike is None:
-                groups.append([one])
+        for output in outputs:
+            group = next((group for group in groups if group[0] == output and type(group[0]) is type(output)), None)
+            if group is None:
+                groups.append([output])
             else:
-                alike.append(one)
+                group.append(output)
         return sorted(groups, key=len, reverse=True)
 
     @classmethod

@@ -74,6 +74,6 @@ def replay(
     return SimulatorThread(ReplayServer(path, options, SimulatorConfig(port=port)))
 
 
-def _names(given: Iterable[str]) -> tuple[str, ...]:
-    # The configuration rejects a single string. A tuple of it would make each letter a name.
-    return given if isinstance(given, str) else tuple(given)  # type: ignore[return-value]
+def _names(names: Iterable[str]) -> tuple[str, ...]:
+    # A tuple of a single string would make each letter a name. The configuration rejects the string itself.
+    return names if isinstance(names, str) else tuple(names)  # type: ignore[return-value]

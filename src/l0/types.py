@@ -138,7 +138,7 @@ _HOMES = {
     "StructuredStream": ".streams.structured_output",
     "Wrapped": ".streams.wrap",
 }
-"""The modules of the names. They resolve when they are used: most programs need only those of one topic."""
+"""The modules of the names. A module is imported when its name is used: most programs need only a few of them."""
 
 
 if not TYPE_CHECKING:  # type checkers would accept any name as one that this function resolves

@@ -409,7 +409,7 @@ def test_calls_of_the_report_are_not_recorded(report: Callable[..., list[str]], 
 def test_console_does_not_show_the_calls_of_the_report(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(CONFIG, "_shows", None)
+    monkeypatch.setattr(CONFIG, "_is_console_on", None)
     CONFIG.set_console(True)
     try:
         doctor.doctor()

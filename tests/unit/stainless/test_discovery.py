@@ -107,12 +107,12 @@ def test_a_policy_that_is_none_is_refused_before_anything_is_patched():
 )
 def test_bad_argument_is_refused_and_changes_nothing(options, field):
     switches = {"direct": True, "timeline": True, "console": True, "summary": True}
-    before = (CONFIG._default, CONFIG._added, CONFIG._direct, CONFIG._timeline, CONFIG._shows, CONFIG._summary)
+    before = (CONFIG._default, CONFIG._added, CONFIG._direct, CONFIG._timeline, CONFIG._is_console_on, CONFIG._summary)
     with pytest.raises(l0.PolicyError) as raised:
         l0.instrument(**({"policy": l0.Policy(hold="message")} | switches | options))
     assert raised.value.field == field
     assert not is_patched(OPENAI)
-    after = (CONFIG._default, CONFIG._added, CONFIG._direct, CONFIG._timeline, CONFIG._shows, CONFIG._summary)
+    after = (CONFIG._default, CONFIG._added, CONFIG._direct, CONFIG._timeline, CONFIG._is_console_on, CONFIG._summary)
     assert after == before
 
 

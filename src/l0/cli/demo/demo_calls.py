@@ -1,4 +1,4 @@
-"""The steps of the demo: make the plan, make one call that breaks with each of three set-ups, run the plan with each."""
+"""The steps of the demo: plan, make one call that breaks with each of three set-ups, run the plan with each."""
 
 from __future__ import annotations
 
