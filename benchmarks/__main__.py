@@ -31,24 +31,24 @@ _FIGURES = re.compile(r"\[[-\d.,\s]+\]")
 
 def main() -> int:
     """Return 0 if everything was measured, whatever the results; 2 if no case was selected."""
-    asked = _arguments()
-    path = _RESULTS / f"{asked.name}.json"
-    if not asked.draw:
-        cases = _cases(asked)
+    args = _arguments()
+    path = _RESULTS / f"{args.name}.json"
+    if not args.draw:
+        cases = _cases(args)
         if not cases:
             groups = ", ".join(dict.fromkeys(case.group for case in CASES))
-            sys.stderr.write(f"--only {asked.only}: no such case; groups are {groups}\n")
+            sys.stderr.write(f"--only {args.only}: no such case; groups are {groups}\n")
             return 2
-        variants, unavailable = _variants(asked.peers)
-        rounds = asked.rounds or (2 if asked.quick else 5)
+        variants, unavailable = _variants(args.peers)
+        rounds = args.rounds or (2 if args.quick else 5)
         began = perf_counter()
-        result = summarise(cases, play(cases, variants, rounds, _tell), rounds, unavailable)
-        _tell("")
+        result = summarise(cases, play(cases, variants, rounds, _show_progress), rounds, unavailable)
+        _show_progress("")
         sys.stdout.write(f"{rounds} rounds in {(perf_counter() - began) / 60:.1f} minutes\n\n")
         path.write_text(_FIGURES.sub(_on_one_line, json.dumps(result, indent=1)) + "\n", encoding="utf-8")
     result = json.loads(path.read_text(encoding="utf-8"))
     sys.stdout.write(f"{summary(result)}\n")
-    for file in (path, *publish(result, asked.name)):
+    for file in (path, *publish(result, args.name)):
         sys.stdout.write(f"{file.relative_to(_ROOT)}\n")
     return 0
 
@@ -74,24 +74,24 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--quick", action="store_true", help="the most telling cases only, two rounds")
+    parser.add_argument("--quick", action="store_true", help="the most important cases only, two rounds")
     parser.add_argument("--peers", action="store_true", help="other libraries as well, each in its own environment")
     parser.add_argument("--rounds", type=int, help="how often each case runs (default 5; 2 with --quick)")
-    parser.add_argument("--only", help="cases whose name or group contains this text")
+    parser.add_argument("--only", help="only cases whose name or group contains this text")
     parser.add_argument(
         "--name", default="latest", help=f"the result's file name (default: latest); {REFERENCE}: that of the docs"
     )
     parser.add_argument("--draw", action="store_true", help="measure nothing: write page and picture of the result")
-    asked = parser.parse_args()
-    if asked.name == REFERENCE and (asked.quick or asked.only):
+    args = parser.parse_args()
+    if args.name == REFERENCE and (args.quick or args.only):
         parser.error(f"{REFERENCE} has every case: leave out --quick and --only")
-    return asked
+    return args
 
 
-def _cases(asked: argparse.Namespace) -> tuple[Case, ...]:
-    chosen = [case for case in CASES if case.quick] if asked.quick else CASES
-    wanted = asked.only or ""
-    return tuple(case for case in chosen if wanted in case.name or wanted in case.group)
+def _cases(args: argparse.Namespace) -> tuple[Case, ...]:
+    chosen = [case for case in CASES if case.quick] if args.quick else CASES
+    text = args.only or ""
+    return tuple(case for case in chosen if text in case.name or text in case.group)
 
 
 def _variants(with_peers: bool) -> tuple[dict[str, Path], dict[str, str]]:
@@ -99,7 +99,7 @@ def _variants(with_peers: bool) -> tuple[dict[str, Path], dict[str, str]]:
     found = {name: Path(sys.executable) for name in OWN}
     unavailable: dict[str, str] = {}
     for peer in peers.PEERS.values() if with_peers else ():
-        _tell(f"environment of {peer.title}")
+        _show_progress(f"environment of {peer.title}")
         try:
             found[peer.name] = peers.python_of(peer)
         except peers.UnavailableError as reason:
@@ -111,8 +111,8 @@ def _on_one_line(figures: re.Match[str]) -> str:
     return " ".join(figures[0].split()).replace("[ ", "[").replace(" ]", "]")
 
 
-def _tell(text: str) -> None:
-    """Show progress: on one line of a terminal, else on a line each."""
+def _show_progress(text: str) -> None:
+    """Show progress: in place on a terminal, else on a new line."""
     if sys.stderr.isatty():
         sys.stderr.write(f"\r\033[K{text}")
         sys.stderr.flush()

@@ -14,13 +14,13 @@ from l0.testing import simulator
 from .soak_users import ANSWER
 
 PACE = Delays(first_token_ms=40, inter_token_ms=25, sigma=0.3)
-LAST = 60
-"""The event before which a break happens at the latest."""
+EVENTS = 60
+"""A break happens before one of this many first events of an answer."""
 
 
 def fault(dice: random.Random) -> Fault:
-    """Return a random fault at a random place of an answer."""
-    at = dice.randrange(LAST)
+    """Return a random fault, at a random event of the answer if it happens inside the answer."""
+    at = dice.randrange(EVENTS)
     makes = (
         lambda: Fault.status(503),
         lambda: Fault.status(500),
@@ -45,13 +45,13 @@ def break_some(server: Simulator, share: float, dice: random.Random) -> None:
 
 
 def main() -> None:
-    """Serve."""
+    """Print the origin, and serve until the input ends. Each line of the input resets the log of requests."""
     share, dice = float(sys.argv[1]), random.Random(0)
     with simulator(delays=PACE) as server:
         break_some(server, share, dice)
         print(server.origin, flush=True)
         for _ in sys.stdin:
-            server.reset()  # the log of requests grows
+            server.reset()  # so that the log of requests does not grow
             break_some(server, share, dice)
 
 

@@ -31,7 +31,7 @@ from l0.testing import simulator
 _ROOT = Path(__file__).parents[1]
 _OWN = (str(_ROOT / "src") + "/", str(_ROOT / "instrumentation") + "/", "<l0 ")
 POLICY = Policy(timeout=Timeout(initial_token=60_000, inter_token=60_000), retry=Retry(base_delay=0.0, max_delay=0.0))
-"""Deadlines and retries on, and neither a clock that fires nor a wait."""
+"""Deadlines and retries are on, but no deadline expires and no retry waits."""
 MESSAGES: Any = [{"role": "user", "content": "Hello"}]
 
 
@@ -68,7 +68,7 @@ def counted() -> Iterator[PathCount]:
 
 @contextmanager
 def instrumented(policy: Policy | None, *, telemetry: bool) -> Iterator[None]:
-    """L0 on, with an OpenTelemetry SDK in memory if ``telemetry``; one per process."""
+    """Instrument in this block. ``telemetry``: set up an OpenTelemetry SDK in memory first, once per process."""
     if telemetry:
         tracers = TracerProvider()
         tracers.add_span_processor(SimpleSpanProcessor(InMemorySpanExporter()))
@@ -82,10 +82,10 @@ def instrumented(policy: Policy | None, *, telemetry: bool) -> Iterator[None]:
 
 
 def paths(policy: Policy | None, *, telemetry: bool) -> dict[str, PathCount]:
-    """Every path of a call, by name."""
+    """Return the counts of every path of a call, by name."""
     found: dict[str, PathCount] = {}
-    one_event_a_read = Delays(inter_token_ms=5, sigma=0)
-    with instrumented(policy, telemetry=telemetry), simulator(delays=one_event_a_read) as provider:
+    one_event_per_read = Delays(inter_token_ms=5, sigma=0)
+    with instrumented(policy, telemetry=telemetry), simulator(delays=one_event_per_read) as provider:
         client = openai.OpenAI(api_key="x", base_url=provider.openai, max_retries=2)
 
         def create(*, stream: bool) -> Any:

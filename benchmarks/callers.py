@@ -12,24 +12,28 @@ from .cases import Api, Case
 _MODELS: dict[Api, str] = {"chat": "gpt-4o", "responses": "gpt-4o", "messages": "claude-sonnet-4-5"}
 
 
-_SAID = "Forty crates of fish left before the fog had lifted, and nobody asked for the price of ice. " * 2
+_TURN = "Forty crates of fish left before the fog had lifted, and nobody asked for the price of ice. " * 2
 """One turn of a conversation."""
 
 Open = Callable[[], Awaitable[AsyncIterator[Any]]]
+"""Makes one asynchronous call. Returns the iterator of what arrives."""
 
 
 class UnsupportedError(Exception):
-    """This variant has no such call."""
+    """The variant has no such call."""
 
 
 class Caller(Protocol):
     """Makes the calls of a case. Asynchronous ones all belong to one event loop."""
 
     def stream(self, case: Case) -> Callable[[], Iterator[Any]]:
-        """A function that makes one synchronous call and hands out what arrives. Raises `UnsupportedError`."""
+        """Return a function that makes one synchronous call and returns the iterator of what arrives.
+
+        Raises `UnsupportedError` if the variant has no such call.
+        """
 
     def astream(self, case: Case) -> Open:
-        """As `stream`, asynchronously."""
+        """Return the same for asynchronous calls."""
 
 
 def _prompt(case: Case) -> str:
@@ -40,7 +44,7 @@ def _prompt(case: Case) -> str:
 def _arguments(case: Case) -> dict[str, Any]:
     prompt = _prompt(case)
     body: dict[str, Any] = {"model": _MODELS[case.api]}
-    before = [{"role": ("user", "assistant")[turn % 2], "content": _SAID} for turn in range(case.turns)]
+    before = [{"role": ("user", "assistant")[turn % 2], "content": _TURN} for turn in range(case.turns)]
     if case.api == "responses":
         body["input"] = [*before, {"role": "user", "content": prompt}] if before else prompt
     else:
@@ -73,14 +77,14 @@ def _endpoint(client: Any, case: Case) -> Callable[..., Any]:
 
 
 class SdkCaller:
-    """Through openai and anthropic, whatever has patched them."""
+    """Makes calls through openai and anthropic, which a variant may have patched."""
 
     def __init__(self, origin: str) -> None:
         self._origin = origin
         self._clients: dict[tuple[bool, bool, int], Any] = {}
 
     def client(self, case: Case) -> Any:
-        """One for all calls of a kind, as applications have it; another for another number of connections."""
+        """Return the client of all calls of a kind, as in applications. Each number of concurrent calls has its own."""
         key = (case.sync, case.api == "messages", case.at_once)
         if key not in self._clients:
             self._clients[key] = _client(case, self._origin)
@@ -175,12 +179,12 @@ class LiteLLMCaller:
 
 
 class L0PythonCaller:
-    """Through `l0.run` of L0 for Python, over the openai SDK's asynchronous streams: it has no others."""
+    """Makes calls through `l0.run` of L0 for Python, over the openai SDK's asynchronous streams. It reads no others."""
 
     def __init__(self, origin: str) -> None:
-        other: Any = importlib.import_module("l0")  # in its environment this is not ours
-        self._run = other.run
-        self._timeout = other.Timeout(initial_token=60_000, inter_token=60_000)
+        l0_python: Any = importlib.import_module("l0")  # its environment has L0 for Python, not this library
+        self._run = l0_python.run
+        self._timeout = l0_python.Timeout(initial_token=60_000, inter_token=60_000)
         self._sdk = SdkCaller(origin)
 
     def stream(self, case: Case) -> Callable[[], Iterator[Any]]:  # noqa: ARG002

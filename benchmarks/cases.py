@@ -29,10 +29,11 @@ GROUPS = {
 class Case:
     """One measurement: ``calls`` answers of ``tokens`` tokens each, ``at_once`` of them at a time.
 
-    ``label``: its name within its group. ``how``: with ``idle``, all streams stay open after their first event.
-    ``fresh``: in its own process, whose start, imports and memory are measured as well. ``quick``: part of a short
-    run, and what peers take part in. ``target``: the most that the fully instrumented variant may cost, as a share of
-    the bare SDK. ``turns``: messages of the conversation before this one.
+    ``label``: its name within its group. ``how``: ``stream``, the SDK's stream ``helper``, ``whole`` for calls that do
+    not stream, or ``idle`` for streams that all stay open after their first event. ``fresh``: runs in its own process,
+    whose start, imports and memory are measured as well. ``quick``: part of a short run, and the only cases for peers.
+    ``target``: the most that the fully instrumented variant may cost, as a share of the bare SDK. ``turns``: messages
+    of the conversation before this one.
     """
 
     name: str
@@ -54,10 +55,13 @@ class Case:
 _APIS: dict[Api, str] = {"chat": "chat", "responses": "Responses", "messages": "messages"}
 _STREAMS: dict[Api, float] = {"chat": 0.12, "responses": 0.13, "messages": 0.38}
 _BURST: dict[Api, float] = {"chat": 0.07, "responses": 0.08, "messages": 0.22}
-_WHOLE, _TALK = 0.80, 0.12
-"""Targets; that for a long conversation concerns openai, whose SDK transforms all of it for each call."""
+"""Targets of the groups "streams" and "burst"."""
+_WHOLE, _CONVERSATION = 0.80, 0.12
+"""Targets of calls that do not stream. Only openai has one for long conversations: it transforms them for each call."""
 _CONCURRENT = {200: 0.22, 1000: 0.35}
+"""Targets by the number of concurrent streams."""
 _PACED = 0.45
+"""Target of 50 concurrent paced streams."""
 
 
 def _flavour(sync: bool) -> str:
@@ -65,18 +69,18 @@ def _flavour(sync: bool) -> str:
 
 
 def _streams() -> list[Case]:
-    made: list[Case] = []
+    cases: list[Case] = []
     for api, title in _APIS.items():
         for sync in (True, False):
             name = f"{api} {_flavour(sync)}"
             case = Case(name=name, label=f"{title}, {_flavour(sync)}", group="streams", api=api, sync=sync)
-            made += [
+            cases += [
                 replace(case, name=f"{name}, 25 x 200", quick=True, target=_STREAMS[api]),
                 replace(case, name=f"{name}, 1 x 5,000", group="burst", tokens=5000, calls=1, target=_BURST[api]),
                 replace(case, name=f"{name} helper", group="helpers", how="helper", calls=10),
                 replace(case, name=f"{name} paced", group="paced", tokens=100, calls=1, server="paced"),
             ]
-    return made
+    return cases
 
 
 def _concurrent() -> list[Case]:
@@ -140,19 +144,19 @@ def _whole() -> list[Case]:
         for api, title in _APIS.items()
         for sync in (True, False)
     ]
-    talks = [
+    conversations = [
         replace(
-            each,
-            name=f"{each.api} {_flavour(each.sync)}, 50 turns",
-            label=f"{each.label}, 50 turns",
+            case,
+            name=f"{case.api} {_flavour(case.sync)}, 50 turns",
+            label=f"{case.label}, 50 turns",
             calls=20,
             turns=50,
-            target=None if each.api == "messages" else _TALK,
+            target=None if case.api == "messages" else _CONVERSATION,
             quick=False,
         )
-        for each in answers
+        for case in answers
     ]
-    return answers + talks
+    return answers + conversations
 
 
 def _lengths() -> list[Case]:

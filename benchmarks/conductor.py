@@ -18,6 +18,7 @@ from .variants import OWN
 
 _ROOT = Path(__file__).parents[1]
 _CASE_SECONDS = 300
+"""A variant that takes longer for a case has failed in it."""
 
 Samples = dict[str, dict[str, list[dict[str, Any]]]]
 """Results by case, variant and round."""
@@ -31,7 +32,7 @@ class Worker:
         self._process = _spawn(python, "benchmarks.worker", variant)
 
     def run(self, case: Case, origin: str) -> dict[str, Any]:
-        """Return the result, or one with ``failed`` if there is none; then the worker is restarted."""
+        """Return the result. If there is none, restart the worker and return the reason as ``failed``."""
         process = self._process
         try:
             process.stdin.write(json.dumps({"case": asdict(case), "origin": origin}) + "\n")
@@ -53,8 +54,13 @@ class Worker:
         _end(self._process)
 
 
-def play(cases: tuple[Case, ...], variants: Mapping[str, Path], rounds: int, tell: Callable[[str], None]) -> Samples:
-    """Run every case ``rounds`` times with every variant, interleaved. ``variants``: name to interpreter."""
+def play(
+    cases: tuple[Case, ...], variants: Mapping[str, Path], rounds: int, show_progress: Callable[[str], None]
+) -> Samples:
+    """Run every case ``rounds`` times with every variant, interleaved. ``variants``: interpreters by name.
+
+    A variant that fails in a case does not run it again.
+    """
     samples: Samples = {case.name: {variant: [] for variant in variants} for case in cases}
     with ExitStack() as stack:
         origins = stack.enter_context(server())
@@ -63,8 +69,8 @@ def play(cases: tuple[Case, ...], variants: Mapping[str, Path], rounds: int, tel
             stack.callback(worker.close)
         for case in cases:
             for number in range(rounds):
-                tell(f"{case.name}: round {number + 1}")
-                # In turn, and every other round backwards: a machine that slows down hits each of them.
+                show_progress(f"{case.name}: round {number + 1}")
+                # In turn, and backwards in every other round: a machine that slows down affects all of them.
                 for name in [name for name in workers if case.quick or name in OWN][:: -1 if number % 2 else 1]:
                     results = samples[case.name][name]
                     if any("events" not in result for result in results):
@@ -85,7 +91,7 @@ def _once(case: Case, name: str, python: Path, worker: Worker, origin: str) -> d
 
 @contextmanager
 def server() -> Iterator[dict[str, str]]:
-    """The providers' side, in its own process: its origins, by `cases.Server`."""
+    """Run the simulated providers in their own process. Yield their origins, by `cases.Server`."""
     process = _spawn(Path(sys.executable), "benchmarks.server")
     try:
         origins: dict[str, str] = json.loads(process.stdout.readline())
@@ -107,16 +113,21 @@ def _spawn(python: Path, module: str, *arguments: str) -> Any:
 
 
 def compiled_environment() -> dict[str, str]:
-    """The environment, with compiled files: an installed package has them, and each process would compile ours."""
+    """Return environment variables that let Python write compiled files, else each process would compile L0 again.
+
+    An installed package has them.
+    """
     return {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
 
 
 def _environment(python: Path) -> dict[str, str]:
-    """A peer sees its own packages only: one of them is called `l0`, too, and a PYTHONPATH to ours would hide it."""
-    kept = compiled_environment()
+    """Return the variables for an interpreter. Peers get no PYTHONPATH: it would hide the peer that is called `l0`, too."""
+    variables = compiled_environment()
     if python != Path(sys.executable):
-        kept.pop("PYTHONPATH", None)
-    return kept | {"LITELLM_LOCAL_MODEL_COST_MAP": "True"}  # else litellm asks the network for prices when imported
+        variables.pop("PYTHONPATH", None)
+    return variables | {
+        "LITELLM_LOCAL_MODEL_COST_MAP": "True"
+    }  # else litellm asks the network for prices when imported
 
 
 def _end(process: Any) -> None:

@@ -1,8 +1,8 @@
 """Measure the cost of drift detection: `python -m benchmarks.drift` (`--tokens`, `--interval`, `--json`).
 
-An answer made of the project's own labelled clean texts, over and over, in feeds of one check interval; what counts is
-CPU time. Rows are microseconds a token by length, for all types together and for each alone (the cutting into sentences
-is in each). A detector that finds something stops and costs nothing any more, so the texts are such that none does.
+The answers repeat the clean texts of the project's labelled data. Each feed has the tokens of one check interval. Rows
+are CPU time in microseconds per token, by length, for all types together and for each alone (each includes splitting
+into sentences). A detector that finds something stops, and costs nothing from then on; in these texts none does.
 """
 
 from __future__ import annotations
@@ -28,58 +28,59 @@ _TOKEN = re.compile(r"\s?\w{1,6}|\s?[^\w\s]|\s+")
 
 
 def main() -> int:
-    """0 when all is measured, whatever came out."""
+    """Return 0 once everything is measured, whatever the figures."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.drift", description=__doc__)
     parser.add_argument("--tokens", type=int, nargs="+", default=LENGTHS, help="lengths of the answers")
     parser.add_argument("--interval", type=int, default=10, help="tokens between two checks (default 10)")
-    parser.add_argument("--json", action="store_true", help="print JSON, one object a row")
-    asked = parser.parse_args()
+    parser.add_argument("--json", action="store_true", help="print JSON, one object per row")
+    args = parser.parse_args()
     rules = {"all": Drift()} | {kind: _alone(kind) for kind in TYPES}
     for name, rule in rules.items():
-        for length, microseconds in measure(rule, asked.tokens, asked.interval).items():
+        for length, microseconds in measure(rule, args.tokens, args.interval).items():
             row = {"drift": name, "tokens": length, "us_per_token": microseconds}
-            line = f"{name:18} {length:>9,} tokens {microseconds:7.3f} us a token"
-            sys.stdout.write((json.dumps(row) if asked.json else line) + "\n")
+            line = f"{name:18} {length:>9,} tokens {microseconds:7.3f} us per token"
+            sys.stdout.write((json.dumps(row) if args.json else line) + "\n")
             sys.stdout.flush()
     return 0
 
 
 def measure(rule: Drift, lengths: Sequence[int], interval: int) -> dict[int, float]:
-    """Microseconds of CPU a token by length: the best of rounds, the lengths in turn.
+    """Return the microseconds of CPU time per token by length: the lowest of all rounds, with the lengths in turn.
 
-    At each length as many tokens are read as the longest answer has, in so many answers.
+    For every length the same number of tokens is read, that of the longest answer: of shorter answers, more are read.
     """
     answers = {length: _answers(length, max(lengths) // length, interval) for length in lengths}
     best: dict[int, float] = dict.fromkeys(lengths, inf)
     for _ in range(_ROUNDS):
-        for length, each in answers.items():
-            best[length] = min(best[length], _read(rule, each) / (len(each) * length))
+        for length, of_length in answers.items():
+            best[length] = min(best[length], _read(rule, of_length) / (len(of_length) * length))
     return {length: round(seconds * 1e6, 3) for length, seconds in best.items()}
 
 
 def _read(rule: Drift, answers: Sequence[Sequence[str]]) -> float:
-    told = 0
+    """Return the seconds of CPU time that a rule takes for these answers."""
+    findings = 0
     start = process_time()
     for feeds in answers:
         check = rule.check()
         for text in feeds:
-            told += len(check.feed(text))
+            findings += len(check.feed(text))
         check.finish(Ending())
-        del check  # what it held is given back within the time
-    taken = process_time() - start
-    if told:
-        raise RuntimeError("a detector stopped at what it found: this measures less than it says")
-    return taken
+        del check  # so that the time includes freeing its memory
+    seconds = process_time() - start
+    if findings:
+        raise RuntimeError("a detector found something and stopped, so the time is too short")
+    return seconds
 
 
 @cache
 def _answers(length: int, number: int, interval: int) -> list[list[str]]:
-    """They begin at one text after the other, as all of them together make up the long ones."""
+    """Return the feeds of ``number`` answers. Each begins with the next text, because long answers have all of them."""
     starts = range(len(_texts())) if number > 1 else range(1)
-    silent = [start for start in starts if not _told(_feeds(start, length, interval))]
-    if not silent:
+    clean = [start for start in starts if not _finds(_feeds(start, length, interval))]
+    if not clean:
         raise RuntimeError(f"no answer of {length:,} tokens in which nothing is found")
-    return [_feeds(start, length, interval) for start in islice(cycle(silent), number)]
+    return [_feeds(start, length, interval) for start in islice(cycle(clean), number)]
 
 
 def _feeds(start: int, length: int, interval: int) -> list[str]:
@@ -94,16 +95,16 @@ def _alone(kind: str) -> Drift:
 
 @cache
 def _texts() -> list[list[str]]:
-    """Labelled clean texts in which nothing is found, whatever of them came before; each as tokens."""
+    """Return the tokens of each clean text in which nothing is found, even after all the texts before it."""
     rows = map(json.loads, _TEXTS.read_text(encoding="utf-8").splitlines())
     chosen: list[str] = []
     for text in (f"{row['text']}\n\n" for row in rows if not row["labels"]):
-        if not _told([*chosen, text] * 2):
+        if not _finds([*chosen, text] * 2):
             chosen.append(text)
     return [_TOKEN.findall(text) for text in chosen]
 
 
-def _told(feeds: Sequence[str]) -> bool:
+def _finds(feeds: Sequence[str]) -> bool:
     check = Drift().check()
     return any(check.feed(text) for text in feeds) or bool(check.finish(Ending()))
 

@@ -1,8 +1,8 @@
 """`python -m benchmarks.engine`: what the engine itself adds to a chunk, in one process, without provider or network.
 
-A reader that only counts stands in for a dialect's, and a list of reads for the connection. Each round reads the same
-chunks twice: by a bare loop over that reader, and through a call's runtime and driver, clocks included. The
-difference is the engine's own share; of the interleaved rounds the fastest counts.
+A reader that only counts replaces that of a dialect, and a list of reads replaces the connection. Each round reads the
+same chunks twice: in a bare loop over that reader, and through a call's runtime and driver, clocks included. The
+difference is the engine's own share. The fastest of the interleaved rounds counts.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ from l0.shared_state.shared import SharedState
 
 CHUNKS = 20_000
 LIMIT = 1.0
-"""Microseconds for each chunk that the engine may add."""
+"""The most microseconds that the engine may add to a chunk."""
 
 
-class Counting:
-    """The least that a reader can do. ``note`` is called for every chunk."""
+class CountingReader:
+    """The least that a reader can do. `observe_object` is called for every chunk."""
 
     resumable = accepted = finished = stopped = False
     failure: Failure | None = None
@@ -59,12 +59,12 @@ class Counting:
         return ResponseMetadata()
 
 
-class Local:
-    """A provider, a sender and a body that are a list."""
+class ListAdapter:
+    """The call adapter, the sender and the body of a call, over a list of chunks."""
 
-    def __init__(self, session_of: Callable[[Local], CallRuntime], chunks: list[Any]) -> None:
+    def __init__(self, runtime_of: Callable[[ListAdapter], CallRuntime], chunks: list[Any]) -> None:
         self._chunks = chunks
-        self.runtime = session_of(self)
+        self.runtime = runtime_of(self)
 
     def options(self, *_: Any) -> None: ...
 
@@ -81,7 +81,7 @@ class Local:
         return 0.0
 
     def start(self) -> tuple[Iterator[Any], ObjectParser]:
-        return iter(self._chunks), ObjectParser(Counting())  # type: ignore[arg-type]
+        return iter(self._chunks), ObjectParser(CountingReader())  # type: ignore[arg-type]
 
     def read_deadline(self) -> None: ...
 
@@ -89,7 +89,7 @@ class Local:
 
 
 def call(policy: Policy) -> Call:
-    """A streamed chat call."""
+    """Return a streamed chat call."""
     return Call(
         operation="chat",
         provider="openai",
@@ -107,9 +107,9 @@ def call(policy: Policy) -> Call:
 
 
 def bare(chunks: list[Any]) -> float:
-    """Seconds of CPU that a plain loop over the same reader takes."""
+    """Return the seconds of CPU time that a plain loop over the same reader takes."""
     began = process_time()
-    parser = ObjectParser(Counting())  # type: ignore[arg-type]
+    parser = ObjectParser(CountingReader())  # type: ignore[arg-type]
     for chunk in chunks:
         for _ in parser.feed(chunk):
             pass
@@ -117,13 +117,16 @@ def bare(chunks: list[Any]) -> float:
 
 
 def through(chunks: list[Any], policy: Policy) -> float:
-    """Seconds of CPU that the same takes through a session and the sync driver."""
+    """Return the seconds of CPU time that the same takes through a call's runtime and the sync driver."""
     shared_state = SharedState()
-    local = Local(lambda made: CallRuntime(call(policy), made, (), shared_state), chunks)  # type: ignore[arg-type]
-    runtime = local.runtime
+    adapter = ListAdapter(
+        lambda created: CallRuntime(call(policy), created, (), shared_state),  # type: ignore[arg-type]
+        chunks,
+    )
+    runtime = adapter.runtime
     began = process_time()
-    sync_driver.request(runtime, local)  # type: ignore[arg-type]
-    for _ in sync_driver.relay(runtime, local):  # type: ignore[arg-type]
+    sync_driver.request(runtime, adapter)  # type: ignore[arg-type]
+    for _ in sync_driver.relay(runtime, adapter):  # type: ignore[arg-type]
         pass
     return process_time() - began
 
@@ -132,26 +135,26 @@ POLICIES = {"no policy": Policy(), "clocks, budget, breaker": Policy(timeout=Tim
 
 
 def measure(rounds: int) -> dict[str, float]:
-    """Microseconds that the engine adds to a chunk, for each policy: the smallest of so many rounds."""
+    """Return the microseconds that the engine adds to a chunk, by policy, from the fastest of the rounds."""
     chunks = [*(f" token{number}" for number in range(CHUNKS)), None]
-    least: dict[str, float] = {}
-    floor = min(bare(chunks) for _ in range(rounds))
+    fastest: dict[str, float] = {}
+    fastest_bare = min(bare(chunks) for _ in range(rounds))
     for _ in range(rounds):
-        floor = min(floor, bare(chunks))
+        fastest_bare = min(fastest_bare, bare(chunks))
         for name, policy in POLICIES.items():
             gc.collect()
-            on_read = through(chunks, policy)
-            least[name] = min(least.get(name, on_read), on_read)
-    return {name: (on_read - floor) / CHUNKS * 1e6 for name, on_read in least.items()}
+            seconds = through(chunks, policy)
+            fastest[name] = min(fastest.get(name, seconds), seconds)
+    return {name: (seconds - fastest_bare) / CHUNKS * 1e6 for name, seconds in fastest.items()}
 
 
 def main() -> int:
-    """Return 0 if every figure is below its limit."""
+    """Return 0 if every figure is below the limit, else 1."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.engine", description=__doc__)
     parser.add_argument("--rounds", type=int, default=15, help="how often (default 15)")
     found = measure(parser.parse_args().rounds)
     for name, cost in found.items():
-        print(f"engine, {name:26} {cost:6.2f} µs a chunk (limit {LIMIT:.2f}){'' if cost < LIMIT else '  MISSED'}")
+        print(f"engine, {name:26} {cost:6.2f} µs per chunk (limit {LIMIT:.2f}){'' if cost < LIMIT else '  MISSED'}")
     return int(any(cost >= LIMIT for cost in found.values()))
 
 

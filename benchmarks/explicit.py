@@ -1,8 +1,8 @@
 """Measure the engine alone: `python -m benchmarks.explicit` (`--tokens`, `--rounds`, `--no-peer`, `--name`).
 
-No provider: an async iterator in the process yields words, the explicit API hands them out, and what counts is CPU time
-a token. Beside it L0 for Python does the same in its own environment, in turn with ours. It has no adapter for
-plain text: it gets the smallest that its interface allows.
+There is no provider: an async iterator in the process yields words, and the explicit API delivers them. The cost is CPU
+time per token. L0 for Python, the peer, does the same in its own environment, in turn with this library. It has no
+adapter for plain text, so it gets the smallest that its interface allows.
 """
 
 from __future__ import annotations
@@ -36,42 +36,42 @@ SCENARIOS: dict[str, float] = {
     "full stack": 3,
     "full stack, timeouts": 10,
 }
-"""The configurations, each with the required speed as a multiple of the peer's."""
+"""The configurations, each with its target: how many times faster than the peer it must be."""
 _WORDS = tuple(
     f"{first}{middle}{last}"
     for first in "bcdfglmnprst"
     for middle in ("a", "e", "i", "o", "u", "ea")
     for last in ("len", "n", "lo", "m", "ne", "rit", "st", "ve")
 )
-"""Made up, and drawn at random into sentences: no passage comes twice, so that no rule has anything to say."""
+"""Made-up words, drawn at random into sentences. No passage occurs twice, so that no rule finds anything."""
 _SENTENCE = 12
-"""Words."""
+"""Words of a sentence."""
 _REPEATS = 10
-"""Answers in one measurement, of which the fastest counts; of long ones fewer."""
+"""Answers in one measurement, fewer if they are long. The fastest counts."""
 
 Answer = Callable[[str], Awaitable[int]]
-"""Runs one answer in a scenario; how many events came."""
+"""Runs one answer in a scenario. Returns the number of events."""
 
 
 def main() -> int:
-    """0 when all is measured, whatever came out."""
+    """Return 0 once everything is measured, whatever the figures."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.explicit", description=__doc__)
     parser.add_argument("--tokens", type=int, default=2_000, help="length of an answer (default 2,000)")
     parser.add_argument("--rounds", type=int, default=5, help="how often each scenario runs (default 5)")
-    parser.add_argument("--no-peer", action="store_true", help="ours only")
+    parser.add_argument("--no-peer", action="store_true", help="measure this library only")
     parser.add_argument("--name", default="explicit", help="the result's file name (default: explicit)")
     parser.add_argument("--worker", choices=("own", "peer"), help=argparse.SUPPRESS)
-    asked = parser.parse_args()
-    if asked.worker:
-        _work(asked.worker, asked.tokens)
+    args = parser.parse_args()
+    if args.worker:
+        _work(args.worker, args.tokens)
         return 0
-    best = _play(_interpreters(peer=not asked.no_peer), asked.tokens, asked.rounds)
+    best = _play(_interpreters(peer=not args.no_peer), args.tokens, args.rounds)
     rows = [_row(name, {who: figures[name] for who, figures in best.items()}) for name in SCENARIOS]
     for row in rows:
         sys.stdout.write(_line(row) + "\n")
     _RESULTS.mkdir(exist_ok=True)
-    path = _RESULTS / f"{asked.name}.json"
-    path.write_text(json.dumps({"tokens": asked.tokens, "rows": rows}, indent=1) + "\n", encoding="utf-8")
+    path = _RESULTS / f"{args.name}.json"
+    path.write_text(json.dumps({"tokens": args.tokens, "rows": rows}, indent=1) + "\n", encoding="utf-8")
     sys.stdout.write(f"\nwrote {path.relative_to(_ROOT)}\n")
     return 0
 
@@ -87,7 +87,7 @@ def _interpreters(*, peer: bool) -> dict[str, Path]:
 
 
 def _play(interpreters: dict[str, Path], tokens: int, rounds: int) -> dict[str, dict[str, float]]:
-    """Microseconds a token by library and scenario: the best of all rounds, the libraries in turn within each."""
+    """Return the microseconds per token by library and scenario: the lowest of all rounds. Libraries take turns."""
     best: dict[str, dict[str, float]] = {who: {} for who in interpreters}
     for number in range(rounds):
         for who in list(interpreters)[:: -1 if number % 2 else 1]:
@@ -106,7 +106,7 @@ def _row(name: str, figures: dict[str, float]) -> dict[str, Any]:
 
 
 def _line(row: dict[str, Any]) -> str:
-    text = f"{row['scenario']:22} {row['own']:8.2f} us a token"
+    text = f"{row['scenario']:22} {row['own']:8.2f} us per token"
     if "peer" in row:
         verdict = "" if row["times_faster"] >= row["target"] else "  (misses the target)"
         text += f" {row['peer']:8.2f} {_PEER.title}  {row['times_faster']:6.2f} x, target {row['target']:.0f}{verdict}"
@@ -131,7 +131,7 @@ def _prose(tokens: int) -> list[str]:
 
 
 async def _measure(answer: Answer, scenario: str, tokens: int) -> float:
-    """Microseconds of CPU a token."""
+    """Return the microseconds of CPU time per token."""
     await answer(scenario)
     best = float("inf")
     for _ in range(max(2, min(_REPEATS, 200_000 // tokens))):
@@ -145,7 +145,7 @@ async def _measure(answer: Answer, scenario: str, tokens: int) -> float:
 
 
 def _ignore(*_: Any) -> None:
-    """A callback."""
+    """Do nothing: a callback."""
 
 
 def _own(words: list[str]) -> Answer:
@@ -179,7 +179,7 @@ def _own(words: list[str]) -> Answer:
 
 
 def _peer(words: list[str]) -> Answer:
-    theirs: Any = import_module("l0")  # theirs, in their environment
+    theirs: Any = import_module("l0")  # the peer has the same name, in its own environment
     event: Any = import_module("l0.types").Event
     kinds: Any = import_module("l0.types").EventType
 
@@ -196,9 +196,9 @@ def _peer(words: list[str]) -> Answer:
 
     guarded = {"guardrails": theirs.Guardrails.recommended()}
     full = guarded | {"drift_detector": theirs.DriftDetector(), "retry": theirs.Retry()}
-    # Its strict preset rejects an answer that is no JSON, once that is whole; ours has its own rule for that.
+    # Its strict preset rejects a complete answer that is not JSON; ours leaves that to a separate rule.
     strict = [rule for rule in theirs.Guardrails.strict() if rule.name != "strict_json"]
-    every = theirs.CheckIntervals(guardrails=5, drift=10, checkpoint=10)  # as often as ours
+    intervals = theirs.CheckIntervals(guardrails=5, drift=10, checkpoint=10)  # the defaults of this library
     options: dict[str, dict[str, Any]] = {
         "plain": {},
         "one guardrail": {"guardrails": [theirs.Guardrails.json()]},
@@ -216,11 +216,11 @@ def _peer(words: list[str]) -> Answer:
             yield word
 
     async def answer(scenario: str) -> int:
-        asked = {"adapter": Words(), **options[scenario]}
-        if "on_token" not in asked:
-            asked["check_intervals"] = every
-        # Its `run` knows no callback for tokens, and its `wrap` knows no drift: the full stack goes without callbacks.
-        stream = theirs.wrap(source(), **asked) if "on_token" in asked else await theirs.run(stream=source, **asked)
+        chosen = {"adapter": Words(), **options[scenario]}
+        if "on_token" not in chosen:
+            chosen["check_intervals"] = intervals
+        # Its `run` has no callback for tokens, and its `wrap` no drift detection: its full stack has no callbacks.
+        stream = theirs.wrap(source(), **chosen) if "on_token" in chosen else await theirs.run(stream=source, **chosen)
         events = 0
         async for _ in stream:
             events += 1

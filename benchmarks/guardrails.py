@@ -1,8 +1,8 @@
 """Measure the cost of guardrails: `python -m benchmarks.guardrails` (`--tokens`, `--interval`, `--json`).
 
-No provider and no other process: each rule and each preset reads the same made-up text, in feeds of one
-check interval, and what counts is CPU time. Rows are microseconds a token by length of the answer, and milliseconds of
-the dearest single check beside the guide's limit.
+There is no provider and no other process: each rule and each preset reads the same made-up text. Each feed has the
+tokens of one check interval. Rows are CPU time in microseconds per token, by length of the answer, and milliseconds of
+single checks (median and 99th percentile) beside the limit for one check.
 """
 
 from __future__ import annotations
@@ -23,29 +23,29 @@ from l0.rules.guardrails.inspection import Inspection
 Tokens = list[str]
 LENGTHS = (2_000, 20_000, 100_000, 1_000_000)
 LIMITS_MS = {"json": 0.1, "strict_json": 0.1, "markdown": 0.2, "pattern": 0.5}
-"""The guide's latency table: one check of one rule."""
+"""Limits for one check of one rule."""
 _PRESETS = ("minimal", "recommended", "strict", "json_only", "markdown_only", "latex_only")
 _WORDS = tuple(f"{first}{last}" for first in "bcdfglmnprst" for last in ("ale", "en", "ilo", "om", "une", "arit"))
-"""Made up: what they mean does not matter here."""
+"""Made-up words: rules that search for phrases find none."""
 
 
 def main() -> int:
-    """0 when all is measured, whatever came out."""
+    """Return 0 once everything is measured, whatever the figures."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.guardrails", description=__doc__)
     parser.add_argument("--tokens", type=int, nargs="+", default=LENGTHS, help="lengths of the answers")
     parser.add_argument("--interval", type=int, default=5, help="tokens between two checks (default 5)")
-    parser.add_argument("--json", action="store_true", help="print JSON, one object a row")
-    asked = parser.parse_args()
-    for name, rules, answers in _rows(asked.tokens):
-        row = measure(name, rules, answers, asked.interval)
-        sys.stdout.write((json.dumps(row) if asked.json else _line(row)) + "\n")
+    parser.add_argument("--json", action="store_true", help="print JSON, one object per row")
+    args = parser.parse_args()
+    for name, rules, answers in _rows(args.tokens):
+        row = measure(name, rules, answers, args.interval)
+        sys.stdout.write((json.dumps(row) if args.json else _line(row)) + "\n")
         sys.stdout.flush()
     return 0
 
 
 def measure(name: str, rules: Sequence[Rule], answers: Sequence[Tokens], interval: int) -> dict[str, str | float]:
-    """Microseconds of CPU a token; milliseconds of the median and of the 99th percentile of single checks."""
-    feeds = [["".join(one[at : at + interval]) for at in range(0, len(one), interval)] for one in answers]
+    """Return a row: CPU time per token in microseconds; median and 99th percentile of single checks in milliseconds."""
+    feeds = [["".join(tokens[at : at + interval]) for at in range(0, len(tokens), interval)] for tokens in answers]
     best = min(_read(rules, feeds) for _ in range(3))
     inspection = Inspection(rules, interval)
     single = []
@@ -70,7 +70,7 @@ def _read(rules: Sequence[Rule], answers: Sequence[Sequence[str]]) -> float:
         for text in feeds:
             inspection.feed(text)
         inspection.finish(Ending())
-        del inspection  # what it held is given back within the time
+        del inspection  # so that the time includes freeing its memory
     return process_time() - start
 
 
@@ -109,7 +109,7 @@ def _prose(tokens: int, seed: int) -> Tokens:
 
 @cache
 def _json(tokens: int, seed: int) -> Tokens:
-    """One array of objects, whole at the end."""
+    """An array of objects, complete at the end."""
     rnd = random.Random(seed)
     found = ["["]
     while len(found) < tokens - 12:
@@ -122,7 +122,7 @@ def _line(row: dict[str, str | float]) -> str:
     limit = LIMITS_MS.get(str(row["rules"]))
     beside = "" if limit is None else f", at most {limit} ms"
     return (
-        f"{row['rules']:14} {row['tokens']:>9,} tokens {row['us_per_token']:8.3f} us a token; "
+        f"{row['rules']:14} {row['tokens']:>9,} tokens {row['us_per_token']:8.3f} us per token; "
         f"a check: {row['check_p50_ms']:.4f} ms, p99 {row['check_p99_ms']:.4f} ms{beside}"
     )
 

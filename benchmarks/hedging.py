@@ -1,7 +1,8 @@
-"""`python -m benchmarks.hedging`: what a hedge does to the first tokens of a provider with a long tail, at what cost.
+"""`python -m benchmarks.hedging`: how much earlier first tokens of a provider with a long tail come with a hedge.
 
-First tokens are drawn from a log-normal distribution, and a share of the requests straggle. Both runs see the same
-delays, request by request. Latencies, not CPU: in scaled-down time, so that what counts is their ratio.
+The times of first tokens are log-normal, and a share of the requests straggles. Both runs have the same delays, request
+by request. Figures are latencies, not CPU time. They are shorter than in reality, so only their ratio matters; beside
+them is the cost, the number of requests.
 """
 
 from __future__ import annotations
@@ -20,11 +21,11 @@ from l0.simulator.server import Simulator
 from l0.testing import simulator
 
 DELAYS = Delays(first_token_ms=60, sigma=0.4, stragglers=0.03, straggler_factor=8)
-"""A twentieth of a second, and eight times as long for three requests in a hundred."""
+"""A median of 60 ms, and eight times as long for three requests in a hundred."""
 
 
 async def first_tokens(sim: Simulator, calls: int, at_once: int) -> list[float]:
-    """Seconds from each call to its first content."""
+    """Return the seconds from each call to its first content, sorted."""
     client = openai.AsyncOpenAI(api_key="k", base_url=sim.openai)
     gate = asyncio.Semaphore(at_once)
 
@@ -45,12 +46,12 @@ async def first_tokens(sim: Simulator, calls: int, at_once: int) -> list[float]:
 
 
 def quantile(ordered: list[float], share: float) -> float:
-    """In ms."""
+    """Return a quantile in milliseconds. ``share``: 0 to 1."""
     return 1000 * ordered[max(0, ceil(share * len(ordered)) - 1)]
 
 
 def measure(calls: int, at_once: int, *, hedged: bool) -> tuple[list[float], int]:
-    """First-token times, and the requests that the provider got for them."""
+    """Return the first-token times in seconds, and the number of requests that the provider received for them."""
     CONFIG.shared_state.first_token_latencies.renew()
     with simulator(seed=7, delays=DELAYS) as sim, l0.policy(hedge=hedged):
         found = asyncio.run(first_tokens(sim, calls, at_once))
@@ -62,13 +63,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.hedging", description=__doc__)
     parser.add_argument("--calls", type=int, default=1000)
     parser.add_argument("--at-once", type=int, default=10)
-    asked = parser.parse_args()
+    args = parser.parse_args()
     l0.instrument()
-    print(f"{'':10} {'p50':>8} {'p95':>8} {'p99':>8} {'worst':>8}  ms to the first token, {asked.calls} calls")
+    print(f"{'':10} {'p50':>8} {'p95':>8} {'p99':>8} {'worst':>8}  ms to the first token, {args.calls} calls")
     for name, hedged in (("plain", False), ("hedged", True)):
-        found, requests = measure(asked.calls, asked.at_once, hedged=hedged)
+        found, requests = measure(args.calls, args.at_once, hedged=hedged)
         figures = " ".join(f"{quantile(found, share):8.1f}" for share in (0.5, 0.95, 0.99, 1.0))
-        print(f"{name:10} {figures}  {requests} requests ({requests / asked.calls - 1:+.1%})")
+        print(f"{name:10} {figures}  {requests} requests ({requests / args.calls - 1:+.1%})")
 
 
 if __name__ == "__main__":

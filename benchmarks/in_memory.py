@@ -1,4 +1,4 @@
-"""The real openai client over a transport that holds its answers in memory, one chunk a read."""
+"""The real openai client over a transport that has its answers in memory, one chunk per read."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ REQUEST: dict[str, Any] = {"model": "m", "messages": [{"role": "user", "content"
 
 
 def streaming_client(tokens: int) -> Any:
-    """A client whose every answer is a stream of so many tokens."""
+    """Return a client whose every answer is a stream of this many tokens."""
     return _client(
         "text/event-stream", list(CHAT.events(Answer(tokens=tokens), _request(True), AnswerIdentity.of(0, 0)))
     )
 
 
 def whole_client(tokens: int) -> Any:
-    """A client whose every answer is one JSON document of so many tokens."""
+    """Return a client whose every answer is one JSON document with this many tokens."""
     answer = CHAT.complete(Answer(tokens=tokens), _request(False), AnswerIdentity.of(0, 0))
     return _client("application/json", [json.dumps(answer).encode()])
 

@@ -1,4 +1,4 @@
-"""The highest mark of this process's memory."""
+"""The peak memory of this process."""
 
 from __future__ import annotations
 

@@ -1,11 +1,10 @@
 """Measure the cost of orchestration: `python -m benchmarks.orchestration` (`--megabytes`, `--rounds`, `--json`).
 
-A race of answers at 50 and 500 ms, and a consensus whose third answer comes late: milliseconds of wall time beyond what
-the answers that they need take without the slow one, plain and over streams of the openai SDK, whose provider is a
-simulator in its own process; a race may take 5 more. CPU: the least that this process needed beyond the least
-without the slow one, whatever else the machine is doing. Parallel tasks: CPU time a task, by their number. Windows over
-a long document: seconds, and by how much the highest mark of this process's memory rises between its first megabytes
-and its end.
+Race and consensus: one answer comes after 500 ms, the others, which suffice, after 50 ms. Figures are the milliseconds
+of wall time beyond those without the slow answer; for a race, 5 are allowed. For CPU time, the lowest figures are
+compared, which other programs on the machine affect least. Both are measured with plain functions, and with streams of
+the openai SDK from a simulated provider in its own process. Parallel tasks: CPU time per task, by their number. Windows
+over a long document: seconds, and the rise of this process's peak memory from the document's first part to its end.
 """
 
 from __future__ import annotations
@@ -25,12 +24,13 @@ from .conductor import server
 from .memory import peak_bytes
 
 QUICK, SLOW = 0.05, 0.5
-"""Seconds."""
-FANS = (1, 10, 100, 1000)
+"""Delays of answers, in seconds."""
+TASKS = (1, 10, 100, 1000)
 STREAMS = (10, 100)
+"""Numbers of tasks and of streams that run in parallel."""
 _PARAGRAPH = "The harbour wakes before the town does. Boats leave in single file, lamps still lit.\n\n" * 800
 _LEAD = 16
-"""The first part of a document (one in so many), after which memory should not rise any more."""
+"""The first 16th of the document fills memory. After that, the memory should not rise any more."""
 Row = dict[str, str | float]
 
 
@@ -42,29 +42,30 @@ class Taken(NamedTuple):
 
 
 Answering = Callable[[float], Callable[[], Awaitable[Any]]]
+"""Returns a task that answers after the given seconds."""
 
 
 def main() -> int:
-    """0 when all is measured, whatever came out."""
+    """Return 0 once everything is measured, whatever the figures."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.orchestration", description=__doc__)
     parser.add_argument("--megabytes", type=int, default=1024, help="length of the document (default 1024)")
-    parser.add_argument("--rounds", type=int, default=5, help="how often what takes time is timed (default 5)")
-    parser.add_argument("--json", action="store_true", help="print JSON, one object a row")
-    asked = parser.parse_args()
-    for row in rows(asked.megabytes, asked.rounds):
+    parser.add_argument("--rounds", type=int, default=5, help="how often each time is measured (default 5)")
+    parser.add_argument("--json", action="store_true", help="print JSON, one object per row")
+    args = parser.parse_args()
+    for row in rows(args.megabytes, args.rounds):
         line = f"{row['what']:<34}{row['of']:<26}{row['cost']:>12.3f} {row['unit']}"
-        sys.stdout.write((json.dumps(row) if asked.json else line) + "\n")
+        sys.stdout.write((json.dumps(row) if args.json else line) + "\n")
         sys.stdout.flush()
     return 0
 
 
 def rows(megabytes: int, rounds: int) -> Iterator[Row]:
-    """Every measurement, as it is made."""
+    """Yield the row of each measurement as soon as it is made."""
     yield from asyncio.run(_windows(megabytes))
     yield from _latencies("plain", rounds, lambda measure: asyncio.run(measure(_sleeping)))
-    for count in FANS:
+    for count in TASKS:
         cost = min(asyncio.run(_fan(count)) for _ in range(rounds))
-        yield {"what": "parallel, plain", "of": f"{count} tasks", "cost": cost * 1e6, "unit": "us CPU a task"}
+        yield {"what": "parallel, plain", "of": f"{count} tasks", "cost": cost * 1e6, "unit": "us CPU per task"}
     yield from _over_sdk(rounds)
 
 
@@ -120,7 +121,7 @@ def _over_sdk(rounds: int) -> Iterator[Row]:
             async def main() -> Any:
                 async with openai.AsyncOpenAI(api_key="none", base_url=f"{origins['burst']}/v1") as client:
                     answering = _asking(client)
-                    await asyncio.gather(*(l0.race([answering(0)]) for _ in range(3)))  # connections are opened before
+                    await asyncio.gather(*(l0.race([answering(0)]) for _ in range(3)))  # open the connections first
                     return await measure(answering)
 
             return asyncio.run(main())
@@ -131,15 +132,15 @@ def _over_sdk(rounds: int) -> Iterator[Row]:
             for count in STREAMS:
                 cost = min(run(_streams(count)) for _ in range(rounds))
                 of = f"{count} streams"
-                yield {"what": "parallel, SDK streams", "of": of, "cost": cost * 1e3, "unit": "ms wall a stream"}
+                yield {"what": "parallel, SDK streams", "of": of, "cost": cost * 1e3, "unit": "ms wall per stream"}
         finally:
             l0.uninstrument()
 
 
 def _asking(client: Any) -> Answering:
     def answering(seconds: float) -> Callable[[], Awaitable[Any]]:
-        wish = f"[[simulate: stall at_event=2 seconds={seconds}]]"
-        message = {"role": "user", "content": wish}
+        script = f"[[simulate: stall at_event=2 seconds={seconds}]]"
+        message = {"role": "user", "content": script}
         return lambda: client.chat.completions.create(model="gpt-4o", messages=[message], stream=True)
 
     return answering

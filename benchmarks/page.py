@@ -35,7 +35,7 @@ Cell = Callable[[Spread | None], str]
 
 def page(report: Report, name: str, picture: str) -> str:
     """Return the page of the result with this name. ``picture``: the path of its plot."""
-    told = report["machine"]
+    machine = report["machine"]
     run = f"{report['rounds']} rounds, {report['taken'].partition('T')[0]}"
     shown = f"![CPU time relative to the bare SDK: L0 and other libraries]({picture})"
     return "\n".join(
@@ -46,7 +46,7 @@ def page(report: Report, name: str, picture: str) -> str:
             "",
             _METHOD,
             "",
-            f"{told['cpu']}, {told['cores']} cores, {told['system']}, {told['python']}; {run}.",
+            f"{machine['cpu']}, {machine['cores']} cores, {machine['system']}, {machine['python']}; {run}.",
             "",
             *([shown, ""] if beside_peers(report) else []),
             *_beside_peers(report, _with_range),
@@ -60,7 +60,7 @@ def page(report: Report, name: str, picture: str) -> str:
 
 
 def summary(report: Report) -> str:
-    """Return what a reader needs first, for a terminal: with medians only, so that lines are short."""
+    """Return the tables that a reader needs first, for a terminal: with medians only, so that lines are short."""
     return "\n".join([*_beside_peers(report, _median), *_targets(report, _median)])
 
 
@@ -98,7 +98,10 @@ def _targets(report: Report, cell: Cell) -> Iterator[str]:
     yield from ("## Targets", "")
     yield from _table(
         ("L0", "unit", "at most", "measured", ""),
-        ((each.what, each.unit, f"{each.most:g}", cell(each.found), each.verdict) for each in targets(report)),
+        (
+            (target.what, target.unit, f"{target.most:g}", cell(target.found), target.verdict)
+            for target in targets(report)
+        ),
     )
 
 

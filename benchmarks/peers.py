@@ -1,4 +1,4 @@
-"""Peers: other libraries that watch or wrap the same SDKs, each in its own environment."""
+"""Peers: other libraries that observe or wrap the same SDKs, each in its own environment."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _INSTALL_SECONDS = 600
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Peer:
-    """One peer. ``requirements``: what pip installs beside the SDKs; ``modules``: what must import for it to count."""
+    """One peer. ``requirements``: packages that pip installs beside the SDKs. ``modules``: must be importable then."""
 
     name: str
     title: str
@@ -56,14 +56,14 @@ PEERS: dict[str, Peer] = {peer.name: peer for peer in _ALL}
 
 
 class UnavailableError(Exception):
-    """This peer cannot take part; the text says why."""
+    """The peer cannot be measured. The message says why."""
 
 
 def python_of(peer: Peer) -> Path:
     """Return the interpreter of a peer's environment, which is created if it is missing.
 
-    It has the same SDK versions as ours. Raises `UnavailableError` if pip cannot install that, or what it installed
-    does not import.
+    It has the same SDK versions as this environment. Raises `UnavailableError` if pip cannot install the peer, or if
+    its modules cannot be imported.
     """
     folder = CACHE / peer.name
     python = folder / ("Scripts/python.exe" if sys.platform == "win32" else "bin/python")
@@ -83,5 +83,5 @@ def _run(command: list[str]) -> None:
     except subprocess.TimeoutExpired:
         raise UnavailableError(f"not installed within {_INSTALL_SECONDS} s") from None
     if done.returncode:
-        said = [line for line in done.stderr.splitlines() if line.strip()]
-        raise UnavailableError(said[-1] if said else f"exit code {done.returncode}")
+        errors = [line for line in done.stderr.splitlines() if line.strip()]
+        raise UnavailableError(errors[-1] if errors else f"exit code {done.returncode}")

@@ -18,15 +18,15 @@ from .variants import FULL, TITLES
 WIDTH, LEFT, RIGHT = 860.0, 190.0, 150.0
 """Width of the picture, and of the columns of labels and figures beside the axis, in pixels."""
 LETTER = 7.2
-"""Width of a letter, at most."""
+"""Width of a letter, at most, in pixels."""
 _MARGIN, _HEADING, _LINE, _FOOT = 20.0, 30.0, 22.0, 74.0
 _LANE, _GAP = 8.0, 14.0
 """Heights: of a lane, and of the space between two rows."""
 _TICKS = (1, 2, 5)
 _MANY_DECADES = 4
-"""From so many powers of ten on, only these are ticks."""
+"""If the axis spans this many powers of ten or more, only those are ticks."""
 _COLOURS = ("#0969da", "#bc4c00", "#1a7f37", "#8250df", "#bf3989", "#9a6700", "#57606a")
-"""L0's, then the peers'."""
+"""The colour of L0, then those of the peers."""
 _STYLE = """
 svg { color-scheme: light dark; background: #ffffff; font: 13px system-ui, sans-serif; }
 text { fill: #1f2328; } .muted { fill: #59636e; font-size: 12px; } .title { font-size: 16px; font-weight: 600; }
@@ -48,7 +48,7 @@ class Axis(NamedTuple):
     ticks: list[float]
 
     def at(self, value: float) -> float:
-        """Return the place of a ratio, in pixels from the left."""
+        """Return the horizontal position of a ratio, in pixels."""
         width = WIDTH - 2 * _MARGIN - LEFT - RIGHT
         return _MARGIN + LEFT + width * (log10(value) - self.first) / (self.last - self.first)
 
@@ -62,7 +62,7 @@ def plot(report: Report) -> str:
     colours = dict(zip(variants, _COLOURS, strict=False))
     legend, top = _legend(colours)
     rows, bottom = _rows(cases, colours, axis, top + _GAP)
-    told = report["machine"]
+    machine = report["machine"]
     day = report["taken"].partition("T")[0]
     height = round(bottom + _FOOT)
     size = f'width="{WIDTH:.0f}" height="{height}" viewBox="0 0 {WIDTH:.0f} {height}"'
@@ -81,7 +81,7 @@ def plot(report: Report) -> str:
                 "Dots: medians, in the order of the names above. Lines: lowest to highest round.",
                 "muted",
             ),
-            _text(_MARGIN, height - 12, f"{report['rounds']} rounds, {told['python']}, {day}", "muted"),
+            _text(_MARGIN, height - 12, f"{report['rounds']} rounds, {machine['python']}, {day}", "muted"),
             "</svg>",
             "",
         ]
@@ -101,7 +101,7 @@ def _axis(found: Sequence[Spread]) -> Axis:
 
 
 def _legend(colours: dict[str, str]) -> tuple[list[str], float]:
-    """Return the names of the variants, in lines as long as the picture is wide, and where they end."""
+    """Return the names of the variants, in lines of the picture's width, and the vertical position of their end."""
     made, x, y = [], _MARGIN, 58.0
     for name, colour in colours.items():
         width = 14 + LETTER * len(TITLES[name]) + 18
@@ -114,7 +114,7 @@ def _legend(colours: dict[str, str]) -> tuple[list[str], float]:
 
 
 def _rows(cases: list[CaseReport], colours: dict[str, str], axis: Axis, top: float) -> tuple[list[str], float]:
-    """Return the rows below the headings of their groups, and where the last one ends."""
+    """Return the rows below the headings of their groups, and the vertical position of their end."""
     made: list[str] = []
     group = ""
     for case in cases:

@@ -29,7 +29,8 @@ from typing import Any
 from .report import machine, spread
 from .variants import BARE, FULL, switch_on
 
-STREAMS, TOKENS, FIRST_TOKENS = 200, 50, 2
+STREAMS, TOKENS, WARM_UP_TOKENS = 200, 50, 2
+"""Streams at once, and the tokens of each when it is measured and when it warms up."""
 _ROOT = Path(__file__).resolve().parents[1]
 RESULT = _ROOT / "benchmarks" / "results" / "providers.json"
 PAGE = _ROOT / "docs" / "providers.md"
@@ -42,11 +43,11 @@ Read = Callable[[str], Awaitable[int]]
 
 def _openai_api(module: str, client: str, **options: Any) -> Callable[[str], Read]:
     def make(origin: str) -> Read:
-        made = getattr(import_module(module), client)(api_key="unused", base_url=origin, timeout=600, **options)
+        sdk_client = getattr(import_module(module), client)(api_key="unused", base_url=origin, timeout=600, **options)
 
         async def read(prompt: str) -> int:
-            asked = [{"role": "user", "content": prompt}]
-            return await _length(await made.chat.completions.create(model="m", messages=asked, stream=True))
+            messages = [{"role": "user", "content": prompt}]
+            return await _length(await sdk_client.chat.completions.create(model="m", messages=messages, stream=True))
 
         return read
 
@@ -71,8 +72,8 @@ def _bedrock(origin: str) -> Read:
     )
 
     def read(prompt: str) -> int:
-        asked = [{"role": "user", "content": [{"text": prompt}]}]
-        return sum(1 for _ in client.converse_stream(modelId="m", messages=asked)["stream"])
+        messages = [{"role": "user", "content": [{"text": prompt}]}]
+        return sum(1 for _ in client.converse_stream(modelId="m", messages=messages)["stream"])
 
     return lambda prompt: asyncio.to_thread(read, prompt)
 
@@ -111,9 +112,9 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.providers", description=__doc__)
     parser.add_argument("--rounds", type=int, default=5, help="how often each SDK is measured (default 5)")
     parser.add_argument("--measure", nargs=3, metavar=("SDK", "VARIANT", "ORIGIN"), help=argparse.SUPPRESS)
-    asked = parser.parse_args()
-    if asked.measure:
-        sys.stdout.write(json.dumps(_measure(*asked.measure)))
+    args = parser.parse_args()
+    if args.measure:
+        sys.stdout.write(json.dumps(_measure(*args.measure)))
         return 0
     try:
         versions = {sdk: version(sdk) for sdk in SDKS}
@@ -123,9 +124,9 @@ def main() -> int:
     report = {
         "taken": datetime.now(UTC).isoformat(timespec="seconds"),
         "machine": machine(),
-        "rounds": asked.rounds,
+        "rounds": args.rounds,
         "versions": versions,
-        "sdks": _rounds(asked.rounds),
+        "sdks": _rounds(args.rounds),
     }
     RESULT.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
     PAGE.write_text(fresh(PAGE.read_text("utf-8"), report), encoding="utf-8")
@@ -134,13 +135,13 @@ def main() -> int:
 
 
 def _rounds(rounds: int) -> dict[str, dict[str, list[float]]]:
-    """Return the costs in µs an event, by SDK and variant."""
+    """Return the costs in µs per event, by SDK and variant."""
     found: dict[str, dict[str, list[float]]] = {sdk: {BARE: [], FULL: []} for sdk in SDKS}
     with _server() as origin:
         for turn in range(rounds):
             for sdk, costs in found.items():
                 results = {}
-                for variant in [BARE, FULL][:: -1 if turn % 2 else 1]:  # a machine that slows down hits each of them
+                for variant in [BARE, FULL][:: -1 if turn % 2 else 1]:  # a machine that slows down affects both
                     results[variant] = _apart(sdk, variant, origin)
                     costs[variant].append(results[variant]["us"])
                 if results[BARE]["events"] != results[FULL]["events"]:
@@ -172,7 +173,7 @@ def _measure(sdk: str, variant: str, origin: str) -> dict[str, Any]:
     with asyncio.Runner() as runner:
         runner.get_loop().set_default_executor(ThreadPoolExecutor(STREAMS))
         read = SDKS[sdk](origin)
-        runner.run(_gather(read, FIRST_TOKENS))  # imports, caches and connections belong to the first calls
+        runner.run(_gather(read, WARM_UP_TOKENS))  # imports, caches and connections belong to the first calls
         gc.collect()
         began = process_time()
         events = runner.run(_gather(read, TOKENS))

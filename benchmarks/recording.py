@@ -1,11 +1,11 @@
 """Measure the cost of recording, beside that of vcrpy: `python -m benchmarks.recording` (`--rounds`).
 
-Streams of two lengths, and whole answers, are read through the real SDK from a transport that holds them in memory, one
-chunk a read. The additional chunks of the longer stream give the cost per chunk; the shorter one, of 50 chunks, is
-stated whole. Each recorder is measured in its own process: batches of calls without and with it, in turn. The
-processes run in turn as well, several rounds. The caller's cost is the CPU time of the thread that makes the calls; the
-total includes the thread that writes. vcrpy reads an answer to its end before the caller gets any of it, and writes its
-cassette when that is closed: here after each batch, within the measurement.
+Streams of two lengths, and answers in one piece, are read through the real SDK from a transport that has them in
+memory, one chunk per read. The additional chunks of the longer stream give the cost per chunk; the shorter stream, of
+50 chunks, has its own row. Each recorder is measured in its own process: batches of calls without and with it, in turn.
+The processes run in turn as well, for several rounds. The caller's cost is the CPU time of the thread that makes the
+calls; the total includes the thread that writes. vcrpy reads an answer to its end before the caller gets any of it, and
+writes its cassette when the cassette is closed: here after each batch, within the measured time.
 """
 
 from __future__ import annotations
@@ -52,18 +52,18 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.recording", description=__doc__)
     parser.add_argument("--rounds", type=int, default=5, help="how often each recorder is measured (default 5)")
     parser.add_argument("--recorder", choices=RECORDERS, help=argparse.SUPPRESS)
-    asked = parser.parse_args()
-    if asked.recorder:
-        sys.stdout.write(json.dumps(_measure(asked.recorder)))
+    args = parser.parse_args()
+    if args.recorder:
+        sys.stdout.write(json.dumps(_measure(args.recorder)))
         return 0
     found: dict[str, list[Batches]] = {name: [] for name in RECORDERS}
-    for number in range(asked.rounds):
-        for name in [*RECORDERS][:: -1 if number % 2 else 1]:  # a machine that slows down hits each of them
+    for number in range(args.rounds):
+        for name in [*RECORDERS][:: -1 if number % 2 else 1]:  # a machine that slows down affects all of them
             found[name].append(_apart(name))
     report = {
         "taken": datetime.now(UTC).isoformat(timespec="seconds"),
         "machine": machine(),
-        "rounds": asked.rounds,
+        "rounds": args.rounds,
         "versions": {name: version(name) for name in _VERSIONS},
         "recorders": {name: _figures(rounds) for name, rounds in found.items()},
     }
@@ -173,31 +173,31 @@ Pair = tuple[float, float]
 def _least(rounds: Sequence[Sequence[Pair]]) -> Pair:
     """Return the fastest batches of all rounds."""
     pairs = [pair for one in rounds for pair in one]
-    return min(without for without, _ in pairs), min(having for _, having in pairs)
+    return min(without for without, _ in pairs), min(recorded for _, recorded in pairs)
 
 
 def _middle(rounds: Sequence[Sequence[Pair]]) -> Pair:
     """Return the median without a recorder, and that plus the median of the differences within the pairs."""
     pairs = [pair for one in rounds for pair in one]
     without = median(pair[0] for pair in pairs)
-    return without, without + median(having - without for without, having in pairs)
+    return without, without + median(recorded - without for without, recorded in pairs)
 
 
 def _by_unit(costs: Mapping[str, Pair]) -> dict[str, dict[str, float]]:
     chunk = [(long - short) / (LONG - SHORT) for long, short in zip(costs["long"], costs["short"], strict=True)]
     units = {"chunk": chunk, "stream": [*costs["short"]], "whole call": [*costs["whole"]]}
     return {
-        unit: {"without_us": without, "added_us": having - without, "ratio": having / without}
-        for unit, (without, having) in units.items()
+        unit: {"without_us": without, "added_us": recorded - without, "ratio": recorded / without}
+        for unit, (without, recorded) in units.items()
     }
 
 
 def table(report: Mapping[str, Any]) -> str:
     """Return the report for a terminal."""
-    told = report["machine"]
+    machine = report["machine"]
     versions = ", ".join(f"{name} {number}" for name, number in report["versions"].items())
     lines = [
-        f"recording: {told['cpu']}, {told['cores']} cores, {told['system']}, {told['python']}; {versions}",
+        f"recording: {machine['cpu']}, {machine['cores']} cores, {machine['system']}, {machine['python']}; {versions}",
         f"{report['rounds']} rounds, interleaved, {report['taken']}; µs of CPU: min (median)",
         f"{'recorder':24} {'thread':8} {'of a':12} {'without':>10} {'adds':>20} {'ratio':>14}",
     ]
@@ -205,7 +205,7 @@ def table(report: Mapping[str, Any]) -> str:
         for clock, found in clocks.items():
             lines += [_line(name, clock, unit, found) for unit in found["min"]]
         if name != "vcrpy":
-            lines.append(f"{name}: {_judged(clocks['caller']['min'])}")
+            lines.append(f"{name}: {_verdict(clocks['caller']['min'])}")
     return "\n".join(lines)
 
 
@@ -216,13 +216,12 @@ def _line(name: str, clock: str, unit: str, found: Mapping[str, Any]) -> str:
     return f"{name:24} {clock:8} {unit:12} {least['without_us']:10.1f} {adds:>20} {ratio:>14}"
 
 
-def _judged(units: Mapping[str, Mapping[str, float]]) -> str:
+def _verdict(units: Mapping[str, Mapping[str, float]]) -> str:
     stream = units["stream"]["added_us"] - SHORT * units["chunk"]["added_us"]
     call = max(stream, units["whole call"]["added_us"])
     met = units["chunk"]["added_us"] <= PER_CHUNK_US and call <= PER_CALL_US
-    return (
-        f"target {PER_CHUNK_US:.0f} µs a chunk, {PER_CALL_US:.0f} µs a call of the caller: {'met' if met else 'MISSED'}"
-    )
+    target = f"target {PER_CHUNK_US:.0f} µs per chunk, {PER_CALL_US:.0f} µs per call for the caller"
+    return f"{target}: {'met' if met else 'MISSED'}"
 
 
 if __name__ == "__main__":

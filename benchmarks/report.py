@@ -1,4 +1,4 @@
-"""The result of a run as JSON, with the costs of every round, and the figures that are read from it."""
+"""The result of a run as JSON, with the costs of every round, and the figures that are computed from it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from .variants import BARE, OWN, TITLES
 Report = dict[str, Any]
 CaseReport = dict[str, Any]
 _OTHER_OBJECTS = frozenset({"litellm", "l0-python"})
-"""Variants that hand out their own objects: at least one a token, but not the bare SDK's number."""
+"""Variants that deliver their own objects: at least one per token, but not as many as the bare SDK."""
 _KEPT = ("first_ms", "memory_mb", "idle_us", "switch_on_ms")
 """Fields of the worker's results that are kept for each round, besides the cost."""
 UNITS = {"cold start": "ms", "idle": "kB a stream"}
@@ -60,7 +60,7 @@ def ratio(case: CaseReport, variant: str) -> Spread | None:
 
 
 def beside_peers(report: Report) -> list[CaseReport]:
-    """Return the cases of which other libraries have figures as well."""
+    """Return the cases in which other libraries have figures as well."""
     return [case for case in report["cases"] if peers_of([case])]
 
 

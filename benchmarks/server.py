@@ -1,4 +1,4 @@
-"""The providers' side, in its own process: two simulators, one as fast as it can, one at 100 tokens a second."""
+"""The simulated providers, in their own process: one as fast as it can, one at 100 tokens per second."""
 
 from __future__ import annotations
 

@@ -1,7 +1,8 @@
-"""`python -m benchmarks.soak`: many streams at a time for many minutes, and a provider that breaks three in ten.
+"""`python -m benchmarks.soak`: many concurrent streams for many minutes, and a provider that breaks three in ten.
 
-Tasks and threads stream in one process while the garbage collector runs all the time. Their users read to the end,
-close, cancel, have another thread or task close, or drop the stream, also in a reference cycle. Status 1 if
+Tasks and threads stream in one process while the garbage collector runs all the time. Each of these users reads a
+stream to its end, closes it, cancels it, lets another thread or task close it, or drops it, also in a reference cycle.
+The exit status is 1 if
 
 - a call has no end, a wrong end, or not exactly one span;
 - memory in use grows after the third minute by more than `MAX_SLOPE` MB per minute, or the memory of the process,
@@ -9,8 +10,8 @@ close, cancel, have another thread or task close, or drop the stream, also in a 
 - a call hangs: the stacks of all threads and tasks are printed.
 
 The provider runs in another process. All objects come from the C library's allocator (``PYTHONMALLOC=malloc``), which
-says how much of its memory is in use. The memory of the process also has the gaps between them: it rises and falls by
-several MB with the streams that happen to be open, as it does without l0.
+reports how much of its memory is in use. The memory of the process also includes gaps between objects: it rises and
+falls by several MB with the streams that happen to be open, as it does without l0.
 """
 
 from __future__ import annotations
@@ -43,11 +44,11 @@ MIN_SLOPE_SECONDS = 180.0
 MAX_SLOPE = 1.0
 """MB per minute by which memory in use may grow once it is warm."""
 MEMORY_MB, IN_USE_MB, FILES, THREADS, TASKS = 24.0, 6.0, 16, 3, 24
-"""By how much each may be above what it was when all was warm: 200 streams are never at the same point twice."""
+"""By how much each may rise above its value after the warm-up: 200 streams are never at the same point twice."""
 HANG_SECONDS = 90.0
 """A call that takes longer hangs. Its deadlines and retries end it much earlier."""
 GC_THRESHOLD = (100, 5, 5)
-"""Python's own is (700, 10, 10): the collector runs in the middle of everything."""
+"""Python's default is (700, 10, 10). With this one, the collector runs much more often, in the middle of anything."""
 THREAD_SHARE = 0.2
 """Share of the users that have their own thread."""
 
@@ -81,7 +82,7 @@ def _bytes_in_use() -> int:
 
 
 def _trim() -> None:
-    """Have the C library return the free memory that it keeps: it grows in a busy process that holds nothing."""
+    """Make the C library return free memory to the system. Else the memory of a busy process grows without a leak."""
     ctypes.CDLL(None).malloc_trim(0)
 
 
@@ -102,14 +103,14 @@ def sample(began: float) -> Sample:
 
 
 def switch_on(tally: Tally) -> Any:
-    """Instrument with retries, deadlines and resumption, and count and drop spans. Return the tracer provider."""
+    """Instrument with retries, deadlines and resuming. Count the spans and drop them. Return the tracer provider."""
     from opentelemetry.sdk.trace import TracerProvider
     from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, SpanExportResult
     from opentelemetry.trace import set_tracer_provider
 
     import l0
 
-    class Counting(SpanExporter):
+    class CountingExporter(SpanExporter):
         def export(self, spans: Any) -> SpanExportResult:
             for span in spans:
                 if span.parent is None:
@@ -117,11 +118,11 @@ def switch_on(tally: Tally) -> Any:
             return SpanExportResult.SUCCESS
 
     provider = TracerProvider()
-    provider.add_span_processor(BatchSpanProcessor(Counting(), max_queue_size=100_000))
+    provider.add_span_processor(BatchSpanProcessor(CountingExporter(), max_queue_size=100_000))
     set_tracer_provider(provider)
     retry = l0.Retry(attempts=2, max_retries=3, base_delay=0.02)
-    clocks = l0.Timeout(initial_token=8_000, inter_token=1_500)
-    l0.instrument(l0.Policy(timeout=clocks, retry=retry, resume="exact", truncation="strict"))
+    timeout = l0.Timeout(initial_token=8_000, inter_token=1_500)
+    l0.instrument(l0.Policy(timeout=timeout, retry=retry, resume="exact", truncation="strict"))
     return provider
 
 
@@ -129,7 +130,7 @@ def switch_on(tally: Tally) -> Any:
 
 
 def fail_as_hung(tally: Tally) -> None:
-    """Print the calls that hang and all stacks, and end the process."""
+    """Print the calls that hang, and the stacks of all tasks and threads. End the process."""
     for ticket in tally.stuck(HANG_SECONDS):
         print(f"HANGS for {time.monotonic() - ticket.began:.0f} s: {ticket.name}", file=sys.stderr)
     for task in asyncio.all_tasks():
@@ -140,7 +141,7 @@ def fail_as_hung(tally: Tally) -> None:
 
 
 def watch_for_hangs(tally: Tally) -> None:
-    """Fail if a call hangs, and have a thread of C fail if the event loop does not come back."""
+    """Fail if a call hangs. Let faulthandler's thread fail if the event loop does not call this again in time."""
     if tally.stuck(HANG_SECONDS):
         fail_as_hung(tally)
     faulthandler.dump_traceback_later(HANG_SECONDS + SAMPLE_SECONDS, exit=True)
@@ -151,29 +152,29 @@ def watch_for_hangs(tally: Tally) -> None:
 
 @contextmanager
 def gc_pressure() -> Iterator[None]:
-    """Run the garbage collector all the time, over cycles that a thread makes."""
-    before, over = gc.get_threshold(), threading.Event()
+    """Make the garbage collector run all the time, with reference cycles that a thread creates."""
+    before, ended = gc.get_threshold(), threading.Event()
 
-    def litter() -> None:
-        while not over.wait(0.01):
+    def create_cycles() -> None:
+        while not ended.wait(0.01):
             for _ in range(50):
                 cycle: list[Any] = [bytearray(64)]
                 cycle.append(cycle)
 
-    thread = threading.Thread(target=litter, daemon=True)
+    thread = threading.Thread(target=create_cycles, daemon=True)
     gc.set_threshold(*GC_THRESHOLD)
     thread.start()
     try:
         yield
     finally:
-        over.set()
+        ended.set()
         thread.join()
         gc.set_threshold(*before)
 
 
 @contextmanager
 def closing_thread(tally: Tally) -> Iterator[Closer]:
-    """Run the thread that closes streams which others read."""
+    """Run the thread that closes streams that others read."""
     closer = Closer(tally)
     thread = threading.Thread(target=closer.run, daemon=True)
     thread.start()
@@ -217,16 +218,16 @@ async def soak(origin: str, tally: Tally, *, seconds: float, users: int) -> list
         task_users = TaskUsers(origin, tally, closer, seed=1)
         thread_users = ThreadUsers(origin, tally, closer, seed=2)
         threads = thread_users.start(until, in_threads)
-        running = [asyncio.create_task(task_users.one(until)) for _ in range(users - in_threads)]
+        running = [asyncio.create_task(task_users.make_calls(until)) for _ in range(users - in_threads)]
         samples = await watch(tally, began, running, threads)
         await asyncio.gather(*running)
     await task_users.close()
     await asyncio.to_thread(thread_users.close)
-    return [one for one in samples if one.at < seconds]
+    return [taken for taken in samples if taken.at < seconds]
 
 
 async def drain(tally: Tally, tracing: Any) -> None:
-    """Wait until the calls whose streams were dropped have ended: another thread or task does that a moment later."""
+    """Wait until the calls whose streams were dropped have ended: another thread or task ends them a moment later."""
     from l0.runtime.finalizers import LATER
 
     until = time.monotonic() + HANG_SECONDS
@@ -258,13 +259,13 @@ def warm(samples: list[Sample], seconds: float) -> list[Sample]:
     """Return the samples after the third minute; after the first third of a run that is too short for that."""
     long_enough = seconds >= WARM_SECONDS + MIN_SLOPE_SECONDS
     start = WARM_SECONDS if long_enough else seconds / 3
-    return [one for one in samples if one.at >= start]
+    return [taken for taken in samples if taken.at >= start]
 
 
 def grown(samples: list[Sample]) -> dict[str, tuple[float, float, float]]:
-    """Return for each resource its median at the begin and at the end, and how far the end may be above."""
+    """Return the medians of each resource in the first and in the last fifth, and by how much it may grow."""
     fifth = max(len(samples) // 5, 1)
-    found = {}
+    growth = {}
     for name, slack in (
         ("memory_mb", MEMORY_MB),
         ("in_use_mb", IN_USE_MB),
@@ -272,14 +273,16 @@ def grown(samples: list[Sample]) -> dict[str, tuple[float, float, float]]:
         ("threads", THREADS),
         ("tasks", TASKS),
     ):
-        values = [float(getattr(one, name)) for one in samples]
-        found[name] = (median(values[:fifth]), median(values[-fifth:]), slack)
-    return found
+        values = [float(getattr(taken, name)) for taken in samples]
+        growth[name] = (median(values[:fifth]), median(values[-fifth:]), slack)
+    return growth
 
 
 def slope(samples: list[Sample], name: str) -> float:
-    """Return the growth of a resource per minute: the median slope between two samples (Theil-Sen), which the peaks of
-    streams that are open at the same time do not move."""
+    """Return the growth of a resource per minute: the median of the slopes between any two samples (Theil-Sen).
+
+    Unlike a mean, it does not change with peaks, which occur when many streams happen to be open.
+    """
     slopes = [
         60 * (float(getattr(late, name)) - float(getattr(early, name))) / (late.at - early.at)
         for early, late in combinations(samples, 2)
@@ -289,7 +292,7 @@ def slope(samples: list[Sample], name: str) -> float:
 
 
 def is_flat(samples: list[Sample]) -> bool:
-    """Print how the resources developed. Return True if none of them grew."""
+    """Print the growth of the resources. Return True if none grew by more than is allowed."""
     if not samples:
         print("too short to measure growth")
         return True

@@ -1,4 +1,4 @@
-"""The account of a soak: calls that run, how each one ended, and the spans that were exported for them."""
+"""The tally of a soak: the calls that run, the end of each call, and the spans that were exported."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class End(StrEnum):
     DROPPED_IN_CYCLE = "dropped in a cycle"
     """The stream was part of a reference cycle: only the garbage collector ends it."""
     HONEST_ERROR = "honest error"
-    """An exception, and its text is what the user had received."""
+    """An exception. The text that it has is the text that the user had received."""
     WRONG = "WRONG"
     """Neither complete nor reported as failed."""
 
@@ -70,7 +70,7 @@ class Tally:
             self.add_wrong(f"{ticket.name}: {detail}")
 
     def add_wrong(self, text: str) -> None:
-        """Note something that must not happen."""
+        """Record something that must not happen."""
         with self._lock:
             if len(self.wrong) < MAX_WRONG:
                 self.wrong.append(text)
@@ -89,5 +89,5 @@ class Tally:
 
     @property
     def conserved(self) -> bool:
-        """True if every call has one end, which is not wrong, and one span."""
+        """True if every call has exactly one end, which is not wrong, and one span."""
         return sum(self.ends.values()) == self.calls == self.spans and not self.open and not self.wrong

@@ -1,4 +1,4 @@
-"""The users of a soak: tasks and threads that stream one call after the other, and leave some of them in every way."""
+"""The users of a soak: tasks and threads that make one call after the other, and leave some streams in every way."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ APIS = ("chat", "responses", "messages")
 LEAVES = 0.3
 """Share of the calls that their user leaves before the end."""
 LAST_EVENT = 50
-"""The event at which a user leaves at the latest."""
+"""The latest event at which a user leaves."""
 LONGEST_WAIT_S = 1.5
-"""A user who cancels waits no longer for an answer."""
+"""The longest time after which a user who cancels does so."""
 CLOSE_S = 30.0
-"""Seconds that the last closes may take."""
+"""Seconds that streams may take to close at the end."""
 
 
 class Leave(StrEnum):
@@ -45,12 +45,12 @@ class Leave(StrEnum):
 OF_TASKS = tuple(leave for leave in Leave if leave is not Leave.NEVER)
 OF_THREADS = (Leave.BREAK, Leave.DROP, Leave.DROP_IN_CYCLE, Leave.CLOSED_BY_THREAD)
 FROM_OUTSIDE = (Leave.CLOSED_BY_TASK, Leave.CLOSED_BY_THREAD, Leave.CANCEL)
-"""The read of such a user may raise, as it does without l0."""
+"""Ways in which the stream ends while its user reads it: the read may raise, as it does without l0."""
 DROPS = {Leave.DROP: End.DROPPED, Leave.DROP_IN_CYCLE: End.DROPPED_IN_CYCLE}
 
 
-class TypedErrorEvent(Exception):  # noqa: N818 - an answer to the user, not an error of ours
-    """The answer ended in the SDK's own event of an error."""
+class TypedErrorEvent(Exception):  # noqa: N818 - it stands for an event that the user received
+    """The answer ended with the SDK's own error event."""
 
 
 class Cycle:
@@ -70,10 +70,10 @@ class Reading:
     text: str = ""
     events: int = 0
     stopped: bool = False
-    """The user, or somebody for the user, ended it."""
+    """The user, or another task or thread on the user's behalf, ended the stream."""
 
     def add(self, event: Any) -> None:
-        """Record an event. Raise the error that an event of the Responses API stands for."""
+        """Record an event. Raise `TypedErrorEvent` for an error event of the Responses API."""
         self.events += 1
         self.text += text_of(self.api, event)
         if self.api == "responses" and event.type in ("error", "response.failed"):
@@ -141,7 +141,7 @@ class Users:
 
         self.tally, self.closer = tally, closer
         self.random = random.Random(seed)
-        # JSON that is broken in the middle: the SDKs raise what their parser does.
+        # ValueError: the SDKs raise the error of their JSON parser if an event is broken in the middle.
         self._errors = (openai.APIError, anthropic.APIError, ValueError, TypedErrorEvent)
 
     def begin(self) -> tuple[Reading, Ticket]:
@@ -175,7 +175,7 @@ class TaskUsers(Users):
 
     leaves = OF_TASKS
     first_event = 1
-    """An async stream that is dropped unread keeps its connection, also without l0: nobody can await its close."""
+    """An async stream that is dropped unread keeps its connection, even without l0: nothing awaits its close."""
 
     def __init__(self, origin: str, tally: Tally, closer: Closer, seed: int) -> None:
         import anthropic
@@ -187,25 +187,25 @@ class TaskUsers(Users):
         self._anthropic = anthropic.AsyncAnthropic(api_key="k", base_url=origin, http_client=anthropic_pool)
         self._closing: set[asyncio.Task[None]] = set()
 
-    async def one(self, until: float) -> None:
-        """Make calls until that time."""
+    async def make_calls(self, until: float) -> None:
+        """Make calls until this time, on `time.monotonic`."""
         while time.monotonic() < until:
             reading, ticket = self.begin()
             found: Exception | None = None
             try:
-                await self._within_patience(reading)
+                await self._read_until_cancelled(reading)
             except Exception as error:
                 found = error.with_traceback(None)  # its frames hold the stream
             self.count(ticket, reading, found)
 
-    async def _within_patience(self, reading: Reading) -> None:
+    async def _read_until_cancelled(self, reading: Reading) -> None:
         if reading.leave is not Leave.CANCEL:
             await self._read(reading)
             return
         with suppress(TimeoutError):
-            async with asyncio.timeout(self.random.uniform(0, LONGEST_WAIT_S)) as patience:
+            async with asyncio.timeout(self.random.uniform(0, LONGEST_WAIT_S)) as timeout:
                 await self._read(reading)
-        reading.stopped = patience.expired()
+        reading.stopped = timeout.expired()
 
     async def _read(self, reading: Reading) -> None:
         stream = await create(self._openai, self._anthropic, reading.api)
@@ -214,10 +214,10 @@ class TaskUsers(Users):
             if not reading.leaves_now:
                 continue
             reading.stopped = reading.leave is not Leave.CANCEL
-            if await self._left(reading.leave, stream):
+            if await self._leave(reading.leave, stream):
                 return
 
-    async def _left(self, leave: Leave, stream: Any) -> bool:
+    async def _leave(self, leave: Leave, stream: Any) -> bool:
         """Leave a stream. Return True if its user reads no more."""
         match leave:
             case Leave.BREAK:
@@ -225,15 +225,15 @@ class TaskUsers(Users):
             case Leave.DROP_IN_CYCLE:
                 Cycle(stream)
             case Leave.CLOSED_BY_TASK:
-                self._close_beside(stream)
+                self._close_in_task(stream)
             case Leave.CLOSED_BY_THREAD:
                 loop = asyncio.get_running_loop()
-                self.closer.closes.put(lambda: loop.call_soon_threadsafe(self._close_beside, stream))
+                self.closer.closes.put(lambda: loop.call_soon_threadsafe(self._close_in_task, stream))
             case _:
                 pass
         return leave in (Leave.BREAK, Leave.DROP, Leave.DROP_IN_CYCLE)
 
-    def _close_beside(self, stream: Any) -> None:
+    def _close_in_task(self, stream: Any) -> None:
         task = asyncio.ensure_future(stream.close())
         self._closing.add(task)
         task.add_done_callback(self._closed)
@@ -267,14 +267,14 @@ class ThreadUsers(Users):
         self._anthropic = anthropic.Anthropic(api_key="k", base_url=origin, http_client=anthropic_pool)
 
     def start(self, until: float, number: int) -> list[threading.Thread]:
-        """Start so many users."""
-        threads = [threading.Thread(target=self.one, args=(until,), daemon=True) for _ in range(number)]
+        """Start this many users. Return their threads."""
+        threads = [threading.Thread(target=self.make_calls, args=(until,), daemon=True) for _ in range(number)]
         for thread in threads:
             thread.start()
         return threads
 
-    def one(self, until: float) -> None:
-        """Make calls until that time."""
+    def make_calls(self, until: float) -> None:
+        """Make calls until this time, on `time.monotonic`."""
         while time.monotonic() < until:
             reading, ticket = self.begin()
             found: Exception | None = None
@@ -286,14 +286,14 @@ class ThreadUsers(Users):
 
     def _read(self, reading: Reading) -> None:
         stream = create(self._openai, self._anthropic, reading.api)
-        if reading.leaves_now and self._left(reading, stream):
+        if reading.leaves_now and self._leave(reading, stream):
             return
         for event in stream:
             reading.add(event)
-            if reading.leaves_now and self._left(reading, stream):
+            if reading.leaves_now and self._leave(reading, stream):
                 return
 
-    def _left(self, reading: Reading, stream: Any) -> bool:
+    def _leave(self, reading: Reading, stream: Any) -> bool:
         """Leave a stream. Return True if its user reads no more."""
         reading.stopped = True
         match reading.leave:

@@ -1,6 +1,7 @@
-"""Measure what the start of a process costs: `import l0`, and the first `l0.instrument()` before and after the SDKs.
+"""Measure the cost at the start of a process: `import l0`, and the first `l0.instrument()`, with and without the SDKs.
 
-`python -m benchmarks.startup` starts fresh processes, the cases in turn, and prints the lowest CPU time and the median.
+`python -m benchmarks.startup` starts fresh processes, with the cases in turn. It prints the lowest CPU time and the
+median of each case.
 """
 
 from __future__ import annotations
@@ -26,10 +27,10 @@ _CASES = {"a bare process": "", "after openai and anthropic": "import anthropic,
 
 
 def _milliseconds(before: str) -> list[float]:
-    """Return the times of `import l0` and of `l0.instrument()` in a fresh process."""
+    """Return the times of `import l0` and of `l0.instrument()` in a fresh process. ``before``: code to run first."""
     command = [sys.executable, "-c", _TIMED.format(before=before)]
     printed = subprocess.run(command, env=compiled_environment(), capture_output=True, text=True, check=True).stdout
-    return [float(each) * 1e3 for each in printed.split()]
+    return [float(seconds) * 1e3 for seconds in printed.split()]
 
 
 def main() -> None:

@@ -1,7 +1,8 @@
 """Measure the cost of structured output: `python -m benchmarks.structured` (`--tokens`, `--json`).
 
-No provider and no other process: made-up texts, in tokens of four characters, and CPU time. The scanner
-is fed pieces of several sizes; the JSON rules, partial values and a repair read answers of several lengths.
+There is no provider and no other process: made-up texts are read, in tokens of four characters, and the cost is CPU
+time. The scanner reads pieces of several sizes; the JSON rules, partial values and a repair read answers of several
+lengths.
 """
 
 from __future__ import annotations
@@ -21,26 +22,28 @@ from l0.rules.structured.repair import repair_json
 
 LENGTHS = (2_000, 20_000, 100_000, 1_000_000)
 FEEDS = (4, 20, 1_000, 100_000)
+"""Characters of a piece."""
 _TOKEN = 4
+"""Characters of a token."""
 _WORDS = ("amber", "brook", "cedar", "delta", "ember", "fjord", "grove", "heron", "inlet", "jetty")
 Row = dict[str, str | float]
 
 
 def main() -> int:
-    """0 when all is measured, whatever came out."""
+    """Return 0 once everything is measured, whatever the figures."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.structured", description=__doc__)
     parser.add_argument("--tokens", type=int, nargs="+", default=LENGTHS, help="lengths of the answers")
-    parser.add_argument("--json", action="store_true", help="print JSON, one object a row")
-    asked = parser.parse_args()
-    for row in rows(asked.tokens):
+    parser.add_argument("--json", action="store_true", help="print JSON, one object per row")
+    args = parser.parse_args()
+    for row in rows(args.tokens):
         line = f"{row['what']:<26}{row['of']:<22}{row['cost']:>10.3f} {row['unit']}"
-        sys.stdout.write((json.dumps(row) if asked.json else line) + "\n")
+        sys.stdout.write((json.dumps(row) if args.json else line) + "\n")
         sys.stdout.flush()
     return 0
 
 
 def rows(lengths: Iterable[int]) -> Iterator[Row]:
-    """Every measurement, as it is made."""
+    """Yield the row of each measurement as soon as it is made."""
     text = answer(100_000)
     for size in FEEDS:
         pieces = cut(text, size)
@@ -62,18 +65,18 @@ def _per_token(what: str, tokens: list[str], run: Callable[[], object]) -> Row:
 
 
 def seconds(run: Callable[[], object], least: float = 0.3) -> float:
-    """CPU seconds of the best run; runs until they took so long together, and three times at least."""
+    """Return the CPU time of the fastest run, in seconds, of at least three runs and ``least`` seconds in all."""
     best, total, times = float("inf"), 0.0, 0
     while total < least or times < 3:
-        begun = process_time()
+        began = process_time()
         run()
-        took = process_time() - begun
+        took = process_time() - began
         best, total, times = min(best, took), total + took, times + 1
     return best
 
 
 def answer(tokens: int) -> str:
-    """JSON of so many tokens, about: records of short and long strings, numbers, words and lists."""
+    """Return JSON of about this many tokens: records with short and long strings, numbers, words and lists."""
     chance = random.Random(tokens)
     records = []
     size = 0
@@ -93,7 +96,7 @@ def answer(tokens: int) -> str:
 
 
 def prose(tokens: int) -> str:
-    """Text without JSON, with the brackets, ticks and lists that texts have."""
+    """Return text without JSON, but with the brackets, backticks and lists that texts have."""
     chance = random.Random(tokens)
     lines = []
     size = 0
@@ -105,12 +108,12 @@ def prose(tokens: int) -> str:
 
 
 def fenced(tokens: int) -> str:
-    """JSON in a fence, after prose."""
+    """Return JSON in a fence, after prose."""
     return f"Here it is:\n\n```json\n{answer(tokens)}\n```\n"
 
 
 def cut(text: str, size: int) -> list[str]:
-    """A text in pieces of this many characters."""
+    """Return a text in pieces of this many characters."""
     return [text[at : at + size] for at in range(0, len(text), size)]
 
 

@@ -1,4 +1,4 @@
-"""The targets of a run: what is allowed, and what was measured."""
+"""The targets of a run: the limit of each, and the measured figure."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Target(NamedTuple):
 
     @property
     def verdict(self) -> str:
-        """met, MISSED or not measured."""
+        """The text "met", "MISSED" or "not measured"."""
         if self.found is None:
             return "not measured"
         return "met" if self.found.median <= self.most else "MISSED"
@@ -34,13 +34,14 @@ def targets(report: Report) -> Iterator[Target]:
         if case["target"] is not None:
             yield Target(case["name"], "x bare", case["target"], ratio(case, FULL))
     streams = [case for case in report["cases"] if case["group"] == "streams"]
-    added = [spread([having - without for having, without in _guarded(case)]) for case in streams]
-    if known := [each for each in added if each is not None]:
+    added = [spread([guarded - without for guarded, without in _guarded(case)]) for case in streams]
+    if known := [found for found in added if found is not None]:
         yield Target("recommended guardrails, worst stream", "µs an event", GUARDRAILS_US, max(known))
-    switching = [each for case in report["cases"] for each in rounds_of(case, FULL, "switch_on_ms")]
+    switching = [time_ms for case in report["cases"] for time_ms in rounds_of(case, FULL, "switch_on_ms")]
     if switching:
         yield Target("l0.instrument()", "ms", INSTRUMENT_MS, spread(switching))
 
 
 def _guarded(case: CaseReport) -> Iterator[tuple[float, float]]:
+    """Return the costs of each round with the recommended guardrails, and without."""
     return zip(rounds_of(case, GUARDED), rounds_of(case, FULL), strict=False)

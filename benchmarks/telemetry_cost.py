@@ -1,9 +1,10 @@
 """Measure the cost of telemetry: `python -m benchmarks.telemetry_cost` (`--rounds`, `--json`).
 
-One process for each way of listening, all of them in turn, several rounds; what counts is CPU time, that of the export
-thread included. Streams of two lengths are read through the real SDK from a transport that holds them in memory, one
-chunk a read: the additional chunks of the longer one give microseconds a chunk, and what is left microseconds a stream.
-The bare SDK's own work is in the rows; what telemetry adds is the difference to the row without an SDK.
+Each telemetry set-up is measured in its own process, in turn, for several rounds. The cost is CPU time, including that
+of the export thread. Streams of two lengths are read through the real SDK of openai from a transport that has them in
+memory, one chunk per read: the additional chunks of the longer stream give the microseconds per chunk, and the rest of
+the shorter one the microseconds per stream. The rows include the work of openai's SDK; what telemetry adds is the
+difference to the row without an OpenTelemetry SDK.
 """
 
 from __future__ import annotations
@@ -28,32 +29,32 @@ MODES = {
     "SDK, a span of every attempt": (FULL, {"L0_ATTEMPT_SPANS": "all"}),
     "SDK, per-chunk metrics": (FULL, {"L0_CHUNK_METRICS": "all"}),
 }
-"""Ways of listening: the variant, and what the environment asks for."""
+"""The telemetry set-ups: the variant of each, and its environment variables."""
 
 
 def main() -> int:
-    """0 when all is measured, whatever came out."""
+    """Return 0 once everything is measured, whatever the figures."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.telemetry_cost", description=__doc__)
-    parser.add_argument("--rounds", type=int, default=5, help="how often each way is measured (default 5)")
-    parser.add_argument("--json", action="store_true", help="print JSON, one object a row")
+    parser.add_argument("--rounds", type=int, default=5, help="how often each set-up is measured (default 5)")
+    parser.add_argument("--json", action="store_true", help="print JSON, one object per row")
     parser.add_argument("--mode", choices=MODES, help=argparse.SUPPRESS)
-    asked = parser.parse_args()
-    if asked.mode:
-        sys.stdout.write(json.dumps(measure(MODES[asked.mode][0])))
+    args = parser.parse_args()
+    if args.mode:
+        sys.stdout.write(json.dumps(measure(MODES[args.mode][0])))
         return 0
     found: dict[str, list[dict[str, float]]] = {mode: [] for mode in MODES}
-    for _ in range(asked.rounds):
+    for _ in range(args.rounds):
         for mode, (_, environment) in MODES.items():
             found[mode].append(_apart(mode, environment))
     for mode, rounds in found.items():
         row = {name: round(statistics.median(one[name] for one in rounds), 1) for name in rounds[0]}
         line = "  ".join(f"{value:9.1f} us {name.replace('_', ' ')}" for name, value in row.items())
-        sys.stdout.write((json.dumps({"telemetry": mode} | row) if asked.json else f"{mode:30}{line}") + "\n")
+        sys.stdout.write((json.dumps({"telemetry": mode} | row) if args.json else f"{mode:30}{line}") + "\n")
     return 0
 
 
 def measure(variant: str) -> dict[str, float]:
-    """Microseconds of CPU in this process."""
+    """Return the microseconds of CPU time in this process: per chunk, stream, and call that does not stream."""
     switch_on(variant)
     short, long, whole = _stream(SHORT), _stream(LONG), _whole()
     a_chunk = (long - short) / (LONG - SHORT)
@@ -87,16 +88,16 @@ def _whole() -> float:
 
 
 def _least(work: Any) -> float:
-    """Microseconds of the quickest of five batches."""
+    """Return the microseconds per call in the fastest of five batches, after a warm-up."""
     for _ in range(20):
         work()
-    taken = []
+    costs = []
     for _ in range(5):
         start = process_time()
         for _ in range(STREAMS // 5):
             work()
-        taken.append((process_time() - start) / (STREAMS // 5) * 1e6)
-    return min(taken)
+        costs.append((process_time() - start) / (STREAMS // 5) * 1e6)
+    return min(costs)
 
 
 if __name__ == "__main__":

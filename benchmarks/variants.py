@@ -33,9 +33,9 @@ TITLES = OWN | {peer.name: peer.title for peer in PEERS.values()}
 
 
 def switch_on(name: str) -> float:
-    """Set up this process for one variant. Return the CPU time of its own call for that, in milliseconds.
+    """Set up this process for one variant. Return the CPU time of the call that enables it, in milliseconds.
 
-    Raises `KeyError` for an unknown name.
+    Setting up OpenTelemetry does not count. Raises `KeyError` for an unknown name.
     """
     if name == BARE:
         return 0.0
@@ -50,7 +50,7 @@ def _switch_of(name: str) -> Callable[[], object]:
     if name == "logfire":
         return _switch_logfire
     if name != SILENT:
-        _listen()
+        _set_up_telemetry()
     if name in OWN:
         import l0
 
@@ -70,7 +70,7 @@ def _instrument(modules: Sequence[ModuleType]) -> None:
 
 
 def _switch_logfire() -> None:
-    """Logfire makes its own tracer and meter providers; they get the exporters of the other variants."""
+    """Enable Logfire. It makes its own tracer and meter providers, which get the exporters of the other variants."""
     logfire: Any = importlib.import_module("logfire")
     spans, metrics = _exporters()
     logfire.configure(
@@ -84,7 +84,7 @@ def _switch_logfire() -> None:
 
 
 def caller(name: str, origin: str) -> Caller:
-    """The functions that make calls in one variant, once it is enabled."""
+    """Return the caller of one variant, which must be enabled before it is used."""
     kinds: dict[str, Callable[[str], Caller]] = {
         TRANSPORT: StreamCaller,
         "litellm": LiteLLMCaller,
@@ -93,7 +93,7 @@ def caller(name: str, origin: str) -> Caller:
     return kinds.get(name, SdkCaller)(origin)
 
 
-def _listen() -> None:
+def _set_up_telemetry() -> None:
     """Set up tracer and meter providers as an application does."""
     from opentelemetry import metrics, trace
     from opentelemetry.sdk.metrics import MeterProvider
@@ -107,7 +107,7 @@ def _listen() -> None:
 
 
 def _exporters() -> tuple[SpanProcessor, MetricReader]:
-    """Return what exports spans and metrics as in an application, except that all of them are discarded."""
+    """Return a span processor and a metric reader as in an application, whose exporters discard everything."""
     from opentelemetry.sdk.metrics.export import MetricExporter, MetricExportResult, PeriodicExportingMetricReader
     from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, SpanExportResult
 

@@ -1,12 +1,12 @@
-"""The load that `l0 view` sustains: spans per second without loss, its memory, its response times with a full store.
+"""Measure the load that `l0 view` sustains: spans per second without loss, memory, response times with a full store.
 
     python -m benchmarks.viewer_load            # a minute at 2,000 spans/s, then 100,000 calls; under two minutes
     python -m benchmarks.viewer_load --seconds 5 --calls 5000 --name quick
 
-The viewer runs in its own process, held to one core. Requests are made up beforehand and sent over one connection,
-as by an exporter that batches. A page is open meanwhile: it reads the live feed, and the overview every two seconds.
-Then the store is filled, and every query of the page is run ten times. Its CPU time counts, which other programs on the
-core do not change. Linux only: memory and CPU time are read from /proc. Exit code: 1 if a limit is missed.
+The viewer runs in its own process, on one core. Requests are created beforehand and sent over one connection, as by an
+exporter that batches. A page is open meanwhile: it reads the live feed, and the overview every two seconds. Then the
+store is filled, and every query of the page is run ten times. The CPU time of the queries counts, which other programs
+on the core do not change. Linux only: memory and CPU time are read from /proc. Exit code: 1 if a limit is missed.
 """
 
 from __future__ import annotations
@@ -34,12 +34,16 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from .report import machine
 
 BATCH = 500
+"""Spans of a request."""
 MAX_QUERY_SECONDS = 0.5
+"""The most CPU time that a query may take."""
 REPEATS = 10
+"""Runs of each query."""
 MAX_MEMORY_MB = 150
+"""The most memory that the viewer may use."""
 PROTOBUF = {"content-type": "application/x-protobuf"}
 MODELS = ("gpt-4o", "gpt-4o-mini", "o3", "claude-opus", "claude-haiku")
-LISTS = (
+LIST_QUERIES = (
     "",
     "outcome=failed",
     "cause=reset&outcome=recovered_retry",
@@ -128,25 +132,26 @@ class Spans:
         return attributes
 
 
-def _set(pairs: Any, known: dict[str, Any]) -> None:
-    for key, value in known.items():
-        held = pairs.add(key=key).value
+def _set(pairs: Any, attributes: dict[str, Any]) -> None:
+    """Add attributes to a repeated field of OTLP's ``KeyValue``."""
+    for key, value in attributes.items():
+        any_value = pairs.add(key=key).value
         match value:
             case bool():
-                held.bool_value = value
+                any_value.bool_value = value
             case int():
-                held.int_value = value
+                any_value.int_value = value
             case float():
-                held.double_value = value
+                any_value.double_value = value
             case str():
-                held.string_value = value
+                any_value.string_value = value
             case list():
-                for one in value:
-                    inner = held.array_value.values.add()
-                    if isinstance(one, str):
-                        inner.string_value = one
+                for item in value:
+                    item_value = any_value.array_value.values.add()
+                    if isinstance(item, str):
+                        item_value.string_value = item
                     else:
-                        inner.int_value = one
+                        item_value.int_value = item
 
 
 @dataclass
@@ -185,7 +190,7 @@ class Viewer:
             connection.close()
 
     def memory_mb(self) -> float:
-        """Return the most memory that the process has held at once."""
+        """Return the peak memory of the process."""
         status = Path(f"/proc/{self.process.pid}/status").read_text()
         return int(re.search(r"VmHWM:\s+(\d+)", status)[1]) / 1024  # type: ignore[index]
 
@@ -241,7 +246,10 @@ class OpenPage:
 
 
 def send_steadily(running: Viewer, requests: Sequence[bytes], rate: int) -> Figures:
-    """Send requests of `BATCH` spans at a rate, whatever the answers take. Return what it took."""
+    """Send requests of `BATCH` spans at a rate, however long the answers take. Return the figures.
+
+    ``rate``: spans per second.
+    """
     began = time.perf_counter()
     refusals, longest = 0, 0.0
     for number, body in enumerate(requests):
@@ -269,7 +277,7 @@ def measure_queries(running: Viewer) -> Figures:
     newest = running.get("/api/calls?limit=1")["calls"][0]
     hour_ago = newest["start"] - 3_600_000
     paths = (
-        *(f"/api/calls?{query}" for query in LISTS),
+        *(f"/api/calls?{query}" for query in LIST_QUERIES),
         f"/api/calls?since={hour_ago}",
         "/api/overview",
         f"/api/overview?since={hour_ago}",
@@ -283,7 +291,7 @@ def measure_queries(running: Viewer) -> Figures:
 
 
 def query_times(running: Viewer, path: str) -> Figures:
-    """Run one query some times. Return its times in seconds."""
+    """Run one query `REPEATS` times. Return its times in seconds."""
     answers = []
     cpu = running.cpu_seconds()
     for _ in range(REPEATS):
@@ -303,11 +311,11 @@ def measure(seconds: float, rate: int, calls: int) -> Figures:
             running.post(spans.batch(BATCH))
         queries = measure_queries(running)
         about = running.get("/api/about")
-        kept = {"calls": about["calls"], "spans": about["spans"], "mb": about["bytes"] / 1e6}
+        stored = {"calls": about["calls"], "spans": about["spans"], "mb": about["bytes"] / 1e6}
         return {
             "machine": machine(),
             "load": load,
-            "kept": kept,
+            "kept": stored,
             "memory_mb": running.memory_mb(),
             "queries_s": queries,
         }
@@ -331,20 +339,20 @@ def _line(path: str, taken: Figures) -> str:
 
 
 def main() -> int:
-    """Parse the arguments and measure."""
+    """Return 0 if every limit is met, else 1."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
     parser.add_argument("--seconds", type=float, default=60, help="length of the load (default: 60)")
     parser.add_argument("--rate", type=int, default=2_000, help="spans per second (default: 2000)")
     parser.add_argument("--calls", type=int, default=100_000, help="calls to fill the store to (default: 100000)")
     parser.add_argument("--name", default="viewer", help="the result's file name (default: viewer)")
-    given = parser.parse_args()
-    found = measure(given.seconds, given.rate, given.calls)
+    args = parser.parse_args()
+    found = measure(args.seconds, args.rate, args.calls)
     print(table(found))
-    path = _RESULTS / f"{given.name}.json"
+    path = _RESULTS / f"{args.name}.json"
     path.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
     slowest = max(taken["cpu"] for taken in found["queries_s"].values())
-    held = not found["load"]["lost"] and slowest < MAX_QUERY_SECONDS and found["memory_mb"] < MAX_MEMORY_MB
-    return 0 if held else 1
+    within_limits = not found["load"]["lost"] and slowest < MAX_QUERY_SECONDS and found["memory_mb"] < MAX_MEMORY_MB
+    return 0 if within_limits else 1
 
 
 if __name__ == "__main__":

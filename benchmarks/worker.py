@@ -1,14 +1,15 @@
 """Run cases of one variant in this process, one at a time, as the conductor requests, and report their costs.
 
-`python -m benchmarks.worker VARIANT`, in the variant's own environment. Each line in is a case with the server's
-origin, as JSON; each line out is its result. Only this process's own CPU time is counted, that of its threads included.
+`python -m benchmarks.worker VARIANT`, in the variant's own environment. Each line of the input is a case with the
+server's origin, as JSON; each line of the output is a result. Only the CPU time of this process counts, including all
+its threads.
 """
 
 from __future__ import annotations
 
 import time
 
-_BORN = time.process_time()  # before anything heavy is imported
+_AT_START = time.process_time()  # before anything heavy is imported
 
 import asyncio  # noqa: E402
 import gc  # noqa: E402
@@ -27,9 +28,10 @@ from .variants import caller, switch_on  # noqa: E402
 
 Result = dict[str, Any]
 _MAX_FILES = 8192
+"""Open files that the process allows itself: each open stream is one."""
 _IDLE_SECONDS = 2.0
 _LOOP = asyncio.new_event_loop()
-_TELLING = re.compile(
+_RELEVANT = re.compile(
     r"openai|anthropic|pydantic|httpx|httpcore|h11|jiter|l0|litellm|logfire|reliable-ai|opentelemetry-(sdk|instr)|openinference"
 )
 """Distributions whose versions decide what is measured."""
@@ -39,34 +41,34 @@ def main() -> None:
     """Read cases until the input ends."""
     variant = sys.argv[1]
     lines = os.fdopen(os.dup(1), "w")
-    os.dup2(2, 1)  # whatever a library prints is no result
+    os.dup2(2, 1)  # what a library prints goes to stderr, not among the results
     _allow_files()
     callers: dict[str, Caller] = {}
     warm: set[str] = set()
     for line in sys.stdin:
-        asked = json.loads(line)
-        case = Case(**asked["case"])
+        order = json.loads(line)
+        case = Case(**order["case"])
         started: Result = {}
         try:
-            started = _start(callers, variant, asked["origin"])
-            result = _measure(callers[asked["origin"]], case, warm) | started
+            started = _start(callers, variant, order["origin"])
+            result = _measure(callers[order["origin"]], case, warm) | started
         except UnsupportedError:
             result = started | {"unsupported": "has no such call"}
         except Exception as error:
             result = started | {"failed": f"{type(error).__name__}: {error}"[:300]}
-        _say(lines, result)
+        _write(lines, result)
 
 
-def _say(lines: TextIO, result: Result) -> None:
+def _write(lines: TextIO, result: Result) -> None:
     lines.write(json.dumps(result) + "\n")
     lines.flush()
 
 
 def _start(callers: dict[str, Caller], variant: str, origin: str) -> Result:
-    """Switch the variant on, once. Return what that cost, and the versions."""
+    """Enable the variant, once. Return what that cost, and the versions of the packages."""
     if origin in callers:
         return {}
-    if callers:  # switched on already: only the server is another
+    if callers:  # the variant is enabled already, but the server is another
         callers[origin] = caller(variant, origin)
         return {}
     import anthropic  # noqa: F401
@@ -80,8 +82,8 @@ def _start(callers: dict[str, Caller], variant: str, origin: str) -> Result:
 def _versions() -> dict[str, str]:
     from importlib.metadata import distributions
 
-    found = {found.metadata["Name"]: found.version for found in distributions()}
-    return {name: found[name] for name in sorted(found) if _TELLING.match(name)}
+    versions = {distribution.metadata["Name"]: distribution.version for distribution in distributions()}
+    return {name: versions[name] for name in sorted(versions) if _RELEVANT.match(name)}
 
 
 def _allow_files() -> None:
@@ -112,7 +114,7 @@ def _measure(caller: Caller, case: Case, warm: set[str]) -> Result:
         "cpu_ms": cpu * 1e3,
         "first_ms": statistics.median(firsts) * 1e3,
         "memory_mb": (peak_bytes() - before) / 2**20,
-        "process_cpu_ms": (time.process_time() - _BORN) * 1e3,
+        "process_cpu_ms": (time.process_time() - _AT_START) * 1e3,
     }
 
 
@@ -135,7 +137,10 @@ def _async(caller: Caller, case: Case) -> tuple[int, list[float]]:
 
 
 async def _gather(caller: Caller, case: Case) -> tuple[int, list[float]]:
-    """``at_once`` users, each of whom makes calls one after the other."""
+    """Make all calls: ``at_once`` users, each of whom makes calls one after the other.
+
+    Return the number of events, and the time to the first event of each call in seconds.
+    """
     call = caller.astream(case)
     firsts: list[float] = []
 
@@ -157,9 +162,9 @@ async def _gather(caller: Caller, case: Case) -> tuple[int, list[float]]:
 
 
 async def _idle(caller: Caller, case: Case) -> Result:
-    """Open all streams, and measure what they hold and use while nothing arrives.
+    """Open all streams, and measure their memory and CPU time while nothing arrives.
 
-    They stay open until the process ends: this is the only case that it runs.
+    They stay open until the process ends, because this is the only case that the process runs.
     """
     await _gather(caller, replace(case, how="stream", calls=50, at_once=50))  # imports and caches
     gc.collect()

@@ -46,7 +46,7 @@ def _json(dashboard: Dashboard) -> str:
 
 
 def stale() -> list[str]:
-    """Return the paths of the files that are missing or differ."""
+    """Return the paths of the files that are missing or out of date."""
     return [
         path
         for path, text in generated().items()

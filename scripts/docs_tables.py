@@ -46,11 +46,13 @@ _ARGUMENTS: Mapping[str, Mapping[str, Any]] = {"length_rule": {"minimum": 1}}
 
 
 def described() -> Iterator[tuple[str, str]]:
-    """Yield each attribute of L0, with the text below it in the table of names."""
+    """Yield each attribute of L0, with its docstring in `l0.telemetry.names`."""
     body = ast.parse(Path(names.__file__).read_text("utf-8")).body
-    for one, below in pairwise(body):
-        if isinstance(one, ast.AnnAssign) and isinstance(one.target, ast.Name) and isinstance(below, ast.Expr):
-            value, text = getattr(names, one.target.id), ast.literal_eval(below.value)
+    for statement, below in pairwise(body):
+        if not isinstance(statement, ast.AnnAssign) or not isinstance(below, ast.Expr):
+            continue
+        if isinstance(statement.target, ast.Name):
+            value, text = getattr(names, statement.target.id), ast.literal_eval(below.value)
             if isinstance(value, str) and value.startswith("l0."):
                 yield value, " ".join(text.split())
 
@@ -73,23 +75,26 @@ def _telemetry() -> str:
 
 def _metrics(title: str, metrics: Sequence[Metric]) -> str:
     lines = [f"### {title}\n\n", _row("name", "kind", "unit", "attributes", "what"), "|---|---|---|---|---|\n"]
-    for one in metrics:
-        kind, attributes = f"{one.kind} {_buckets(one)}".rstrip(), ", ".join(f"`{name}`" for name in one.attributes)
-        lines.append(_row(f"`{one.name}`", kind, one.unit, attributes, one.description))
+    for metric in metrics:
+        kind, attributes = (
+            f"{metric.kind} {_buckets(metric)}".rstrip(),
+            ", ".join(f"`{name}`" for name in metric.attributes),
+        )
+        lines.append(_row(f"`{metric.name}`", kind, metric.unit, attributes, metric.description))
     return "".join([*lines, "\n"])
 
 
 def _buckets(metric: Metric) -> str:
-    """Return the letter by which the page explains the bounds of a histogram."""
-    known = {names.SECONDS: "D", names.TOKENS: "T", names.RULE_SECONDS: "R"}
-    return known[metric.buckets] if metric.buckets else ""
+    """Return the letter that stands for the bounds of a histogram on the page; "" for other metrics."""
+    letters = {names.SECONDS: "D", names.TOKENS: "T", names.RULE_SECONDS: "R"}
+    return letters[metric.buckets] if metric.buckets else ""
 
 
 # Rules
 
 
 def guardrails() -> tuple[Rule, ...]:
-    """Return all rules of the catalogue, with arguments that make them cover what they can cover."""
+    """Return all rules of the catalogue, with the arguments that some need to cover any family."""
     methods = [name for name in vars(Guardrails) if name.endswith("_rule")]
     return tuple(getattr(Guardrails, name)(**_ARGUMENTS.get(name, {})) for name in methods)
 
@@ -101,14 +106,14 @@ def _rules() -> str:
 
 def _family_row(family: Family) -> str:
     """Return the row of a family: its defect, and the guardrails, drift types and schema rules that cover it."""
-    only = {name: Drift(**{each: each == name for each in TYPES}) for name in TYPES}  # type: ignore[arg-type]
+    detectors = {name: Drift(**{kind: kind == name for kind in TYPES}) for name in TYPES}  # type: ignore[arg-type]
     schema = schema_rule({"type": "object"})
     covering = (
         [rule.name for rule in guardrails() if family in getattr(rule, "covers", {})],
-        [name for name, rule in only.items() if family in rule.covers],
+        [name for name, rule in detectors.items() if family in rule.covers],
         [schema.name for _ in "1" if family in schema.covers],
     )
-    cells = (", ".join(f"`{name}`" for name in sorted(each)) for each in covering)
+    cells = (", ".join(f"`{name}`" for name in sorted(rules)) for rules in covering)
     return _row(f"`{family}`", _texts(Family)[family], *cells)
 
 
@@ -141,14 +146,14 @@ def _members(kind: type[StrEnum], heading: str) -> str:
 
 
 def _presets() -> str:
-    """Return the values of the presets, without fields that no preset sets."""
+    """Return the values of the presets, without the fields that no preset sets."""
     policies = {name: preset(name) for name in PRESETS}
     names = dict.fromkeys(name for policy in policies.values() for name, _ in _leaves(policy))
-    plain = dict(_leaves(Policy()))
+    defaults = dict(_leaves(Policy()))
     lines = [_row("field", *(f"`{name}`" for name in policies)), "|---" * (len(policies) + 1) + "|\n"]
     for name in names:
         values = [dict(_leaves(policy)).get(name) for policy in policies.values()]
-        if set(values) != {plain.get(name)}:
+        if set(values) != {defaults.get(name)}:
             lines.append(_row(f"`{name}`", *(f"`{value}`" for value in values)))
     return "".join(lines)
 
@@ -164,11 +169,13 @@ def _leaves(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
 
 
 def _environment() -> str:
-    """Return the variables of the policy, with the defaults and the units that docs/policy.md has."""
+    """Return the variables of the policy, with the defaults and the units that docs/policy.md states."""
     page = (DOCS / "policy.md").read_text("utf-8")
-    shown = {name: (default, unit) for default, unit, name in _POLICY_ROW.findall(page)}
-    found = _variables(Policy, "L0_", ())
-    rows = [_row(f"`{one.name}`", f"`{one.field}`", one.allowed, *shown[one.name]) for one in found]
+    stated = {name: (default, unit) for default, unit, name in _POLICY_ROW.findall(page)}
+    rows = [
+        _row(f"`{variable.name}`", f"`{variable.field}`", variable.allowed, *stated[variable.name])
+        for variable in _variables(Policy, "L0_", ())
+    ]
     return "".join([_row("variable", "field", "value", "default", "unit"), "|---|---|---|---|---|\n", *rows])
 
 
@@ -180,7 +187,7 @@ def _commands() -> str:
 
 
 def _subcommands(name: str, parser: argparse.ArgumentParser) -> Iterator[tuple[str, argparse.ArgumentParser]]:
-    """Yield every command with its full name."""
+    """Yield every command with its full name, such as ``l0 slo rules``."""
     yield name, parser
     for action in parser._actions:
         if isinstance(action, argparse._SubParsersAction):
@@ -213,7 +220,7 @@ def _argument(action: argparse.Action) -> str:
 
 
 def _names() -> str:
-    """Return the names of the package by topic; only of the modules, `l0.types` is on this page."""
+    """Return the public names by topic. Of the public modules, the page has the names of `l0.types` only."""
     groups = {title: [f"l0.{name}" for name in names] for title, names in l0._GROUPS.items() if title != "Modules"}
     groups["Types"] = [f"l0.types.{name}" for name in types.__all__]
     parts = [(f"## {title}", *(f"::: {name}" for name in names)) for title, names in groups.items()]
@@ -266,11 +273,11 @@ PAGES: Mapping[str, tuple[Callable[[], str], ...]] = {
     "commands.md": (_commands,),
     "api.md": (_names,),
 }
-"""The generated parts of each page, in their order."""
+"""The functions that write the generated parts of each page, in the order of the parts."""
 
 
 def fresh(page: str) -> str:
-    """Return the text of a page with fresh tables."""
+    """Return the text of a page with its parts generated anew."""
     text = (DOCS / page).read_text("utf-8")
     if len(_GENERATED.findall(text)) != len(PAGES[page]):
         raise ValueError(f"docs/{page} lacks the marks around its generated parts")

@@ -30,7 +30,7 @@ def fingerprint(requirements: list[str]) -> str:
 
 
 def left_out(version: tuple[int, int], project: str) -> list[str]:
-    """Return the optional packages that pyproject.toml does not ask for on this Python version."""
+    """Return the optional packages that ``project``, the text of pyproject.toml, excludes on this Python version."""
     limited = re.findall(r"\"([\w-]+)[^\";]*; python_version < '3\.(\d+)'\"", project)
     return sorted({name for name, minor in limited if version >= (3, int(minor))})
 
@@ -75,7 +75,7 @@ def prepare(folder: Path, requirements: list[str]) -> None:
     else:
         print(f"{folder.name}: creating it with Python {VERSION}; this takes a minute or two", flush=True)
         venv.create(folder, clear=True, with_pip=True, symlinks=True)
-    stamp.unlink(missing_ok=True)  # an interruption from here on leaves it incomplete
+    stamp.unlink(missing_ok=True)  # if this is interrupted from here on, the environment counts as incomplete
     install(python, requirements)
     stamp.write_text(wanted)
     if missing := left_out(sys.version_info[:2], (ROOT / "pyproject.toml").read_text()):

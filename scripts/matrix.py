@@ -3,10 +3,10 @@
     python scripts/matrix.py [oldest] [middle] [httpcore-1.0.7] ... [python3.12] ...     all of them by default
 
 ``oldest`` and ``middle`` are versions of the SDKs, on the running Python. The entries named after a transport run the
-tests of direct reading on that version of it. The others are Python versions, if installed on this machine, with the
-newest SDKs. `make test` runs the newest SDKs on the running Python. Each run has its own
-environment (`.venv-<name>`), created once; there are as many parallel runs as cores. Prints one line per run, and exits
-with status 1 if any of them failed.
+tests of direct reading on that version of the transport. The others are Python versions with the newest SDKs, and are
+skipped if this machine does not have them. The newest SDKs on the running Python are left to `make test`. Each run has
+its own environment (`.venv-<name>`), created once; there are as many parallel runs as cores. Prints one line per run,
+and exits with status 1 if any run failed.
 """
 
 import os
@@ -77,8 +77,8 @@ EXCLUDED = (
 
 def interpreter(version: str) -> str | None:
     """Return a working interpreter of that version, from the PATH or from pyenv; ``None`` if there is none."""
-    kept = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv")) / "versions"
-    found = [shutil.which(f"python{version}"), *sorted(map(str, kept.glob(f"{version}.*/bin/python")), reverse=True)]
+    pyenv = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv")) / "versions"
+    found = [shutil.which(f"python{version}"), *sorted(map(str, pyenv.glob(f"{version}.*/bin/python")), reverse=True)]
     for python in filter(None, found):
         if subprocess.run([python, "-c", "import ensurepip"], capture_output=True, check=False).returncode == 0:
             return python
@@ -96,7 +96,7 @@ def run(name: str) -> str:
 
 
 def tests(name: str, python: str, packages: list[str], paths: tuple[str, ...]) -> str:
-    """Create the environment and run the tests in it. Print their output when they have ended."""
+    """Create the environment and run the tests in it. Print the output of the tests once they have ended."""
     started = time.monotonic()
     folder = f".venv-{name}"
     setup = [python, "scripts/environment.py", folder, "[test]", *packages]

@@ -44,18 +44,18 @@ def component(folder: Path) -> dict[str, Any]:
 
 
 def bill(environment: Path) -> dict[str, Any]:
-    """Return the components of an environment and the vendored ones."""
+    """Return the bill of materials of an environment, with the vendored components."""
     command = [sys.executable, "-m", "cyclonedx_py", "environment", "--output-reproducible", "--of", "JSON"]
     command += ["--pyproject", str(ROOT / "pyproject.toml"), "--mc-type", "library"]
     done = subprocess.run([*command, str(environment / "bin" / "python")], capture_output=True, check=True)
-    found: dict[str, Any] = json.loads(done.stdout)
+    materials: dict[str, Any] = json.loads(done.stdout)
     added = vendored()
-    found["components"] = [*found.get("components", []), *added]
-    root = found["metadata"]["component"]["bom-ref"]
-    own = next(entry for entry in found["dependencies"] if entry["ref"] == root)
+    materials["components"] = [*materials.get("components", []), *added]
+    root = materials["metadata"]["component"]["bom-ref"]
+    own = next(entry for entry in materials["dependencies"] if entry["ref"] == root)
     own["dependsOn"] = sorted({*own.get("dependsOn", []), *(part["bom-ref"] for part in added)})
-    found["dependencies"] += [{"ref": part["bom-ref"]} for part in added]
-    return found
+    materials["dependencies"] += [{"ref": part["bom-ref"]} for part in added]
+    return materials
 
 
 if __name__ == "__main__":

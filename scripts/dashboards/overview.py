@@ -29,13 +29,13 @@ def overview() -> Dashboard:
 _SUMS = (
     Panel(
         title="Calls",
-        says="Calls that ended.",
+        description="Calls that ended.",
         kind="number",
         queries=[Query(promql.total("increase", promql.series(_DURATION) + "_count", window=RANGE), "calls")],
     ),
     Panel(
         title="Delivered",
-        says="Share of calls that returned an answer to the user.",
+        description="Share of calls that returned an answer to the user.",
         kind="number",
         unit=SHARE,
         queries=[
@@ -44,13 +44,13 @@ _SUMS = (
     ),
     Panel(
         title="Requests per call",
-        says="1 if no request was retried.",
+        description="1 if no request was retried.",
         kind="number",
         queries=[Query(f"{rate(names.ATTEMPTS, by=(), window=RANGE)} / {count(_DURATION, by=(), window=RANGE)}")],
     ),
     Panel(
         title="First chunk, 95 %",
-        says="Time from the call to the first chunk that the user received, retries included.",
+        description="Time from the call to the first chunk that the user received, retries included.",
         kind="number",
         unit=SECONDS,
         queries=[Query(quantile(0.95, names.CURRENT.first_chunk, by=(), window=RANGE))],
@@ -58,16 +58,16 @@ _SUMS = (
 )
 
 _CALLS = (
-    Panel(title="Calls", says="Ended calls per second.", unit=PER_SECOND, queries=[Query(count(_DURATION))]),
+    Panel(title="Calls", description="Ended calls per second.", unit=PER_SECOND, queries=[Query(count(_DURATION))]),
     Panel(
         title="Failed calls, by error",
-        says="Errors that the user's code had to handle: the exception's class, or the cause.",
+        description="Errors that the user's code had to handle: the exception's class, or the cause.",
         unit=PER_SECOND,
         queries=[Query(count(_DURATION, _FAILED, by=(PROVIDER, _ERROR)), by(PROVIDER, _ERROR))],
     ),
     Panel(
         title="Duration of calls",
-        says="From the call to the end of its answer. A dot is a trace, if the pipeline keeps exemplars.",
+        description="From the call to the end of its answer. A dot is a trace, if the pipeline keeps exemplars.",
         unit=SECONDS,
         queries=[
             Query(quantile(0.5, _DURATION), by(PROVIDER) + " 50 %"),
@@ -77,7 +77,7 @@ _CALLS = (
     ),
     Panel(
         title="Duration of calls, distribution",
-        says="Number of calls by duration.",
+        description="Number of calls by duration.",
         kind="heat",
         unit=SECONDS,
         queries=[Query(promql.buckets(_DURATION), "{{le}}")],
@@ -88,14 +88,14 @@ _TYPE = label(names.TOKEN_TYPE)
 _USE = (
     Panel(
         title="Tokens",
-        says="Tokens per second, as counted by the providers. Calls without a count are not included.",
+        description="Tokens per second, as counted by the providers. Calls without a count are not included.",
         unit=NUMBER,
         kind="area",
         queries=[Query(summed(_TOKENS, by=(PROVIDER, _TYPE)), by(PROVIDER, _TYPE))],
     ),
     Panel(
         title="Tokens per call",
-        says="Mean of the calls whose provider reported a count.",
+        description="Mean of the calls whose provider reported a count.",
         unit=NUMBER,
         queries=[
             Query(

@@ -1,5 +1,7 @@
-"""Build panels, and the frame that all dashboards share. Ids and letters are set explicitly, so that the same
-code always generates the same text."""
+"""Build panels, and the frame that all dashboards share.
+
+The ids of panels and the letters of queries are set explicitly, so that the same code always generates the same text.
+"""
 
 from __future__ import annotations
 
@@ -27,6 +29,7 @@ SOURCE = DataSourceRef(type_val="prometheus", uid="${source}")
 SECONDS, SHARE, PER_SECOND, NUMBER = "s", "percentunit", "ops", "short"
 """Grafana's units."""
 _NARROW, _HALF, _HIGH, _LOW = 6, 12, 8, 4
+"""Widths and heights of panels, in units of Grafana's grid, which has 24 columns."""
 
 
 def by(*labels: str) -> str:
@@ -45,17 +48,17 @@ class Query:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Panel:
-    """One panel. ``says``: its description for the reader."""
+    """One panel. ``unit``: one of Grafana's. ``kind``: one of `_BUILDERS`."""
 
     title: str
-    says: str
+    description: str
     queries: Sequence[Query]
     unit: str = NUMBER
     kind: str = "chart"
 
     def build(self, number: int) -> Any:
         """Return the panel's builder. ``number``: the panel's id."""
-        panel = _BUILDERS[self.kind]().id(number).title(self.title).description(self.says).datasource(SOURCE)
+        panel = _BUILDERS[self.kind]().id(number).title(self.title).description(self.description).datasource(SOURCE)
         panel = panel.unit(self.unit)
         for letter, query in zip(ascii_uppercase, self.queries, strict=False):
             panel = panel.with_target(_target(query, letter, self.kind))
@@ -93,12 +96,12 @@ def _target(query: Query, letter: str, kind: str) -> prometheus.Dataquery:
     return target.format(PromQueryFormat.HEATMAP) if kind == "heat" else target
 
 
-def frame(uid: str, title: str, says: str, rows: dict[str, Sequence[Panel]]) -> dashboard.Dashboard:
+def frame(uid: str, title: str, description: str, rows: dict[str, Sequence[Panel]]) -> dashboard.Dashboard:
     """Return a dashboard. ``rows``: panels by heading."""
-    made = (
+    built = (
         dashboard.Dashboard(title)
         .uid(uid)
-        .description(says)
+        .description(description)
         .tags(["l0", "llm"])
         .time("now-1h", "now")
         .refresh("30s")
@@ -112,20 +115,21 @@ def frame(uid: str, title: str, says: str, rows: dict[str, Sequence[Panel]]) -> 
     number = 0
     for heading, panels in rows.items():
         number += 1
-        made = made.with_row(dashboard.Row(heading).id(number))
+        built = built.with_row(dashboard.Row(heading).id(number))
         for panel in panels:
             number += 1
-            made = made.with_panel(panel.build(number))
-    return made
+            built = built.with_panel(panel.build(number))
+    return built
 
 
-def _choice(name: str, title: str, of: str) -> dashboard.QueryVariable:
+def _choice(name: str, title: str, label: str) -> dashboard.QueryVariable:
+    """Return a variable that lets the reader choose among the values of a label."""
     duration = promql.series(names.CURRENT.duration) + "_count"
     return (
         dashboard.QueryVariable(name)
         .label(title)
         .datasource(SOURCE)
-        .query(f"label_values({duration}, {of})")
+        .query(f"label_values({duration}, {label})")
         .refresh(VariableRefresh.ON_TIME_RANGE_CHANGED)
         .multi(True)
         .include_all(True)

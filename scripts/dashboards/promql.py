@@ -41,7 +41,7 @@ def chosen(name: str, *conditions: str) -> str:
 
 
 def total(function: str, name: str, *conditions: str, by: tuple[str, ...] = (), window: str = WINDOW) -> str:
-    """Return a sum of rates or increases. ``by``: the labels that it keeps."""
+    """Return a sum of rates or increases. ``function``: PromQL's ``rate`` or ``increase``. ``by``: the kept labels."""
     kept = f" by ({', '.join(by)})" if by else ""
     return f"sum{kept} ({function}({chosen(name, *conditions)}[{window}]))"
 

@@ -22,7 +22,7 @@ _FROM_SPANS = "l0_spans_calls_total"
 
 
 def reliability() -> Dashboard:
-    """Return the dashboard about failures, their causes and the cost of recovery."""
+    """Return the reliability dashboard."""
     return frame(
         "l0-reliability",
         "LLM calls: reliability",
@@ -39,17 +39,17 @@ def reliability() -> Dashboard:
 
 
 def _rate_panel(
-    title: str, says: str, metric: Metric, *of: str, only: tuple[str, ...] = (), kind: str = "area"
+    title: str, description: str, metric: Metric, *labels: str, only: tuple[str, ...] = (), kind: str = "area"
 ) -> Panel:
-    """Return a panel with a counter's rate per second, with one series per value of these labels."""
-    query = Query(rate(metric, *only, by=of), by(*of))
-    return Panel(title=title, says=says, unit=PER_SECOND, kind=kind, queries=[query])
+    """Return a panel with a counter's rate per second: one series per value of the labels. ``only``: conditions."""
+    query = Query(rate(metric, *only, by=labels), by(*labels))
+    return Panel(title=title, description=description, unit=PER_SECOND, kind=kind, queries=[query])
 
 
 _LAYERS = (
     Panel(
         title="Attempts that succeeded, and calls that were delivered",
-        says="The lower line shows the provider, the upper one the application.",
+        description="The lower line shows the provider, the upper one the application.",
         unit=SHARE,
         queries=[
             Query(f"1 - {share(rate(names.ATTEMPTS, _FAILED), rate(names.ATTEMPTS))}", by(PROVIDER) + " attempts"),
@@ -58,7 +58,7 @@ _LAYERS = (
     ),
     Panel(
         title="Calls by outcome",
-        says="Counted from spans by the Collector's contrib configuration; empty without it.",
+        description="Counted from spans by the Collector's contrib configuration; empty without it.",
         unit=PER_SECOND,
         kind="area",
         queries=[
@@ -92,12 +92,12 @@ _WORK = (
     _rate_panel("Retries, by cause", "Retries, by the cause of the failure.", names.RETRIES, PROVIDER, _CAUSE),
     Panel(
         title="Retries per call",
-        says="Above about 0.1, retries add to an overload of the provider: see the retry budget.",
+        description="Above about 0.1, retries add to an overload of the provider: see the retry budget.",
         queries=[Query(share(rate(names.RETRIES), count(_CALLS)))],
     ),
     Panel(
         title="Delay before a retry",
-        says="The delay that the provider asked for, or the backoff.",
+        description="The delay that the provider asked for, or the backoff.",
         unit=SECONDS,
         queries=[
             Query(quantile(0.5, names.BACKOFF), by(PROVIDER) + " 50 %"),
@@ -106,7 +106,7 @@ _WORK = (
     ),
     Panel(
         title="Calls waiting for a retry",
-        says="Mean number of calls that wait for their next attempt.",
+        description="Mean number of calls that wait for their next attempt.",
         queries=[Query(summed(names.BACKOFF))],
     ),
     _rate_panel(
@@ -153,7 +153,7 @@ _FINDINGS = (
     _rate_panel("Drift", "Detected drift, by type.", names.DRIFTS, PROVIDER, _DRIFT),
     Panel(
         title="Time per rule and answer",
-        says="95 % quantile of a rule's total time per answer, by phase: while it streams, and at its end.",
+        description="95 % quantile of a rule's total time per answer, by phase: while it streams, and at its end.",
         unit=SECONDS,
         queries=[Query(quantile(0.95, names.RULE_DURATION, by=(_RULE, _PHASE)), by(_RULE, _PHASE))],
     ),

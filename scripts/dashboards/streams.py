@@ -17,7 +17,7 @@ _BY_KIND = by(PROVIDER, _KIND)
 
 
 def streams() -> Dashboard:
-    """Return the dashboard about the arrival of answers."""
+    """Return the streams dashboard."""
     return frame(
         "l0-streams",
         "LLM calls: streams",
@@ -26,11 +26,11 @@ def streams() -> Dashboard:
     )
 
 
-def _spread(metric: Metric, title: str, says: str) -> Panel:
+def _quantiles(metric: Metric, title: str, description: str) -> Panel:
     """Return a panel with three quantiles of one histogram, by provider."""
     return Panel(
         title=title,
-        says=says,
+        description=description,
         unit=SECONDS,
         queries=[
             Query(quantile(0.5, metric), by(PROVIDER) + " 50 %"),
@@ -40,13 +40,13 @@ def _spread(metric: Metric, title: str, says: str) -> Panel:
     )
 
 
-def _heat(metric: Metric, title: str, says: str) -> Panel:
+def _heat(metric: Metric, title: str, description: str) -> Panel:
     query = Query(promql.buckets(metric), "{{le}}")
-    return Panel(title=title, says=says, unit=SECONDS, kind="heat", queries=[query])
+    return Panel(title=title, description=description, unit=SECONDS, kind="heat", queries=[query])
 
 
 _FIRST = (
-    _spread(
+    _quantiles(
         _CLIENT.first_chunk,
         "Time to first chunk",
         "From the call, retries included, to the first chunk that the user received. The time to the first content of "
@@ -56,16 +56,16 @@ _FIRST = (
 )
 
 _FLOW = (
-    _spread(
+    _quantiles(
         _CLIENT.per_chunk, "Time per chunk after the first", "One mean per answer; a lower value is a faster stream."
     ),
-    _spread(
+    _quantiles(
         names.LONGEST_GAP, "Longest gap of an answer", "Between two pieces of content, while the program was reading."
     ),
     _heat(names.LONGEST_GAP, "Longest gap, distribution", "Number of answers by their longest gap."),
     Panel(
         title="Stalls",
-        says="Number of times no content arrived for 10 s while the program was reading. Pings are not content.",
+        description="Number of times no content arrived for 10 s while the program was reading. Pings are not content.",
         unit=PER_SECOND,
         queries=[Query(rate(names.STREAM_STALLS))],
     ),
@@ -74,13 +74,14 @@ _FLOW = (
 _WRONG = (
     Panel(
         title="Streams without a terminal event",
-        says="Failed: reported as an error and, if possible, retried. Accepted: from a server that never sends one.",
+        description="Failed: reported as an error and, if possible, retried. "
+        "Accepted: from a server that never sends one.",
         unit=PER_SECOND,
         queries=[Query(rate(names.TRUNCATIONS, by=(PROVIDER, _KIND)), _BY_KIND)],
     ),
     Panel(
         title="Anomalies",
-        says="Anomalies of answers: unusual on the wire, but legitimate.",
+        description="Anomalies of answers: unusual on the wire, but legitimate.",
         unit=PER_SECOND,
         queries=[Query(rate(names.ANOMALIES, by=(PROVIDER, _KIND)), _BY_KIND)],
     ),
