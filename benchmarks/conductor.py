@@ -121,7 +121,7 @@ def compiled_environment() -> dict[str, str]:
 
 
 def _environment(python: Path) -> dict[str, str]:
-    """Return the variables for an interpreter. Peers get no PYTHONPATH: it would hide the peer that is called `l0`, too."""
+    """Return the variables for an interpreter. Peers get no PYTHONPATH: it would hide the one that is called `l0`."""
     variables = compiled_environment()
     if python != Path(sys.executable):
         variables.pop("PYTHONPATH", None)

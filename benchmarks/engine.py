@@ -49,8 +49,11 @@ class CountingReader:
 
     def finish(self) -> None: ...
 
-    def missing(self) -> Cause | None:
+    def incomplete_cause(self) -> Cause | None:
         return None if self.finished else Cause.TRUNCATED
+
+    def certainly_complete(self) -> bool:
+        return self.finished
 
     def resume_state(self) -> ResumeState:
         return ResumeState(text="".join(self.text))
