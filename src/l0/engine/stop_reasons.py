@@ -57,15 +57,11 @@ _FIELDS = {
     StopReason.REFUSED: "Policy.budget",
 }
 _FIELDS_OF_CAUSES = {
-    Cause.FIRST_CONTENT_TIMEOUT: "Timeout.initial_token",
-    Cause.STALLED: "Timeout.inter_token",
-    Cause.DEAD: "Timeout.liveness",
-    Cause.TOTAL_TIMEOUT: "Timeout.total",
     Cause.GUARDRAIL_VIOLATION: "Policy.guardrails",
     Cause.DRIFT: "Policy.drift",
     Cause.BREAKER_OPEN: "Policy.breaker",
 }
-"""The field of the policy that turned an event into a failure. Failures with other causes need no policy."""
+"""The field of the policy that turned an event into a failure. A failure by a time limit states the field itself."""
 
 
 def policy_field(stop: Stop, call: Call, failure: Failure) -> str:
@@ -75,7 +71,7 @@ def policy_field(stop: Stop, call: Call, failure: Failure) -> str:
     """
     if stop.reason is StopReason.RETRIES_USED:
         return "max_retries" if call.policy.retry is None else "Retry.max_retries"
-    return _FIELDS.get(stop.reason) or _FIELDS_OF_CAUSES.get(failure.cause, "")
+    return _FIELDS.get(stop.reason) or failure.policy_field or _FIELDS_OF_CAUSES.get(failure.cause, "")
 
 
 def describe_stop(stop: Stop, call: Call, failure: Failure) -> str:

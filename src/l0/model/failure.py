@@ -234,7 +234,8 @@ class Failure:
     ``status``: HTTP status, if there was a response. ``code``: the provider's error code or type. ``retry_after``: the
     wait, in seconds, that the server requested. ``sdk_retries``: True if the bare SDK would retry the request.
     ``error``: the exception that the bare SDK would raise; ``None`` if it would raise none. ``typed``: the user first
-    gets the failure as an event object of the SDK, and the exception on reading the next event.
+    gets the failure as an event object of the SDK, and the exception on reading the next event. ``policy_field``: the
+    field of the policy that set the limit that passed, such as ``"Timeout.inter_token"``; empty if none did.
     """
 
     cause: Cause
@@ -248,6 +249,7 @@ class Failure:
     request_id: str | None = None
     category: Category | None = None
     detail: str = field(default="", repr=False)
+    policy_field: str = ""
 
     def __post_init__(self) -> None:
         if self.category is None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, is_dataclass
 from enum import Enum
@@ -19,10 +18,6 @@ from l0.model.policy import Policy
 
 from .arrived_text import arrived_text
 from .recording import RecordedAttempt, RecordedCall, RecordedDecision
-
-_NAMED_FIELD = re.compile(r"\((?:[^()]*, )?(Timeout\.[a-z_]+|Policy\.adaptive)\)")
-"""The field whose limit passed, in the message of a failure. The cause alone does not tell it: a limit of the SDK can
-be the reason for `NO_HEADERS`, and `Policy.adaptive` can set the limit for first content."""
 
 _NOTABLE_GAP_S = 1.0
 """The shortest gap that is reported. A delay of a second interrupts a reader's thought: Nielsen, "Usability
@@ -131,9 +126,7 @@ def _signal(call: Call, decision: RecordedDecision) -> tuple[str, str]:
             field = "Policy.truncation" if call.policy.truncation is not None else ""
             return f"{missing}: {MEANINGS[missing]}" if missing is not None else "", _value(call, field)
         case Failed(failure=failure):
-            named = _NAMED_FIELD.search(failure.message)
-            field = named[1] if named is not None else policy_field(NO_STOP, call, failure)
-            return str(failure), _value(call, field)
+            return str(failure), _value(call, policy_field(NO_STOP, call, failure))
         case Closed():
             return "the user closed the call", ""
     return "", ""

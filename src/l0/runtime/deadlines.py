@@ -158,12 +158,13 @@ class CallDeadlines:
         }
         limit = limits.get(cause, self._first_limit)
         adapted = field == "initial_token" and limit != self._first
-        limited_by = "what is usual here, Policy.adaptive" if adapted else f"Timeout.{field}"
-        message = f"no {awaited} within {1000 * limit:,.0f} ms ({limited_by})"
+        limited_by = "Policy.adaptive" if adapted else f"Timeout.{field}"
+        usual = "what is usual here, " if adapted else ""
+        message = f"no {awaited} within {1000 * limit:,.0f} ms ({usual}{limited_by})"
         late = 0.0 if self._waiting_since is None else at - max(due, self._waiting_since)
         if late > _REPORTED_DELAY_S:  # nothing could interrupt the wait
             message += f"; noticed {late:.1f} s later"
-        return Failure(cause=cause, message=message, sdk_retries=cause in _SDKS_RETRY)
+        return Failure(cause=cause, message=message, sdk_retries=cause in _SDKS_RETRY, policy_field=limited_by)
 
 
 def _seconds(milliseconds: float | None) -> float:

@@ -3,7 +3,7 @@
 import pytest
 from makers import make_call, make_failure
 
-from l0.engine.stop_reasons import Stop, StopReason, describe_stop
+from l0.engine.stop_reasons import NO_STOP, Stop, StopReason, describe_stop, policy_field
 from l0.model.error_context import ErrorContext
 from l0.model.failure import Cause, Failure
 from l0.model.policy import Policy, Retry, Timeout
@@ -36,6 +36,19 @@ def test_wording_of_a_stop_reason(reason):
 def test_retry_limit_of_the_client_is_named():
     text = describe_stop(Stop(StopReason.RETRIES_USED), make_call(max_retries=3), make_failure())
     assert text == "all retries are used (max_retries=3)"
+
+
+@pytest.mark.parametrize(
+    ("stop", "field"),
+    [
+        (NO_STOP, "Policy.adaptive"),
+        (Stop(StopReason.RETRIES_USED), "max_retries"),
+        (Stop(StopReason.REFUSED), "Policy.budget"),
+    ],
+)
+def test_field_that_ended_the_call_is_that_of_the_stop_or_of_the_limit(stop, field):
+    failure = Failure(cause=Cause.FIRST_CONTENT_TIMEOUT, policy_field="Policy.adaptive")
+    assert policy_field(stop, make_call(), failure) == field
 
 
 STALLED = Failure(cause=Cause.STALLED, message="no further content within 10,000 ms (Timeout.inter_token)")

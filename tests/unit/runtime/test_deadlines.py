@@ -165,6 +165,7 @@ def test_a_request_that_is_sent_has_the_tighter_of_both_deadlines():
     assert deadlines.sending(100.0, first=False) == pytest.approx(102.0)
     assert deadlines.sending(100.0, lambda limit: 0.2) == pytest.approx(100.2)
     assert deadlines.failure(100.2).message == "no headers within 200 ms (what is usual here, Policy.adaptive)"
+    assert [deadlines.failure(at).policy_field for at in (100.2, 102.0)] == ["Policy.adaptive", "Timeout.total"]
 
 
 def test_late_timeout_reports_its_delay():
