@@ -61,6 +61,22 @@ def test_held_message_is_retried_without_visible_break(stage: Stage, api: Api, a
 
 @sync_and_async
 @rerun
+@pytest.mark.parametrize("answer", [LINES, TOOL], ids=["text", "tool call"])
+def test_nothing_of_a_held_message_is_delivered_if_the_call_fails(
+    stage: Stage, api: Api, answer: Answer, sync: bool
+) -> None:
+    policy = l0.Policy(hold="message", truncation="strict", retry=l0.Retry(max_retries=1, base_delay=0.001))
+    for fault in (*cuts(api, answer, bytes_each=2), Fault.in_band_error(at_event=9), Fault.malformed(at_event=9)):
+        got = play(stage, api, *[broken(answer, fault)] * 2, sync=sync, policy=policy)
+        if len(got.requests) == 1:  # cut after everything that makes it complete
+            continue
+        assert got.error is not None, fault
+        assert got.events == [], fault
+        assert getattr(got.error, "partial_text", "") == "", fault
+
+
+@sync_and_async
+@rerun
 def test_held_message_is_delivered_only_at_its_end(stage: Stage, api: Api, sync: bool) -> None:
     """The server pauses before its last events. Only with the policy are the events before the pause held."""
     at = api.size(LINES)[0] - 4

@@ -260,7 +260,8 @@ class Hold:
     ``until="verified"``: release text only after the next ``window`` characters have arrived and passed the rules, so
     that no rule can match text that the user already has. ``window=None``: as many characters as the rule with the
     longest span needs, or 256.
-    ``until="message"``: hold the complete answer, so that L0 can retry after any failure without the user noticing.
+    ``until="message"``: hold the complete answer, so that L0 can retry after any failure without the user noticing. If
+    the call fails, nothing of the answer is released.
     """
 
     until: HoldMode = "first_content"

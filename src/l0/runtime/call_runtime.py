@@ -150,7 +150,7 @@ class CallRuntime:
         """The number of text fragments before the current read, if the call has rules. If a rule fails the attempt, the
         user has these fragments only."""
         self._kept_text: str | None = None
-        """The text that the user has of an answer whose rest a rule dropped; ``None`` if nothing was dropped."""
+        """The text that the user has of an answer whose rest was dropped; ``None`` if nothing was dropped."""
         self.timed = bool(self.deadlines or call_observers or self.shadow or self.admission.learns)
         """True if reads have deadlines or are measured."""
 
@@ -586,7 +586,7 @@ class CallRuntime:
         return self._settle(self._step(Failed(failure, at, accepted, resume_state)), at, progress)
 
     def _drop(self) -> None:
-        """Drop the held items, because a rule has rejected them. Remember the text that the user has already."""
+        """Drop the held items, which must not be delivered. Remember the text that the user has already."""
         text = ""
         if self._parser is not None and not self._holding:
             fragments, buffer = self._parser.reader.text, self._buffer
@@ -623,6 +623,8 @@ class CallRuntime:
             if self.shadow is not None and progress is not None:
                 self.shadow.failed(self.machine.failures[-1], progress, at)
             self.attempt_ended(self.machine.failures[-1], at, command)
+        if isinstance(command, Raise) and self._holding and self._buffer.holds_message:
+            self._drop()  # an incomplete answer, which such a policy never delivers
         if not isinstance(command, Wait):
             items = self._buffer.flush()
             self._record_delivery(items)
@@ -803,6 +805,8 @@ class CallRuntime:
     @property
     def text(self) -> str:
         """The text of the answer so far, up to the place at which a rule failed it."""
+        if self._kept_text is not None:
+            return self._kept_text
         return self._arrived if self.rule_runner is None else self._arrived[: self.rule_runner.cut]
 
     @property

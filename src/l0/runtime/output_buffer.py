@@ -78,6 +78,11 @@ class OutputBuffer:
             due += passed
         return due
 
+    @property
+    def holds_message(self) -> bool:
+        """True if only a complete answer may be delivered."""
+        return self._hold.until == "message"
+
     def flush(self) -> list[Any]:
         """Return all held items."""
         held = [item for _, items in self._lagging for item in items] + self._held
