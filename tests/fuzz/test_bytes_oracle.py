@@ -93,7 +93,7 @@ def test_what_depends_on_the_cuts_is_seen(monkeypatch):
     def one_short(self: Splitter, raw: bytes) -> bytes | None:
         return unharmed(self, raw[:-1] if len(raw) == 5 else raw)
 
-    unharmed = Splitter.joined
-    monkeypatch.setattr(Splitter, "joined", one_short)
+    unharmed = Splitter.fast_input
+    monkeypatch.setattr(Splitter, "fast_input", one_short)
     assert difference(given("chat")) is None
     assert difference(given("chat", size=5)) is not None
