@@ -19,6 +19,7 @@ from l0.model.call_events import (
 from l0.model.failure import Cause
 from l0.model.text_safety import one_line
 from l0.telemetry import call_phrases as phrases
+from l0.telemetry.attributes import cancelled_in_backoff
 
 from .layout import ConsoleLayout, Signs
 from .line import NO_BREAK, Line, Part, Style
@@ -109,23 +110,24 @@ def _figures(call: Call, ended: CallEnded) -> Iterator[str]:
 
 
 def _entries(call: Call, events: Sequence[CallEvent], ended: CallEnded) -> list[_Entry]:
-    """Return the attempts, if there were several, and the notes: rule matches, breaker changes, shadow decisions."""
+    """Return the attempts, if there were several or the user stopped the call in a backoff, and the notes: rule
+    matches, breaker changes, shadow decisions."""
     entries: list[_Entry] = []
     started: dict[int, AttemptStarted] = {}
     refused = [failure for failure in ended.failures if failure.cause is Cause.BREAKER_OPEN]
     if ended.attempts and ended.outcome is not Outcome.FAILED:
         entries += [_Entry(str(failure), "odd") for failure in refused]  # no request, so no attempt
-    several = ended.attempts > 1
+    shows_attempts = ended.attempts > 1 or cancelled_in_backoff(ended)
     for event in events:
         match event:
             case AttemptStarted():
                 started[event.attempt.number] = event
-            case AttemptEnded() if several and event.number in started:
+            case AttemptEnded() if shows_attempts and event.number in started:
                 begun = started.pop(event.number)
                 entries.append(_attempt(call, begun.attempt, event, ended, event.at - begun.at))
             case RuleMatched() | BreakerChanged() | ShadowDecision():
                 entries.append(_note(event))
-    if several:
+    if shows_attempts:
         entries += [
             _Entry(f"{_attempt_name(call, event.attempt)} was not finished", "dim", ended.at - event.at)
             for event in started.values()

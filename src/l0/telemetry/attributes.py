@@ -50,8 +50,10 @@ def of_answer(ended: CallEnded) -> Attributes:
             value = getattr(metadata, field)
             if value is not None:
                 attributes[name] = value
-        if metadata.finish_reasons:
-            attributes[names.RESPONSE_FINISH_REASONS] = metadata.finish_reasons
+        reasons = metadata.finish_reasons
+        # A user who stopped did not wait for a reason, so a missing one is no error.
+        if reasons and (ended.outcome is not Outcome.CANCELLED or set(reasons) != {names.FINISH_ERROR}):
+            attributes[names.RESPONSE_FINISH_REASONS] = reasons
         attributes.update(metadata.extra)
     if ended.stream_stats is not None and ended.stream_stats.first_chunk is not None:
         attributes[names.RESPONSE_TIME_TO_FIRST_CHUNK] = ended.stream_stats.first_chunk
@@ -71,8 +73,10 @@ def of_engine(ended: CallEnded) -> Attributes:
             attributes[names.STOP_FIELD] = ended.policy_field
     if ended.wasted_tokens is not None:
         attributes[names.WASTED_TOKENS] = ended.wasted_tokens
-    if retried := retried_failures(ended):
-        attributes[names.RETRY_CAUSES] = tuple(failure.cause.value for failure in retried)
+    if ended.failures:
+        retried = failed_requests(ended) if cancelled_in_backoff(ended) else retried_failures(ended)
+        if retried:
+            attributes[names.RETRY_CAUSES] = tuple(failure.cause.value for failure in retried)
     if ended.leg:
         attributes[names.LEG] = ended.leg
     if ended.resume_points:
@@ -148,6 +152,11 @@ def outcome(ended: CallEnded) -> Outcome:
 def failed_requests(ended: CallEnded) -> tuple[Failure, ...]:
     """Return the failures of requests, in order: all but open breakers, which send none."""
     return tuple(failure for failure in ended.failures if failure.cause is not Cause.BREAKER_OPEN)
+
+
+def cancelled_in_backoff(ended: CallEnded) -> bool:
+    """Return True if the user stopped the call after a failed attempt, before the retry was sent."""
+    return outcome(ended) is Outcome.CANCELLED and len(failed_requests(ended)) >= max(1, ended.attempts)
 
 
 def retried_failures(ended: CallEnded) -> tuple[Failure, ...]:

@@ -1,4 +1,5 @@
-"""Report calls as spans: one CLIENT span per call, with a child span per attempt if there were several attempts."""
+"""Report calls as spans: one CLIENT span per call, with a child span per attempt if there were several attempts, or if
+the user stopped the call during a backoff."""
 
 from __future__ import annotations
 
@@ -232,7 +233,7 @@ class CallSpan:
         if self._former_names:
             described = attributes.with_former_names(described)
         sanitizer.set_attributes(self._span, described)
-        if len(self._attempts_started) > 1 or self._every_attempt:
+        if len(self._attempts_started) > 1 or self._every_attempt or attributes.cancelled_in_backoff(ended):
             self._report_attempts(end, {resume_point.attempt: resume_point.at for resume_point in ended.resume_points})
         if self._rule_matches:
             self._report_rules()

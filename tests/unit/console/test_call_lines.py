@@ -140,6 +140,14 @@ def test_lost_hedge_and_unfinished_attempt() -> None:
     ]
 
 
+def test_a_call_cancelled_before_its_first_retry_shows_the_failed_attempt() -> None:
+    ended = make_end(outcome=Outcome.CANCELLED, failures=(RESET,), stream_stats=None, at=0.6)
+    assert texts(RETRIED[:2], ended) == [
+        "12:00:00 -   0.60 s  openai chat gpt-4o  cancelled",
+        "         `   0.50 s  attempt 1 failed (reset: made for a test); retry in 0.25 s",
+    ]
+
+
 def test_notes_are_bounded() -> None:
     notes = [ShadowDecision(action="retry", cause=Cause.RESET, wait_s=None, at=0.0)] * (_MAX_NOTES + 30)
     rows = texts(notes, make_end())

@@ -272,7 +272,38 @@ def test_the_first_word_on_an_attempt_counts(traces, play, ended, overloaded):
     ]
     play(SpanObserver(traces.provider), events)
     assert traces.spans["attempt 2"].status.status_code is StatusCode.ERROR
-    assert traces.spans["chat gpt-4o"].attributes["l0.retry.causes"] == ("overloaded",)
+    assert traces.spans["chat gpt-4o"].attributes["l0.retry.causes"] == ("overloaded", "overloaded")
+
+
+def test_a_call_cancelled_before_its_first_retry_shows_the_failed_attempt(traces, play, retried):
+    end = replace(retried[-1], outcome=Outcome.CANCELLED, attempts=1, metadata=None, stream_stats=None)
+    play(SpanObserver(traces.provider), [*retried[:2], end])
+    call, attempt = traces.spans["chat gpt-4o"], traces.spans["attempt 1"]
+    assert call.status.status_code is StatusCode.UNSET
+    assert "error.type" not in call.attributes
+    assert (call.attributes["l0.attempts"], call.attributes["l0.retry.causes"]) == (1, ("overloaded",))
+    assert attempt.status.status_code is StatusCode.ERROR
+    assert attempt.attributes["http.response.status_code"] == 529
+
+
+@pytest.mark.parametrize(
+    ("outcome", "reasons", "reported"),
+    [
+        (Outcome.CANCELLED, ("error",), None),
+        (Outcome.CANCELLED, ("error", "error"), None),
+        (Outcome.CANCELLED, ("error", "stop"), ("error", "stop")),
+        (Outcome.FAILED, ("error",), ("error",)),
+    ],
+)
+def test_finish_reasons_of_a_cancelled_call_are_those_that_the_provider_sent(
+    traces, play, smooth, metadata, outcome, reasons, reported
+):
+    """The first choice of two may still be open: its place in the list stays."""
+    play(
+        SpanObserver(traces.provider),
+        [*smooth[:-1], replace(smooth[-1], outcome=outcome, metadata=replace(metadata, finish_reasons=reasons))],
+    )
+    assert traces.spans["chat gpt-4o"].attributes.get("gen_ai.response.finish_reasons") == reported
 
 
 def test_what_is_started_while_sending_hangs_below_the_call(traces, call, smooth):
