@@ -10,6 +10,8 @@ from collections.abc import Awaitable, Callable, Iterator
 from itertools import product
 from typing import Any
 
+import anyio
+import anyio.lowlevel
 import pytest
 from installed import HAS_RESPONSES
 from journeys_kit import (
@@ -111,6 +113,30 @@ async def drop(stream: Any, read: int, newer: bool, fired: bool) -> None:
     if fired:
         fire_timers()
     await closed()
+
+
+# trio warns of every generator that it closes itself, so a stream that was read is no case for it.
+@pytest.mark.parametrize(("backend", "read"), [("asyncio", 0), ("asyncio", 1), ("trio", 0)])
+@pytest.mark.parametrize("dialect", ["chat", "messages"])
+def test_connection_of_a_dropped_async_stream_is_closed(sim: Simulator, dialect: str, read: int, backend: str) -> None:
+    """The server waits, so only a closed connection ends its request."""
+    sim.script(Fault.stall(at_event=4))
+
+    async def drop_one() -> None:
+        async with async_claude(sim) if dialect == "messages" else async_chat_client(sim) as client:
+            stream = await OPEN[dialect](client)
+            for _ in range(read):
+                await anext(stream)
+            Cycle(stream)
+            del stream
+            with anyio.fail_after(HANGS_S):
+                while not sim.wait_idle(0):
+                    gc.collect()
+                    await anyio.lowlevel.checkpoint()
+
+    l0.instrument()
+    anyio.run(drop_one, backend=backend)
+    assert sim.requests[0].disconnected
 
 
 @pytest.mark.parametrize("name", POLICIES)

@@ -227,8 +227,8 @@ def head(status: int, headers: Mapping[str, str]) -> bytes:
 
 
 def chunk(data: bytes) -> bytes:
-    """Return one chunk of a chunked body."""
-    return b"%x\r\n%b\r\n" % (len(data), data)
+    """Return one chunk of a chunked body; nothing for no data, because an empty chunk ends the body."""
+    return b"%x\r\n%b\r\n" % (len(data), data) if data else b""
 
 
 LAST_CHUNK = b"0\r\n\r\n"

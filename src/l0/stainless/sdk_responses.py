@@ -15,6 +15,7 @@ from weakref import ref
 from l0.config import CONFIG
 from l0.runtime.async_deadlines import deadline_reads
 from l0.runtime.call_runtime import CallRuntime
+from l0.runtime.close_on_loop import close_on_loop, current_loop
 from l0.runtime.connection_use import ConnectionUse
 from l0.runtime.deadlines import FixedDeadline
 from l0.runtime.finalizers import interrupted
@@ -56,6 +57,8 @@ class ObservedByteStream:
     size = 0
     """Bytes in ``body_parts``."""
     make_response: Callable[..., Any]
+    loop: Any = None
+    """The event loop of an async connection."""
     shared_reads: Callable[[], Any] | None = None
     """A weak reference to the driver's iterator over the body, since the iterator may hold the response."""
 
@@ -237,9 +240,13 @@ class ObservedByteStream:
             return
         if sys.is_finalizing():
             return
-        # Nobody else closes the connection of a sync stream that nobody has read.
-        unread = not self.closed and hasattr(self.inner, "__iter__")
-        runtime.abandon(self.inner.close if unread else None)
+        # Nobody else closes the connection of a stream that nobody has read.
+        if self.closed:
+            runtime.abandon()
+        elif self.loop is None:
+            runtime.abandon(self.inner.close)
+        else:
+            runtime.abandon(partial(close_on_loop, self.loop, self.inner.aclose))
 
 
 def _helper_error(body: ObservedByteStream) -> Exception | None:
@@ -371,6 +378,8 @@ def observe_body(response: Any, transport: ModuleType, runtime: CallRuntime) -> 
     if response.headers.get("content-type", "").startswith("application/json") and runtime.observers.observed:
         wrapper.body_parts = []
         wrapper.make_response = partial(transport.Response, response.status_code, headers=response.headers)
+    if isinstance(inner, transport.AsyncByteStream):
+        wrapper.loop = current_loop()
     response.stream = wrapper
 
 

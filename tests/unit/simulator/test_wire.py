@@ -65,6 +65,7 @@ HARMLESS = [
     Fault.pings(count=3, interval=0),
     Fault.slow_drip(0),
     Fault.stall(seconds=0.01),
+    Fault.stall(at_byte=0, seconds=0.01),
 ]
 
 
@@ -79,7 +80,14 @@ def test_text_is_complete_despite_harmless_faults(
 
 @pytest.mark.parametrize(
     "fault",
-    [Fault.reset(), Fault.cut(), Fault.cut(at_byte=900), Fault.bad_chunk_header(), Fault.content_length_short()],
+    [
+        Fault.reset(),
+        Fault.cut(),
+        Fault.cut(at_byte=0),
+        Fault.cut(at_byte=900),
+        Fault.bad_chunk_header(),
+        Fault.content_length_short(),
+    ],
     ids=str,
 )
 def test_connection_faults_break_the_body(fault: Fault, sim: Simulator, client: openai.OpenAI) -> None:
@@ -89,6 +97,14 @@ def test_connection_faults_break_the_body(fault: Fault, sim: Simulator, client: 
     with pytest.raises(openai.APIConnectionError):
         client.chat.completions.create(model="m", messages=ASK)
     assert all(received.finished for received in sim.requests)
+    assert chat(client) == HELLO
+
+
+def test_connection_is_usable_after_a_body_that_ends_before_its_first_byte(
+    sim: Simulator, client: openai.OpenAI
+) -> None:
+    sim.script(Fault.clean_end(at_byte=0))
+    assert chat(client) == ""
     assert chat(client) == HELLO
 
 
