@@ -51,7 +51,7 @@ class Listening:
     def close(self):
         self.told = self.told or ["closed"]
 
-    def abandon(self, release):
+    def abandon(self, release=None):
         self.told = self.told or ["abandoned", release]
 
 
