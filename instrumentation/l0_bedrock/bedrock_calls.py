@@ -15,7 +15,7 @@ from l0.model.errors import raised
 from l0.model.policy import PolicyError
 from l0.runtime import sync_driver
 from l0.runtime.call_runtime import CallRuntime
-from l0.wrapped_sdks.wrapped_call import CallRequest, begin_call
+from l0.wrapped_sdks.wrapped_call import CallRequest, begin_call, policy_of
 from l0.wrapped_sdks.wrapped_patches import WrappedSdk
 
 from . import single_attempt
@@ -54,7 +54,11 @@ class BedrockCalls:
         return response
 
     def _begin(self, client: Any, args: Any, kwargs: Any) -> CallRuntime | None:
-        """Return the runtime of a call for an answer; ``None`` for other operations, which pass through unchanged."""
+        """Return the runtime of a call for an answer; ``None`` for other operations, and if the policy turns L0 off. They
+        pass through unchanged."""
+        policy = policy_of(client)
+        if policy is None:
+            return None
         try:
             operation, parameters = _arguments(*args, **kwargs)
             inference = describe(operation, parameters)
@@ -64,7 +68,7 @@ class BedrockCalls:
             return begin_call(
                 CallRequest(
                     sdk=self._sdk.name,
-                    client=client,
+                    policy=policy,
                     inference=inference,
                     base_url=client.meta.endpoint_url,
                     streaming=operation in STREAMS,

@@ -15,7 +15,7 @@ from l0.model.errors import raised
 from l0.model.policy import PolicyError
 from l0.runtime import async_driver, sync_driver
 from l0.runtime.call_runtime import CallRuntime
-from l0.wrapped_sdks.wrapped_call import CallRequest, begin_call
+from l0.wrapped_sdks.wrapped_call import CallRequest, begin_call, policy_of
 from l0.wrapped_sdks.wrapped_patches import WrappedSdk
 
 from .call_adapter import GoogleCallAdapter, retries_of
@@ -82,10 +82,14 @@ class GoogleCalls:
     def _begin(
         self, client: Any, args: Any, kwargs: Any, *, stream: bool, implicit: bool = False
     ) -> CallRuntime | None:
-        """Return the runtime of a call for content; ``None`` for other requests, which pass through unchanged.
+        """Return the runtime of a call for content; ``None`` for other requests, and if the policy turns L0 off. They
+        pass through unchanged.
 
         ``implicit``: as in `retries_of`.
         """
+        policy = policy_of(client)
+        if policy is None:
+            return None
         try:
             method, path, body, options = _arguments(*args, **kwargs)
             inference = describe(client, path, body, stream=stream) if method == "post" else None
@@ -100,7 +104,7 @@ class GoogleCalls:
             return begin_call(
                 CallRequest(
                     sdk=self._sdk.name,
-                    client=client,
+                    policy=policy,
                     inference=inference,
                     base_url=base_url(client),
                     streaming=stream,

@@ -14,7 +14,7 @@ from l0.model.errors import raised
 from l0.model.policy import PolicyError
 from l0.runtime import async_driver, sync_driver
 from l0.runtime.call_runtime import CallRuntime
-from l0.wrapped_sdks.wrapped_call import CallRequest, begin_call
+from l0.wrapped_sdks.wrapped_call import CallRequest, begin_call, policy_of
 from l0.wrapped_sdks.wrapped_patches import WrappedSdk
 
 from .describe import describe
@@ -58,7 +58,11 @@ class LitellmCalls:
         return self._responses.asynchronous(first.raw, _arelay(runtime, body))
 
     def _begin(self, wrapped: Callable[..., Any], handler: Any, args: Any, kwargs: Any) -> CallRuntime | None:
-        """Return the runtime of a call for an answer; ``None`` for other requests, which pass through unchanged."""
+        """Return the runtime of a call for an answer; ``None`` for other requests, and if the policy turns L0 off. They
+        pass through unchanged."""
+        policy = policy_of(handler)
+        if policy is None:
+            return None
         try:
             arguments = inspect.signature(wrapped).bind(*args, **kwargs).arguments
             inference = describe(arguments)
@@ -67,7 +71,7 @@ class LitellmCalls:
             return begin_call(
                 CallRequest(
                     sdk=self._sdk.name,
-                    client=handler,
+                    policy=policy,
                     inference=inference,
                     base_url=str(arguments["url"]),
                     streaming=bool(arguments.get("stream")),

@@ -7,8 +7,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
-from difflib import get_close_matches
+from dataclasses import fields, replace
 from functools import wraps
 from inspect import isasyncgenfunction, iscoroutinefunction, isgeneratorfunction
 from time import monotonic
@@ -22,6 +21,7 @@ from l0.model.call import Call
 from l0.model.caller_warning import caller_line
 from l0.model.fleet_url import fleet_url
 from l0.model.function_observer import EventFunction, as_observer, is_event_function
+from l0.model.nearest_name import nearest
 from l0.model.policy import Policy, PolicyError, Retry
 from l0.model.policy_from_environment import EnvironmentSettings
 from l0.model.ports import CallObserver, Observer, trace_ids_of
@@ -51,6 +51,8 @@ OWN_POLICY = "_l0_policy"
 """Attribute of a client's class that holds the policy of its calls."""
 _EXPLICIT_API = "l0.streams.run"
 """The module that runs calls without a patched SDK. In a program that has imported it, a policy may have an effect."""
+_CURRENT: Any = object()
+"""The default of an argument: the current policy."""
 _SINGLE_ATTEMPT = Policy(retry=Retry(attempts=0, max_retries=0))
 
 
@@ -437,7 +439,7 @@ def flush_recording(timeout_s: float = 5.0) -> None:
     CONFIG.flush_recording(timeout_s)
 
 
-def policy(policy: Policy | None = None, /, **changes: Any) -> PolicyBlock:
+def policy(policy: Policy = _CURRENT, /, **changes: Any) -> PolicyBlock:
     """Use another policy for the calls made in one block, in this thread or task.
 
     ``with l0.policy(Policy.interactive()): ...``, or change single fields of the current policy:
@@ -451,7 +453,9 @@ def policy(policy: Policy | None = None, /, **changes: Any) -> PolicyBlock:
     context managers, fixtures and dependency systems do, the policy also applies between two items. It applies in
     tasks and threads that start while it applies, because they copy the context.
     """
-    return PolicyBlock(policy, changes)
+    if policy is None:
+        raise PolicyError("policy", None, "an l0.Policy, or fields of one such as timeout=l0.Timeout(total=30_000)")
+    return PolicyBlock(None if policy is _CURRENT else policy, changes)
 
 
 class PolicyBlock:
@@ -528,8 +532,8 @@ class PolicyBlock:
 
 
 def _fields_like(field: str) -> str:
-    close = get_close_matches(field, Policy.__dataclass_fields__, n=1)
-    return (f"did you mean {close[0]}? " if close else "") + "One of " + ", ".join(Policy.__dataclass_fields__)
+    names = [each.name for each in fields(Policy)]
+    return nearest(field, names, off='mode="off"') + "One of " + ", ".join(names)
 
 
 @contextmanager

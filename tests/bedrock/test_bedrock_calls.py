@@ -47,6 +47,17 @@ def test_policy_retries_what_breaks_before_content(stage: BedrockStage, api: str
 
 
 @apis
+@pytest.mark.parametrize("fault", [Fault.clean_end(at_event=4), Fault.status(503)], ids=str)
+def test_call_passes_through_if_the_policy_turns_l0_off(stage: BedrockStage, api: str, fault: Fault) -> None:
+    with l0.policy(mode="off", retry=RETRY):
+        off = stage.call(fault, api=api, client=stage.plain)
+    l0.uninstrument()
+    bare = stage.call(fault, api=api, client=stage.plain)
+    assert (text_of(off.chunks), repr(off.error), off.requests) == (text_of(bare.chunks), repr(bare.error), bare.requests)
+    assert off.spans == 0
+
+
+@apis
 def test_nothing_is_retried_that_the_client_would_not_retry(stage: BedrockStage, api: str) -> None:
     seen = stage.call(Fault.status(503), api=api, client=stage.plain)
     assert type(seen.error) is stage.plain.exceptions.ServiceUnavailableException

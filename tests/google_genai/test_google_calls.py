@@ -39,6 +39,17 @@ def test_policy_retries_what_breaks_before_content(stage: GoogleStage, flavour: 
 
 
 @flavours
+@pytest.mark.parametrize("fault", [Fault.clean_end(at_event=2), Fault.status(503)], ids=str)
+def test_call_passes_through_if_the_policy_turns_l0_off(stage: GoogleStage, flavour: str, fault: Fault) -> None:
+    with l0.policy(mode="off", retry=RETRY):
+        off = stage.call(body_of(), fault, flavour=flavour, retries=False)
+    l0.uninstrument()
+    bare = stage.call(body_of(), fault, flavour=flavour, retries=False)
+    assert (off.chunks, repr(off.error), off.requests) == (bare.chunks, repr(bare.error), bare.requests)
+    assert off.spans == 0
+
+
+@flavours
 def test_nothing_is_retried_that_the_sdk_would_not_retry(stage: GoogleStage, flavour: str) -> None:
     seen = stage.call(body_of(), Fault.status(503), flavour=flavour, retries=False)
     assert type(seen.error) is genai.errors.ServerError

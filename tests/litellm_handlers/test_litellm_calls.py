@@ -50,6 +50,18 @@ def test_policy_retries_what_breaks_before_content(stage: LitellmStage, route: R
 
 @sync_and_async
 @routes
+def test_call_passes_through_if_the_policy_turns_l0_off(stage: LitellmStage, route: Route, sync: bool) -> None:
+    fault = Fault.clean_end(at_event=8)
+    with l0.policy(mode="off", retry=NO_WAIT):
+        off = stage.call(route, fault, sync=sync)
+    l0.uninstrument()
+    bare = stage.call(route, fault, sync=sync)
+    assert (text_of(off), repr(off.error), off.requests) == (text_of(bare), repr(bare.error), bare.requests)
+    assert off.spans == 0
+
+
+@sync_and_async
+@routes
 def test_answer_that_is_cut_raises_an_error_of_litellm(stage: LitellmStage, route: Route, sync: bool) -> None:
     with l0.policy(retry=NO_WAIT):
         seen = stage.call(route, Fault.stall(at_event=8, seconds=0.05) | Fault.clean_end(at_event=8), sync=sync)

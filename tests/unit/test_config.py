@@ -483,6 +483,9 @@ def test_policy_that_no_block_uses_warns_at_its_line():
     [
         ({"time_out": 5}, "policy.time_out", "did you mean timeout?"),
         ({"zzz": 5}, "policy.zzz", "One of timeout, retry"),
+        ({"enabled": False}, "policy.enabled", 'mode="off" turns L0 off. One of timeout, retry'),
+        ({"backoff": 5}, "policy.backoff", "One of timeout, retry"),
+        ({"disable": True}, "policy.disable", 'mode="off" turns L0 off. One of timeout, retry'),
         ({"timeout": 5}, "Policy.timeout", "a Timeout"),
     ],
 )
@@ -492,6 +495,20 @@ def test_policy_is_checked_when_it_is_written(given, field, allowed):
     assert raised.value.field == field
     assert allowed in raised.value.allowed
     collected()  # a refused policy does not also warn that nothing uses it
+
+
+def test_former_field_is_not_among_the_names_of_fields():
+    with pytest.raises(PolicyError) as raised:
+        policy(zzz=5)
+    assert "on_resume" in raised.value.allowed
+    assert "on_seam" not in raised.value.allowed
+
+
+def test_none_is_not_a_policy_of_a_block():
+    with pytest.raises(PolicyError) as raised:
+        policy(None)
+    assert (raised.value.field, raised.value.given) == ("policy", None)
+    assert raised.value.allowed.startswith("an l0.Policy, or fields of one")
 
 
 PROGRAM = """

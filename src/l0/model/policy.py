@@ -22,7 +22,7 @@ from .rule import Rule, Violation
 from .truncation_keys import matching_keys, truncation_key
 
 _E = TypeVar("_E", bound=StrEnum)
-Mode = Literal["active", "shadow"]
+Mode = Literal["active", "shadow", "off"]
 TruncationMode = Literal["strict", "warn", "off"]
 OrderMode = Literal["evidence", "strict", "off"]
 ResumeMode = Literal["off", "exact", "prefill", "splice", "restart"]
@@ -394,7 +394,8 @@ class Policy:
             ``True``. Only for requests that are safe to retry. ``create()`` then returns at the first content, not at
             the headers.
         mode: ``"shadow"`` tests a policy: L0 serves calls as if there were no policy, and records on spans and in
-            metrics what the policy would have done.
+            metrics what the policy would have done. ``"off"``: calls of an instrumented SDK pass through as if L0 were
+            not there. The explicit API does not accept it.
         guardrails: The rules on the text, made by ``l0.Guardrails``, or the name of a preset.
         drift: An ``l0.Drift``, or ``True`` for the default one.
         structured: If the request asks for JSON (``response_format``, ``text.format``, ``output_config``), hold the
@@ -461,37 +462,42 @@ class Policy:
             object.__setattr__(self, "truncation", modes)
 
     @classmethod
-    def interactive(cls) -> Policy:
+    def interactive(cls, **fields: Any) -> Policy:
         """Return a policy for a person who waits: first content within 5 s, gaps up to 10 s, up to three quick retries.
 
-        It holds only what precedes the first content.
+        It holds only what precedes the first content. ``fields``, here and in the other presets, replace its own:
+        ``Policy.interactive(truncation="strict")``.
         """
-        return cls(timeout=Timeout(), retry=Retry(attempts=2, max_retries=3, base_delay=0.5, max_delay=4.0))
+        retry = Retry(attempts=2, max_retries=3, base_delay=0.5, max_delay=4.0)
+        return cls(**{"timeout": Timeout(), "retry": retry, **fields})
 
     @classmethod
-    def reasoning(cls) -> Policy:
+    def reasoning(cls, **fields: Any) -> Policy:
         """Return a policy for models that reason first: 2 min to the first content, gaps up to 1 min.
 
         It holds only what precedes the first content.
         """
-        return cls(timeout=Timeout(initial_token=120_000, inter_token=60_000), retry=Retry(attempts=2))
+        limits = Timeout(initial_token=120_000, inter_token=60_000)
+        return cls(**{"timeout": limits, "retry": Retry(attempts=2), **fields})
 
     @classmethod
-    def batch(cls) -> Policy:
+    def batch(cls, **fields: Any) -> Policy:
         """Return a policy for batch jobs: 5 min to the first content, gaps up to 2 min, up to 12 retries.
 
         It holds only what precedes the first content.
         """
         limits = Timeout(initial_token=300_000, inter_token=120_000)
-        return cls(timeout=limits, retry=Retry(attempts=5, max_retries=12, base_delay=2.0, max_delay=60.0))
+        retry = Retry(attempts=5, max_retries=12, base_delay=2.0, max_delay=60.0)
+        return cls(**{"timeout": limits, "retry": retry, **fields})
 
     @classmethod
-    def agent(cls) -> Policy:
+    def agent(cls, **fields: Any) -> Policy:
         """Return a policy for agents, which act on complete answers: 2 min to the first content, gaps up to 1 min.
 
         It holds complete answers, so L0 can retry after any failure, and no agent acts on a part of a tool call.
         """
-        return cls(timeout=Timeout(initial_token=120_000, inter_token=60_000), retry=Retry(), hold="message")
+        limits = Timeout(initial_token=120_000, inter_token=60_000)
+        return cls(**{"timeout": limits, "retry": Retry(), "hold": "message", **fields})
 
     @property
     def asks_for_retries(self) -> bool:

@@ -15,7 +15,6 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, is_dataclass, replace
-from difflib import get_close_matches
 from enum import StrEnum
 from functools import cache
 from types import NoneType, UnionType
@@ -23,6 +22,7 @@ from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from .durations import UnitWarning
 from .fleet_url import fleet_url
+from .nearest_name import nearest
 from .policy import Policy, PolicyError
 
 _PREFIX = "L0_"
@@ -39,7 +39,7 @@ _TELEMETRY = {"L0_ATTEMPT_SPANS", "L0_CHUNK_METRICS", "L0_FORMER_NAMES", "L0_RUL
 """Variables that telemetry reads. Their only value is ``all``."""
 _OTHER_VARIABLES = frozenset({_RECORD, _LOG, _PROVIDER_NAMES, _FLEET, *_TELEMETRY, *SWITCHES})
 """Variables that do not belong to the policy."""
-# A preset is a class method of `Policy` without arguments.
+# A preset is a class method of `Policy` that needs no arguments.
 PRESETS = tuple(name for name, kind in vars(Policy).items() if type(kind) is classmethod)
 _BOOLEANS = {"true": True, "1": True, "false": False, "0": False}
 Path = tuple[str, ...]
@@ -151,9 +151,8 @@ def _boolean(name: str, text: str) -> bool:
 
 
 def _unknown(name: str, text: str, known: Sequence[str]) -> PolicyError:
-    close = get_close_matches(name.upper(), known, n=1)
-    allowed = f"did you mean {close[0]}?" if close else "one of " + ", ".join(sorted(known))
-    return PolicyError(name, text, f"no such variable; {allowed}")
+    suggestion = nearest(name.upper(), known, off="L0_MODE=off", prefix=_PREFIX).rstrip(". ")
+    return PolicyError(name, text, f"no such variable; {suggestion or 'one of ' + ', '.join(sorted(known))}")
 
 
 def _set(

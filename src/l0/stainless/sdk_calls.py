@@ -112,14 +112,19 @@ class SdkCalls:
         return request
 
     def _begin(self, client: Any, args: Any, kwargs: Any) -> CallRuntime | None:
-        """Return the runtime of an inference call; ``None`` for other requests, which pass through unchanged."""
+        """Return the runtime of an inference call; ``None`` for other requests, and if the policy turns L0 off. They pass
+        through unchanged."""
+        policy = CONFIG.policy(client)
+        if policy.mode == "off":
+            return None
         options = args[1] if len(args) > 1 else kwargs.get("options")
         stream = bool(kwargs.get("stream", False))
         try:
             inference = self._provider.describe(client, options, stream=stream)
             if inference is None:
                 return None
-            call = _call(self._sdk, client, options, inference, streaming=stream or _user_reads_body(options))
+            streaming = stream or _user_reads_body(options)
+            call = _call(self._sdk, client, options, inference, policy, streaming=streaming)
         except Exception:
             _log.debug("l0 leaves alone a request that it cannot describe: %s", raised())
             return None
@@ -231,9 +236,10 @@ def _user_reads_body(options: Any) -> bool:
     return any(name.lower() == RAW_HEADER and value == "stream" for name, value in headers.items())
 
 
-def _call(sdk: Sdk, client: Any, options: Any, inference: InferenceRequest, *, streaming: bool) -> Call:
+def _call(
+    sdk: Sdk, client: Any, options: Any, inference: InferenceRequest, chosen: Policy, *, streaming: bool
+) -> Call:
     address = address_of(client.base_url)
-    chosen = CONFIG.policy(client)
     shadow = chosen if chosen.mode == "shadow" else None
     policy = chosen if shadow is None else Policy()
     # Files and generators can be read only once.

@@ -202,10 +202,18 @@ def call_options(stream: Any, options: CallArguments, *, sync: bool) -> CallOpti
 
 
 def base_of(options: CallArguments) -> Policy:
-    """Return the policy that a call starts from. Raises `PolicyError`."""
+    """Return the policy that a call starts from. Raises `PolicyError`, also if the call's own policy turns L0 off.
+
+    A block or a variable that turns L0 off concerns the calls of instrumented SDKs only, because streams, results and
+    rules of the explicit API exist only in L0.
+    """
     base = _default(options.get("policy"), CONFIG.policy())
     if not isinstance(base, Policy):
         raise PolicyError("policy", base, "an l0.Policy, or None")
+    if base.mode == "off":
+        if options.get("policy") is not None:
+            raise PolicyError("policy.mode", "off", "active or shadow: only calls of an instrumented SDK can do without L0")
+        base = replace(base, mode="active")
     unused = [name for name in _NEEDS_SDK if getattr(options.get("policy"), name, None)]
     if unused:
         names = ", ".join(f"policy.{name}" for name in unused)

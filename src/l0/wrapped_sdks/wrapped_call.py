@@ -22,17 +22,22 @@ from l0.stainless.terminal_rules import terminal_rule
 class CallRequest:
     """One request of the user.
 
-    ``sdk``: the SDK's import name. ``client``: the SDK's object that may have its own policy (`l0.wrap`).
-    ``max_retries``, ``default_retries``: as in `Call`.
+    ``sdk``: the SDK's import name. ``policy``: the policy of the call (`policy_of`). ``max_retries``, ``default_retries``: as in `Call`.
     """
 
     sdk: str
-    client: Any
+    policy: Policy
     inference: InferenceRequest
     base_url: str
     streaming: bool
     max_retries: int
     default_retries: int
+
+
+def policy_of(client: object) -> Policy | None:
+    """Return the policy of a call of ``client``; ``None`` if it turns L0 off, so that the SDK must serve the call."""
+    policy = CONFIG.policy(client)
+    return None if policy.mode == "off" else policy
 
 
 def address_of_url(url: str) -> Address:
@@ -53,7 +58,7 @@ def begin_call(request: CallRequest, make_adapter: Callable[[Call], CallAdapter]
     """Return the runtime of a call. Raises `PolicyError` for a fallback to another client: these SDKs support only
     fallbacks to another model."""
     address, inference = address_of_url(request.base_url), request.inference
-    chosen = CONFIG.policy(request.client)
+    chosen = request.policy
     shadow = chosen if chosen.mode == "shadow" else None
     policy = chosen if shadow is None else Policy()
     for leg in policy.legs:

@@ -86,7 +86,7 @@ BAD = [
     *((Hold, "window", given, "whole number, 1 or more") for given in (0, *NO_COUNT) if given is not None),
     *((Hedge, "after", given, "milliseconds above 0") for given in NO_LIMIT),
     *((CheckIntervals, field.name, given, "1 or more") for field in fields(CheckIntervals) for given in (0, *NO_COUNT)),
-    *((Policy, "mode", given, "active, shadow") for given in (None, True, "off")),
+    *((Policy, "mode", given, "active, shadow, off") for given in (None, True, "on")),
     *((Policy, "order", given, "evidence, strict, off") for given in (None, True, "on")),
     *((Policy, "hedge", given, "a Hedge, or True or False") for given in (None, 1, "on", Hedge)),
     *((Policy, "guardrails", given, "markdown_only") for given in ("some", b"", 5, None, [len], {"json": True}, Drift)),
@@ -212,6 +212,15 @@ def test_the_agent_preset_holds_complete_answers_and_retries():
     assert agent.holding.until == "message"
     assert agent.retry == Retry()
     assert agent.asks_for_retries
+
+
+@pytest.mark.parametrize("preset", ["interactive", "reasoning", "batch", "agent"])
+def test_preset_takes_fields_that_replace_its_own(preset):
+    make = getattr(Policy, preset)
+    changed = make(truncation="strict", timeout=None, hold="verified")
+    assert changed == replace(make(), truncation="strict", timeout=None, hold="verified")
+    with pytest.raises(TypeError, match="trunkation"):
+        make(trunkation="strict")
 
 
 def test_presets_say_in_the_docs_what_they_hold():

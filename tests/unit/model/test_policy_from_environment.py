@@ -92,6 +92,9 @@ BAD = [
     ("L0_TRUNKATION", "strict", "did you mean L0_TRUNCATION?"),
     ("L0_POLICE", "batch", "did you mean L0_POLICY?"),
     ("L0_ZZZ", "1", "L0_RETRY_ATTEMPTS, "),
+    ("L0_ENABLED", "false", "no such variable; L0_MODE=off turns L0 off"),
+    ("L0_DISABLED", "1", "no such variable; L0_MODE=off turns L0 off"),
+    ("L0_OFF", "1", "no such variable; L0_MODE=off turns L0 off"),
     ("L0_RETRY_SHOULD_RETRY", "yes", "no such variable"),  # a function cannot be told here
 ]
 

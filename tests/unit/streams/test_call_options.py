@@ -6,7 +6,7 @@ import pytest
 from pydantic import BaseModel
 from streams_kit import QUICK, Source
 
-from l0 import Event, EventType, Policy, PolicyError, Retry, l0
+from l0 import Event, EventType, Policy, PolicyError, Retry, l0, policy
 from l0.types import ResponseMetadata
 
 pytestmark = pytest.mark.anyio
@@ -48,6 +48,18 @@ async def test_call_options_hold_in_shadow_mode(
     source = Source(*scripts)
     assert await (await l0(stream=source.aplain, policy=SHADOW, **options)).read() == "ok"
     assert source.made == made
+
+
+async def test_policy_of_the_call_cannot_turn_l0_off() -> None:
+    with pytest.raises(PolicyError, match=r"policy\.mode: got 'off', allowed: active or shadow"):
+        await l0(stream=Source(["a"]).aplain, policy=Policy(mode="off"))
+
+
+async def test_off_elsewhere_does_not_change_the_explicit_api() -> None:
+    source = Source([BAD], ["ok"])
+    with policy(mode="off", retry=QUICK):
+        assert await (await l0(stream=source.aplain)).read() == "ok"
+    assert source.made == 2
 
 
 async def test_in_shadow_mode_fallbacks_are_asked() -> None:

@@ -30,7 +30,7 @@ def request(base_url: str) -> CallRequest:
         certain=False,
     )
     return CallRequest(
-        sdk="google.genai", client=object(), inference=inference, base_url=base_url,
+        sdk="google.genai", policy=l0.Policy(), inference=inference, base_url=base_url,
         streaming=True, max_retries=0, default_retries=0,
     )  # fmt: skip
 
