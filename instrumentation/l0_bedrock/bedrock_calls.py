@@ -54,8 +54,8 @@ class BedrockCalls:
         return response
 
     def _begin(self, client: Any, args: Any, kwargs: Any) -> CallRuntime | None:
-        """Return the runtime of a call for an answer; ``None`` for other operations, and if the policy turns L0 off. They
-        pass through unchanged."""
+        """Return the runtime of a call for an answer; ``None`` for other operations, and if the policy turns L0 off.
+        They pass through unchanged."""
         policy = policy_of(client)
         if policy is None:
             return None

@@ -53,7 +53,11 @@ def test_call_passes_through_if_the_policy_turns_l0_off(stage: BedrockStage, api
         off = stage.call(fault, api=api, client=stage.plain)
     l0.uninstrument()
     bare = stage.call(fault, api=api, client=stage.plain)
-    assert (text_of(off.chunks), repr(off.error), off.requests) == (text_of(bare.chunks), repr(bare.error), bare.requests)
+    assert (text_of(off.chunks), repr(off.error), off.requests) == (
+        text_of(bare.chunks),
+        repr(bare.error),
+        bare.requests,
+    )
     assert off.spans == 0
 
 

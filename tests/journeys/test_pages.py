@@ -49,7 +49,8 @@ def test_the_rule_finds_a_secret() -> None:
     ("name", "commands"),
     [
         ("tutorial", 13),
-        ("tasks", 9),
+        ("tasks", 10),
+        ("errors", 2),
         ("web", 1),
         ("flask", 1),
         ("django", 4),

@@ -96,7 +96,8 @@ class Timeout:
 
     A ``timedelta`` is converted to milliseconds. L0 warns about a number below 100, which is probably meant in seconds.
 
-    ``initial_token``: time from the request of an attempt to its first content.
+    ``initial_token``: time from the request of a stream's attempt to its first content. Only ``total`` limits calls
+    that do not stream.
     ``inter_token``: time between two pieces of content; pings do not count.
     ``liveness``: time between two reads of any bytes, pings included.
     ``total``: time from the user's call to the end of the answer, retries and reading included.

@@ -112,8 +112,8 @@ class SdkCalls:
         return request
 
     def _begin(self, client: Any, args: Any, kwargs: Any) -> CallRuntime | None:
-        """Return the runtime of an inference call; ``None`` for other requests, and if the policy turns L0 off. They pass
-        through unchanged."""
+        """Return the runtime of an inference call; ``None`` for other requests, and if the policy turns L0 off. They
+        pass through unchanged."""
         policy = CONFIG.policy(client)
         if policy.mode == "off":
             return None
@@ -236,9 +236,7 @@ def _user_reads_body(options: Any) -> bool:
     return any(name.lower() == RAW_HEADER and value == "stream" for name, value in headers.items())
 
 
-def _call(
-    sdk: Sdk, client: Any, options: Any, inference: InferenceRequest, chosen: Policy, *, streaming: bool
-) -> Call:
+def _call(sdk: Sdk, client: Any, options: Any, inference: InferenceRequest, chosen: Policy, *, streaming: bool) -> Call:
     address = address_of(client.base_url)
     shadow = chosen if chosen.mode == "shadow" else None
     policy = chosen if shadow is None else Policy()

@@ -212,7 +212,9 @@ def base_of(options: CallArguments) -> Policy:
         raise PolicyError("policy", base, "an l0.Policy, or None")
     if base.mode == "off":
         if options.get("policy") is not None:
-            raise PolicyError("policy.mode", "off", "active or shadow: only calls of an instrumented SDK can do without L0")
+            raise PolicyError(
+                "policy.mode", "off", "active or shadow: only calls of an instrumented SDK can do without L0"
+            )
         base = replace(base, mode="active")
     unused = [name for name in _NEEDS_SDK if getattr(options.get("policy"), name, None)]
     if unused:

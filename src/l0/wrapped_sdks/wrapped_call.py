@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any
 from urllib.parse import urlsplit
 
 from l0.config import CONFIG
@@ -22,7 +21,8 @@ from l0.stainless.terminal_rules import terminal_rule
 class CallRequest:
     """One request of the user.
 
-    ``sdk``: the SDK's import name. ``policy``: the policy of the call (`policy_of`). ``max_retries``, ``default_retries``: as in `Call`.
+    ``sdk``: the SDK's import name. ``policy``: the policy of the call (`policy_of`).
+    ``max_retries``, ``default_retries``: as in `Call`.
     """
 
     sdk: str
