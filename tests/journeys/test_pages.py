@@ -51,7 +51,7 @@ def test_the_rule_finds_a_secret() -> None:
         ("tutorial", 13),
         ("tasks", 10),
         ("errors", 2),
-        ("web", 1),
+        ("web", 2),
         ("flask", 1),
         ("django", 4),
         ("testing", 3),
@@ -133,6 +133,95 @@ def test_web_application_ends_its_request_when_the_browser_leaves(tmp_path: Path
             running.send_signal(signal.SIGINT)
             told = running.stderr.read()
     assert "cancelled" in told
+
+
+HELD = """
+import asyncio
+from django.utils.decorators import async_only_middleware
+
+held = []
+
+@async_only_middleware
+def middleware(get_response):
+    async def hold(request):
+        held.append(await get_response(request))
+        await asyncio.Event().wait()
+    return hold
+"""
+LEAVING = """
+import asyncio, json, os
+from l0.testing import simulator
+
+async def main(sim):
+    question = json.dumps({"text": "[[simulate: tokens 100000 | slow-drip]]"}).encode()
+    received = [{"type": "http.request", "body": question}]
+
+    async def receive():
+        if received:
+            return received.pop()
+        while not has_left():
+            await asyncio.sleep(0.01)
+        return {"type": "http.disconnect"}
+
+    async def send(message):
+        await asyncio.sleep(0)  # a server may suspend here
+
+    headers = [(b"content-type", b"application/json"), (b"host", b"localhost")]
+    scope = {"type": "http", "method": "POST", "path": "/chat", "headers": headers, "query_string": b""}
+    await application(scope, receive, send)
+    assert await asyncio.to_thread(sim.wait_idle, 60)
+    await close()
+    print("requests:", len(sim.requests))
+
+with simulator() as sim:
+    os.environ["OPENAI_BASE_URL"] = sim.openai
+    asyncio.run(main(sim))
+"""
+OF_DJANGO = """
+import os
+os.environ["DJANGO_SETTINGS_MODULE"] = "web.settings"
+from django.conf import settings
+settings.MIDDLEWARE = [*settings.MIDDLEWARE, "held.middleware"]
+import held
+from web.asgi import application
+from chat import views
+
+def has_left():
+    return held.held
+
+async def close():
+    await views.client().close()
+"""
+OF_FASTAPI = """
+import chat
+held, events = [], chat.events
+chat.events = lambda stream: held.append(stream) or events(stream)
+
+def has_left():
+    return True
+
+async def close():
+    pass
+
+async def application(*given):
+    global close
+    context = chat.lifespan(chat.app)
+    await context.__aenter__()
+    close = lambda: context.__aexit__(None, None, None)
+    await chat.app(*given)
+"""
+
+
+@pytest.mark.parametrize(("name", "setting"), [("django", OF_DJANGO), ("web", OF_FASTAPI)], ids=["django", "fastapi"])
+def test_web_application_closes_a_stream_whose_response_never_starts(tmp_path: Path, name: str, setting: str) -> None:
+    """The program keeps the response or the stream, so that not the garbage collector closes it."""
+    application, _, _ = (DOCS / f"{name}.md").read_text(encoding="utf-8").partition("Test it with")
+    (tmp_path / "held.py").write_text(HELD, encoding="utf-8")
+    with simulator() as sim:
+        run_page(application, tmp_path, {"OPENAI_API_KEY": "none", "OPENAI_BASE_URL": sim.openai})
+        done = run_source(setting + LEAVING, sim, tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == "requests: 1\n"
 
 
 def _ratio(case: dict[str, Any], variant: str) -> float:
