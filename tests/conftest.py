@@ -76,7 +76,7 @@ def _interrupts_end_processes() -> None:
 @pytest.fixture(scope="session", autouse=True)
 def _installed_once() -> Iterator[None]:
     """Read the entry points of the installed packages once, not twice in each test: they do not change."""
-    found = discovery.entry_points_of(discovery._GROUP, discovery._PREFIX, discovery._BUILT_IN)
+    found = discovery.entry_points_of(discovery.GROUP, discovery.PREFIX, discovery._BUILT_IN)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(discovery, "entry_points_of", lambda *_: found)
         yield

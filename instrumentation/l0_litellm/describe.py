@@ -11,7 +11,8 @@ from urllib.parse import urlsplit
 from l0.model.inference_request import InferenceRequest
 from l0.model.provider_hosts import provider_at
 from l0.stainless.messages_requests import describe_messages
-from l0.stainless.openai_requests import OPERATIONS, describe_request
+from l0.stainless.openai_api_instrumentor import OPERATIONS
+from l0.stainless.openai_requests import describe_request
 from l0.wrapped_sdks.wrapped_call import address_of_url
 
 _MESSAGES = "/messages"

@@ -8,7 +8,8 @@ from typing import Any
 from l0.model.inference_request import InferenceRequest
 from l0.model.provider_hosts import provider_at
 from l0.stainless.addresses import address_of
-from l0.stainless.openai_requests import OPERATIONS, describe_request
+from l0.stainless.openai_api_instrumentor import OPERATIONS
+from l0.stainless.openai_requests import describe_request
 
 
 def describe(client: Any, options: Any, *, stream: bool) -> InferenceRequest | None:

@@ -7,8 +7,7 @@ from typing import Any
 
 from l0.config import observed_by
 from l0.simulator import corpus
-from l0.stainless.openai_api_instrumentor import OpenAiApiInstrumentor
-from l0.stainless.openai_requests import operations_at
+from l0.stainless.openai_api_instrumentor import OpenAiApiInstrumentor, operations_at
 from l0.stainless.sdk import Sdk
 from l0.stainless.stainless_instrumentor import StainlessInstrumentor
 

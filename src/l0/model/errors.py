@@ -7,8 +7,11 @@ import traceback
 from itertools import islice
 from typing import Any
 
+from .policy_error import PolicyError
+
 _MAX_PLACES = 4
 """Maximum number of traceback places in a log line."""
+_ERRORS_OF_CODE = frozenset({ImportError, ModuleNotFoundError, AttributeError, NameError, SyntaxError})
 
 
 class StreamInterrupted(Exception):  # noqa: N818 - a public name of the guide
@@ -61,8 +64,23 @@ def raised() -> str:
     Its message and its causes are left out: an error of a callback or a provider may quote keys, prompts and answers.
     """
     error = sys.exception()
+    return "no exception" if error is None else _with_places(error, type(error).__qualname__, _MAX_PLACES)
+
+
+def raised_with_text(max_places: int = _MAX_PLACES) -> str:
+    """As `raised`, with the message of an error whose message cannot quote a secret.
+
+    Such are Python's own errors about code (a module, a name or an attribute that is missing, a syntax error) and
+    `PolicyError`, which hides credentials. A subclass of Python's errors may be anybody's, and have any message.
+    """
+    error = sys.exception()
     if error is None:
         return "no exception"
+    safe = type(error) in _ERRORS_OF_CODE or isinstance(error, PolicyError)
+    return _with_places(error, type(error).__qualname__ + (f": {error}" if safe else ""), max_places)
+
+
+def _with_places(error: BaseException, text: str, max_places: int) -> str:
     frames = [*traceback.walk_tb(error.__traceback__)]
     places = (f"{frame.f_code.co_filename}:{line} in {frame.f_code.co_name}" for frame, line in reversed(frames))
-    return f"{type(error).__qualname__} at {', called at '.join(islice(places, _MAX_PLACES))}"
+    return f"{text} at {', called at '.join(islice(places, max_places))}"

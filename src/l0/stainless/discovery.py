@@ -18,8 +18,8 @@ from l0.telemetry.otlp_request import check_endpoint
 
 from .installed import entry_points_of, version_of
 from .late_imports import late_imports
-from .post_imports import importable
-from .sdk_instrumentor import REPLACED, SdkInstrumentor
+from .post_imports import importable, take_all
+from .sdk_instrumentor import PATCHING, SdkInstrumentor
 
 if TYPE_CHECKING:
     from l0.model.function_observer import EventFunction
@@ -27,8 +27,9 @@ if TYPE_CHECKING:
     from l0.model.ports import Observer
     from l0.recording.recording_options import RecordingOptions
 
-_GROUP = "opentelemetry_instrumentor"
-_PREFIX = "l0_"
+GROUP = "opentelemetry_instrumentor"
+PREFIX = "l0_"
+"""The group of the entry points of provider packages, and the beginning of their names."""
 _BUILT_IN = {
     "l0_anthropic": "l0_anthropic:AnthropicInstrumentor",
     "l0_bedrock": "l0_bedrock:BedrockInstrumentor",
@@ -64,25 +65,68 @@ def providers() -> dict[str, str]:
     The built-in ones are found without the distribution's metadata, which frozen, vendored and zipped copies lack.
     """
     found = {name: place for name, place in _BUILT_IN.items() if importable(place.partition(":")[0])}
-    found |= entry_points_of(_GROUP, _PREFIX, _BUILT_IN)
+    found |= entry_points_of(GROUP, PREFIX, _BUILT_IN)
     return dict(sorted(found.items()))
 
 
 def instrumentors() -> list[Any]:
-    """Return the instrumentors of all provider packages."""
-    return [_load(place)() for place in providers().values()]
+    """Return one instrumentor per SDK: the one that patches it, else the one of its provider package."""
+    return load_providers()[0]
+
+
+def load_providers() -> tuple[list[Any], list[str]]:
+    """Return the `instrumentors`, and the problems of provider packages that cannot be used.
+
+    A class that patches an SDK is in use, even if no entry point names it.
+    """
+    found: dict[str, tuple[Any, str]] = {}
+    problems = []
+    for name, place in providers().items():
+        try:
+            instrumentor = _load(place)()
+        except Exception:  # a defect of one package must not stop a program that does not use it
+            from l0.model.errors import raised_with_text
+
+            problems.append(f"l0 ignores {describe_entry_point(name)}: {raised_with_text(max_places=1)}")
+            continue
+        sdk_name = instrumentor.sdk_name
+        if sdk_name in found:
+            used = f"{describe_entry_point(name)} is for the same SDK, {sdk_name}"
+            problems.append(f"l0 ignores {describe_entry_point(found[sdk_name][1])}: {used}")
+        found[sdk_name] = instrumentor, name
+    loaded = {sdk_name: instrumentor for sdk_name, (instrumentor, _) in found.items()}
+    in_use = {
+        sdk_name: instrumentor
+        for sdk_name, instrumentor in PATCHING.items()
+        if sdk_name not in loaded or not instrumentor.is_copy_of(loaded[sdk_name])
+    }
+    return [*(loaded | in_use).values()], problems
+
+
+def describe_entry_point(name: str) -> str:
+    """Describe an entry point, with the distribution that has it."""
+    from importlib.metadata import entry_points
+
+    owners = [point.dist for point in entry_points(group=GROUP, name=name) if point.dist is not None]
+    return f"the entry point {name}" + "".join(f" of {owner.name} {owner.version}" for owner in owners[:1])
 
 
 def _load(place: str) -> Any:
-    """Import a provider package. Import it again if it was built on an earlier copy of l0."""
+    """Import a provider package. Import it again if it was built on an earlier copy of l0.
+
+    Raises `PolicyError` if the class is not an instrumentor of L0.
+    """
     module, _, name = place.partition(":")
     kind = attrgetter(name)(import_module(module))
     base = (SdkInstrumentor.__module__, SdkInstrumentor.__qualname__)
-    if not issubclass(kind, SdkInstrumentor) and base in {(b.__module__, b.__qualname__) for b in kind.__mro__}:
+    bases = {(b.__module__, b.__qualname__) for b in getattr(kind, "__mro__", ())}
+    if base in bases and not issubclass(kind, SdkInstrumentor):
         package = module.partition(".")[0]
         for loaded in [loaded for loaded in sys.modules if loaded.partition(".")[0] == package]:
             del sys.modules[loaded]
         kind = attrgetter(name)(import_module(module))
+    if not (isinstance(kind, type) and issubclass(kind, SdkInstrumentor)):
+        raise PolicyError(place, kind, "a subclass of OpenAiApiInstrumentor")
     return kind
 
 
@@ -113,8 +157,8 @@ def instrument(
     Safe to call again: options that are passed replace those of an earlier call, and the others stay. `uninstrument`
     resets all of them.
 
-    L0 ignores SDKs that are not installed, and warns (`RuntimeWarning`) if it finds none at all. It does not touch an
-    SDK that it cannot patch, such as one of an unsupported version, and warns about it.
+    L0 ignores SDKs that are not installed, and warns (`RuntimeWarning`) if it finds none at all. It also warns about an
+    SDK that it cannot patch, such as one of an unsupported version, and a provider package that it cannot use.
 
     Args:
         policy: The behaviour of L0 for a call. Without one, L0 keeps the SDK's retries and timeouts.
@@ -194,11 +238,12 @@ def _settings(
 def _patch_all() -> list[str]:
     """Patch every SDK. Return the problems to warn of."""
     with _PATCH_LOCK.lock:
-        available = instrumentors()
-        replaced = [instrumentor for instrumentor in available if instrumentor.remove_earlier_copies()]
+        available, problems = load_providers()
+        replaced = {instrumentor.replace_others(): None for instrumentor in available}
         installed = [instrumentor for instrumentor in available if _patch(instrumentor)]
     refusals = [instrumentor.refusal for instrumentor in installed if instrumentor.refusal is not None]
-    return [REPLACED] * bool(replaced) + (refusals if installed else [_no_sdk_message(available)])
+    warned = [warning for warning in replaced if warning is not None]
+    return problems + warned + (refusals if installed else [_no_sdk_message(available)])
 
 
 def _valid(**switches: object) -> dict[str, bool]:
@@ -227,11 +272,12 @@ def _no_sdk_message(available: Sequence[Any]) -> str:
 def instrument_sdk(name: str) -> str | None:
     """Patch the SDK whose import name is ``name``. Return the reason if its calls do not go through the engine."""
     with _PATCH_LOCK.lock:
-        for instrumentor in instrumentors():
+        available, problems = load_providers()
+        for instrumentor in available:
             if instrumentor.sdk_name == name and _patch(instrumentor):
                 refusal: str | None = instrumentor.refusal
                 return refusal
-    return f"l0 supports no SDK named {name}"
+    return "; ".join([f"l0 supports no SDK named {name}", *problems])
 
 
 def _patch(instrumentor: Any) -> bool:
@@ -248,8 +294,7 @@ def _patch(instrumentor: Any) -> bool:
 def uninstrument() -> None:
     """Restore the SDKs' own functions, also those that an earlier copy of l0 patched. Open streams stay readable."""
     with _PATCH_LOCK.lock:
-        for instrumentor in instrumentors():
-            instrumentor.remove_earlier_copies()
+        for instrumentor in [*PATCHING.values(), *(callback.__self__ for callback in take_all())]:  # type: ignore[attr-defined]
             if instrumentor.is_instrumented_by_opentelemetry:
                 instrumentor.uninstrument()
     if LATE_SETTINGS.loaded is not None:

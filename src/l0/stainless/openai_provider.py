@@ -15,7 +15,8 @@ from l0.model.inference_request import InferenceRequest
 from l0.model.ports import WireReader
 
 from .addresses import address_of
-from .openai_requests import describe_request, has_effect_once_created, operations_at
+from .openai_api_instrumentor import operations_at
+from .openai_requests import describe_request, has_effect_once_created
 from .sdk import Sdk
 from .stainless_call_adapter import ReaderContext
 

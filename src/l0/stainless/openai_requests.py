@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from l0.model.call import AttributeValue, RetrySafety
@@ -10,28 +10,7 @@ from l0.model.inference_request import InferenceRequest, request_body
 from l0.stainless.request_attributes import request_attributes
 from l0.telemetry import names
 
-Operations = Mapping[str, tuple[str, str]]
-"""Map from the path of a request to its dialect and operation."""
-
-OPERATIONS: Operations = {
-    "/chat/completions": ("chat", "chat"),
-    "/completions": ("completions", "text_completion"),
-    "/responses": ("responses", "chat"),
-    "/embeddings": ("embeddings", "embeddings"),
-}
-"""The requests that L0 serves. Others, such as those to files, models, images, audio and realtime, pass through."""
-
-
-def operations_at(paths: Iterable[str]) -> Operations:
-    """Return the operations of these paths, by their ends. Raises `ValueError` for a path that has none."""
-    found = {}
-    for path in paths:
-        ends = [end for end in OPERATIONS if path.endswith(end)]
-        if not ends:
-            raise ValueError(f"{path}: a path ends with {', '.join(OPERATIONS)}")
-        found[path] = OPERATIONS[max(ends, key=len)]
-    return found
-
+from .openai_api_instrumentor import Operations
 
 _PARAMETERS = (
     ("temperature", names.REQUEST_TEMPERATURE, float),

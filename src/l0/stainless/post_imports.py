@@ -60,7 +60,17 @@ def after_import(name: str, callback: Callable[[], None]) -> None:
 
 
 def take_others(name: str, callback: Callable[[], None]) -> list[Callable[[], None]]:
-    """Unregister and return the callbacks for ``name`` of earlier copies of l0: all but ``callback``.
+    """Unregister and return the callbacks for ``name``, also those of earlier copies of l0: all but ``callback``."""
+    return _take(lambda registered, function: registered == name and function != callback)
+
+
+def take_all() -> list[Callable[[], None]]:
+    """Unregister and return all callbacks, also those of earlier copies of l0."""
+    return _take(lambda *_: True)
+
+
+def _take(is_taken: Callable[[str, Callable[[], None]], bool]) -> list[Callable[[], None]]:
+    """Unregister and return the callbacks for which ``is_taken``, a function of name and callback, is true.
 
     A copy that was removed from `sys.modules`, so that l0 was imported again, still has its finder in `sys.meta_path`.
     """
@@ -69,8 +79,8 @@ def take_others(name: str, callback: Callable[[], None]) -> list[Callable[[], No
     for finder in list(sys.meta_path):
         if (type(finder).__module__, type(finder).__qualname__) == kind:
             callbacks: dict[str, Callable[[], None]] = finder.callbacks  # type: ignore[attr-defined]
-            if name in callbacks and callbacks[name] != callback:
-                taken.append(callbacks.pop(name))
+            names = [name for name, callback in callbacks.items() if is_taken(name, callback)]
+            taken += [callbacks.pop(name) for name in names]
             if not callbacks:
                 sys.meta_path.remove(finder)
     return taken
@@ -84,10 +94,10 @@ def forget(name: str) -> None:
 
 
 def importable(name: str) -> bool:
-    """Return True if a top-level package can be imported, without importing it."""
+    """Return True if a package can be found, without importing it. Its parents are imported, if it has any."""
     if name in sys.modules:
         return sys.modules[name] is not None
     try:
         return find_spec(name) is not None
-    except (ImportError, ValueError):
+    except Exception:  # `find_spec` imports the parent of a submodule, which may raise anything
         return False

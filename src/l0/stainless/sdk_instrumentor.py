@@ -6,12 +6,13 @@ import os
 import sys
 import threading
 from abc import ABC, abstractmethod
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
+from l0.model.policy_error import PolicyError
 from l0.shared_state.forks import renew_in_child
 from l0.shared_state.late_settings import LATE_SETTINGS
 from l0.telemetry.otlp_request import launcher_requests_export
@@ -19,7 +20,7 @@ from l0.telemetry.otlp_request import launcher_requests_export
 from .installed import version_of
 from .late_imports import keep_packages, late_imports
 from .post_imports import after_import, forget, importable, take_others
-from .version_range import supports
+from .version_range import is_version_range, supports
 
 if TYPE_CHECKING:
     from .function_patches import FunctionPatches
@@ -28,6 +29,16 @@ REPLACED = (
     "l0 was imported a second time: this copy replaces the patches of the first. Policies, exception classes and "
     "wrapped clients of the first copy do not work with this one, so import them again"
 )
+
+PATCHING: dict[str, SdkInstrumentor] = {}
+"""The instrumentor of this copy of l0 that patches an SDK, by the SDK's import name."""
+
+
+class _Nothing:
+    """The value of an attribute that a class does not have."""
+
+    def __repr__(self) -> str:
+        return "nothing"
 
 
 class SdkInstrumentor(ABC):
@@ -41,7 +52,7 @@ class SdkInstrumentor(ABC):
     from it, because `l0.instrument()` would import OpenTelemetry and packaging before any call is made.
     """
 
-    _instance: ClassVar[Self | None] = None
+    _instance: ClassVar[Self]
     _is_instrumented_by_opentelemetry = False
     sdk_name: str
     distribution: str
@@ -55,9 +66,10 @@ class SdkInstrumentor(ABC):
             cls.distribution = cls.sdk_name
 
     def __new__(cls) -> Self:
-        """Return the only instance, as OpenTelemetry's instrumentors do."""
+        """Return the only instance, as OpenTelemetry's instrumentors do. Raises `PolicyError` for a bad attribute."""
         _register()
-        if cls._instance is None:
+        if "_instance" not in vars(cls):  # a base class has its own
+            cls.check_attributes()
             cls._instance = super().__new__(cls)
         return cls._instance
 
@@ -73,6 +85,13 @@ class SdkInstrumentor(ABC):
     def renew(self) -> None:
         """Create a new lock. In a forked child, a thread that exists only in the parent may hold the old one."""
         self._guard = threading.RLock()
+
+    @classmethod
+    def check_attributes(cls) -> None:
+        """Raise `PolicyError` if an attribute that a subclass must set is missing or cannot be used."""
+        check_attribute(cls, "sdk_name", _is_import_name, 'the name by which programs import the SDK, such as "groq"')
+        check_attribute(cls, "distribution", is_text, 'the name of the SDK for pip, such as "fireworks-ai"')
+        check_attribute(cls, "supported", is_version_range, 'a range of versions, such as ">= 1, < 2"')
 
     @property
     def is_instrumented_by_opentelemetry(self) -> bool:
@@ -113,8 +132,9 @@ class SdkInstrumentor(ABC):
 
         ``warn``: False if the caller reports the ``refusal``.
         """
-        if self.remove_earlier_copies():
-            _warn(REPLACED)
+        replaced = self.replace_others()
+        if replaced is not None:
+            _warn(replaced)
         if launcher_requests_export():
             with late_imports():
                 from l0.telemetry.otlp import setup_for_launcher
@@ -125,6 +145,7 @@ class SdkInstrumentor(ABC):
         LATE_SETTINGS.seen.add(self.sdk_name.partition(".")[0])
         with self._guard:
             self._wanted = True
+        PATCHING[self.sdk_name] = self
         after_import(self.sdk_name, self._imported)
         if self.sdk_name in sys.modules:
             import_module(self.sdk_name)  # waits for an import in progress in another thread
@@ -133,12 +154,25 @@ class SdkInstrumentor(ABC):
         if self.refusal is not None and kwargs.get("warn", True):
             _warn(self.refusal)
 
-    def remove_earlier_copies(self) -> bool:
-        """Remove the patches of this SDK by copies of l0 that were imported earlier. Return True if there were any."""
-        earlier = take_others(self.sdk_name, self._imported)
-        for callback in earlier:  # a method of that copy's instrumentor
-            callback.__self__.uninstrument()  # type: ignore[attr-defined]
-        return bool(earlier)
+    def replace_others(self) -> str | None:
+        """Remove the patches of this SDK by other instrumentors. Return the warning to issue; ``None`` if none patched.
+
+        The others are of copies of l0 that were imported earlier, or of other classes for the same SDK.
+        """
+        callbacks = take_others(self.sdk_name, self._imported)
+        others: list[Any] = [callback.__self__ for callback in callbacks]  # type: ignore[attr-defined]
+        for other in others:
+            other.uninstrument()
+        if not others:
+            return None
+        if any(self.is_copy_of(other) or not isinstance(other, SdkInstrumentor) for other in others):
+            return REPLACED
+        names = ", ".join(map(_class_name, others))
+        return f"{_class_name(self)} replaces the patches of {names}: only one class can patch {self.sdk_name}"
+
+    def is_copy_of(self, other: object) -> bool:
+        """Return True if the class of ``other`` has the name of this class, as after a second import of its module."""
+        return _class_name(self) == _class_name(other)
 
     def _imported(self) -> None:
         known = self.refusal
@@ -183,6 +217,8 @@ class SdkInstrumentor(ABC):
 
     def _uninstrument(self, **kwargs: Any) -> None:  # noqa: ARG002
         LATE_SETTINGS.instrumented.discard(self.sdk_name)
+        if PATCHING.get(self.sdk_name) is self:
+            del PATCHING[self.sdk_name]
         with self._guard:
             self._wanted = False
             self.refusal = None
@@ -192,6 +228,28 @@ class SdkInstrumentor(ABC):
                     patches.undo()
             self._previous_patches.clear()
             self.patches = None
+
+
+def check_attribute(kind: type, name: str, is_allowed: Callable[[object], bool], allowed: str) -> None:
+    """Raise `PolicyError` if an attribute of the class is missing, or has a value that is not allowed."""
+    value = getattr(kind, name, _Nothing())
+    if not is_allowed(value):
+        raise PolicyError(f"{kind.__module__}.{kind.__qualname__}.{name}", value, allowed)
+
+
+def is_text(value: object) -> bool:
+    """Return True for a string that is not empty and has no spaces at its ends."""
+    return isinstance(value, str) and value != "" and value == value.strip()
+
+
+def _is_import_name(value: object) -> bool:
+    """Return True for the name of a package or module, such as ``cerebras.cloud.sdk``."""
+    return isinstance(value, str) and all(part.isidentifier() for part in value.split("."))
+
+
+def _class_name(instrumentor: object) -> str:
+    kind = type(instrumentor)
+    return f"{kind.__module__}.{kind.__qualname__}"
 
 
 def _observers(providers: Mapping[str, Any], environ: Mapping[str, str]) -> Sequence[Any]:

@@ -23,6 +23,21 @@ def supports(supported: str, version: str) -> bool:
     return all(found >= limit if sign == ">=" else found < limit for sign, limit in limits)
 
 
+def is_version_range(value: object) -> bool:
+    """Return True if `supports` can read this range."""
+    if not isinstance(value, str):
+        return False
+    if all(_BOUND.fullmatch(bound) for bound in value.split(",")):
+        return True
+    from packaging.specifiers import InvalidSpecifier, SpecifierSet
+
+    try:
+        SpecifierSet(value)
+    except InvalidSpecifier:
+        return False
+    return True
+
+
 def _release(version: str) -> tuple[int, ...]:
     """Return the numbers of a version without the zeros at its end, which do not count."""
     numbers = [int(number) for number in version.split(".")]

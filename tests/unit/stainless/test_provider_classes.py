@@ -1,0 +1,167 @@
+"""Classes of providers: their attributes are checked, a broken one stops no program, one patches an SDK at a time."""
+
+import sys
+import warnings
+from collections.abc import Iterator
+from types import ModuleType
+from typing import Any
+
+import openai
+import pytest
+
+import l0
+from l0.stainless import discovery
+from l0.stainless.openai_api_instrumentor import OpenAiApiInstrumentor
+from l0_openai import OpenAIInstrumentor
+
+DECLARED = {"sdk_name": "openai", "supported": ">= 1", "provider_name": "own", "paths": ("/chat/completions",)}
+
+
+@pytest.fixture(autouse=True)
+def _bare() -> Iterator[None]:
+    yield
+    l0.uninstrument()
+
+
+def declare(name: str = "Declared", **attributes: Any) -> type[OpenAiApiInstrumentor]:
+    """Return a provider's class with these attributes. ``...``: without this one."""
+    chosen = {key: value for key, value in {**DECLARED, **attributes}.items() if value is not ...}
+    return type(name, (OpenAiApiInstrumentor,), {"__module__": "l0_declared", **chosen})
+
+
+def is_patched() -> bool:
+    return hasattr(vars(openai._base_client.SyncAPIClient)["request"], "__wrapped__")
+
+
+def warnings_of_instrument() -> list[str]:
+    with warnings.catch_warnings(record=True, action="always") as found:
+        l0.instrument()
+    return [str(warning.message) for warning in found]
+
+
+@pytest.mark.parametrize(
+    ("attribute", "given", "text"),
+    [
+        ("sdk_name", ..., "got nothing"),
+        ("sdk_name", "cerebras-cloud-sdk", "got 'cerebras-cloud-sdk'"),
+        ("distribution", "", "got ''"),
+        ("supported", ..., "got nothing"),
+        ("supported", "0.46", "got '0.46'"),
+        ("supported", (">= 1", "< 2"), "got ('>= 1', '< 2')"),
+        ("provider_name", ..., "got nothing"),
+        ("provider_name", None, "got None"),
+        ("paths", ..., "got nothing"),
+        ("paths", "/chat/completions", "got '/chat/completions'"),
+        ("paths", (), "got ()"),
+        ("paths", ("/chat/completions", "/v1/chat"), "got ('/chat/completions', '/v1/chat')"),
+        ("paths", (42,), "got (42)"),
+        ("host", "https://api.example.com", "got 'https://api.example.com'"),
+        ("host", "api.example.com/v1", "got 'api.example.com/v1'"),
+        ("client_options", "key", "got 'key'"),
+    ],
+)
+def test_attribute_that_is_missing_or_not_allowed_is_named(attribute: str, given: Any, text: str) -> None:
+    kind = declare(**{attribute: given})
+    with pytest.raises(l0.PolicyError) as raised:
+        kind()
+    assert str(raised.value).startswith(f"l0_declared.Declared.{attribute}: {text}, allowed: ")
+
+
+@pytest.mark.parametrize(
+    "attributes",
+    [
+        {},
+        {"supported": "~= 1.60"},
+        {"supported": ">=1.60,!=2.0,<4"},
+        {"paths": ["https://api.example.com/v1/responses", "chat/completions"]},
+        {"host": "api.example.com"},
+        {"client_options": {}},
+    ],
+)
+def test_attributes_that_are_allowed(attributes: dict[str, Any]) -> None:
+    declare(**attributes)()
+
+
+def test_built_in_classes_are_valid() -> None:
+    instrumentors, problems = discovery.load_providers()
+    assert problems == []
+    assert len(instrumentors) == len(discovery._BUILT_IN)
+
+
+@pytest.fixture
+def entry_points(monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
+    """The entry points of provider packages: that of openai, and what a test adds."""
+    places = {"l0_openai": "l0_openai:OpenAIInstrumentor"}
+    monkeypatch.setattr(discovery, "providers", lambda: places)
+    return places
+
+
+@pytest.mark.parametrize(
+    ("source", "reason"),
+    [
+        ("from l0.nowhere import Nothing", "ModuleNotFoundError: No module named 'l0.nowhere' at "),
+        ("raise RuntimeError('key-123')", "RuntimeError at "),
+        ("Broken = int", "PolicyError: l0_broken:Broken: got <class 'int'>, allowed: a subclass of OpenAi"),
+        ("", "AttributeError: module 'l0_broken' has no attribute 'Broken' at "),
+    ],
+)
+def test_broken_package_is_ignored_with_one_warning(
+    entry_points: dict[str, str], tmp_path: Any, monkeypatch: pytest.MonkeyPatch, source: str, reason: str
+) -> None:
+    (tmp_path / "l0_broken.py").write_text(source, "utf-8")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    entry_points["l0_broken"] = "l0_broken:Broken"
+    try:
+        (warning,) = warnings_of_instrument()
+    finally:
+        sys.modules.pop("l0_broken", None)
+    assert warning.startswith(f"l0 ignores the entry point l0_broken: {reason}")
+    assert "key-123" not in warning
+    assert is_patched()
+
+
+def test_two_entry_points_for_one_sdk_are_reported(
+    entry_points: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    module = ModuleType("l0_declared")
+    vars(module)["Declared"] = declare()
+    monkeypatch.setitem(sys.modules, "l0_declared", module)
+    entry_points["l0_zzz"] = "l0_declared:Declared"
+    for _ in range(2):
+        (warning,) = warnings_of_instrument()
+        assert warning.startswith("l0 ignores the entry point l0_openai of l0-otel ")
+        assert warning.endswith(": the entry point l0_zzz is for the same SDK, openai")
+        assert vars(module)["Declared"]().is_instrumented_by_opentelemetry
+
+
+def test_uninstrument_restores_an_sdk_whose_class_has_no_entry_point(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(discovery, "providers", dict)
+    declare()().instrument()
+    assert is_patched()
+    l0.uninstrument()
+    assert not is_patched()
+
+
+def test_class_of_the_program_replaces_that_of_a_package(entry_points: dict[str, str]) -> None:
+    l0.instrument()
+    declared = declare()()
+    with pytest.warns(RuntimeWarning) as warned:
+        declared.instrument()
+    (warning,) = warned
+    assert str(warning.message) == (
+        "l0_declared.Declared replaces the patches of l0_openai.instrumentor.OpenAIInstrumentor: "
+        "only one class can patch openai"
+    )
+    assert warnings_of_instrument() == []  # the class of the program stays
+    assert declared.is_instrumented_by_opentelemetry
+    assert not OpenAIInstrumentor().is_instrumented_by_opentelemetry
+    l0.uninstrument()
+    assert not is_patched()
+
+
+def test_subclass_of_a_used_class_has_its_own_instance() -> None:
+    base = declare()
+    used = base()
+    derived = type("Derived", (base,), {"host": "api.example.com"})
+    assert derived() is not used
+    assert type(derived()) is derived
