@@ -27,11 +27,12 @@ from packaging.requirements import Requirement
 
 import l0
 from l0.config import CONFIG
-from l0.model.errors import raised
+from l0.model.errors import raised_with_text
 from l0.shared_state.late_settings import LATE_SETTINGS
 from l0.simulator.simulator_config import SimulatorConfig
 from l0.stainless.direct_proof import reasons_by_kind
-from l0.stainless.discovery import installed_version, instrumentors
+from l0.stainless.discovery import installed_version, load_providers
+from l0.stainless.openai_api_instrumentor import OpenAiApiInstrumentor
 from l0.stainless.patch_check import bypasses
 from l0.stainless.sdk import Sdk
 from l0.stainless.sdk_instrumentor import SdkInstrumentor
@@ -45,6 +46,7 @@ from .doctor_answers import doctor_answers
 from .doctor_finding import DoctorFinding
 from .library_limits import library_limits
 from .policy_report import policy_fields, policy_report
+from .provider_packages import provider_packages, undeclared_distribution, undeclared_host
 
 _NAMESAKES = ("l0", "reliable-ai-streams-py")
 """Other distributions that install a package `l0`. If two are installed, their files overwrite each other."""
@@ -75,7 +77,7 @@ def doctor(*, as_json: bool = False) -> int:
 
 
 def _object(report: Sequence[tuple[str, Sequence[DoctorFinding]]]) -> dict[str, object]:
-    names = (DISTRIBUTION, *_TELEMETRY, *map(_distribution, instrumentors()))
+    names = (DISTRIBUTION, *_TELEMETRY, *map(_distribution, load_providers()[0]))
     return {
         "format": 1,
         "ok": not any(finding.problem for _, findings in report for finding in findings),
@@ -90,15 +92,16 @@ def _guarded(findings: Iterable[DoctorFinding]) -> Iterator[DoctorFinding]:
     try:
         yield from findings
     except Exception:
-        yield DoctorFinding(f"this check failed: {raised()}", True)
+        yield DoctorFinding(f"this check failed: {raised_with_text()}", True)
 
 
 def _report() -> Iterator[tuple[str, Iterable[DoctorFinding]]]:
     own = installed(DISTRIBUTION)
     python = f"Python {platform.python_version()}, {platform.system()}"
-    owners = packages_distributions().get("l0", ())
-    yield f"{DISTRIBUTION} {own or '(not installed)'}, {python}", [*namesakes(owners), *_extras()]
-    found = instrumentors()
+    yield f"{DISTRIBUTION} {own or '(not installed)'}, {python}", _own()
+    found, problems = load_providers()
+    if packages := list(_guarded(provider_packages(problems))):
+        yield "Provider packages", packages
     missing = [instrumentor for instrumentor in found if installed_version(instrumentor.sdk_name) is None]
     if len(missing) == len(found):
         yield "SDKs", [DoctorFinding("no supported SDK is installed: l0.instrument() patches nothing", True)]
@@ -107,10 +110,16 @@ def _report() -> Iterator[tuple[str, Iterable[DoctorFinding]]]:
             yield f"{instrumentor.sdk_name}, supported {instrumentor.supported}", _sdk(instrumentor)
     if missing:
         yield "SDKs that are not installed", map(_missing, missing)
-    if limits := list(library_limits()):
+    if limits := list(_guarded(library_limits())):
         yield "Other libraries", limits
     yield "Policy", policy_report()
     yield "OpenTelemetry", _telemetry()
+
+
+def _own() -> Iterator[DoctorFinding]:
+    """Report on L0's own distribution."""
+    yield from namesakes(packages_distributions().get("l0", ()))
+    yield from _extras()
 
 
 def installed(distribution: str) -> str | None:
@@ -172,13 +181,16 @@ def _missing(instrumentor: Any) -> DoctorFinding:
 
 
 def _sdk(instrumentor: SdkInstrumentor) -> Iterator[DoctorFinding]:
-    """Report on one SDK: instrument it and read one streamed answer per API."""
+    """Report on one SDK: instrument it and read one answer per API."""
     name = instrumentor.sdk_name
     known = installed(instrumentor.distribution)
     found = getattr(import_module(name), "__version__", known or "(version unknown)")
     with suppress(ImportError):  # another package of this name may lack the module
         import_module(instrumentor.module_name)
-    if known is None:
+    owner = undeclared_distribution(instrumentor) if known is None else None
+    if owner is not None:
+        yield owner
+    elif known is None:
         found += " (a copy without metadata: frozen, zipped or vendored)"
     was_instrumented = name in LATE_SETTINGS.instrumented
     with warnings.catch_warnings(action="ignore", category=RuntimeWarning), _quiet():  # the report repeats them
@@ -200,6 +212,8 @@ def _sdk(instrumentor: SdkInstrumentor) -> Iterator[DoctorFinding]:
         tier = "l0's own loop reads its streams" if patches.sdk.loop else "l0 reads through the SDK's own loop (slower)"
         yield DoctorFinding(f"{name} {found}: patched; {tier}", patches.sdk.loop is None)
         yield from hidden
+        if isinstance(instrumentor, OpenAiApiInstrumentor):
+            yield from undeclared_host(instrumentor)
         yield from _answers(instrumentor, patches.sdk)
         yield from _constructors(instrumentor)
         yield from _parameters(instrumentor)
@@ -243,7 +257,7 @@ def _quiet() -> Iterator[None]:
 
 
 def _answers(instrumentor: StainlessInstrumentor, sdk: Sdk) -> Iterator[DoctorFinding]:
-    """Check one streamed answer per API."""
+    """Check one answer per API."""
     with provider(SimulatorConfig()) as simulator, _unrecorded():
         yield from doctor_answers(instrumentor, sdk, simulator)
 
@@ -252,13 +266,15 @@ def _constructors(instrumentor: StainlessInstrumentor) -> Iterator[DoctorFinding
     """Report the constructors compiled for these answers, and the objects that the SDK itself built."""
     assert instrumentor.patches is not None
     report = instrumentor.patches.sdk.constructors.report()
+    compiled = f"{report.shapes} shapes of {report.classes} classes" if report.shapes else "none"
     yield DoctorFinding(
-        f"compiled constructors: {report.shapes} shapes of {report.classes} classes; left to the SDK: "
+        f"compiled constructors: {compiled}; left to the SDK: "
         f"{report.objects_left_to_sdk} objects, {report.values_left_to_sdk} parts"
     )
-    for kind, reasons in (("switched off", report.switched_off), ("not supported", report.unsupported)):
-        for type_, reason in reasons.items():
-            yield DoctorFinding(f"{kind}: {type_}: {reason}", kind == "switched off")
+    for type_, reason in report.switched_off.items():
+        yield DoctorFinding(f"switched off: {type_}: {reason}", True)
+    for type_, reason in report.unsupported.items():
+        yield DoctorFinding(f"built by the SDK's own code, which is correct but slower: {type_}: {reason}")
 
 
 def _parameters(instrumentor: StainlessInstrumentor) -> Iterator[DoctorFinding]:
@@ -322,7 +338,7 @@ def _telemetry() -> Iterator[DoctorFinding]:
         )
     switches = sorted(name for name in os.environ if name.startswith("OTEL_"))
     yield DoctorFinding(f"environment: {', '.join(switches) or 'no OTEL_ variable is set'}")
-    instrumented = {instrumentor.sdk_name for instrumentor in instrumentors()}
+    instrumented = {instrumentor.sdk_name for instrumentor in load_providers()[0]}
     for point in entry_points(group="opentelemetry_instrumentor"):
         if point.name in instrumented and point.dist is not None:
             yield DoctorFinding(f"{point.dist.name} {point.dist.version} also instruments {point.name}")

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
-from types import ModuleType
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from types import MappingProxyType, ModuleType
 from typing import Any
 
 import openai
 import pytest
 
 from l0.cli.main import main
+from l0.fastpath.constructors.compiled_constructors import CompilationReport
 from l0.stainless import discovery
 from l0.stainless.openai_api_instrumentor import OpenAiApiInstrumentor
 
@@ -18,6 +20,10 @@ CONSTRUCTED_WITH_API_KEY = (
     "  ! could not construct KeyedClient(api_key=..., base_url=...): "
     "TypeError: KeyedClient.__init__() got an unexpected keyword argument 'api_key'. "
     "Declare the arguments that it needs as client_options of DeclaredInstrumentor"
+)
+UNSEEN_EMBEDDINGS = (
+    "  ! one answer, embeddings: whole, but l0 does not see the call: "
+    "/embeddings is not one of the paths of DeclaredInstrumentor"
 )
 UNSEEN = (
     "  ! one streamed answer, chat: whole, but l0 does not see the call: "
@@ -51,14 +57,18 @@ class WholeUrlClient(openai.OpenAI):
 
 @pytest.fixture
 def report(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., list[str]]:
-    """Return the lines of the report on openai's SDK, declared as a third party does, with these class variables."""
+    """Return the lines of the report on openai's SDK, declared as a third party does, with these class variables.
 
-    def lines(**declared: Any) -> list[str]:
+    ``more``: other entry points.
+    """
+
+    def lines(more: Mapping[str, str] = MappingProxyType({}), **declared: Any) -> list[str]:
         variables = {"sdk_name": "openai", "supported": ">= 1", "provider_name": "own", **declared}
         module = ModuleType("l0_declared")
         vars(module)["DeclaredInstrumentor"] = type("DeclaredInstrumentor", (OpenAiApiInstrumentor,), variables)
         monkeypatch.setitem(sys.modules, module.__name__, module)
-        monkeypatch.setattr(discovery, "providers", lambda: {module.__name__: "l0_declared:DeclaredInstrumentor"})
+        places = {module.__name__: "l0_declared:DeclaredInstrumentor", **more}
+        monkeypatch.setattr(discovery, "providers", lambda: places)
         code = main(["doctor"])
         found = capsys.readouterr().out.splitlines()
         assert code == any(line.startswith("  !") for line in found)
@@ -112,3 +122,83 @@ def test_whole_url_that_is_declared_is_no_problem(
     monkeypatch.setattr(openai, "Client", WholeUrlClient)
     lines = report(paths=("/chat/completions", WHOLE_URL))
     assert not any(line.startswith("  !") for line in lines)
+
+
+def test_embeddings_are_checked_if_the_class_declares_them(report: Callable[..., list[str]]) -> None:
+    assert "    one answer, embeddings: whole" in report(paths=("/chat/completions", "/embeddings"))
+    assert UNSEEN_EMBEDDINGS in report(paths=("/chat/completions", "/v1/embeddings"))
+    assert not any("embeddings" in line for line in report(paths=("/chat/completions",)))
+
+
+def test_host_that_is_not_declared_is_mentioned_and_no_problem(report: Callable[..., list[str]]) -> None:
+    lines = report(paths=("/chat/completions",))
+    (line,) = (line for line in lines if "declares no host" in line)
+    assert line.startswith("    DeclaredInstrumentor declares no host: a truncated stream")
+    assert not any("no host" in line for line in report(paths=("/chat/completions",), host="api.example.com"))
+
+
+def test_distribution_that_is_not_declared_is_a_problem(report: Callable[..., list[str]]) -> None:
+    lines = report(paths=("/chat/completions",), distribution="open-ai")
+    problem = (
+        "  ! the package openai is of the distribution openai, not of open-ai: "
+        "declare the right name as distribution of DeclaredInstrumentor"
+    )
+    assert problem in lines
+    assert not any("a copy without metadata" in line for line in lines)
+
+
+def test_class_with_an_attribute_that_is_not_allowed_is_a_problem(report: Callable[..., list[str]]) -> None:
+    lines = report(paths="/chat/completions")
+    (problem,) = (line for line in lines if "entry point" in line)
+    assert problem.startswith("  ! l0 ignores the entry point l0_declared: PolicyError: ")
+    assert "DeclaredInstrumentor.paths: got '/chat/completions', allowed: a tuple of paths" in problem
+    assert "Policy" in lines
+
+
+def test_package_that_fails_at_import_is_a_problem_and_the_report_goes_on(report: Callable[..., list[str]]) -> None:
+    lines = report({"l0_broken": "l0_no_such_module:Broken"}, paths=("/chat/completions",))
+    problem = lines[lines.index("Provider packages") + 1]
+    assert problem.startswith("  ! l0 ignores the entry point l0_broken: ModuleNotFoundError: No module named")
+    assert "    one streamed answer, chat: whole" in lines
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder of installed packages."""
+    monkeypatch.setattr(sys, "path", [str(tmp_path), *sys.path])
+    return tmp_path
+
+
+def test_entry_point_with_another_name_is_a_problem(report: Callable[..., list[str]], folder: Path) -> None:
+    for module, source in (
+        ("declared_package", "from l0.stainless.openai_api_instrumentor import OpenAiApiInstrumentor\n"),
+        ("other_package", "import l0\n"),
+    ):
+        (folder / f"{module}.py").write_text(source, "utf-8")
+        metadata = folder / f"{module}-1.0.dist-info"
+        metadata.mkdir()
+        (metadata / "METADATA").write_text(f"Metadata-Version: 2.4\nName: {module}\nVersion: 1.0\n", "utf-8")
+        point = f"[opentelemetry_instrumentor]\n{module}_point = {module}:Instrumentor\n"
+        (metadata / "entry_points.txt").write_text(point, "utf-8")
+    lines = report(paths=("/chat/completions",))
+    ignored = "the entry point declared_package_point of declared_package 1.0"
+    assert f"  ! l0 ignores {ignored}: its name does not begin with l0_" in lines
+    assert not any("other_package_point" in line for line in lines)
+    assert "declared_package" not in sys.modules
+
+
+def test_objects_that_the_sdk_builds_are_no_problem(
+    monkeypatch: pytest.MonkeyPatch, report: Callable[..., list[str]]
+) -> None:
+    found = CompilationReport(
+        shapes=0,
+        classes=0,
+        switched_off={},
+        unsupported={"Union": "of other types"},
+        values_left_to_sdk=0,
+        objects_left_to_sdk=0,
+    )
+    monkeypatch.setattr("l0.fastpath.constructors.compiled_constructors.Constructors.report", lambda _: found)
+    lines = report(paths=("/chat/completions",))
+    assert "    compiled constructors: none; left to the SDK: 0 objects, 0 parts" in lines
+    assert "    built by the SDK's own code, which is correct but slower: Union: of other types" in lines

@@ -77,7 +77,7 @@ def _example(run: DemoRun, load: Load) -> None:
     # A healthy call first, for the same reason as before a run.
     name = f"{run.name}-example"
     *_, run.example = load.one_by_one(name, [replace(EXAMPLE, number=0, faults=()), EXAMPLE])
-    run.example_requests = load.simulator.requests_of(call_id(name, EXAMPLE))
+    run.example_requests = load.simulator.requests_of(call_id(name, EXAMPLE.number))
 
 
 def _run(demo: Demo, run: DemoRun, load: Load, planned: list[PlannedCall]) -> None:
@@ -96,7 +96,7 @@ def _run(demo: Demo, run: DemoRun, load: Load, planned: list[PlannedCall]) -> No
     load.simulator.wait_idle()
     with demo.lock:
         run.seconds = seconds
-        run.requests = {call.number: load.simulator.requests_of(call_id(run.name, call)) for call in planned}
+        run.requests = {call.number: load.simulator.requests_of(call_id(run.name, call.number)) for call in planned}
 
 
 @contextmanager

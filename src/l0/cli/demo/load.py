@@ -133,13 +133,13 @@ async def aread(clients: Clients, call: PlannedCall, run: str) -> Result:
 
 def _create(clients: Clients, call: PlannedCall, run: str) -> Any:
     create = _METHODS[call.api](clients[call.api])
-    headers = {HEADER: call.script, CALL_ID_HEADER: call_id(run, call)}
+    headers = {HEADER: call.script, CALL_ID_HEADER: call_id(run, call.number)}
     return create(**_ARGUMENTS[call.api], stream=True, extra_headers=headers)
 
 
-def call_id(run: str, call: PlannedCall) -> str:
-    """Return the id of the requests of one call."""
-    return f"{run}-{call.number}"
+def call_id(run: str, number: int) -> str:
+    """Return the id of the requests of the call with this number."""
+    return f"{run}-{number}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
