@@ -14,6 +14,7 @@ from l0.simulator.server import Simulator
 
 PAGE = (Path(__file__).resolve().parents[2] / "docs" / "providers.md").read_text(encoding="utf-8")
 CODE, ENTRY_POINT = re.search(r"```python\n(# l0_sambanova\.py\n.*?)```.*?```toml\n(.*?)```", PAGE, re.DOTALL).groups()  # type: ignore[union-attr]
+TEST_OF_PAGE = re.search(r"```python\n(import l0\n[^`]*?from sambanova.*?)```", PAGE, re.DOTALL)[1]  # type: ignore[index]
 NEEDED = pytest.mark.skipif(
     find_spec("sambanova") is None,
     reason="sambanova is not installed here: make test-providers has an environment with it",
@@ -40,7 +41,8 @@ def _run(folder: Path, *arguments: str) -> str:
     (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: l0-sambanova\nVersion: 1.0\n")
     group, line = re.search(r"\[project\.entry-points\.(\w+)\]\n(.*)\n", ENTRY_POINT).groups()  # type: ignore[union-attr]
     (metadata / "entry_points.txt").write_text(f"[{group}]\n{line.replace(chr(34), '')}\n")
-    environment = {**os.environ, "PYTHONPATH": str(folder)}
+    path = os.pathsep.join(filter(None, (str(folder), os.environ.get("PYTHONPATH"))))
+    environment = {**os.environ, "PYTHONPATH": path}
     command = [sys.executable, *arguments]
     return subprocess.run(command, env=environment, capture_output=True, text=True, check=True, timeout=120).stdout
 
@@ -65,3 +67,11 @@ def test_doctor_shows_it_as_our_own(tmp_path: Path) -> None:
     assert "patched; l0's own loop reads its streams" in section
     assert "one streamed answer, chat: whole" in section
     assert "compiled constructors: " in section
+    assert "one answer, embeddings: whole" in section
+    assert "!" not in section
+    assert "declares no host" not in section
+
+
+@NEEDED
+def test_test_of_the_page_passes(tmp_path: Path) -> None:
+    _run(tmp_path, "-c", TEST_OF_PAGE)
