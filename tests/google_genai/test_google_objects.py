@@ -1,6 +1,6 @@
 """The objects, chats, tools and clients of google-genai are its own, whether l0 is on or off."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -145,6 +145,21 @@ def test_structured_answer_is_parsed_by_the_sdk(stage: GoogleStage) -> None:
     schema = {"type": "OBJECT", "properties": {"name": {"type": "STRING"}}}
     config = {"response_mime_type": "application/json", "response_schema": schema}
     assert _whole(stage, "sync", config=config).parsed == {"name": "text"}
+
+
+@pytest.mark.usefixtures("on")
+def test_json_that_the_limit_cut_is_not_accepted(stage: GoogleStage) -> None:
+    stage.sim.reset()
+    stage.sim.script(Answer(text='{"name": "Os', stop="length"))
+
+    def texts() -> Iterator[str]:
+        for chunk in stage.client("sync").models.generate_content_stream(model=MODEL, contents=PROMPT):
+            yield chunk.text or ""
+
+    schema = {"type": "object", "properties": {"name": {"type": "string"}}}
+    with pytest.raises(l0.StreamInterrupted, match='length limit \\(finish reason "MAX_TOKENS"\\)'):
+        stage.loop.run_until_complete(l0.structured(schema, texts))
+    assert len(stage.sim.requests) == 1
 
 
 @flavours

@@ -183,11 +183,15 @@ def test_streaming_helper_gets_an_answer_that_fits_the_schema(
 
 
 @sync_and_async
-def test_answer_that_is_too_long_is_never_retried(sim: Simulator, spans: Spans, sync: bool) -> None:
-    l0.instrument(l0.Policy.agent())
+@every
+@pytest.mark.parametrize("policy", JUDGING)
+def test_answer_that_is_too_long_is_never_retried(
+    sim: Simulator, spans: Spans, dialect: str, policy: str, sync: bool
+) -> None:
+    l0.instrument(JUDGING[policy])
     sim.script(LONG, GOOD)
-    with pytest.raises(openai.LengthFinishReasonError):
-        parse(sim, "chat", sync=sync)
+    with pytest.raises(openai.LengthFinishReasonError if dialect == "chat" else pydantic.ValidationError):
+        parse(sim, dialect, sync=sync)
     assert len(sim.requests) == 1
 
 

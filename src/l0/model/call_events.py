@@ -71,6 +71,11 @@ class ResponseMetadata:
 
     other = former_name("other", "has_other_content")
 
+    @property
+    def finish_reason(self) -> str:
+        """Return the finish reason of the first choice; empty if there is none."""
+        return self.finish_reasons[0] if self.finish_reasons else ""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RuleMatched:

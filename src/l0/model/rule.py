@@ -55,12 +55,33 @@ class Violation:
         return f"{self.rule} does not hold" if self.quotes else self.message
 
 
+LIMIT_REASONS = frozenset({"length", "max_tokens", "MAX_TOKENS", "model_context_window_exceeded", "incomplete"})
+"""The providers' finish reasons of an answer that reached its length limit. Responses has ``incomplete`` also for an
+answer that a filter cut."""
+_FILTER_REASONS = frozenset(
+    {"content_filter", "refusal", "content_filtered", "guardrail_intervened"}
+    | {"SAFETY", "RECITATION", "BLOCKLIST", "PROHIBITED_CONTENT", "SPII"}
+)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ending:
     """The end of an answer, for rules that evaluate the complete text. ``other``: True if the answer contains something
-    besides text, such as a tool call, a refusal or audio."""
+    besides text, such as a tool call, a refusal or audio. ``finish_reason``: as the provider gave it for the first
+    choice; empty if it gave none."""
 
     other: bool = False
+    finish_reason: str = ""
+
+    @property
+    def at_limit(self) -> bool:
+        """Return True if the answer reached its length limit, so that its text may break off."""
+        return self.finish_reason in LIMIT_REASONS
+
+    @property
+    def cut(self) -> bool:
+        """Return True if a length limit or a filter ended the answer, not the model."""
+        return self.at_limit or self.finish_reason in _FILTER_REASONS
 
 
 class Check(Protocol):

@@ -30,6 +30,7 @@ from l0.model.failure import Cause, Failure
 from l0.model.policy import ResumeMode, Timeout
 from l0.model.ports import CallAdapter, CallObserver, Reader
 from l0.model.resume_state import ResumeState
+from l0.model.rule import Ending
 from l0.model.tolerant_reading import log_unread
 from l0.shared_state.shared import SharedState
 
@@ -42,7 +43,7 @@ from .exception_classifier import drop_tracebacks
 from .finalizers import LATER, call_when_safe, interrupted, stop
 from .observer_notifier import QUIET, ObserverNotifier, read_metadata
 from .output_buffer import OutputBuffer
-from .rule_runner import hold_of, rule_runner_for
+from .rule_runner import ending_of, hold_of, rule_runner_for
 from .shadow import ShadowPolicy
 from .watchdog import Expired
 
@@ -216,11 +217,11 @@ class CallRuntime:
         needed = self.observers.observed or self.rule_runner is not None
         metadata, text, calls = self.call_adapter.complete_answer(answer) if needed else (None, "", ())
         if self.rule_runner is not None:
-            failure = self.rule_runner.complete_answer(text, calls, other=_has_other_content(text, metadata))
+            failure = self.rule_runner.complete_answer(text, calls, _ending_of(text, calls, metadata))
             if failure is not None:
                 return self._fail(failure, at, answered=True).command
         if self.shadow is not None:
-            self.shadow.answered(text, calls, other=_has_other_content(text, metadata))
+            self.shadow.answered(text, calls, _ending_of(text, calls, metadata))
         self.attempt_ended(None, at)
         command = self._step(Answered(at))
         if self.recording is not None:
@@ -844,6 +845,10 @@ class CallRuntime:
         return self.machine.failures
 
 
-def _has_other_content(text: str, metadata: ResponseMetadata | None) -> bool:
-    """Return True if an answer has content besides text, or must have some: it cost tokens, but has no text."""
-    return metadata is not None and (metadata.has_other_content or (not text and bool(metadata.output_tokens)))
+def _ending_of(text: str, calls: ToolCalls, metadata: ResponseMetadata | None) -> Ending:
+    """Return the end of an answer that came in one piece. It has other content than text also if it must have some: it
+    cost tokens, but has no text."""
+    if metadata is None:
+        return Ending(other=bool(calls))
+    must_have_other = not text and bool(metadata.output_tokens)
+    return ending_of(metadata, other=bool(calls) or metadata.has_other_content or must_have_other)

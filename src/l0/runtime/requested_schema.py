@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from l0.model.call import Call
 from l0.model.errors import raised
 from l0.model.policy import PolicyError
-from l0.model.rule import Rule, Severity, Violation
+from l0.model.rule import Ending, Rule, Severity, Violation
 
 if TYPE_CHECKING:
     from l0.rules.structured.schemas import Schema
@@ -27,13 +27,14 @@ class RequestedSchemas:
     rules: tuple[Rule, ...] = ()
     tools: Mapping[str, Schema] = field(default_factory=dict)
 
-    def violations_in(self, calls: Iterable[tuple[str, str]]) -> Sequence[Violation]:
+    def violations_in(self, calls: Iterable[tuple[str, str]], ending: Ending) -> Sequence[Violation]:
         """Return the violations in the arguments of tool calls. The arguments are never repaired."""
-        return [
-            Violation(rule=TOOLS, message=f"the arguments for {name} {why}", severity=Severity.ERROR, at=0)
-            for name, arguments in calls
-            if (why := self._flaw(name, arguments)) is not None
-        ]
+        found: list[Violation] = []
+        for name, arguments in calls:
+            why = self._flaw(name, arguments)
+            if why is not None:
+                found.append(_violation(name, arguments, why, ending))
+        return found
 
     def _flaw(self, name: str, arguments: str) -> str | None:
         from l0.rules.structured.schema_results import Invalid
@@ -50,6 +51,15 @@ class RequestedSchemas:
         if not isinstance(verdict, Invalid):
             return None
         return f"do not fit: {verdict.reason}" if verdict.checked else f"could not be checked: {verdict.reason}"
+
+
+def _violation(name: str, arguments: str, why: str, ending: Ending) -> Violation:
+    from l0.rules.structured.cut_answers import cut_flaw, severity_of_cut
+
+    cut, severity = cut_flaw(arguments, ending), Severity.ERROR
+    if cut is not None:
+        why, severity = cut, severity_of_cut(severity, ending)
+    return Violation(rule=TOOLS, message=f"the arguments for {name} {why}", severity=severity, at=0)
 
 
 NOTHING = RequestedSchemas()

@@ -13,7 +13,7 @@ from functools import lru_cache
 from time import perf_counter
 
 from l0.model.call import Call
-from l0.model.call_events import RuleMatched, RuleTimes, ToolCalls
+from l0.model.call_events import ResponseMetadata, RuleMatched, RuleTimes, ToolCalls
 from l0.model.errors import raised
 from l0.model.failure import Category, Cause, Failure
 from l0.model.policy import GuardrailsPreset, Hold, Policy, PolicyError
@@ -22,6 +22,7 @@ from l0.model.rule import Ending, Rule, Severity, Violation
 from l0.rules.finding_filter import FindingFilter
 from l0.rules.guardrails.inspection import Inspection, final_rules, widest_span
 
+from .observer_notifier import read_metadata
 from .requested_schema import NOTHING, RequestedSchemas, requested_schemas
 
 _log = logging.getLogger("l0")
@@ -87,6 +88,11 @@ def check_rules(policy: Policy) -> None:
     needed, own = widest_span(rules), policy.holding.window
     if needed is not None and own is not None and own < needed:
         raise PolicyError("Hold.window", own, f"at least {needed}, the window of the rules, or None for exactly that")
+
+
+def ending_of(metadata: ResponseMetadata | None, *, other: bool) -> Ending:
+    """Return the end of an answer for the rules. ``other``: as in `Ending`."""
+    return Ending(other=other, finish_reason="" if metadata is None else metadata.finish_reason)
 
 
 def rule_runner_for(call: Call, notify: Callable[[RuleMatched], None], *, timed: bool) -> RuleRunner | None:
@@ -237,10 +243,10 @@ class RuleRunner:
     def finish(self, reader: Reader) -> Failure | None:
         """Run the rules on the complete answer. Return the failure, if any."""
         calls = [(call.name, "".join(call.arguments)) for call in reader.tools.values()] if self.schemas.tools else ()
-        ending = Ending(other=reader.other or reader.content > len(reader.text))
-        return self.evaluate(reader, rest=True) or self._finish(ending, calls)
+        other = reader.other or reader.content > len(reader.text)
+        return self.evaluate(reader, rest=True) or self._finish(ending_of(read_metadata(reader), other=other), calls)
 
-    def complete_answer(self, text: str, calls: ToolCalls, *, other: bool) -> Failure | None:
+    def complete_answer(self, text: str, calls: ToolCalls, ending: Ending) -> Failure | None:
         """Run the rules on an answer that came in one piece. ``calls``: names and arguments of its tool calls."""
         self.restart()
         failure: Failure | None = None
@@ -254,7 +260,7 @@ class RuleRunner:
         if failure is not None:
             self.report_held()
             return failure
-        return self._finish(Ending(other=other or bool(calls)), calls)
+        return self._finish(ending, calls)
 
     @property
     def times(self) -> dict[str, RuleTimes]:
@@ -267,7 +273,7 @@ class RuleRunner:
         return times
 
     def _finish(self, ending: Ending, calls: Iterable[tuple[str, str]]) -> Failure | None:
-        failure = self._report_all(Cause.GUARDRAIL_VIOLATION, self.schemas.violations_in(calls))
+        failure = self._report_all(Cause.GUARDRAIL_VIOLATION, self.schemas.violations_in(calls, ending))
         for group in self._groups:
             assert group.inspection is not None
             found_failure = self._report_all(group.cause, group.inspection.finish(ending))

@@ -16,6 +16,7 @@ from l0.model.call_events import CallEvent, RuleMatched, ShadowDecision, ToolCal
 from l0.model.failure import Cause, Failure
 from l0.model.policy import Policy, ResumeMode, Timeout
 from l0.model.ports import Reader
+from l0.model.rule import Ending
 from l0.shared_state.shared import SharedState
 
 from .admission import AdmissionControl
@@ -114,11 +115,11 @@ class ShadowPolicy:
         if self._rule_runner is not None:
             self._rule_runner.finish(reader)
 
-    def answered(self, text: str, calls: ToolCalls, *, other: bool) -> None:
+    def answered(self, text: str, calls: ToolCalls, ending: Ending) -> None:
         """Check an answer that came in one piece."""
         self._admission.ended(None)
         if self._rule_runner is not None:
-            self._rule_runner.complete_answer(text, calls, other=other)
+            self._rule_runner.complete_answer(text, calls, ending)
 
     def abandoned(self) -> None:
         """Record that the user stopped."""

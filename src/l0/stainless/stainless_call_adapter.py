@@ -23,6 +23,7 @@ from l0.model.inference_request import InferenceRequest
 from l0.model.policy import OrderMode, ResumeMode
 from l0.model.ports import Build, WireReader
 from l0.model.resume_state import ResumeState
+from l0.model.rule import LIMIT_REASONS
 from l0.model.tolerant_reading import log_unread
 from l0.runtime.exception_classifier import ExceptionClasses, RetryRules, classify, is_a, response_in, transport_error
 from l0.shared_state.terminal_event_sources import StreamSource
@@ -43,6 +44,8 @@ _NO_JSON = Failure(
 )
 _REFUSED = "parse: the SDK's parser refused the answer"
 """The message for a complete answer that does not fit the type that the user gave to ``parse()``."""
+_REFUSED_AT_LIMIT = "parse: the answer reached the length limit, so the SDK's parser refused it; a retry would not help"
+"""The message for such an answer that its length limit cut. It is not retried, because the limit stays the same."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -192,7 +195,7 @@ class StainlessCallAdapter:
     def failed(self, error: BaseException, *, opened: bool) -> Failure | None:
         """Classify by type, status, code and cause; ``None`` if the error is not a failure of the request."""
         if self.decoded is not None and self.call.policy.retries_refused_answers and is_a(error, ("ValidationError",)):
-            return Failure(cause=Cause.GUARDRAIL_VIOLATION, message=_REFUSED, code="parse", error=error)
+            return self._refused_by_parser(error)
         transport = self._transport_error(error)
         response = None if opened else response_in(error, self._response_classes)
         if response is not None:  # the SDK was reading or parsing the body of an answer
@@ -202,6 +205,17 @@ class StainlessCallAdapter:
         if opened and transport is not None and getattr(transport, "_request", self) is None:
             transport._request = self.request  # as the transport does when it reads the body itself
         return classify(error, self._classes(opened=opened), self._rules, opened=opened)
+
+    def _refused_by_parser(self, error: BaseException) -> Failure:
+        metadata, _, _ = self.complete_answer(self.decoded)
+        at_limit = metadata is not None and metadata.finish_reason in LIMIT_REASONS
+        return Failure(
+            cause=Cause.GUARDRAIL_VIOLATION,
+            category=Category.FATAL if at_limit else None,
+            message=_REFUSED_AT_LIMIT if at_limit else _REFUSED,
+            code="parse",
+            error=error,
+        )
 
     @property
     def _response_classes(self) -> tuple[type, ...]:

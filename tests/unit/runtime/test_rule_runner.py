@@ -14,7 +14,7 @@ from l0.model.call_events import RuleMatched
 from l0.model.failure import Cause
 from l0.model.policy import CheckIntervals, Policy
 from l0.model.ports import Reader
-from l0.model.rule import Rule, Violation
+from l0.model.rule import Ending, Rule, Violation
 from l0.rules.drift.drift_rule import Drift
 from l0.rules.guardrails.catalogue import Guardrails
 from l0.runtime.requested_schema import NOTHING
@@ -99,7 +99,7 @@ def test_drift_is_reported_beside_a_failed_guardrail(complete_answer: bool) -> N
     bad, worse = Guardrails.pattern_rule("bad", severity="error"), Guardrails.pattern_rule("ad", severity="error")
     made = RuleRunner(policy, (bad,), (worse,), None, NOTHING)
     failure = (
-        made.complete_answer("a bad one", (), other=False) if complete_answer else made.evaluate(reader_of("a bad one"))
+        made.complete_answer("a bad one", (), Ending()) if complete_answer else made.evaluate(reader_of("a bad one"))
     )
     assert [violation.at for violation in told] == [2, 3]
     assert failure is not None
@@ -108,7 +108,7 @@ def test_drift_is_reported_beside_a_failed_guardrail(complete_answer: bool) -> N
 
 def test_rules_check_a_complete_answer_at_its_end() -> None:
     watched = rule_runner(Guardrails.pattern_rule("bad"), observed=True)
-    assert watched.complete_answer("a good one", (), other=False) is None
+    assert watched.complete_answer("a good one", (), Ending()) is None
     on_read = watched.times["pattern"]
     assert (on_read.count, on_read.streaming) == (2, 0.0)
     assert on_read.final > 0.0

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from l0.model.rule import Check, Ending, Severity, Violation
 
 from ..families import Family
+from .cut_answers import cut_flaw, severity_of_cut
 from .json_locator import UNTERMINATED
 from .json_scanner import JsonScanner, ScanStatus
 from .schema_results import Invalid
@@ -25,7 +26,8 @@ def schema_rule(schema: object, *, allow_repair: bool = False, severity: Severit
 
     An answer without text but with a tool call or a refusal passes. ``allow_repair``: an answer that matches after a
     repair passes as well, for callers that repair it too. Otherwise the answer is checked unchanged, and text that
-    cannot become JSON is reported at once.
+    cannot become JSON is reported at once. An answer that a limit or a filter cut is never closed by a repair; at the
+    length limit, an error becomes fatal, because a retry would end there too.
 
     Raises:
         PolicyError: ``schema`` is not a schema.
@@ -81,10 +83,14 @@ class StrictCheck:
             case ScanStatus.BROKEN:
                 return ()
             case ScanStatus.INSIDE:
-                return (_violation(self._rule, UNTERMINATED, self._scanner.at),)
+                found = _cut(self._rule, "".join(self._parts), ending)
+                return found or (_violation(self._rule, UNTERMINATED, self._scanner.at),)
+            case ScanStatus.EMPTY if ending.other:
+                return ()
             case ScanStatus.EMPTY:
-                return () if ending.other else (_violation(self._rule, _EMPTY, self._scanner.at, _NO_JSON),)
-        return _validated(self._rule, "".join(self._parts))
+                found = _cut(self._rule, "", ending)
+                return found or (_violation(self._rule, _EMPTY, self._scanner.at, _NO_JSON),)
+        return _validated(self._rule, "".join(self._parts), ending)
 
 
 class RepairingCheck:
@@ -104,16 +110,28 @@ class RepairingCheck:
     def finish(self, ending: Ending) -> Sequence[Violation]:
         """Return a violation if the repaired answer does not match the schema."""
         text = "".join(self._parts)
-        if not text or text.isspace():
-            return () if ending.other else (_violation(self._rule, _EMPTY, len(text), _NO_JSON),)
-        return _validated(self._rule, text)
+        if text and not text.isspace():
+            return _validated(self._rule, text, ending)
+        if ending.other and not ending.at_limit:  # at the limit, it may be only the reasoning before the JSON
+            return ()
+        return _cut(self._rule, text, ending) or (_violation(self._rule, _EMPTY, len(text), _NO_JSON),)
 
 
-def _validated(rule: SchemaRule, text: str) -> Sequence[Violation]:
+def _validated(rule: SchemaRule, text: str, ending: Ending) -> Sequence[Violation]:
+    if found := _cut(rule, text, ending):
+        return found
     result = rule.schema.verdict(text, allow_repair=rule.allow_repair)
     if isinstance(result, Invalid):
         return (_violation(rule, f"the answer {result.flaw}", len(text), _MISMATCH),)
     return ()
+
+
+def _cut(rule: SchemaRule, text: str, ending: Ending) -> Sequence[Violation]:
+    flaw = cut_flaw(text, ending)
+    if flaw is None:
+        return ()
+    found = _violation(rule, f"the answer {flaw}", len(text), _FAMILIES if text else _NO_JSON)
+    return (replace(found, severity=severity_of_cut(rule.severity, ending)),)
 
 
 def _violation(rule: SchemaRule, message: str, at: int, families: frozenset[Family] = _FAMILIES) -> Violation:

@@ -18,7 +18,7 @@ from structured_kit import pieces
 from typing_extensions import TypedDict
 
 from l0.model.policy import PolicyError
-from l0.model.rule import Ending, Severity
+from l0.model.rule import LIMIT_REASONS, Ending, Severity
 from l0.rules.structured import json_schema
 from l0.rules.structured.edits import EditKind
 from l0.rules.structured.schema_results import Invalid, Parsed
@@ -227,6 +227,44 @@ def test_schema_rule_checks_the_repaired_answer(text: str, other: bool, expected
     one = schema_rule(Item, allow_repair=True).check()
     assert not [violation for piece in text for violation in one.feed(piece)]
     assert [(violation.message, violation.at) for violation in one.finish(Ending(other=other))] == expected
+
+
+@pytest.mark.parametrize("allow_repair", [True, False], ids=["repaired", "unchanged"])
+@pytest.mark.parametrize("reason", sorted(LIMIT_REASONS))
+@pytest.mark.parametrize("text", ["", '{"name": "a', '{"name": "a"', '{"name": "a", "count": 1', '{"name": "a",'])
+def test_answer_that_its_limit_cut_is_fatal(text: str, reason: str, allow_repair: bool) -> None:
+    check = schema_rule(Item, allow_repair=allow_repair).check()
+    assert not check.feed(text)
+    (violation,) = check.finish(Ending(finish_reason=reason))
+    assert violation.severity is Severity.FATAL
+    assert violation.message == (
+        f'the answer reached the length limit (finish reason "{reason}") before the JSON was complete; '
+        "a retry with the same limit would not help"
+    )
+
+
+@pytest.mark.parametrize("reason", ["content_filter", "SAFETY", "refusal", "content_filtered"])
+def test_answer_that_a_filter_cut_is_an_error(reason: str) -> None:
+    check = schema_rule(Item, allow_repair=True).check()
+    check.feed('{"name": "a')
+    (violation,) = check.finish(Ending(finish_reason=reason))
+    assert violation.severity is Severity.ERROR
+    assert violation.message == (
+        f'the answer stopped at a filter (finish reason "{reason}") before the JSON was complete'
+    )
+
+
+@pytest.mark.parametrize(("text", "reason"), [(GOOD, "length"), ('{"name": "a"', "stop"), ('{"name": "a"', "")])
+def test_complete_answer_and_answer_that_the_model_ended_are_not_cut(text: str, reason: str) -> None:
+    check = schema_rule(Item, allow_repair=True).check()
+    check.feed(text)
+    assert not check.finish(Ending(finish_reason=reason))
+
+
+def test_schema_rule_that_only_warns_of_a_cut_answer_does_not_end_the_call() -> None:
+    check = schema_rule(Item, severity=Severity.WARNING).check()
+    check.feed('{"name": "a')
+    assert [found.severity for found in check.finish(Ending(finish_reason="length"))] == [Severity.WARNING]
 
 
 def test_schema_rule_has_no_span_and_uses_its_severity() -> None:
