@@ -10,14 +10,15 @@ from typing import Any, Generic, TypeVar, Unpack, cast, overload
 from l0.migration import StructuredAliases
 from l0.model.errors import StreamInterrupted, fill
 from l0.model.failure import Cause
-from l0.model.policy import Hold, HoldMode, Policy
+from l0.model.policy import Hold, Policy
 from l0.model.rule import Rule
+from l0.rules.guardrails.json_rules import JsonRule, StrictJsonRule
 from l0.rules.structured.edits import Edit
 from l0.rules.structured.partial import PartialValue
 from l0.rules.structured.schema_results import Invalid
 from l0.rules.structured.schema_rule import schema_rule
 from l0.rules.structured.schemas import Schema
-from l0.runtime.rule_runner import guardrails_of
+from l0.runtime.rule_runner import check_rules, guardrails_of
 
 from .call_options import CallArguments, base_of
 from .run import run
@@ -44,7 +45,8 @@ class StructuredStream(Generic[_T]):
     returns the complete value.
 
     Delivered values cannot be withdrawn, so an answer that does not fit raises. With ``resume="restart"``, another
-    attempt is made instead, and the partial values start again.
+    attempt is made instead, and the partial values start again. ``Policy.hold`` applies: with ``"verified"``, partial
+    values contain only text that the guardrails have passed.
     """
 
     def __init__(self, stream: Stream, schema: Schema) -> None:
@@ -101,7 +103,9 @@ async def structured(schema: Any, stream: Any, **options: Unpack[CallArguments])
 
     ``stream`` and options: as in `run`. An answer is delivered only when it is complete and fits. An answer that does
     not fit counts as a failure of its content, and is requested again as `Retry` allows. Text that is not JSON is
-    repaired first, if the edits are safe. Raises what `run` and reading raise, and `PolicyError` for an invalid schema.
+    repaired first (`EditKind` lists the edits), and then checked against the schema. JSON that its length limit cut is
+    an error, and is neither repaired nor requested again. Guardrails read the text as it came; their rules on JSON are
+    left out, because the schema decides. Raises what `run` and reading raise, and `PolicyError` for an invalid schema.
     """
     return await _complete(Schema.of(schema), stream, options)
 
@@ -128,25 +132,34 @@ async def structured_stream(schema: Any, stream: Any, **options: Unpack[CallArgu
 async def structured_stream(schema: Any, stream: Any, **options: Unpack[CallArguments]) -> StructuredStream[Any]:
     """Request a value as `structured`, and deliver it while it grows: see `StructuredStream`."""
     checked_schema = Schema.of(schema)
-    return StructuredStream(await run(stream, **_with_schema(checked_schema, options, "first_content")), checked_schema)
+    return StructuredStream(await run(stream, **_with_schema(checked_schema, options)), checked_schema)
 
 
 async def _complete(schema: Schema, stream: Any, options: CallArguments) -> Structured[Any]:
-    async with await run(stream, **_with_schema(schema, options, "message")) as answer:
+    async with await run(stream, **_with_schema(schema, options, Hold(until="message"))) as answer:
         return _result(schema, await answer.read(), answer.state)
 
 
-def _with_schema(schema: Schema, options: CallArguments, hold: HoldMode) -> CallArguments:
-    """Return the options of a call whose answer must fit the schema, even if the policy is in shadow mode."""
+def _with_schema(schema: Schema, options: CallArguments, hold: Hold | None = None) -> CallArguments:
+    """Return the options of a call whose answer must fit the schema, even if the policy is in shadow mode.
+
+    ``hold``: replaces that of the policy. Raises `PolicyError` if the policy's hold cannot keep back text that one of
+    its rules would reject later.
+    """
     policy = base_of(options)
     if policy.mode == "shadow":
         policy = Policy()
-    guardrails = options.get("guardrails")
-    rules = guardrails_of(policy if guardrails is None else Policy(guardrails=guardrails))
+    changes = {name: options[name] for name in ("guardrails", "drift") if options.get(name) is not None}  # type: ignore[literal-required]
+    policy = replace(policy, hold=hold or policy.hold, **changes)
+    check_rules(policy)
+    # The schema decides about the JSON, after the repair: rules on JSON would fail what the repair mends.
+    rules = [rule for rule in guardrails_of(policy) if not isinstance(rule, JsonRule | StrictJsonRule)]
     with_schema: tuple[Rule, ...] = (*rules, schema_rule(schema, allow_repair=True))
     unused = {"fallback": (), "hedge": False, "adaptive": False, "structured": False}
-    held = replace(policy, hold=Hold(until=hold), guardrails=(), **unused)  # type: ignore[arg-type]
-    return cast(CallArguments, {**options, "policy": held, "guardrails": with_schema})
+    return cast(
+        CallArguments,
+        {**options, "policy": replace(policy, guardrails=(), **unused), "guardrails": with_schema},  # type: ignore[arg-type]
+    )
 
 
 def _result(schema: Schema, text: str, state: State) -> Structured[Any]:

@@ -1,12 +1,13 @@
 """Structured output: answers are validated, requested again if they do not fit, and partial while they arrive."""
 
+import re
 from typing import Any
 
 import pytest
 from pydantic import BaseModel
 from streams_kit import CALL, QUICK, Source
 
-from l0 import Retry, StreamInterrupted, l0
+from l0 import Guardrails, Policy, Retry, StreamInterrupted, l0
 from l0.model.policy import PolicyError
 
 pytestmark = pytest.mark.anyio
@@ -72,6 +73,44 @@ async def test_a_partial_value_that_does_not_fit_raises() -> None:
     stream = await l0.structured_stream(Port, Source(['{"city": 5}']).aplain, retry=QUICK)
     with pytest.raises(StreamInterrupted):
         await stream.result()
+
+
+SECRET = Guardrails.pattern_rule(re.compile(r"sk-\w{8}"), "a secret", severity="fatal", span=16)
+LEAK = ['{"city": "Ber', 'gen", "key": "sk-', "abcd", "efgh", '", "ferries": 3}']
+
+
+@pytest.mark.parametrize("hold", ["verified", "message"])
+async def test_partial_values_contain_only_what_the_policy_lets_pass(hold: Any) -> None:
+    policy = Policy(hold=hold, guardrails=SECRET)
+    seen: list[Any] = []
+    async with await l0.structured_stream(Port, Source(LEAK).aplain, policy=policy) as stream:
+        with pytest.raises(StreamInterrupted, match="a secret"):
+            async for value in stream:
+                seen.append(value)
+    assert "sk-" not in str(seen)
+
+
+async def test_hold_that_a_rule_does_not_allow_is_refused() -> None:
+    late = Guardrails.rule(lambda _text: None)
+    with pytest.raises(PolicyError, match="Policy.hold"):
+        await l0.structured_stream(Port, Source(GOOD).aplain, policy=Policy(hold="verified"), guardrails=late)
+    assert (await l0.structured(Port, Source(GOOD).aplain, policy=Policy(hold="verified"), guardrails=late)).value
+
+
+@pytest.mark.parametrize("guardrails", ["recommended", "strict", "minimal", "json_only"])
+@pytest.mark.parametrize("text", ['Sure: {"city": "Bergen", "ferries": 12,}', '{"city": "Bergen", "ferries": 12'])
+async def test_rules_on_json_do_not_fail_what_the_repair_mends(guardrails: Any, text: str) -> None:
+    source = Source([text])
+    answer = await l0.structured(Port, source.aplain, guardrails=guardrails)
+    async with await l0.structured_stream(Port, source.aplain, guardrails=guardrails) as stream:
+        assert (await stream.result()).value == answer.value == Port(city="Bergen", ferries=12)
+    assert source.made == 2
+
+
+async def test_other_rules_read_the_text_before_the_repair() -> None:
+    rules = [Guardrails.json_rule(), Guardrails.pattern_rule("Sure")]
+    with pytest.raises(StreamInterrupted, match="pattern"):
+        await l0.structured(Port, Source(["Sure: ", *GOOD]).aplain, guardrails=rules, retry=Retry(attempts=0))
 
 
 async def test_what_is_no_schema() -> None:
