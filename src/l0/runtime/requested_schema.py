@@ -50,7 +50,7 @@ class RequestedSchemas:
             return None
         if not isinstance(verdict, Invalid):
             return None
-        return f"do not fit: {verdict.reason}" if verdict.checked else f"could not be checked: {verdict.reason}"
+        return f"{'do not fit' if verdict.checked else 'could not be checked'}: {verdict.problem}"
 
 
 def _violation(name: str, arguments: str, why: str, ending: Ending) -> Violation:

@@ -149,7 +149,9 @@ def _with_schema(schema: Schema, options: CallArguments, hold: Hold | None = Non
     policy = base_of(options)
     if policy.mode == "shadow":
         policy = Policy()
-    changes = {name: options[name] for name in ("guardrails", "drift") if options.get(name) is not None}  # type: ignore[literal-required]
+    changes: dict[str, Any] = {
+        name: value for name in ("guardrails", "drift") if (value := options.get(name)) is not None
+    }
     policy = replace(policy, hold=hold or policy.hold, **changes)
     check_rules(policy)
     # The schema decides about the JSON, after the repair: rules on JSON would fail what the repair mends.
@@ -165,8 +167,7 @@ def _with_schema(schema: Schema, options: CallArguments, hold: Hold | None = Non
 def _result(schema: Schema, text: str, state: State) -> Structured[Any]:
     verdict = schema.verdict(text)
     if isinstance(verdict, Invalid):  # a tool call instead of text passes the rule, but is not a value
-        problem = "does not fit the schema" if verdict.checked else "could not be checked"
-        message = f"the answer {problem}: {verdict.reason}"
+        message = f"the answer {verdict.flaw}"
         reason = Cause.GUARDRAIL_VIOLATION.value
         raise fill(StreamInterrupted(message), {"partial_text": text, "reason": reason, "attempts": state.attempts})
     return Structured(value=verdict.value, text=verdict.text, edits=verdict.edits, state=state)

@@ -92,7 +92,7 @@ async def test_partial_values_contain_only_what_the_policy_lets_pass(hold: Any) 
 
 async def test_hold_that_a_rule_does_not_allow_is_refused() -> None:
     late = Guardrails.rule(lambda _text: None)
-    with pytest.raises(PolicyError, match="Policy.hold"):
+    with pytest.raises(PolicyError, match=r"Policy\.hold"):
         await l0.structured_stream(Port, Source(GOOD).aplain, policy=Policy(hold="verified"), guardrails=late)
     assert (await l0.structured(Port, Source(GOOD).aplain, policy=Policy(hold="verified"), guardrails=late)).value
 

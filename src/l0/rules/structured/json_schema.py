@@ -19,6 +19,7 @@ from l0.model.policy import PolicyError
 
 from ..bounded_regex import OverrunError, Search, TimeBudget, bounded, can_take_long
 from .decoding import loads
+from .mismatch_place import declared_names, objects_in, place_of
 from .schema_results import MismatchError, UncheckedError
 
 Validate = Callable[[str], Any]
@@ -91,15 +92,23 @@ def _compile(schema: dict[str, Any]) -> Validate:
         finally:
             _budget.reset(token)
         if error is not None:
-            raise MismatchError(str(error.validator), tuple(error.absolute_path), error.message)
+            place = place_of((*error.absolute_path, *_missing_name(error)), value, declared_names(schema))
+            raise MismatchError(str(error.validator), tuple(error.absolute_path), error.message, place)
         return value
 
     return validate
 
 
+def _missing_name(error: Any) -> list[str]:
+    """Return the name of the member that ``required`` misses: the message of its error begins with it."""
+    if error.validator != "required":
+        return []
+    return [name for name in error.validator_value if error.message.startswith(f"{name!r} ")]
+
+
 def _check_patterns(schema: Any) -> None:
     """Raise `PolicyError` for unbounded patterns, since jsonschema runs them itself for ``unevaluatedProperties``."""
-    found = list(_objects(schema))
+    found = list(objects_in(schema))
     if not any("unevaluatedProperties" in each for each in found):
         return
     for each in found:
@@ -108,16 +117,6 @@ def _check_patterns(schema: Any) -> None:
             if can_take_long(re.compile(text), 1_000):
                 allowed = "a pattern that cannot take long, since the schema contains unevaluatedProperties"
                 raise PolicyError("the JSON Schema's patternProperties", text, allowed)
-
-
-def _objects(value: Any) -> Iterator[dict[str, Any]]:
-    if isinstance(value, dict):
-        yield value
-        for inner in value.values():
-            yield from _objects(inner)
-    elif isinstance(value, list):
-        for inner in value:
-            yield from _objects(inner)
 
 
 @lru_cache(maxsize=16)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import cache
 from typing import Any
 
 from l0.model.policy import PolicyError
 
 from .decoding import loads
+from .mismatch_place import declared_names, place_of
 from .schema_results import MismatchError
 
 
@@ -31,13 +33,31 @@ def validator_of(thing: Any, allowed: str) -> Callable[[str], Any]:
     except (PydanticSchemaGenerationError, PydanticUserError) as error:
         raise PolicyError("Schema.of", thing, f"{allowed}; pydantic says: {error.message}") from None
 
+    @cache
+    def declared() -> frozenset[str]:
+        return _declared_by(adapter)
+
     def validate(text: str) -> Any:
         try:
             return adapter.validate_json(text)
         except ValidationError as error:
-            raise _mismatch(error.errors(include_url=False)) from None
+            raise _mismatch(error.errors(include_url=False), text, declared()) from None
 
     return validate
+
+
+def _declared_by(adapter: Any) -> frozenset[str]:
+    """Return the names that a type declares; none if pydantic cannot describe the type by a JSON Schema."""
+    from pydantic.json_schema import GenerateJsonSchema
+
+    class WithoutWarnings(GenerateJsonSchema):
+        def emit_warning(self, kind: Any, detail: str) -> None:  # of a default that JSON cannot express, for example
+            pass
+
+    try:
+        return declared_names(adapter.json_schema(schema_generator=WithoutWarnings))
+    except Exception:  # a type may define its own JSON Schema
+        return frozenset()
 
 
 def of_fields(fields: Mapping[str, Any]) -> Any:
@@ -62,15 +82,27 @@ def _validator_of_v1(model: Any) -> Callable[[str], Any]:
             errors = getattr(error, "errors", None)
             if errors is None:
                 raise
-            raise _mismatch(errors()) from None
+            raise _mismatch(errors(), text, _declared_by_v1(model)) from None
 
     return validate
 
 
-def _mismatch(errors: Any) -> MismatchError:
+def _declared_by_v1(model: Any) -> frozenset[str]:
+    try:
+        return declared_names(model.schema())
+    except Exception:  # a type may define its own JSON Schema
+        return frozenset()
+
+
+def _mismatch(errors: Any, text: str, declared: frozenset[str]) -> MismatchError:
     """Return the error for a list of pydantic errors: the first one."""
     first = errors[0]
-    return MismatchError(first["type"], tuple(first["loc"]), first["msg"])
+    path = tuple(first["loc"])
+    try:
+        place = place_of(path, loads(text), declared) if path else ""
+    except ValueError:  # pydantic accepts numbers that Python's parser does not
+        place = ""
+    return MismatchError(first["type"], path, first["msg"], place)
 
 
 def _require_pydantic_2() -> None:

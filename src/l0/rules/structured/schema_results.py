@@ -13,11 +13,12 @@ Path = tuple[str | int, ...]
 class MismatchError(ValueError):
     """JSON that does not match the schema. The fields are those of `Invalid`."""
 
-    def __init__(self, reason: str, path: Path, detail: str) -> None:
+    def __init__(self, reason: str, path: Path, detail: str, place: str = "") -> None:
         super().__init__(detail)
         self.reason = reason
         self.path = path
         self.detail = detail
+        self.place = place
 
 
 class UncheckedError(MismatchError):
@@ -46,8 +47,10 @@ class Invalid:
 
     ``reason``: short, of a bounded set, without quotations: a kind of pydantic error (``"missing"``), a keyword of JSON
     Schema (``"required"``), or the reason why the text is not JSON. ``path``: keys and indices to the invalid value;
-    keys may come from the answer. ``detail``: a message for people, which may quote the answer. ``checked``: false if
-    the check exceeded its time budget; an answer that cannot be checked is invalid.
+    keys may come from the answer. ``place``: the same place without quotations, such as ``$.ports[3].city``, with ``*``
+    for keys that the schema does not declare; empty for the whole answer. ``detail``: a message for people, which may
+    quote the answer. ``checked``: false if the check exceeded its time budget; an answer that cannot be checked is
+    invalid.
     """
 
     reason: str
@@ -55,8 +58,14 @@ class Invalid:
     detail: str = ""
     edits: tuple[Edit, ...] = ()
     checked: bool = True
+    place: str = ""
 
     @property
     def flaw(self) -> str:
         """Return what is wrong, as a phrase to append to a subject. It does not quote the answer."""
-        return f"does not fit the schema: {self.reason}" if self.checked else f"could not be checked: {self.reason}"
+        return f"{'does not fit the schema' if self.checked else 'could not be checked'}: {self.problem}"
+
+    @property
+    def problem(self) -> str:
+        """Return the reason and the place, such as ``missing at $.city``. They do not quote the answer."""
+        return f"{self.reason} at {self.place}" if self.place else self.reason

@@ -81,6 +81,7 @@ class Schema:
                 detail=mismatch.detail,
                 edits=edits,
                 checked=not isinstance(mismatch, UncheckedError),
+                place=mismatch.place,
             )
         except RecursionError:
             return Invalid(reason="nested too deeply", edits=edits, checked=False)

@@ -96,6 +96,69 @@ def test_invalid_answer_has_a_reason_and_a_path(
     assert verdict.detail
 
 
+class Ferry(pydantic.BaseModel):
+    model_config = pydantic.ConfigDict(extra="forbid")
+
+    seats: int | list[int] = 0
+    crew: dict[str, Item] = pydantic.Field(default={}, alias="the crew")
+
+
+class Harbour(pydantic.BaseModel):
+    ferries: list[Ferry | Item]
+    made: Callable[[], int] = pydantic.Field(default=int, exclude=True)
+
+
+TREE = {
+    "properties": {
+        "city": {"type": "string"},
+        "open hours": {"type": "array", "items": {"type": "integer"}},
+        "ports": {"additionalProperties": {"$ref": "#"}},
+        "either": {"anyOf": [{"required": ["left"]}, {"required": ["right"], "properties": {"right": {"minimum": 1}}}]},
+    },
+    "required": ["city", "ferries"],
+    "additionalProperties": False,
+}
+
+
+@pytest.mark.parametrize(
+    ("thing", "text", "problem"),
+    [
+        (TREE, '{"city": "a"}', "required at $.ferries"),
+        (TREE | {"additionalProperties": True}, '{"city": 1, "ferries": 1}', "type at $.city"),
+        (TREE | {"required": []}, '{"open hours": [1, "a"]}', 'type at $["open hours"][1]'),
+        (TREE | {"required": []}, '{"ports": {"my secret": {"city": 3}}}', "type at $.ports.*.city"),
+        (TREE | {"required": []}, '{"either": {"right": 0}}', "minimum at $.either.right"),
+        (TREE | {"required": []}, '{"my secret": 1}', "additionalProperties"),
+        ({"items": {"items": {"type": "null"}}}, "[[], [null, 1]]", "type at $[1][1]"),
+        (Ferry, '{"my secret": 1}', "extra_forbidden at $.*"),
+        (Ferry, '{"seats": "many"}', "int_parsing at $.seats"),
+        (Ferry, '{"seats": [1, "many"]}', "int_type at $.seats"),
+        (Ferry, '{"the crew": {"my secret": {}}}', 'missing at $["the crew"].*.name'),
+        (list[Ferry], '[{}, {"seats": null}]', "int_type at $[1].seats"),
+        (dict[str, int], '{"my secret": "a"}', "int_parsing at $.*"),
+        (dict[int, int], '{"7": "a"}', "int_parsing at $.*"),
+        (tuple[int, str], "[1, 2]", "string_type at $[1]"),
+        (PlainItem, '{"name": "a", "count": "x"}', "int_parsing at $.count"),
+        (Schema.of_fields({"name": str}), "{}", "missing at $.name"),
+        (Harbour, '{"ferries": [{"crew": 1}]}', "extra_forbidden at $.*[0].*"),
+    ],
+)
+def test_invalid_answer_names_the_place_as_far_as_the_schema_declares_it(
+    thing: object, text: str, problem: str
+) -> None:
+    verdict = Schema.of(thing).verdict(text)
+    assert isinstance(verdict, Invalid)
+    assert verdict.problem == problem
+    assert verdict.flaw == f"does not fit the schema: {problem}"
+
+
+def test_place_ends_after_some_steps() -> None:
+    verdict = Schema.of({"$ref": "#/$defs/a", "$defs": {"a": {"type": "array", "items": {"$ref": "#/$defs/a"}}}})
+    found = verdict.verdict("[" * 30 + "1" + "]" * 30)
+    assert isinstance(found, Invalid)
+    assert found.place == "$" + "[0]" * 20
+
+
 @pytest.mark.skipif(sys.version_info >= (3, 14), reason="models of pydantic 1 do not run on Python 3.14")
 def test_pydantic_1_models_validate_answers() -> None:
     from pydantic import v1
@@ -108,7 +171,7 @@ def test_pydantic_1_models_validate_answers() -> None:
     assert schema.verdict(GOOD) == Parsed(value=OldItem(name="a", count=2), text=GOOD)
     verdict = schema.verdict("{}")
     assert isinstance(verdict, Invalid)
-    assert (verdict.reason, verdict.path) == ("value_error.missing", ("name",))
+    assert (verdict.reason, verdict.path, verdict.place) == ("value_error.missing", ("name",), "$.name")
 
 
 def test_schema_repairs_broken_json_only_if_allowed() -> None:
@@ -200,7 +263,7 @@ def violations(text: str, *, other: bool = False, cuts: list[int] | None = None)
         (GOOD, False, []),
         ("", True, []),
         ("", False, [("the answer contains no JSON", 0)]),
-        ("{}", False, [("the answer does not fit the schema: missing", 2)]),
+        ("{}", False, [("the answer does not fit the schema: missing at $.name", 2)]),
         ('{"name":"a",}', False, [("a key in double quotes was expected", 12)]),
         ('{"name":"a"', False, [("the answer ends before its JSON is complete", 11)]),
         ("```json\n{}\n```", False, [("a value was expected", 0)]),
@@ -219,7 +282,7 @@ def test_schema_rule_checks_the_unchanged_answer(text: str, other: bool, expecte
         ('{"name":"a"', False, []),
         (" ", True, []),
         (" ", False, [("the answer contains no JSON", 1)]),
-        ('{"count":1', False, [("the answer does not fit the schema: missing", 10)]),
+        ('{"count":1', False, [("the answer does not fit the schema: missing at $.name", 10)]),
         ("I cannot.", False, [("the answer does not fit the schema: no JSON object or array", 9)]),
     ],
 )
