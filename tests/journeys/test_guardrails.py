@@ -1,6 +1,7 @@
 """Rules on a text while it streams, through the real SDKs: what the user gets, what the server sees, what is told."""
 
 import asyncio
+import logging
 import re
 from typing import Any
 
@@ -316,3 +317,29 @@ def test_a_warning_that_waits_is_on_the_span_of_a_stream_that_the_user_closes(si
         stream.close()
     assert heard.span.attributes["l0.outcome"] == "cancelled"
     assert heard.span.attributes["l0.drift.types"] == ("repetition",)
+
+
+@pytest.mark.usefixtures("heard")
+@pytest.mark.parametrize(
+    ("schema", "message"),
+    [
+        (
+            {"type": "object", "properties": {"city": {"type": "objekt"}}},
+            "the schemas of a request cannot be used, so its answer is not checked: the JSON Schema, at "
+            "/properties/city/type: allowed: one of array, boolean, integer, null, number, object, string",
+        ),
+        (
+            {"$ref": "#/nowhere"},
+            "guardrail schema is skipped for the rest of this answer: the JSON Schema's references: got '/nowhere', "
+            "allowed: references within the schema",
+        ),
+    ],
+)
+def test_schema_that_cannot_be_used_is_logged_with_its_fault(
+    sim: Simulator, caplog: pytest.LogCaptureFixture, schema: dict[str, Any], message: str
+) -> None:
+    shape = {"type": "json_schema", "json_schema": {"name": "x", "schema": schema}}
+    with l0.policy(structured=True), caplog.at_level(logging.WARNING, "l0"):
+        got = call(sim, "chat", Answer(text='{"city": "Bergen"}'), sync=True, response_format=shape)
+    assert got.text == '{"city": "Bergen"}'
+    assert [record.getMessage() for record in caplog.records] == [message]

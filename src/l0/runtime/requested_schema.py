@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from l0.model.call import Call
-from l0.model.errors import raised
 from l0.model.policy import PolicyError
 from l0.model.rule import Ending, Rule, Severity, Violation
 
@@ -80,6 +79,8 @@ def requested_schemas(call: Call) -> RequestedSchemas:
         return RequestedSchemas(
             rules=rules, tools={name: Schema.of(dict(schema)) for name, schema in requested.tool_schemas.items()}
         )
-    except (PolicyError, ImportError):
-        _log.warning("the schemas of a request cannot be checked: %s", raised())
+    except (PolicyError, ImportError) as error:
+        # `given` may be long, and is content of the request.
+        problem = f"{error.field}: allowed: {error.allowed}" if isinstance(error, PolicyError) else error
+        _log.warning("the schemas of a request cannot be used, so its answer is not checked: %s", problem)
         return NOTHING

@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 
 from l0.model.call_events import RuleTimes
 from l0.model.errors import raised
+from l0.model.policy_error import PolicyError
 from l0.model.rule import Check, Ending, Rule, Violation
 
 from ..bounded_regex import OverrunError
@@ -127,6 +128,8 @@ class Inspection:
         if isinstance(error, OverrunError):
             self.overrun.append(failed.rule)
             _log.warning("guardrail %s %s for one check, and is not run again for this call", failed.name, error)
+        elif isinstance(error, PolicyError):  # by L0 itself: a schema with references that nothing resolves
+            _log.warning("guardrail %s is skipped for the rest of this answer: %s", failed.name, error)
         else:
             _log_failure(failed.name)
 

@@ -74,7 +74,7 @@ def _compile(schema: dict[str, Any]) -> Validate:
         _check_patterns(schema)
     except SchemaError as error:
         place = "/".join(map(str, error.absolute_path))
-        raise PolicyError(f"the JSON Schema, at /{place}", error.instance, error.message) from None
+        raise PolicyError(f"the JSON Schema, at /{place}", error.instance, _allowed(error)) from None
     except RecursionError:
         raise PolicyError("the JSON Schema", "a schema nested too deeply", _TOO_DEEP) from None
     validator = _with_budget(validator_class)(schema, registry=Registry())
@@ -97,6 +97,14 @@ def _compile(schema: dict[str, Any]) -> Validate:
         return value
 
     return validate
+
+
+def _allowed(error: Any) -> str:
+    """Return what the standard allows at the place of an error in a schema, without a quotation of the schema."""
+    choices = next((each for each in (error, *(error.context or ())) if each.validator == "enum"), None)
+    if choices is not None:  # the names of types, for example
+        return "one of " + ", ".join(map(str, choices.validator_value))
+    return f"a value with {json.dumps({error.validator: error.validator_value})}"
 
 
 def _missing_name(error: Any) -> list[str]:

@@ -226,6 +226,24 @@ def test_invalid_schemas_are_rejected(make: Callable[[], object]) -> None:
         make()
 
 
+@pytest.mark.parametrize(
+    ("schema", "message"),
+    [
+        (
+            {"properties": {"city": {"type": "objekt"}}},
+            "the JSON Schema, at /properties/city/type: got 'objekt', "
+            "allowed: one of array, boolean, integer, null, number, object, string",
+        ),
+        ({"items": 5}, 'the JSON Schema, at /items: got 5, allowed: a value with {"type": ["object", "boolean"]}'),
+        ({"minLength": -1}, 'the JSON Schema, at /minLength: got -1, allowed: a value with {"minimum": 0}'),
+    ],
+)
+def test_error_of_an_invalid_schema_says_what_is_wrong_and_where(schema: dict[str, Any], message: str) -> None:
+    with pytest.raises(PolicyError) as caught:
+        Schema.of(schema)
+    assert str(caught.value) == message
+
+
 @pytest.mark.parametrize(("library", "thing"), [("pydantic", Item), ("jsonschema", JSON_SCHEMA)])
 def test_missing_schema_library_error_names_the_extra(
     monkeypatch: pytest.MonkeyPatch, library: str, thing: object
