@@ -325,13 +325,17 @@ def test_a_warning_that_waits_is_on_the_span_of_a_stream_that_the_user_closes(si
     [
         (
             {"type": "object", "properties": {"city": {"type": "objekt"}}},
-            "the schemas of a request cannot be used, so its answer is not checked: the JSON Schema, at "
-            "/properties/city/type: allowed: one of array, boolean, integer, null, number, object, string",
+            (
+                "the schemas of a request cannot be used, so its answer is not checked: the JSON Schema, at "
+                "/properties/city/type: allowed: one of array, boolean, integer, null, number, object, string"
+            ),
         ),
         (
             {"$ref": "#/nowhere"},
-            "guardrail schema is skipped for the rest of this answer: the JSON Schema's references: got '/nowhere', "
-            "allowed: references within the schema",
+            (
+                "guardrail schema is skipped for the rest of this answer: the JSON Schema's references: got "
+                "'/nowhere', allowed: references within the schema"
+            ),
         ),
     ],
 )

@@ -50,12 +50,10 @@ def _declared_by(adapter: Any) -> frozenset[str]:
     """Return the names that a type declares; none if pydantic cannot describe the type by a JSON Schema."""
     from pydantic.json_schema import GenerateJsonSchema
 
-    class WithoutWarnings(GenerateJsonSchema):
-        def emit_warning(self, kind: Any, detail: str) -> None:  # of a default that JSON cannot express, for example
-            pass
-
+    # Warnings, such as that of a default that JSON cannot express, are not for the user: the schema is used only here.
+    silent = type("Silent", (GenerateJsonSchema,), {"emit_warning": lambda *_: None})
     try:
-        return declared_names(adapter.json_schema(schema_generator=WithoutWarnings))
+        return declared_names(adapter.json_schema(schema_generator=silent))
     except Exception:  # a type may define its own JSON Schema
         return frozenset()
 

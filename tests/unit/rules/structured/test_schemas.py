@@ -96,16 +96,13 @@ def test_invalid_answer_has_a_reason_and_a_path(
     assert verdict.detail
 
 
-class Ferry(pydantic.BaseModel):
-    model_config = pydantic.ConfigDict(extra="forbid")
-
-    seats: int | list[int] = 0
-    crew: dict[str, Item] = pydantic.Field(default={}, alias="the crew")
-
-
-class Harbour(pydantic.BaseModel):
-    ferries: list[Ferry | Item]
-    made: Callable[[], int] = pydantic.Field(default=int, exclude=True)
+Ferry: Any = pydantic.create_model(
+    "Ferry",
+    __config__=pydantic.ConfigDict(extra="forbid"),
+    seats=(int | list[int], 0),
+    crew=(dict[str, Item], pydantic.Field(default={}, alias="the crew")),
+)
+Harbour: Any = pydantic.create_model("Harbour", ferries=(list[Ferry], ...), count=(Callable[[], int], int))
 
 
 TREE = {
@@ -231,8 +228,10 @@ def test_invalid_schemas_are_rejected(make: Callable[[], object]) -> None:
     [
         (
             {"properties": {"city": {"type": "objekt"}}},
-            "the JSON Schema, at /properties/city/type: got 'objekt', "
-            "allowed: one of array, boolean, integer, null, number, object, string",
+            (
+                "the JSON Schema, at /properties/city/type: got 'objekt', "
+                "allowed: one of array, boolean, integer, null, number, object, string"
+            ),
         ),
         ({"items": 5}, 'the JSON Schema, at /items: got 5, allowed: a value with {"type": ["object", "boolean"]}'),
         ({"minLength": -1}, 'the JSON Schema, at /minLength: got -1, allowed: a value with {"minimum": 0}'),
