@@ -324,7 +324,7 @@ def test_a_warning_that_waits_is_on_the_span_of_a_stream_that_the_user_closes(si
     ("schema", "message"),
     [
         (
-            {"type": "object", "properties": {"city": {"type": "objekt"}}},
+            {"type": "object", "properties": {"city": {"type": "map"}}},
             (
                 "the schemas of a request cannot be used, so its answer is not checked: the JSON Schema, at "
                 "/properties/city/type: allowed: one of array, boolean, integer, null, number, object, string"
