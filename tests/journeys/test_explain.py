@@ -6,8 +6,21 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import openai
 import pytest
-from recorded_scenarios import BUSY, HEALTHY, SCENARIOS, Response, Scenario, Server, played, recorded, serving
+from recorded_scenarios import (
+    BUSY,
+    HEALTHY,
+    SCENARIOS,
+    WHOLE,
+    Response,
+    Scenario,
+    Server,
+    arguments,
+    played,
+    recorded,
+    serving,
+)
 
 import l0
 from l0.cli.explain import story_lines
@@ -73,7 +86,7 @@ STORIES: dict[str, tuple[Scenario, list[str]]] = {
     "guardrail": (SCENARIOS["guardrail"], [r"guardrail_violation: .* \[Policy.guardrails=.*retry in"]),
     "failure": (SCENARIOS["failure"], ["bad_request status 400", "decision raise the error end"]),
     "cancel": (SCENARIOS["cancel"], ["the user closed the call", "cancelled: the user got 1 item,"]),
-    "whole": (SCENARIOS["whole"], ["not streaming", "the user got 1 item"]),
+    "whole": (SCENARIOS["whole"], ["not streaming", "the user got 1 item, 7 characters"]),
     "silent": (SILENT, [r"no_headers: no headers within 150 ms .* \[Timeout.initial_token=150 ms\]"]),
     "exhausted": (EXHAUSTED, [r"all retries are used \(Retry.max_retries=1\) \[Retry.max_retries=1\]"]),
     "strict": (STRICT, [r"truncated: .* \[Policy.truncation='strict'\]"]),
@@ -174,3 +187,14 @@ def test_longest_gap_of_an_answer_is_told(server: Server, tmp_path: Path, times:
 def story(folder: Path) -> list[StoryEvent]:
     with Recording.open(folder) as recording:
         return call_story(recording.call("last"))
+
+
+def test_answer_that_the_user_reads_has_its_characters_in_the_story(server: Server, tmp_path: Path) -> None:
+    def read() -> list[Any]:
+        with openai.OpenAI(api_key="x", base_url=server.url) as client:
+            with client.chat.completions.with_streaming_response.create(**arguments(stream=False)) as response:
+                return [response.parse()]
+
+    server.script[:] = [Response(parts=[WHOLE])]
+    _, call = recorded(tmp_path, read)
+    assert call_story(call)[-1].text == "ok: the user got 1 item, 7 characters"

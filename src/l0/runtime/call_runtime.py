@@ -214,7 +214,7 @@ class CallRuntime:
         failure = self.call_adapter.answer_failure(answer)
         if failure is not None:
             return self._fail(failure, at, answered=True).command
-        needed = self.observers.observed or self.rule_runner is not None
+        needed = self._reads_answers or self.rule_runner is not None
         metadata, text, calls = self.call_adapter.complete_answer(answer) if needed else (None, "", ())
         if self.rule_runner is not None:
             failure = self.rule_runner.complete_answer(text, calls, _ending_of(text, calls, metadata))
@@ -228,6 +228,11 @@ class CallRuntime:
             self.recording.delivered(1, len(text))
         self._finish(command, at, metadata, text, calls)
         return command
+
+    @property
+    def _reads_answers(self) -> bool:
+        """True if an observer or the recording needs the text of an answer that came in one piece."""
+        return self.observers.observed or self.recording is not None
 
     def opened(self, status: int | None, request_id: str | None) -> Command:
         """Record that the headers of a stream have arrived."""
@@ -527,10 +532,13 @@ class CallRuntime:
         if self.open and self.machine.state in (CallState.HOLDING, CallState.RELAYING):
             at = perf_counter()
             metadata, text, calls = (
-                self.call_adapter.complete_answer(answer) if self.observers.observed else (None, "", ())
+                self.call_adapter.complete_answer(answer) if self._reads_answers else (None, "", ())
             )
             self.attempt_ended(None, at)
-            self._finish(self._step(Ended(None, at)), at, metadata, text, calls)
+            command = self._step(Ended(None, at))
+            if self.recording is not None and metadata is not None:
+                self.recording.delivered(1, len(text))
+            self._finish(command, at, metadata, text, calls)
 
     def overdue_for_user(self, error: BaseException) -> BaseException:
         """End a call whose user reads the body, because `Timeout.total` has passed. Return the exception to raise:

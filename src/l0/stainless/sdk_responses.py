@@ -375,7 +375,8 @@ def observe_body(response: Any, transport: ModuleType, runtime: CallRuntime) -> 
     wrapper.request = getattr(response, "_request", None)
     # anthropic reads this at every event; an attribute that exists is found many times faster than a missing one.
     wrapper.stream_observer = getattr(stream, "stream_observer", None)
-    if response.headers.get("content-type", "").startswith("application/json") and runtime.observers.observed:
+    is_json = response.headers.get("content-type", "").startswith("application/json")
+    if is_json and (runtime.observers.observed or runtime.recording is not None):
         wrapper.body_parts = []
         wrapper.make_response = partial(transport.Response, response.status_code, headers=response.headers)
     if isinstance(inner, transport.AsyncByteStream):
