@@ -16,7 +16,7 @@ from l0.engine.machine import ADMIT_ALL, CallState, Machine
 from l0.engine.retry import ANSWERED
 from l0.engine.signals import Answered, Begin, Ended, Failed, Opened, Released, Slow, Waited
 from l0.model.attempt import AttemptSpec
-from l0.model.call import Call, TerminalRule
+from l0.model.call import Call
 from l0.model.failure import Cause, Failure
 from l0.model.policy import Policy, Timeout
 from l0.model.resume_state import ResumeState
@@ -61,8 +61,9 @@ def call_under(traffic_call: TrafficCall, policy: Policy) -> Call:
         strict = recorded.strict
     else:
         strict = traffic_call.ends_known
-    rules: tuple[TerminalRule, ...] = ()
-    return replace(recorded, policy=policy, strict=strict, shadow=None, fallback_rules=rules, attributes={})
+    return replace(
+        recorded, policy=policy, strict=strict, shadow=None, fallback_rules=(), fallback_endpoints=(), attributes={}
+    )
 
 
 def _vetoed(call: Call, failure: Failure) -> bool:

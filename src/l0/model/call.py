@@ -69,6 +69,14 @@ class TerminalRule(NamedTuple):
     strict: bool | None
 
 
+class Endpoint(NamedTuple):
+    """The server that a request goes to. ``provider``: its name in the OpenTelemetry conventions."""
+
+    provider: str
+    host: str
+    port: int
+
+
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Call:
     """One call of an SDK method, which may take several requests.
@@ -76,7 +84,8 @@ class Call:
     ``retry_safety``: that of the request itself; `effective_retry_safety` respects the policy. ``max_retries``: the
     limit set by the client and the call; ``default_retries``: the SDK's default for it. Both are 0 if the body can be
     read only once. ``strict``: as in `TerminalRule`, for the primary. ``fallback_rules``: the terminal rules of the
-    fallbacks, in order. ``resumable``: no parameter of the request forbids resuming a broken answer.
+    fallbacks, in order. ``fallback_endpoints``: their servers; empty if all requests go to that of the call.
+    ``resumable``: no parameter of the request forbids resuming a broken answer.
     ``attributes``: request parameters for the span, by their names in the OpenTelemetry conventions. ``body``: the
     request's JSON, by reference, for observers whose user opted in to capturing content. ``capture``: the client's own
     settings ask for content on the span. ``tracer_provider``: the client's own; ``None`` if it has none. ``shadow``: a
@@ -106,6 +115,7 @@ class Call:
     default_retries: int = 0
     unresumable_legs: frozenset[int] = frozenset()
     fallback_rules: tuple[TerminalRule, ...] = ()
+    fallback_endpoints: tuple[Endpoint, ...] = ()
     trace_id: str = ""
     span_id: str = ""
     context: Mapping[str, Any] = field(default_factory=dict, repr=False)
@@ -114,6 +124,27 @@ class Call:
         """Return the rule of one leg. In the explicit API all legs have one rule, because their sources are not known
         in advance."""
         return self.fallback_rules[leg - 1] if leg and self.fallback_rules else TerminalRule(self.origin, self.strict)
+
+    def endpoint(self, leg: int) -> Endpoint:
+        """Return the server of one leg."""
+        if leg and self.fallback_endpoints:
+            return self.fallback_endpoints[leg - 1]
+        return Endpoint(self.provider, self.host, self.port)
+
+    def model_of(self, leg: int) -> str:
+        """Return the model that a request of one leg names."""
+        legs = self.policy.legs
+        return (legs[leg - 1].model if 0 < leg <= len(legs) else None) or self.model
+
+    def leg_name(self, leg: int) -> str:
+        """Return the model of a fallback, and its server if that is not the primary's: by its provider, or by its host
+        if the provider is the same."""
+        model, (provider, host, port) = self.model_of(leg), self.endpoint(leg)
+        if provider != self.provider:
+            return f"{model} at {provider}"
+        if host != self.host:
+            return f"{model} at {host}"
+        return model if port == self.port else f"{model} at {host}:{port}"
 
     @property
     def continues_elsewhere(self) -> bool:

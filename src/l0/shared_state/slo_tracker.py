@@ -174,11 +174,16 @@ class _TrackedFailures:
 
 
 def target_of(call: Call, leg: int) -> Target:
-    """Return provider and model of one leg of a call."""
+    """Return provider and model of one leg of a call.
+
+    Two servers with the same provider name, such as two regions, must not share a breaker: the host names the second.
+    """
     if leg == 0:
         return call.provider, well_formed(call.model)
     fallback = call.policy.legs[leg - 1]
-    provider = call.provider if fallback.client is None else str(fallback.client.base_url.host)
+    provider, host, _ = call.endpoint(leg)
+    if fallback.client is not None and provider == call.provider:
+        provider = host if call.fallback_endpoints else str(fallback.client.base_url.host)
     return provider, well_formed(fallback.model or call.model)
 
 

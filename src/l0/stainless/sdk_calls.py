@@ -15,7 +15,7 @@ from weakref import WeakSet
 from l0.config import CONFIG
 from l0.fastpath.request_options import RequestOptions
 from l0.fastpath.request_templates import RequestTemplates
-from l0.model.call import Call, TerminalRule
+from l0.model.call import Call, Endpoint, TerminalRule
 from l0.model.caller_warning import warn_caller
 from l0.model.errors import raised
 from l0.model.inference_request import InferenceRequest
@@ -130,9 +130,8 @@ class SdkCalls:
             return None
         if call.policy.fallback:
             self._check_clients(client, call.policy)
-            call = replace(
-                call, fallback_rules=_fallback_rules(self._provider, client, options, inference, call.policy)
-            )
+            rules, endpoints = zip(*_fallbacks(self._provider, client, options, inference, call), strict=True)
+            call = replace(call, fallback_rules=rules, fallback_endpoints=endpoints)
         if inference.retry_safety is not call.effective_retry_safety:
             inference = replace(inference, retry_safety=call.effective_retry_safety)
         call_adapter = StainlessCallAdapter(self._sdk, self._provider, client, options, inference, call)
@@ -266,14 +265,15 @@ def _call(sdk: Sdk, client: Any, options: Any, inference: InferenceRequest, chos
     )
 
 
-def _fallback_rules(
-    provider: Provider, client: Any, options: Any, inference: InferenceRequest, policy: Policy
-) -> tuple[TerminalRule, ...]:
-    """Return the rule for the terminal event of each fallback, which depends on its client and model."""
-    rules = []
-    for leg in policy.legs:
+def _fallbacks(
+    provider: Provider, client: Any, options: Any, inference: InferenceRequest, call: Call
+) -> Iterator[tuple[TerminalRule, Endpoint]]:
+    """Yield for each fallback its rule for the terminal event, which depends on its client and model, and its
+    server."""
+    for leg in call.policy.legs:
         serving = client if leg.client is None else leg.client
         described = provider.describe(serving, options, stream=True) or inference
         address = address_of(serving.base_url)
-        rules.append(terminal_rule(policy, address, replace(described, model=leg.model or described.model)))
-    return tuple(rules)
+        rule = terminal_rule(call.policy, address, replace(described, model=leg.model or described.model))
+        name = CONFIG.provider_name(described.provider, address.host, address.port)
+        yield rule, Endpoint(name, address.host, address.port)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import threading
 import tracemalloc
+from dataclasses import replace
 from math import ceil
 
 import pytest
@@ -13,7 +14,7 @@ from hypothesis import strategies as st
 from makers import Clock, collected, held_elsewhere, make_call, make_end, make_stats
 
 from l0.model.attempt import AttemptSpec
-from l0.model.call import Call, Outcome
+from l0.model.call import Call, Endpoint, Outcome
 from l0.model.call_events import AttemptEnded, AttemptStarted
 from l0.model.failure import Cause, Failure
 from l0.model.policy import Fallback, Policy, PolicyError
@@ -108,6 +109,19 @@ def test_the_target_of_another_client_is_its_host():
 
     of = make_call(policy=Policy(fallback=[Fallback(client=Client()), Fallback(model="m")]))
     assert [target_of(of, leg) for leg in range(3)] == [TARGET, ("other.example.com", "gpt-4o"), ("openai", "m")]
+    same = Endpoint("openai", "other.example.com", 443), of.endpoint(0)
+    assert target_of(replace(of, fallback_endpoints=same), 1) == ("other.example.com", "gpt-4o")
+
+
+def test_the_target_of_a_client_of_another_provider_is_that_provider():
+    """Its attempts count together with calls whose primary it is."""
+
+    class Client:
+        base_url = "https://api.groq.com"
+
+    policy = Policy(fallback=Fallback(client=Client()))
+    of = make_call(policy=policy, fallback_endpoints=(Endpoint("groq", "api.groq.com", 443),))
+    assert target_of(of, 1) == ("groq", "gpt-4o")
 
 
 def test_a_stall_that_ended_an_attempt_is_not_counted_against_the_next(slos):
