@@ -4,13 +4,17 @@ import asyncio
 import logging
 import threading
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 from journeys_kit import CHATTING, MESSAGING, OPEN, Spans, async_chat_client, chat_client, claude, exhausted
 from opentelemetry import trace
 
 import l0
+from l0.simulator.faults import Fault
+from l0.simulator.ledger import Reply
 from l0.simulator.server import Simulator
+from l0.testing import simulator
 
 
 def test_the_parent_is_the_span_of_the_call(sim: Simulator, spans: Spans) -> None:
@@ -97,3 +101,21 @@ def test_an_observer_that_fails_breaks_nothing(
             assert len(list(OPEN["chat"](sim))) > 3
             assert len(list(OPEN["messages"](sim))) > 3
     del spans
+
+
+def test_attempts_of_a_fallback_name_its_server(sim: Simulator, spans: Spans) -> None:
+    sim.script(Reply(fault=Fault.status(503)))
+    with simulator() as spare, chat_client(spare) as other:
+        ports = [urlsplit(server.openai).port for server in (sim, spare)]
+        l0.instrument(provider_names={f"127.0.0.1:{ports[1]}": "spare"})
+        try:
+            with l0.policy(retry=l0.Retry(max_retries=0), fallback=l0.Fallback(client=other, model="other-model")):
+                chat_client(sim).chat.completions.create(**CHATTING)
+        finally:
+            l0.instrument(provider_names={})
+    called, went = (CHATTING["model"], "openai", ports[0]), ("other-model", "spare", ports[1])
+    keys = ("gen_ai.request.model", "gen_ai.provider.name", "server.port")
+    found = {span.name: tuple((span.attributes or {})[key] for key in keys) for span in spans.all}
+    assert found == {f"chat {called[0]}": called, "attempt 1": called, "attempt 2": went}
+    (event,) = spans.all[-1].events
+    assert (event.attributes or {})["l0.fallback"] is True

@@ -151,7 +151,7 @@ def _attempt(call: Call, attempt: AttemptSpec, event: AttemptEnded, ended: CallE
 def _attempt_name(call: Call, attempt: AttemptSpec) -> str:
     name = f"attempt {attempt.number}"
     if attempt.leg:
-        name = f"{name}, fallback {attempt.leg} ({phrases.leg_model(call, attempt.leg)}),"
+        name = f"{name}, {phrases.fallback_name(call, attempt.leg)},"
     return f"{name}, the parallel request," if attempt.hedge else name
 
 

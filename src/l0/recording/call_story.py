@@ -232,7 +232,7 @@ def _changes(value: Any, default: Any) -> Iterator[str]:
 
 
 def _leg(call: Call, leg: int) -> str:
-    return f"fallback {leg} ({call.policy.legs[leg - 1].model or call.model})"
+    return f"fallback {leg} ({call.leg_name(leg)})"
 
 
 def _bytes(number: int | None) -> str:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from functools import lru_cache
+
 from l0.model.call import AttributeValue, Call, Outcome
 from l0.model.call_events import CallEnded, ResponseMetadata, StreamStats
 from l0.model.failure import Cause, Failure
@@ -39,6 +42,16 @@ def of_request(call: Call) -> Attributes:
     attributes = of_call(of_kind(call.operation, call.provider, call.model), call.host, call.port)
     attributes.update(call.attributes)
     return attributes
+
+
+@lru_cache(maxsize=512)
+def of_target(provider: str, model: str, host: str, port: int) -> Mapping[str, AttributeValue]:
+    """Return the attributes of the server and the model of one attempt. All attempts there share them.
+
+    A source of the explicit API has no host.
+    """
+    target: Attributes = {names.PROVIDER: provider, names.REQUEST_MODEL: model}
+    return target | {names.SERVER_ADDRESS: host, names.SERVER_PORT: port} if host else target
 
 
 def of_answer(ended: CallEnded) -> Attributes:

@@ -29,9 +29,9 @@ def call_name(call: Call) -> str:
     return " ".join(name for name in names if name and name != UNKNOWN_PROVIDER)
 
 
-def leg_model(call: Call, leg: int) -> str:
-    """Return the model of one leg of the call."""
-    return one_line((leg and call.policy.legs[leg - 1].model) or call.model, LONGEST)
+def fallback_name(call: Call, leg: int) -> str:
+    """Return the number of a fallback, its model, and its server if that is not the primary's."""
+    return f"fallback {leg} ({one_line(call.leg_name(leg), LONGEST)})"
 
 
 def what_follows(event: AttemptEnded) -> str | None:
@@ -81,7 +81,7 @@ def recovered_by(call: Call, ended: CallEnded) -> str:
             point = ended.resume_points[-1]
             return f"resume ({point.strategy}) at character {point.at}"
         case Outcome.RECOVERED_FALLBACK:
-            return f"fallback {ended.leg} ({leg_model(call, ended.leg)})"
+            return fallback_name(call, ended.leg)
         case Outcome.RECOVERED_HEDGE:
             return "hedge: the parallel request brought content first"
     return "retry"

@@ -271,6 +271,7 @@ class CallSpan:
     def _report_attempts(self, end: int, resume_points: Mapping[int, int]) -> None:
         parent = trace.set_span_in_context(self._span)
         previous: Failure | None = None
+        leg = 0
         for started in self._attempts_started:
             attempt = started.attempt
             ended = self._attempts_ended.get(attempt.number)
@@ -286,24 +287,18 @@ class CallSpan:
                     self._span, names.HEDGE_EVENT, {names.ATTEMPT_NUMBER: attempt.number}, self._wall_ns(started.at)
                 )
             elif previous is not None:
-                sanitizer.add_event(self._span, names.RETRY_EVENT, _retry(attempt, previous), self._wall_ns(started.at))
+                retry = _retry(attempt, previous, from_leg=leg)
+                sanitizer.add_event(self._span, names.RETRY_EVENT, retry, self._wall_ns(started.at))
             self._report_attempt(started, ended, parent, end)
-            previous = ended.failure if ended is not None else None
+            previous, leg = ended.failure if ended is not None else None, attempt.leg
 
     def _report_attempt(self, started: AttemptStarted, ended: AttemptEnded | None, parent: Context, end: int) -> None:
         name = f"{names.ATTEMPT_SPAN} {started.attempt.number}"
-        described = _of_attempt(started.attempt, ended)
-        if model := self._fallback_model(started.attempt.leg):
-            described[names.ATTEMPT_MODEL] = model
+        described = _of_attempt(self._call, started.attempt, ended)
         span = sanitizer.start_span(self._tracer, name, described, context=parent, at=self._wall_ns(started.at))
         if ended is not None and ended.failure is not None:
             sanitizer.set_error(span, self._status_description(ended.failure))
         span.end(self._wall_ns(ended.at) if ended is not None else end)
-
-    def _fallback_model(self, leg: int) -> str | None:
-        # The legs of the explicit API are its sources; no policy names their models.
-        fallbacks = self._call.policy.legs
-        return fallbacks[leg - 1].model if 0 < leg <= len(fallbacks) else None
 
     @property
     def _shows_content(self) -> bool:
@@ -320,12 +315,17 @@ class CallSpan:
         return (self._clock_offset_ns or 0) + round(at * 1e9)
 
 
-def _retry(attempt: AttemptSpec, previous: Failure) -> attributes.Attributes:
-    return {
+def _retry(attempt: AttemptSpec, previous: Failure, *, from_leg: int) -> attributes.Attributes:
+    described: attributes.Attributes = {
         names.ATTEMPT_NUMBER: attempt.number,
         names.CAUSE: previous.cause.value,
         names.WAITED: attempt.waited_s,
     }
+    if attempt.leg:
+        described[names.ATTEMPT_LEG] = attempt.leg
+    if attempt.leg != from_leg:
+        described[names.FALLBACK] = True
+    return described
 
 
 def _of_decision(decision: ShadowDecision) -> attributes.Attributes:
@@ -349,10 +349,15 @@ def _of_match(match_event: RuleMatched, *, with_content: bool) -> attributes.Att
     }
 
 
-def _of_attempt(attempt: AttemptSpec, ended: AttemptEnded | None) -> attributes.Attributes:
-    described: attributes.Attributes = {names.ATTEMPT_NUMBER: attempt.number}
-    if attempt.leg:
-        described[names.ATTEMPT_LEG] = attempt.leg
+def _of_attempt(call: Call, attempt: AttemptSpec, ended: AttemptEnded | None) -> attributes.Attributes:
+    leg = attempt.leg
+    provider, host, port = call.endpoint(leg)
+    described = {**attributes.of_target(provider, call.model_of(leg), host, port), names.ATTEMPT_NUMBER: attempt.number}
+    if leg:
+        described[names.ATTEMPT_LEG] = leg
+        fallbacks = call.policy.legs
+        if leg <= len(fallbacks) and fallbacks[leg - 1].model is not None:
+            described[names.ATTEMPT_MODEL] = call.model_of(leg)
     if attempt.hedge:
         described[names.ATTEMPT_HEDGE] = True
     if attempt.number > 1:

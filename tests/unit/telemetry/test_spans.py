@@ -6,6 +6,7 @@ import logging
 from dataclasses import replace
 
 import pytest
+from makers import make_call
 from opentelemetry import context, trace
 from opentelemetry.context import Context
 from opentelemetry.instrumentation.utils import suppress_instrumentation
@@ -14,9 +15,10 @@ from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, Decision, Sampler, Samp
 from opentelemetry.trace import NoOpTracerProvider, SpanKind, StatusCode, TraceFlags
 
 from l0.model.attempt import AttemptSpec
-from l0.model.call import Outcome
+from l0.model.call import Endpoint, Outcome
 from l0.model.call_events import AttemptEnded, AttemptStarted
 from l0.model.failure import Cause, Failure
+from l0.model.policy import Fallback, Policy
 from l0.telemetry import names
 from l0.telemetry.spans import SpanObserver
 
@@ -30,6 +32,8 @@ CREATION = {
     "server.address": "api.example.com",
     "server.port": 443,
 }
+
+TARGET = {name: CREATION[name] for name in (names.PROVIDER, names.REQUEST_MODEL, names.SERVER_ADDRESS, names.SERVER_PORT)}
 
 
 def test_a_failed_call_says_why_it_made_no_further_attempt(traces, play, smooth):
@@ -144,7 +148,7 @@ def test_only_attempt_has_a_span_on_request(traces, play, smooth, monkeypatch, s
     assert ("attempt 1" in traces.spans) is told
     if told:
         assert traces.spans["attempt 1"].parent == traces.spans["chat gpt-4o"].context
-        assert dict(traces.spans["attempt 1"].attributes) == {
+        assert dict(traces.spans["attempt 1"].attributes) == TARGET | {
             "l0.attempt.number": 1,
             "http.response.status_code": 200,
             "l0.request.id": "req_1",
@@ -217,14 +221,14 @@ def test_attempt_spans_need_more_than_one_attempt(traces, play, retried):
     assert first.kind is second.kind is SpanKind.INTERNAL
     assert first.status.status_code is StatusCode.ERROR
     assert second.status.status_code is StatusCode.UNSET
-    assert dict(first.attributes) == {
+    assert dict(first.attributes) == TARGET | {
         "l0.attempt.number": 1,
         "http.response.status_code": 529,
         "l0.request.id": "req_1",
         "l0.attempt.cause": "overloaded",
         "error.type": "overloaded",
     }
-    assert dict(second.attributes) == {
+    assert dict(second.attributes) == TARGET | {
         "l0.attempt.number": 2,
         "http.request.resend_count": 1,
         "l0.backoff": 0.3,
@@ -252,6 +256,44 @@ def test_a_retry_is_an_event_of_the_call_at_its_time(traces, play, retried):
     assert event.name == "l0.retry"
     assert dict(event.attributes) == {"l0.attempt.number": 2, "l0.cause": "overloaded", "l0.backoff": 0.3}
     assert event.timestamp == traces.spans["attempt 2"].start_time
+
+
+OTHER = make_call(
+    policy=Policy(fallback=[Fallback(model="b"), Fallback(model="c")]),
+    fallback_endpoints=(Endpoint("groq", "api.groq.com", 443), Endpoint("openai", "other.example.com", 8443)),
+)
+
+
+@pytest.fixture
+def fallen(retried):
+    """A call that went on with a fallback, and was retried there."""
+    second, third = AttemptSpec(number=2, leg=1, waited_s=0.3), AttemptSpec(number=3, leg=1, waited_s=0.1)
+    again = replace(retried[1], number=2, at=100.6)
+    end = replace(retried[-1], outcome=Outcome.RECOVERED_FALLBACK, failures=(again.failure,) * 2, attempts=3, leg=1)
+    started = [replace(retried[2], attempt=second), again, replace(retried[2], attempt=third, at=100.7)]
+    return [*retried[:2], *started, replace(retried[3], number=3), end]
+
+
+def test_an_attempt_span_names_the_server_that_got_the_request(traces, play, fallen):
+    play(SpanObserver(traces.provider), fallen, OTHER)
+    spans = {name: {key: span.attributes.get(key) for key in TARGET} for name, span in traces.spans.items()}
+    groq = dict(zip(TARGET, ("groq", "b", "api.groq.com", 443), strict=True))
+    assert spans == {"chat gpt-4o": TARGET, "attempt 1": TARGET, "attempt 2": groq, "attempt 3": groq}
+    assert traces.spans["chat gpt-4o"].attributes["l0.leg"] == 1
+    assert traces.spans["attempt 2"].attributes["l0.attempt.model"] == "b"
+
+
+def test_an_attempt_without_a_host_names_none(traces, play, retried):
+    play(SpanObserver(traces.provider), retried, make_call(provider="unknown", host="", port=0))
+    assert not {names.SERVER_ADDRESS, names.SERVER_PORT} & set(traces.spans["attempt 1"].attributes)
+
+
+def test_the_event_of_a_retry_says_whether_it_is_a_fallback(traces, play, fallen):
+    play(SpanObserver(traces.provider), fallen, OTHER)
+    first, second = (dict(event.attributes) for event in traces.spans["chat gpt-4o"].events)
+    retry = {"l0.cause": "overloaded", "l0.attempt.leg": 1}
+    assert first == retry | {"l0.attempt.number": 2, "l0.backoff": 0.3, "l0.fallback": True}
+    assert second == retry | {"l0.attempt.number": 3, "l0.backoff": 0.1}
 
 
 def test_an_attempt_that_was_cut_off_ends_with_the_call(traces, play, retried):
