@@ -191,9 +191,11 @@ def story(folder: Path) -> list[StoryEvent]:
 
 def test_answer_that_the_user_reads_has_its_characters_in_the_story(server: Server, tmp_path: Path) -> None:
     def read() -> list[Any]:
-        with openai.OpenAI(api_key="x", base_url=server.url) as client:
-            with client.chat.completions.with_streaming_response.create(**arguments(stream=False)) as response:
-                return [response.parse()]
+        with (
+            openai.OpenAI(api_key="x", base_url=server.url) as client,
+            client.chat.completions.with_streaming_response.create(**arguments(stream=False)) as response,
+        ):
+            return [response.parse()]
 
     server.script[:] = [Response(parts=[WHOLE])]
     _, call = recorded(tmp_path, read)

@@ -11,7 +11,7 @@ from typing import Any
 
 import openai
 import pytest
-from journeys_kit import CHATTING, Spans, async_chat_client, chat_client, sync_and_async
+from journeys_kit import CHATTING, MESSAGING, Spans, async_chat_client, chat_client, claude, exhausted, sync_and_async
 
 import l0
 from l0 import Fallback, Guardrails, Hedge, Policy, Retry
@@ -272,6 +272,30 @@ def test_end_holds_figures_of_the_answer(sim: Simulator) -> None:
     assert end.metadata is not None
     assert end.metadata.finish_reasons == ("stop",)
     assert end.wasted_tokens is None
+
+
+def test_tokens_count_for_the_leg_that_spent_them(sim: Simulator) -> None:
+    ends: list[l0.types.CallEnded] = []
+
+    class Ends(l0.types.Observer, l0.types.CallObserver):
+        def observe(self, call: l0.types.Call) -> l0.types.CallObserver:
+            return self
+
+        def notify(self, event: l0.types.CallEvent) -> None:
+            if isinstance(event, l0.types.CallEnded):
+                ends.append(event)
+
+    l0.instrument(observers=[Ends()])
+    sim.script(Reply(fault=F.clean_end(at_event=1)), Answer(text=WORDS))
+    with l0.policy(retry=NEVER, truncation="strict", fallback=Fallback(model="other")), claude(sim) as client:
+        exhausted(client.messages.create(**MESSAGING, stream=True))
+    (end,) = ends
+    assert end.outcome == "recovered_fallback"
+    assert end.metadata is not None
+    spent = {leg: metadata.input_tokens for leg, metadata in end.tokens_by_leg.items()}
+    assert spent.keys() == {0, 1}
+    assert sum(count or 0 for count in spent.values()) == end.metadata.input_tokens
+    assert end.tokens_by_leg[1].model == "other"
 
 
 class Broken(l0.types.Observer, l0.types.CallObserver):

@@ -69,7 +69,7 @@ class TerminalRule(NamedTuple):
     strict: bool | None
 
 
-class Endpoint(NamedTuple):
+class LegEndpoint(NamedTuple):
     """The server that a request goes to. ``provider``: its name in the OpenTelemetry conventions."""
 
     provider: str
@@ -115,7 +115,7 @@ class Call:
     default_retries: int = 0
     unresumable_legs: frozenset[int] = frozenset()
     fallback_rules: tuple[TerminalRule, ...] = ()
-    fallback_endpoints: tuple[Endpoint, ...] = ()
+    fallback_endpoints: tuple[LegEndpoint, ...] = ()
     trace_id: str = ""
     span_id: str = ""
     context: Mapping[str, Any] = field(default_factory=dict, repr=False)
@@ -125,11 +125,11 @@ class Call:
         in advance."""
         return self.fallback_rules[leg - 1] if leg and self.fallback_rules else TerminalRule(self.origin, self.strict)
 
-    def endpoint(self, leg: int) -> Endpoint:
+    def endpoint(self, leg: int) -> LegEndpoint:
         """Return the server of one leg."""
         if leg and self.fallback_endpoints:
             return self.fallback_endpoints[leg - 1]
-        return Endpoint(self.provider, self.host, self.port)
+        return LegEndpoint(self.provider, self.host, self.port)
 
     def model_of(self, leg: int) -> str:
         """Return the model that a request of one leg names."""

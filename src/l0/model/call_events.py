@@ -196,7 +196,8 @@ class CallEnded:
     evaluation times of the rules, by rule name. ``stop_reason``: the reason why a failed call made no further attempt,
     with its limit; empty if the failure explains itself. ``policy_field``: the field of the policy that decided, such
     as ``"Retry.max_retries"``; empty if none did. ``wasted_tokens``: the input and output tokens that the provider
-    reported for attempts that did not serve the answer; ``None`` if it reported none.
+    reported for attempts that did not serve the answer; ``None`` if it reported none. ``tokens_by_leg``: by leg, the
+    metadata with the tokens of its attempts; empty if only the last leg reported tokens.
     """
 
     outcome: Outcome
@@ -214,6 +215,7 @@ class CallEnded:
     stop_reason: str = ""
     policy_field: str = ""
     wasted_tokens: int | None = None
+    tokens_by_leg: Mapping[int, ResponseMetadata] = field(default_factory=dict, repr=False)
 
     pace = former_name("pace", "stream_stats")
     calls = former_name("calls", "tool_calls")

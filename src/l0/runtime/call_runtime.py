@@ -531,9 +531,7 @@ class CallRuntime:
         """
         if self.open and self.machine.state in (CallState.HOLDING, CallState.RELAYING):
             at = perf_counter()
-            metadata, text, calls = (
-                self.call_adapter.complete_answer(answer) if self._reads_answers else (None, "", ())
-            )
+            metadata, text, calls = self.call_adapter.complete_answer(answer) if self._reads_answers else (None, "", ())
             self.attempt_ended(None, at)
             command = self._step(Ended(None, at))
             if self.recording is not None and metadata is not None:

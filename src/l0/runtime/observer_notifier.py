@@ -49,6 +49,7 @@ class ObserverNotifier:
         "_began",
         "_call",
         "_call_observers",
+        "_leg",
         "_lines",
         "_call_ended",
         "_spent",
@@ -68,8 +69,10 @@ class ObserverNotifier:
         self._status: tuple[int | None, str | None] = (None, None)
         """HTTP status and request id of the attempt in progress."""
         self._call_ended = False
-        self._spent: list[ResponseMetadata] = []
-        """The metadata of attempts that did not serve the answer."""
+        self._leg = 0
+        """The leg of the current attempt."""
+        self._spent: list[tuple[int, ResponseMetadata]] = []
+        """The metadata of attempts that did not serve the answer, each with its leg."""
         recorder = TimelineRecorder if timeline else StreamStatsRecorder
         self.stats = recorder(began) if call_observers else None
 
@@ -82,6 +85,7 @@ class ObserverNotifier:
     def attempt_started(self, attempt: AttemptSpec, at: float) -> None:
         """Report that a request is sent."""
         if self._call_observers:
+            self._leg = attempt.leg
             self._emit(AttemptStarted(attempt=attempt, at=at))
 
     def opened(self, status: int | None, request_id: str | None, started: float) -> None:
@@ -146,7 +150,7 @@ class ObserverNotifier:
     def spent(self, metadata: ResponseMetadata | None) -> None:
         """Record the metadata of an attempt that did not serve the answer, because its tokens were paid for."""
         if metadata is not None:
-            self._spent.append(metadata)
+            self._spent.append((self._leg, metadata))
 
     def ended(
         self,
@@ -168,8 +172,10 @@ class ObserverNotifier:
         stop = command.stop if isinstance(command, Raise) else NO_STOP
         anomalies = command.anomalies if isinstance(command, Finish) else ()
         # All tokens of a failed call are wasted, including those of its last attempt.
-        wasted = self._spent if failure is None or metadata is None else [*self._spent, metadata]
-        metadata = _with_spent(metadata, self._spent)
+        spent = [earlier for _, earlier in self._spent]
+        wasted = spent if failure is None or metadata is None else [*spent, metadata]
+        by_leg = _by_leg(metadata, machine.leg, self._spent) if machine.leg else {}
+        metadata = _with_spent(metadata, spent)
         if anomalies:
             metadata = metadata or ResponseMetadata()
             metadata = replace(metadata, anomalies=metadata.anomalies + anomalies)
@@ -189,6 +195,7 @@ class ObserverNotifier:
             stop_reason="" if failure is None else describe_stop(stop, self._call, failure),
             policy_field="" if failure is None else policy_field(stop, self._call, failure),
             wasted_tokens=_tokens(wasted) if wasted else None,
+            tokens_by_leg=by_leg,
         )
         self._emit(event)
         if not quiet:
@@ -243,6 +250,20 @@ def _tokens(metadata: Sequence[ResponseMetadata]) -> int | None:
         count for answer in metadata for count in (answer.input_tokens, answer.output_tokens) if count is not None
     ]
     return sum(counts) if counts else None
+
+
+def _by_leg(
+    metadata: ResponseMetadata | None, last: int, spent: Sequence[tuple[int, ResponseMetadata]]
+) -> Mapping[int, ResponseMetadata]:
+    """Return `CallEnded.tokens_by_leg`. ``last``: the leg of ``metadata``."""
+    if all(leg == last for leg, _ in spent):
+        return {}
+    found: dict[int, ResponseMetadata] = {}
+    for leg in sorted({leg for leg, _ in spent} | {last}):
+        whole = _with_spent(metadata if leg == last else None, [earlier for at, earlier in spent if at == leg])
+        if whole is not None:
+            found[leg] = whole
+    return found
 
 
 def _with_spent(metadata: ResponseMetadata | None, spent: list[ResponseMetadata]) -> ResponseMetadata | None:

@@ -15,7 +15,7 @@ from weakref import WeakSet
 from l0.config import CONFIG
 from l0.fastpath.request_options import RequestOptions
 from l0.fastpath.request_templates import RequestTemplates
-from l0.model.call import Call, Endpoint, TerminalRule
+from l0.model.call import Call, LegEndpoint, TerminalRule
 from l0.model.caller_warning import warn_caller
 from l0.model.errors import raised
 from l0.model.inference_request import InferenceRequest
@@ -267,7 +267,7 @@ def _call(sdk: Sdk, client: Any, options: Any, inference: InferenceRequest, chos
 
 def _fallbacks(
     provider: Provider, client: Any, options: Any, inference: InferenceRequest, call: Call
-) -> Iterator[tuple[TerminalRule, Endpoint]]:
+) -> Iterator[tuple[TerminalRule, LegEndpoint]]:
     """Yield for each fallback its rule for the terminal event, which depends on its client and model, and its
     server."""
     for leg in call.policy.legs:
@@ -276,4 +276,4 @@ def _fallbacks(
         address = address_of(serving.base_url)
         rule = terminal_rule(call.policy, address, replace(described, model=leg.model or described.model))
         name = CONFIG.provider_name(described.provider, address.host, address.port)
-        yield rule, Endpoint(name, address.host, address.port)
+        yield rule, LegEndpoint(name, address.host, address.port)

@@ -17,6 +17,7 @@ from l0.model.call_events import (
     AttemptStarted,
     CallEnded,
     CallEvent,
+    ResponseMetadata,
     RuleMatched,
     ShadowDecision,
     StreamStats,
@@ -89,20 +90,24 @@ def _instrument(meter: Meter, metric: names.Metric) -> Record:
 class CallMetrics:
     """The metrics of one call. It collects the data that `CallEnded` lacks, and records everything when that arrives.
 
-    A shadow decision is recorded at once.
+    What concerns one attempt or its answer counts for the provider and model that the attempt went to; what concerns
+    the call as a whole, for those that the user requested. A shadow decision is recorded at once.
 
     Histograms are recorded in the call's context, so that a bucket's exemplar names the trace of a slow call.
     """
 
     __slots__ = (
         "_base",
+        "_call",
         "_started_at",
         "_context",
         "_conventional",
         "_every_chunk",
         "_families",
+        "_failed_at",
         "_hedge",
         "_instruments",
+        "_legs",
         "_rule_matches",
         "_lost",
         "_delays",
@@ -118,6 +123,7 @@ class CallMetrics:
         every_chunk: bool,
         times_rules: Callable[[], bool],
     ) -> None:
+        self._call = call
         self._every_chunk = every_chunk
         self._times_rules = times_rules
         self._base, conventional = _base_attributes(call.operation, call.provider, call.model, call.host, call.port)
@@ -129,7 +135,12 @@ class CallMetrics:
         self._delays: list[float] = []
         self._hedge: int | None = None
         self._lost: list[AttemptEnded] = []
-        self._rule_matches: list[RuleMatched] = []
+        self._rule_matches: list[tuple[RuleMatched, int]] = []
+        """Matches of rules, each with the leg whose answer matched."""
+        self._legs: dict[int, int] = {}
+        """By the number of each attempt of a fallback: its leg."""
+        self._failed_at: dict[int, int] = {}
+        """By the id of each failure of a fallback: its leg."""
 
     def notify(self, event: CallEvent) -> None:
         """Collect the event. Record a shadow decision at once, and all else when the call ends."""
@@ -137,6 +148,8 @@ class CallMetrics:
             case AttemptStarted(attempt=attempt, at=at):
                 if self._started_at is None:
                     self._started_at = at
+                if attempt.leg:
+                    self._legs[attempt.number] = attempt.leg
                 if attempt.hedge:
                     self._hedge = attempt.number
                 elif attempt.number > 1:
@@ -144,16 +157,19 @@ class CallMetrics:
             case AttemptEnded(lost=True):
                 self._lost.append(event)
             case RuleMatched():
-                self._rule_matches.append(event)
+                self._rule_matches.append((event, max(self._legs.values(), default=0)))
             case ShadowDecision(action=action, cause=cause):
                 cause_attribute = () if cause is None else ((names.CAUSE, cause.value),)
                 self._record(names.SHADOWS, 1, (names.SHADOW_ACTION, action), *cause_attribute)
+            case AttemptEnded(number=number, failure=Failure() as failure) if number in self._legs:
+                self._failed_at[id(failure)] = self._legs[number]
             case CallEnded():
-                self._record_attempts(event)
+                at_leg = self._at(event.leg) if event.leg else (self._base, self._conventional)
+                self._record_attempts(event, at_leg[0])
                 self._record_rules(event)
-                self._record_stream(event)
+                self._record_stream(event, at_leg[0])
                 for family in self._families:
-                    self._record_family(event, family)
+                    self._record_family(event, family, at_leg[1])
             case _:
                 pass
 
@@ -166,6 +182,16 @@ class CallMetrics:
         """Return no headers: metrics propagate nothing."""
         return _NO_HEADERS
 
+    def _at(self, leg: int) -> tuple[Mapping[str, AttributeValue], Mapping[str, AttributeValue]]:
+        """Return the attributes of what happened at one leg: those of every metric, and of the conventional ones."""
+        if not leg:
+            return self._base, self._conventional
+        provider, host, port = self._call.endpoint(leg)
+        return _base_attributes(self._call.operation, provider, self._call.model_of(leg), host, port)
+
+    def _where_failed(self, failure: Failure) -> Mapping[str, AttributeValue]:
+        return self._at(self._failed_at.get(id(failure), 0))[0]
+
     def _record(self, metric: names.Metric, value: float, *more: tuple[str, AttributeValue]) -> None:
         self._record_with(metric, value, self._base, more)
 
@@ -174,12 +200,15 @@ class CallMetrics:
         metric: names.Metric,
         value: float,
         base: Mapping[str, AttributeValue],
-        more: tuple[tuple[str, AttributeValue], ...],
+        more: tuple[tuple[str, AttributeValue], ...] = (),
     ) -> None:
         context = self._context if metric.buckets else None  # only histograms have exemplars
         self._instruments[metric](value, {**base, **_encodable(more)} if more else base, context)
 
-    def _record_family(self, ended: CallEnded, family: names.MetricFamily) -> None:
+    def _record_family(
+        self, ended: CallEnded, family: names.MetricFamily, served: Mapping[str, AttributeValue]
+    ) -> None:
+        """Record the conventional metrics. ``served``: their attributes at the leg at which the call ended."""
         error = ((names.ERROR_TYPE, attributes.error_type(ended.failure)),) if attributes.failed(ended) else ()
         base = self._conventional
         self._record_with(family.duration, self._duration(ended), base, error)
@@ -187,12 +216,20 @@ class CallMetrics:
         if stats is not None and stats.first_chunk is not None:
             self._record_with(family.first_chunk, stats.first_chunk, base, ())
             for seconds in self._chunk_times(stats):
-                self._record_with(family.per_chunk, seconds, base, ())
-        if ended.metadata is not None:
-            for tokens in family.tokens:
-                number = getattr(ended.metadata, tokens.field)
-                if number is not None:
-                    self._record_with(tokens.metric, number, base, tokens.attributes)
+                self._record_with(family.per_chunk, seconds, served, ())
+        if ended.tokens_by_leg:
+            for leg, metadata in ended.tokens_by_leg.items():
+                self._record_tokens(metadata, family, self._at(leg)[1])
+        elif ended.metadata is not None:
+            self._record_tokens(ended.metadata, family, served)
+
+    def _record_tokens(
+        self, metadata: ResponseMetadata, family: names.MetricFamily, base: Mapping[str, AttributeValue]
+    ) -> None:
+        for tokens in family.tokens:
+            number = getattr(metadata, tokens.field)
+            if number is not None:
+                self._record_with(tokens.metric, number, base, tokens.attributes)
 
     def _chunk_times(self, stats: StreamStats) -> Iterable[float]:
         if self._every_chunk:
@@ -200,23 +237,27 @@ class CallMetrics:
         mean = attributes.per_chunk(stats)
         return () if mean is None else (mean,)
 
-    def _record_attempts(self, ended: CallEnded) -> None:
+    def _record_attempts(self, ended: CallEnded, served: Mapping[str, AttributeValue]) -> None:
         failed_requests = attributes.failed_requests(ended)
         for failure in failed_requests:
-            self._record(names.ATTEMPTS, 1, (names.OUTCOME, Outcome.FAILED.value), *_cause_attributes(failure))
+            failed = (names.OUTCOME, Outcome.FAILED.value), *_cause_attributes(failure)
+            self._record_with(names.ATTEMPTS, 1, self._where_failed(failure), failed)
         for lost in self._lost:
             outcome = Outcome.CANCELLED if lost.failure is None else Outcome.FAILED
             cause_attributes = () if lost.failure is None else _cause_attributes(lost.failure)
-            self._record(names.ATTEMPTS, 1, (names.OUTCOME, outcome.value), *cause_attributes)
+            base = self._at(self._legs.get(lost.number, 0))[0]
+            self._record_with(names.ATTEMPTS, 1, base, ((names.OUTCOME, outcome.value), *cause_attributes))
         if self._hedge is not None:
             won = self._hedge not in [lost.number for lost in self._lost]
-            self._record(names.HEDGES, 1, (names.OUTCOME, names.HEDGE_WON if won else names.HEDGE_LOST))
+            result = ((names.OUTCOME, names.HEDGE_WON if won else names.HEDGE_LOST),)
+            self._record_with(names.HEDGES, 1, self._at(self._legs.get(self._hedge, 0))[0], result)
         if ended.attempts > len(failed_requests) + len(self._lost):  # the last request is in neither list
             last = ended.outcome if ended.outcome in (Outcome.FAILED, Outcome.CANCELLED) else Outcome.OK
-            self._record(names.ATTEMPTS, 1, (names.OUTCOME, last.value))
+            self._record_with(names.ATTEMPTS, 1, served, ((names.OUTCOME, last.value),))
         for failure, waited in zip(attributes.retried_failures(ended), self._delays, strict=False):
-            self._record(names.RETRIES, 1, *_cause_attributes(failure))
-            self._record(names.BACKOFF, waited, (names.CAUSE, failure.cause.value))
+            base = self._where_failed(failure)
+            self._record_with(names.RETRIES, 1, base, _cause_attributes(failure))
+            self._record_with(names.BACKOFF, waited, base, ((names.CAUSE, failure.cause.value),))
         if ended.leg:
             self._record(names.FALLBACKS, 1, (names.OUTCOME, ended.outcome.value))
         for resume_point in ended.resume_points:
@@ -225,13 +266,15 @@ class CallMetrics:
             )
 
     def _record_rules(self, ended: CallEnded) -> None:
-        for match_event in self._rule_matches:
-            found = match_event.violation
+        for match_event, leg in self._rule_matches:
+            found, base = match_event.violation, self._at(leg)[0]
             if match_event.drift:
-                self._record(names.DRIFTS, 1, (names.DRIFT_TYPE, found.rule.removeprefix("drift.")))
+                drift = ((names.DRIFT_TYPE, found.rule.removeprefix("drift.")),)
+                self._record_with(names.DRIFTS, 1, base, drift)
             else:
                 rule_attributes = (names.RULE, found.rule), (names.RULE_SEVERITY, found.severity.value)
-                self._record(names.VIOLATIONS, 1, *rule_attributes, (names.RULE_ACTION, match_event.action))
+                matched = *rule_attributes, (names.RULE_ACTION, match_event.action)
+                self._record_with(names.VIOLATIONS, 1, base, matched)
         if not ended.rules or not self._times_rules():
             return
         for rule, times in ended.rules.items():
@@ -239,23 +282,21 @@ class CallMetrics:
                 if seconds:  # no record for a phase in which the rule did not run
                     self._record(names.RULE_DURATION, seconds, (names.RULE, rule), (names.RULE_PHASE, phase))
 
-    def _record_stream(self, ended: CallEnded) -> None:
+    def _record_stream(self, ended: CallEnded, served: Mapping[str, AttributeValue]) -> None:
         for failure in ended.failures:
             if failure.cause is Cause.TRUNCATED:
-                self._record(names.TRUNCATIONS, 1, (names.KIND, Outcome.FAILED.value))
+                kind = ((names.KIND, Outcome.FAILED.value),)
+                self._record_with(names.TRUNCATIONS, 1, self._where_failed(failure), kind)
         for anomaly in ended.metadata.anomalies if ended.metadata is not None else ():
             if anomaly == Cause.TRUNCATED:
-                self._record(names.TRUNCATIONS, 1, (names.KIND, "accepted"))
+                self._record_with(names.TRUNCATIONS, 1, served, ((names.KIND, "accepted"),))
             else:
-                self._record(names.ANOMALIES, 1, (names.KIND, anomaly))
-        if ended.stream_stats is not None:
-            self._record_gaps(ended.stream_stats)
-
-    def _record_gaps(self, stats: StreamStats) -> None:
-        if stats.gap_max > 0:
-            self._record(names.LONGEST_GAP, stats.gap_max)
-        if stats.stalls:
-            self._record(names.STREAM_STALLS, stats.stalls)
+                self._record_with(names.ANOMALIES, 1, served, ((names.KIND, anomaly),))
+        stats = ended.stream_stats
+        if stats is not None and stats.gap_max > 0:
+            self._record_with(names.LONGEST_GAP, stats.gap_max, served)
+        if stats is not None and stats.stalls:
+            self._record_with(names.STREAM_STALLS, stats.stalls, served)
 
     def _duration(self, ended: CallEnded) -> float:
         if ended.stream_stats is not None:

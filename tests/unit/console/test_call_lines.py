@@ -10,7 +10,7 @@ from l0.console.call_lines import _MAX_NOTES, call_lines
 from l0.console.layout import ASCII, ConsoleLayout
 from l0.console.line import columns
 from l0.model.attempt import AttemptSpec
-from l0.model.call import Call, Endpoint, Outcome
+from l0.model.call import Call, LegEndpoint, Outcome
 from l0.model.call_events import (
     AttemptEnded,
     AttemptStarted,
@@ -134,13 +134,13 @@ def test_fallback_is_named_with_its_model() -> None:
 @pytest.mark.parametrize(
     ("endpoint", "name"),
     [
-        (Endpoint("groq", "api.groq.com", 443), "gpt-4o at groq"),
-        (Endpoint("openai", "other.example.com", 443), "gpt-4o at other.example.com"),
-        (Endpoint("openai", "api.example.com", 8443), "gpt-4o at api.example.com:8443"),
-        (Endpoint("openai", "api.example.com", 443), "gpt-4o"),
+        (LegEndpoint("groq", "api.groq.com", 443), "gpt-4o at groq"),
+        (LegEndpoint("openai", "other.example.com", 443), "gpt-4o at other.example.com"),
+        (LegEndpoint("openai", "api.example.com", 8443), "gpt-4o at api.example.com:8443"),
+        (LegEndpoint("openai", "api.example.com", 443), "gpt-4o"),
     ],
 )
-def test_fallback_to_another_server_is_named_with_it(endpoint: Endpoint, name: str) -> None:
+def test_fallback_to_another_server_is_named_with_it(endpoint: LegEndpoint, name: str) -> None:
     call = make_call(policy=Policy(fallback=Fallback(model="gpt-4o")), fallback_endpoints=(endpoint,))
     events = (*RETRIED[:2], started(2, 0.75, leg=1), over(2, 2.0))
     ended = make_end(outcome=Outcome.RECOVERED_FALLBACK, leg=1, attempts=2, failures=(RESET,))

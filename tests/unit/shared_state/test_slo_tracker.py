@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from makers import Clock, collected, held_elsewhere, make_call, make_end, make_stats
 
 from l0.model.attempt import AttemptSpec
-from l0.model.call import Call, Endpoint, Outcome
+from l0.model.call import Call, LegEndpoint, Outcome
 from l0.model.call_events import AttemptEnded, AttemptStarted
 from l0.model.failure import Cause, Failure
 from l0.model.policy import Fallback, Policy, PolicyError
@@ -109,7 +109,7 @@ def test_the_target_of_another_client_is_its_host():
 
     of = make_call(policy=Policy(fallback=[Fallback(client=Client()), Fallback(model="m")]))
     assert [target_of(of, leg) for leg in range(3)] == [TARGET, ("other.example.com", "gpt-4o"), ("openai", "m")]
-    same = Endpoint("openai", "other.example.com", 443), of.endpoint(0)
+    same = LegEndpoint("openai", "other.example.com", 443), of.endpoint(0)
     assert target_of(replace(of, fallback_endpoints=same), 1) == ("other.example.com", "gpt-4o")
 
 
@@ -120,7 +120,7 @@ def test_the_target_of_a_client_of_another_provider_is_that_provider():
         base_url = "https://api.groq.com"
 
     policy = Policy(fallback=Fallback(client=Client()))
-    of = make_call(policy=policy, fallback_endpoints=(Endpoint("groq", "api.groq.com", 443),))
+    of = make_call(policy=policy, fallback_endpoints=(LegEndpoint("groq", "api.groq.com", 443),))
     assert target_of(of, 1) == ("groq", "gpt-4o")
 
 

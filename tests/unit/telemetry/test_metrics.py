@@ -3,14 +3,18 @@
 from dataclasses import replace
 
 import pytest
+from makers import make_call
 from opentelemetry import context, trace
 from opentelemetry.instrumentation.utils import suppress_instrumentation
 from opentelemetry.metrics import NoOpMeterProvider
 
-from l0.model.call import Outcome
-from l0.model.call_events import ResponseMetadata, RuleTimes
+from l0.model.attempt import AttemptSpec
+from l0.model.call import LegEndpoint, Outcome
+from l0.model.call_events import ResponseMetadata, RuleMatched, RuleTimes
 from l0.model.failure import Cause, Failure
+from l0.model.policy import Fallback, Policy
 from l0.model.policy_from_environment import EnvironmentSettings, read_environment
+from l0.model.rule import Severity, Violation
 from l0.telemetry import names
 from l0.telemetry.metrics import MetricObserver
 from l0.telemetry.spans import SpanObserver
@@ -289,3 +293,77 @@ def test_the_switches_of_telemetry_are_no_policy():
     switches = {"L0_CHUNK_METRICS": "all", "L0_ATTEMPT_SPANS": "all", "L0_RULE_METRICS": "all"}
     assert {names.CHUNK_METRICS_SWITCH, names.ATTEMPT_SPANS_SWITCH, names.RULE_METRICS_SWITCH} == set(switches)
     assert read_environment(switches) == EnvironmentSettings()
+
+
+SPARE = make_call(
+    policy=Policy(fallback=Fallback(model="b")), fallback_endpoints=(LegEndpoint("groq", "api.groq.com", 443),)
+)
+
+
+def by_provider(metrics, name):
+    """The values of a metric by provider and requested model."""
+    keys = ("gen_ai.provider.name", "gen_ai.request.model")
+    points = metrics.collect()[name].data.data_points if name in metrics.collect() else []
+    found = {}
+    for point in points:
+        key = tuple(point.attributes[name] for name in keys)
+        found[key] = found.get(key, 0) + (point.value if hasattr(point, "value") else point.sum)
+    return found
+
+
+def fallen(retried, **changes):
+    """A call whose primary is overloaded and whose fallback is overloaded once."""
+    again = replace(retried[1], number=2, at=100.6, failure=Failure(cause=Cause.TRUNCATED))
+    third = replace(retried[2], attempt=AttemptSpec(number=3, leg=1, waited_s=0.1), at=100.7)
+    failures = (retried[1].failure, again.failure)
+    end = replace(retried[-1], failures=failures, attempts=3, leg=1, **changes)
+    second = replace(retried[2], attempt=AttemptSpec(number=2, leg=1, waited_s=0.3))
+    return [*retried[:2], second, again, third, replace(retried[3], number=3), end]
+
+
+PRIMARY, GROQ = ("openai", "gpt-4o"), ("groq", "b")
+
+
+def test_attempts_count_for_the_provider_and_model_that_got_them(metrics, play, retried):
+    play(MetricObserver(metrics.provider), fallen(retried, outcome=Outcome.RECOVERED_FALLBACK), SPARE)
+    assert by_provider(metrics, "l0.attempts") == {PRIMARY: 1, GROQ: 2}
+    assert by_provider(metrics, "l0.retries") == {PRIMARY: 1, GROQ: 1}
+    assert by_provider(metrics, "l0.backoff") == {PRIMARY: 0.3, GROQ: 0.1}
+    assert by_provider(metrics, "l0.stream.truncations") == {GROQ: 1}
+    assert by_provider(metrics, "l0.stream.anomalies") == {GROQ: 1}
+    assert by_provider(metrics, "l0.stream.gap.max") == {GROQ: 0.4}
+
+
+def test_the_failure_of_a_fallback_counts_for_its_provider(metrics, play, retried):
+    *events, end = fallen(retried, outcome=Outcome.FAILED)
+    last = replace(events[-1], failure=Failure(cause=Cause.RESET))
+    end = replace(end, failure=last.failure, failures=(*end.failures, last.failure))
+    play(MetricObserver(metrics.provider), [*events[:-1], last, end], SPARE)
+    assert by_provider(metrics, "l0.attempts") == {PRIMARY: 1, GROQ: 2}
+    outcomes = [rest["l0.outcome"] for rest, _, _ in metrics.points("l0.attempts")]
+    assert set(outcomes) == {"failed"}
+
+
+def test_the_call_counts_for_what_the_user_requested_and_its_tokens_for_what_used_them(metrics, play, retried):
+    usage = {1: retried[-1].metadata, 0: ResponseMetadata(input_tokens=7, output_tokens=2)}
+    play(MetricObserver(metrics.provider), fallen(retried, outcome=Outcome.RECOVERED_FALLBACK), SPARE)
+    play(MetricObserver(metrics.provider), fallen(retried, outcome=Outcome.CANCELLED, tokens_by_leg=usage), SPARE)
+    assert by_provider(metrics, "gen_ai.client.operation.duration") == {PRIMARY: 5.0}
+    assert by_provider(metrics, "gen_ai.client.operation.time_to_first_chunk") == {PRIMARY: 1.0}
+    assert by_provider(metrics, "l0.fallbacks") == {PRIMARY: 2}
+    assert by_provider(metrics, "gen_ai.client.operation.time_per_output_chunk") == {GROQ: pytest.approx(0.4)}
+    assert by_provider(metrics, "gen_ai.client.token.usage") == {PRIMARY: 9, GROQ: 2 * 141}
+    addresses = {
+        point.attributes["server.address"] for point in metrics.collect()["gen_ai.client.token.usage"].data.data_points
+    }
+    assert addresses == {"api.example.com", "api.groq.com"}
+
+
+def test_matches_of_rules_count_for_the_model_whose_answer_matched(metrics, play, retried):
+    violation = Violation(rule="pattern", message="m", severity=Severity.WARNING, at=7)
+    events = fallen(retried, outcome=Outcome.RECOVERED_FALLBACK)
+    matched = RuleMatched(violation=violation, action="recorded", at=100.1)
+    drift = replace(matched, violation=replace(violation, rule="drift.tone"), drift=True, at=100.8)
+    play(MetricObserver(metrics.provider), [events[0], matched, *events[1:5], drift, *events[5:]], SPARE)
+    assert by_provider(metrics, "l0.guardrail.violations") == {PRIMARY: 1}
+    assert by_provider(metrics, "l0.drift.detections") == {GROQ: 1}

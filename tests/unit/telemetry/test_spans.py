@@ -15,7 +15,7 @@ from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, Decision, Sampler, Samp
 from opentelemetry.trace import NoOpTracerProvider, SpanKind, StatusCode, TraceFlags
 
 from l0.model.attempt import AttemptSpec
-from l0.model.call import Endpoint, Outcome
+from l0.model.call import LegEndpoint, Outcome
 from l0.model.call_events import AttemptEnded, AttemptStarted
 from l0.model.failure import Cause, Failure
 from l0.model.policy import Fallback, Policy
@@ -33,7 +33,8 @@ CREATION = {
     "server.port": 443,
 }
 
-TARGET = {name: CREATION[name] for name in (names.PROVIDER, names.REQUEST_MODEL, names.SERVER_ADDRESS, names.SERVER_PORT)}
+_TARGET_NAMES = (names.PROVIDER, names.REQUEST_MODEL, names.SERVER_ADDRESS, names.SERVER_PORT)
+TARGET = {name: CREATION[name] for name in _TARGET_NAMES}
 
 
 def test_a_failed_call_says_why_it_made_no_further_attempt(traces, play, smooth):
@@ -260,7 +261,7 @@ def test_a_retry_is_an_event_of_the_call_at_its_time(traces, play, retried):
 
 OTHER = make_call(
     policy=Policy(fallback=[Fallback(model="b"), Fallback(model="c")]),
-    fallback_endpoints=(Endpoint("groq", "api.groq.com", 443), Endpoint("openai", "other.example.com", 8443)),
+    fallback_endpoints=(LegEndpoint("groq", "api.groq.com", 443), LegEndpoint("openai", "other.example.com", 8443)),
 )
 
 
