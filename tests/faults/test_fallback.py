@@ -119,6 +119,34 @@ def test_no_fallback_after_delivered_content(stage: Stage, api: Api, sync: bool)
 
 
 @sync_and_async
+@every
+@pytest.mark.parametrize(
+    ("fault", "base_delay"),
+    [(Fault.status(429, {"retry-after": "20"}), 0.0), (Fault.status(503), 9.0)],
+    ids=["wait of the server", "own wait"],
+)
+def test_a_wait_beyond_the_time_limit_falls_back_at_once(
+    stage: Stage, api: Api, fault: Fault, base_delay: float, sync: bool
+) -> None:
+    retry = l0.Retry(max_retries=1, base_delay=base_delay, strategy="fixed")
+    limit = l0.Timeout(initial_token=None, inter_token=None, total=8000)
+    policy = falling("second", "third", retry=retry, timeout=limit)
+    got = play(stage, api, fault, fault, Reply(answer=OTHER), sync=sync, policy=policy)
+    assert (got.error, got.text) == (None, OTHER.text)
+    assert models(got.requests) == [api.request["model"], "second", "third"]
+
+
+@sync_and_async
+@every
+def test_a_bad_request_of_a_fallback_goes_on_with_the_next(stage: Stage, api: Api, sync: bool) -> None:
+    body = {"error": {"type": "invalid_request_error", "message": "unknown parameter"}}
+    faults = [Fault.status(503), Fault.status(400, body=body)]
+    got = play(stage, api, *faults, Reply(answer=OTHER), sync=sync, policy=falling("second", "third"))
+    assert (got.error, got.text) == (None, OTHER.text)
+    assert models(got.requests) == [api.request["model"], "second", "third"]
+
+
+@sync_and_async
 @rerun
 def test_a_bad_request_does_not_fall_over(stage: Stage, api: Api, sync: bool) -> None:
     body = {"error": {"type": "invalid_request_error", "message": "no"}}

@@ -35,8 +35,8 @@ Rules, all of them implemented here or in `retry`:
 5. **Hedging.** An attempt that is slower than usual may be hedged, once per call: a second request runs in parallel,
    and the call uses the answer whose content arrives first. The slower request is not a failure.
 6. **Fallback.** A leg whose circuit breaker is open is skipped without a request. If retries on one leg do not help,
-   the call moves to the next leg, which has its own retry count. After the commit point, this happens only if the
-   policy splices or restarts broken answers.
+   or the wait before the next one would pass the time limit of the call, the call moves to the next leg, which has its
+   own retry count. After the commit point, this happens only if the policy splices or restarts broken answers.
 
 A chunk is not a signal, because a step costs more than the delivery of a chunk. Between `Released` and the end of the
 body, the driver delivers chunks on its own.
@@ -320,7 +320,7 @@ class Machine:
         wait = self._with_delay(decision, failure, len(history) + 1)
         seconds = wait.seconds or 0.0
         if self.remaining_s(at) <= seconds:
-            return self._raise(failure, Stop(StopReason.WAIT_TOO_LONG, seconds))
+            return self._fall_back(failure, at, progress, Stop(StopReason.WAIT_TOO_LONG, seconds))
         retry = self.call.policy.retry
         asks = retry is not None and retry.asks_async
         if asks:  # the budget is charged after the user has allowed the retry, in `_waited_for`
@@ -356,7 +356,7 @@ class Machine:
     def _fall_back(self, failure: Failure, at: float, progress: AttemptProgress, stop: Stop) -> Command:
         resuming = self.resuming or progress.phase is Phase.RELAYING
         next_leg = self._next_leg(resuming=resuming) if self.remaining_s(at) > 0 else None
-        if next_leg is None or not can_fall_back(self.call, failure, progress):
+        if next_leg is None or not can_fall_back(self.call, self.leg, failure, progress):
             return self._raise(failure, stop)
         self.leg, self.resuming = next_leg, resuming
         self._earlier_failures = len(self.failures)

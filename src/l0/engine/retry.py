@@ -51,7 +51,7 @@ _NEVER_RETRIED = (Category.FATAL, Category.INTERNAL)
 _FAILS_EVERYWHERE = frozenset(
     {Cause.BAD_REQUEST, Cause.TOTAL_TIMEOUT, Cause.DIVERGED, Cause.INTERNAL, Cause.LOCAL, Cause.UNKNOWN}
 )
-"""Causes after which another model or provider cannot succeed either."""
+"""Causes after which another model or provider cannot succeed either, if the primary fails with them."""
 
 
 class Phase(Enum):
@@ -95,16 +95,18 @@ def repeatable(call: Call, progress: AttemptProgress) -> bool:
     return progress.phase is Phase.OPENING or safety is not RetrySafety.UNTIL_ACCEPTED
 
 
-def can_fall_back(call: Call, failure: Failure, progress: AttemptProgress) -> bool:
-    """Return True if another model or provider may succeed with the same request.
+def can_fall_back(call: Call, leg: int, failure: Failure, progress: AttemptProgress) -> bool:
+    """Return True if, after a failure of ``leg``, another model or provider may succeed with the same request.
 
-    After the commit point, this requires a policy that continues or restarts the answer (`continues_elsewhere`).
+    A bad request of the primary (leg 0) is bad everywhere. One of a fallback shows only that this fallback does not
+    accept the request, such as a parameter that its model does not know. After the commit point, this requires a policy that continues or restarts the answer (`continues_elsewhere`).
     """
     if failure.cause in _RULE_CAUSES and failure.category is Category.FATAL:
         return False  # a rule halted the call
     if progress.phase is Phase.RELAYING and (failure.typed or not call.continues_elsewhere):
         return False
-    return repeatable(call, progress) and failure.cause not in _FAILS_EVERYWHERE
+    hopeless = failure.cause in _FAILS_EVERYWHERE and not (leg and failure.cause is Cause.BAD_REQUEST)
+    return repeatable(call, progress) and not hopeless
 
 
 def retry_decision(

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from math import inf
 from random import random
 
 from l0.engine.retry import AttemptProgress, Phase, RetryAfter, can_fall_back, retry_decision, server_requires_wait
@@ -32,6 +33,7 @@ class ShadowPolicy:
         "_call",
         "_content_seen",
         "_deadlines",
+        "_ends_at",
         "_history",
         "_leg",
         "_notify",
@@ -49,6 +51,7 @@ class ShadowPolicy:
         self._rule_runner = rule_runner_for(self._call, self._report_match, timed=False)
         timeout = policy.timeout or (Timeout(initial_token=None, inter_token=None) if policy.adaptive else None)
         self._deadlines = CallDeadlines(timeout, began) if timeout is not None and call.streaming else None
+        self._ends_at = inf if timeout is None or timeout.total is None else began + timeout.total / 1000
         self._history: list[Failure] = []
         self._leg = 0
         self._deadline_passed = self._content_seen = False
@@ -94,18 +97,24 @@ class ShadowPolicy:
         decision = retry_decision(self._call, failure, progress, self._history, random)
         self._history.append(failure)
         wait = decision if isinstance(decision, RetryAfter) else None
+        seconds = wait.seconds if wait is not None else None
+        if wait is not None and at + ((failure.retry_after if seconds is None else seconds) or 0.0) >= self._ends_at:
+            wait = None
         by_server = wait is not None and (
             wait.by_server or (wait.seconds is None and server_requires_wait(failure, 0.0))
         )
         if wait is not None and self._admission.may_retry(by_server=by_server):
             resuming = progress.phase is Phase.RELAYING
             self._report("resume" if resuming else "retry", failure.cause, at, seconds=wait.seconds)
-        elif self._leg < len(self._call.policy.legs) and can_fall_back(self._call, failure, progress):
+        elif at < self._ends_at and self._has_another_leg(failure, progress):
             self._leg += 1
             self._history.clear()
             self._report("fallback", failure.cause, at)
         else:
             self._report("raise", failure.cause, at)
+
+    def _has_another_leg(self, failure: Failure, progress: AttemptProgress) -> bool:
+        return self._leg < len(self._call.policy.legs) and can_fall_back(self._call, self._leg, failure, progress)
 
     def complete_answer(self, reader: Reader, at: float) -> None:
         """Check a complete streamed answer."""

@@ -12,7 +12,7 @@ from l0.engine.signals import Answered, Begin, Closed, Ended, Failed, Opened, Re
 from l0.engine.stop_reasons import Stop, StopReason
 from l0.model.attempt import AttemptSpec
 from l0.model.call import Call, Outcome, RetrySafety, TerminalRule
-from l0.model.failure import Cause, Failure
+from l0.model.failure import Category, Cause, Failure
 from l0.model.policy import Fallback, Policy, ResumePoint, Retry, Timeout
 from l0.model.resume_state import ResumeState
 
@@ -153,6 +153,16 @@ def test_bad_request_does_not_fall_back():
     assert commands[-1] == Raise(failure)
 
 
+def test_a_bad_request_of_a_fallback_goes_on_with_the_next_leg():
+    """It says only that this fallback does not accept the request, such as a parameter that its model lacks."""
+    policy = Policy(retry=Retry(max_retries=0), fallback=[Fallback(model="second"), Fallback(model="third")])
+    refused = make_failure(Cause.BAD_REQUEST, sdk_retries=False)
+    signals = [Begin(0.0), Failed(make_failure(), 0.1), Waited(0.1), Failed(refused, 0.2), Waited(0.2)]
+    _, commands = run([*signals, Failed(refused, 0.3)], make_call(policy=policy))
+    assert [command.leg for command in commands if isinstance(command, AttemptSpec)] == [0, 1, 2]
+    assert commands[-1] == Raise(refused)
+
+
 def test_no_fallback_after_the_total_timeout():
     policy = Policy(timeout=Timeout(total=1000), retry=Retry(max_retries=0), fallback=Fallback(model="other"))
     _, early = run([Begin(0.0), Failed(make_failure(), 0.9)], make_call(policy=policy))
@@ -223,6 +233,31 @@ def test_retry_beyond_the_total_timeout_is_not_made():
     assert isinstance(early[-1], Wait)
     assert isinstance(late[-1], Raise)
     assert late[-1].stop == Stop(StopReason.WAIT_TOO_LONG, 0.5)
+
+
+def test_a_wait_beyond_the_total_timeout_falls_back_at_once():
+    policy = Policy(
+        timeout=Timeout(total=8000),
+        retry=Retry(max_retries=1, base_delay=0),
+        fallback=[Fallback(model="second"), Fallback(model="third")],
+    )
+    busy = make_failure(Cause.RATE_LIMIT, retry_after=20.0)
+    signals = [Begin(0.0), Failed(busy, 0.1), Waited(0.1), Failed(busy, 0.2), Waited(0.2), Failed(busy, 0.3)]
+    _, commands = run(signals, make_call(policy=policy))
+    assert [command.leg for command in commands if isinstance(command, AttemptSpec)] == [0, 1, 2]
+    assert commands[1] == commands[3] == Wait(0.0)
+    assert commands[1].stop == Stop(StopReason.WAIT_TOO_LONG, 20.0)
+    assert commands[-1] == Raise(busy)
+    assert commands[-1].stop == Stop(StopReason.WAIT_TOO_LONG, 20.0)
+
+
+@pytest.mark.parametrize("cause", [Cause.BAD_REQUEST, Cause.LOCAL])
+def test_a_wait_beyond_the_total_timeout_falls_back_only_where_another_leg_may_succeed(cause):
+    policy = Policy(timeout=Timeout(total=1000), fallback=Fallback(model="second"))
+    failure = make_failure(cause, category=Category.TRANSIENT, sdk_retries=True, retry_after=20.0)
+    machine = Machine(make_call(policy=policy), lambda: 0.5, lambda _number, _failure: 20.0)
+    machine.step(Begin(0.0))
+    assert machine.step(Failed(failure, 0.1)) == Raise(failure)
 
 
 def test_a_failure_without_a_retry_drops_no_wait():

@@ -203,38 +203,39 @@ def test_no_resume_after_a_failure_delivered_as_an_event():
 
 @pytest.mark.parametrize("cause", Cause)
 def test_causes_that_fall_back(cause):
-    """Whatever another model or provider may do better; a bad request is bad everywhere."""
+    """Whatever another model or provider may do better; a bad request of the primary is bad everywhere."""
     everywhere = {Cause.BAD_REQUEST, Cause.TOTAL_TIMEOUT, Cause.DIVERGED, Cause.INTERNAL, Cause.LOCAL, Cause.UNKNOWN}
     made, failure = make_call(), make_failure(cause)
-    assert can_fall_back(made, failure, AttemptProgress(OPENING)) == (cause not in everywhere)
-    assert can_fall_back(made, failure, AttemptProgress(HOLDING)) == (cause not in everywhere)
+    assert can_fall_back(made, 0, failure, AttemptProgress(OPENING)) == (cause not in everywhere)
+    assert can_fall_back(made, 0, failure, AttemptProgress(HOLDING)) == (cause not in everywhere)
+    assert can_fall_back(made, 1, failure, AttemptProgress(OPENING)) == (cause not in everywhere - {Cause.BAD_REQUEST})
 
 
 @pytest.mark.parametrize("policy", [Policy(), Policy(resume="exact"), Policy(resume="prefill"), WITH])
 @pytest.mark.parametrize("cause", Cause)
 def test_no_fallback_after_the_commit_point(cause, policy):
     progress = AttemptProgress(RELAYING, accepted=True, resumable=True)
-    assert not can_fall_back(make_call(policy=policy), make_failure(cause), progress)
+    assert not can_fall_back(make_call(policy=policy), 0, make_failure(cause), progress)
 
 
 @pytest.mark.parametrize("mode", ["splice", "restart"])
 def test_continuation_or_restart_falls_back_after_the_commit_point(mode):
     call = make_call(policy=Policy(resume=mode))
-    assert can_fall_back(call, make_failure(), AttemptProgress(RELAYING, resumable=True))
-    assert not can_fall_back(call, make_failure(), AttemptProgress(RELAYING, resumable=False))
-    assert not can_fall_back(call, make_failure(Cause.BAD_REQUEST), AttemptProgress(RELAYING, resumable=True))
-    assert not can_fall_back(call, make_failure(typed=True), AttemptProgress(RELAYING, resumable=True))
+    assert can_fall_back(call, 0, make_failure(), AttemptProgress(RELAYING, resumable=True))
+    assert not can_fall_back(call, 0, make_failure(), AttemptProgress(RELAYING, resumable=False))
+    assert not can_fall_back(call, 0, make_failure(Cause.BAD_REQUEST), AttemptProgress(RELAYING, resumable=True))
+    assert not can_fall_back(call, 0, make_failure(typed=True), AttemptProgress(RELAYING, resumable=True))
 
 
 def test_accepted_request_does_not_fall_back():
     """Another model would do on the server's side what the first has begun to do."""
     failure = make_failure()
-    assert not can_fall_back(make_call(retry_safety=RetrySafety.UNTIL_ACCEPTED), failure, AttemptProgress(HOLDING))
+    assert not can_fall_back(make_call(retry_safety=RetrySafety.UNTIL_ACCEPTED), 0, failure, AttemptProgress(HOLDING))
     assert not can_fall_back(
-        make_call(retry_safety=RetrySafety.UNTIL_EFFECT), failure, AttemptProgress(HOLDING, accepted=True)
+        make_call(retry_safety=RetrySafety.UNTIL_EFFECT), 0, failure, AttemptProgress(HOLDING, accepted=True)
     )
-    assert can_fall_back(make_call(retry_safety=RetrySafety.UNTIL_EFFECT), failure, AttemptProgress(HOLDING))
-    assert can_fall_back(make_call(retry_safety=RetrySafety.UNTIL_ACCEPTED), failure, AttemptProgress(OPENING))
+    assert can_fall_back(make_call(retry_safety=RetrySafety.UNTIL_EFFECT), 0, failure, AttemptProgress(HOLDING))
+    assert can_fall_back(make_call(retry_safety=RetrySafety.UNTIL_ACCEPTED), 0, failure, AttemptProgress(OPENING))
 
 
 def test_sdk_veto_holds_without_a_policy():
@@ -397,8 +398,8 @@ def test_progress_is_not_resumable_by_default():
 
 @pytest.mark.parametrize("cause", [Cause.GUARDRAIL_VIOLATION, Cause.DRIFT])
 def test_fatal_violation_does_not_fall_back(cause):
-    assert can_fall_back(make_call(), make_failure(cause), AttemptProgress(HOLDING))
-    assert not can_fall_back(make_call(), make_failure(cause, category=Category.FATAL), AttemptProgress(HOLDING))
+    assert can_fall_back(make_call(), 0, make_failure(cause), AttemptProgress(HOLDING))
+    assert not can_fall_back(make_call(), 0, make_failure(cause, category=Category.FATAL), AttemptProgress(HOLDING))
 
 
 @pytest.mark.parametrize("cause", [cause for cause in Cause if CATEGORIES[cause] in (Category.MODEL, Category.CONTENT)])

@@ -9,7 +9,7 @@ from makers import make_call, make_failure
 from l0.engine.retry import AttemptProgress, Phase, RetryAfter, retry_decision
 from l0.model.call_events import ShadowDecision
 from l0.model.failure import Cause
-from l0.model.policy import BackoffStrategy, Fallback, OrderMode, Policy, ResumeMode, Retry
+from l0.model.policy import BackoffStrategy, Fallback, OrderMode, Policy, ResumeMode, Retry, Timeout
 from l0.runtime.shadow import ShadowPolicy
 from l0.shared_state.shared import SharedState
 
@@ -73,3 +73,20 @@ def test_fallback_has_shadow_support() -> None:
     found = decisions(policy, AttemptProgress(Phase.OPENING))
     assert all(isinstance(event, ShadowDecision) for event in found)
     assert [event.action for event in found] == ["fallback", "raise", "raise"]
+
+
+def test_shadow_falls_back_if_the_wait_passes_the_time_limit_of_the_call() -> None:
+    policy = Policy(
+        timeout=Timeout(total=1500), retry=Retry(base_delay=2.0, strategy="fixed"), fallback=Fallback(model="other")
+    )
+    found = decisions(policy, AttemptProgress(Phase.OPENING))
+    assert [event.action for event in found] == ["fallback", "raise", "raise"]
+
+
+def test_shadow_goes_on_after_a_bad_request_of_a_fallback() -> None:
+    policy = Policy(retry=Retry(max_retries=0), fallback=[Fallback(model="second"), Fallback(model="third")])
+    recorded: list[Any] = []
+    shadow = ShadowPolicy(make_call(), policy, SharedState(), recorded.append, 0.0)
+    for cause in (Cause.SERVER_ERROR, Cause.BAD_REQUEST, Cause.BAD_REQUEST):
+        shadow.failed(make_failure(cause), AttemptProgress(Phase.OPENING), 0.0)
+    assert [event.action for event in recorded] == ["fallback", "fallback", "raise"]
