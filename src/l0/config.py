@@ -22,7 +22,7 @@ from l0.model.caller_warning import caller_line
 from l0.model.fleet_url import fleet_url
 from l0.model.function_observer import EventFunction, as_observer, is_event_function
 from l0.model.nearest_name import nearest
-from l0.model.policy import Policy, PolicyError, Retry
+from l0.model.policy import ENCLOSED_RETRY, Policy, PolicyError
 from l0.model.policy_from_environment import EnvironmentSettings
 from l0.model.ports import CallObserver, Observer, trace_ids_of
 from l0.recording.recording_options import RecordingOptions
@@ -53,7 +53,7 @@ _EXPLICIT_API = "l0.streams.run"
 """The module that runs calls without a patched SDK. In a program that has imported it, a policy may have an effect."""
 _CURRENT: Any = object()
 """The default of an argument: the current policy."""
-_SINGLE_ATTEMPT = Policy(retry=Retry(attempts=0, max_retries=0))
+_SINGLE_ATTEMPT = Policy(retry=ENCLOSED_RETRY)
 
 
 class Config:

@@ -25,7 +25,7 @@ from recorded_scenarios import (
 import l0
 from l0.cli.explain import story_lines
 from l0.cli.main import main
-from l0.model.policy import Policy, Retry, Timeout
+from l0.model.policy import Fallback, Policy, Retry, Timeout
 from l0.recording.call_story import StoryEvent, call_story
 from l0.recording.decision_rerun import differing
 from l0.recording.recording import RecordedCall, RecordedRead, Recording
@@ -50,6 +50,12 @@ EXHAUSTED = Scenario(
     policy=Policy(retry=Retry(max_retries=1, base_delay=0.01, max_delay=0.01)),
     outcome="failed",
     bodies=[None, None],
+)
+LEGS = Scenario(
+    script=[BUSY] * 5 + [HEALTHY],
+    policy=Policy(retry=Retry(max_retries=2, base_delay=0.01, max_delay=0.01), fallback=Fallback(model="other")),
+    outcome="recovered_fallback",
+    bodies=[None] * 6,
 )
 STRICT = Scenario(
     script=[Response(parts=HEALTHY.parts[:2])],
@@ -89,6 +95,13 @@ STORIES: dict[str, tuple[Scenario, list[str]]] = {
     "whole": (SCENARIOS["whole"], ["not streaming", "the user got 1 item, 7 characters"]),
     "silent": (SILENT, [r"no_headers: no headers within 150 ms .* \[Timeout.initial_token=150 ms\]"]),
     "exhausted": (EXHAUSTED, [r"all retries are used \(Retry.max_retries=1\) \[Retry.max_retries=1\]"]),
+    "retries of each leg": (
+        LEGS,
+        [
+            r"\[Retry.max_retries=2\].*\[Retry.max_retries=2, 2 used\]"
+            r".*go on with fallback 1.*\[Retry.max_retries=2\].*\[Retry.max_retries=2, 2 used\]"
+        ],
+    ),
     "strict": (STRICT, [r"truncated: .* \[Policy.truncation='strict'\]"]),
     "doubted": (DOUBTED, [r"in spite of: truncated \[Policy.truncation='warn'\]"]),
 }

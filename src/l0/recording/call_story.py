@@ -43,9 +43,13 @@ def call_story(recorded: RecordedCall) -> list[StoryEvent]:
     found += [event for attempt in recorded.attempts for event in _longest_gap(recorded, attempt)]
     decisions = recorded.decisions
     failures: list[Failure] = []
+    leg = retries = 0  # retries on one leg: each leg has its own count
     for decision, following in pairwise([*decisions, None]):
         assert decision is not None  # only the last one is
-        found += _decision(call, decision, following, failures)
+        if isinstance(decision.command, AttemptSpec) and decision.command.leg != leg:
+            leg, retries = decision.command.leg, 0
+        retries += isinstance(decision.command, Wait)
+        found += _decision(call, decision, following, failures, retries)
         if isinstance(decision.signal, Failed):
             failures.append(decision.signal.failure)
     changes = "; ".join(_changes(call.policy, Policy()))
@@ -102,12 +106,16 @@ _ENDINGS = {
 
 
 def _decision(
-    call: Call, decision: RecordedDecision, following: RecordedDecision | None, failures: Sequence[Failure]
+    call: Call,
+    decision: RecordedDecision,
+    following: RecordedDecision | None,
+    failures: Sequence[Failure],
+    retries: int,
 ) -> Iterator[StoryEvent]:
     text, field = _signal(call, decision)
     if text:
         yield StoryEvent(at=decision.at, subject="signal", text=text, field=field)
-    text, field = _command(call, decision, following, failures)
+    text, field = _command(call, decision, following, failures, retries)
     if text:
         yield StoryEvent(at=decision.at, subject="decision", text=text, field=field)
 
@@ -133,7 +141,11 @@ def _signal(call: Call, decision: RecordedDecision) -> tuple[str, str]:
 
 
 def _command(
-    call: Call, decision: RecordedDecision, following: RecordedDecision | None, failures: Sequence[Failure]
+    call: Call,
+    decision: RecordedDecision,
+    following: RecordedDecision | None,
+    failures: Sequence[Failure],
+    retries: int,
 ) -> tuple[str, str]:
     """Return the text of a command, and the field that decided it; empty if the attempts' lines say it already."""
     match decision.command:
@@ -143,7 +155,7 @@ def _command(
             refusal = next((str(result) for name, result in decision.inputs if result is not True), "")
             return f"keep waiting{f': {refusal}' if refusal else ''}", "Policy.budget" if refusal else ""
         case Wait() as wait:
-            return _wait(call, decision, wait, following, failures)
+            return _wait(call, decision, wait, following, failures, retries)
         case Raise(failure=failure, stop=stop):
             reason = describe_stop(stop, call, failure)
             field = "" if stop == NO_STOP else _value(call, policy_field(stop, call, failure))
@@ -159,8 +171,12 @@ def _wait(
     wait: Wait,
     following: RecordedDecision | None,
     failures: Sequence[Failure],
+    retries: int,
 ) -> tuple[str, str]:
-    """Return how the call goes on after a failure, and the field that allows it."""
+    """Return how the call goes on after a failure, and the field that allows it.
+
+    ``retries``: the number of retries on this leg, with this one.
+    """
     spec = following.command if following is not None else None
     vetoed = isinstance(decision.signal, Waited) and failures
     failure = decision.signal.failure if isinstance(decision.signal, Failed) else failures[-1] if vetoed else None
@@ -172,7 +188,7 @@ def _wait(
     if isinstance(spec, AttemptSpec) and spec.resume is not None:
         received = len(spec.resume_state.text) if spec.resume_state is not None else 0
         return f"resume the answer after {_count(received, 'character')} {when}", _value(call, "Policy.resume")
-    used = f", {len(failures) + 1} used" if failures else ""
+    used = f", {retries} used" if retries > 1 else ""
     limit = _value(call, "max_retries" if call.policy.retry is None else "Retry.max_retries")
     return f"retry {when}", f"{limit}{used}"
 

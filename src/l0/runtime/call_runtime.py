@@ -27,7 +27,7 @@ from l0.model.call_events import ResponseMetadata, ToolCalls
 from l0.model.error_context import ErrorContext
 from l0.model.errors import raised
 from l0.model.failure import Cause, Failure
-from l0.model.policy import ResumeMode, Timeout
+from l0.model.policy import ENCLOSED_RETRY, ResumeMode, Timeout
 from l0.model.ports import CallAdapter, CallObserver, Reader
 from l0.model.resume_state import ResumeState
 from l0.model.rule import Ending
@@ -751,6 +751,7 @@ class CallRuntime:
         """Return the exception to raise, with the history of the attempts in its notes."""
         failure, failures = command.failure, self.machine.failures
         policy = self.call.policy
+        enclosed = policy.retry is ENCLOSED_RETRY
         max_attempts = (policy.retry.max_retries if policy.retry is not None else self.call.retry_limit) + 1
         arrived = self._arrived
         context = ErrorContext(
@@ -759,7 +760,8 @@ class CallRuntime:
             attempts=self.machine.attempts,
             max_attempts=None if policy.legs or policy.hedge else max_attempts,
             request_id=self.request_id,
-            stop=describe_stop(command.stop, self.call, failure),
+            stop="" if enclosed else describe_stop(command.stop, self.call, failure),
+            enclosed=enclosed,
         )
         error = self.call_adapter.exception(failure, context)
         if len(failures) > 1:

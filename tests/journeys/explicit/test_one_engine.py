@@ -44,6 +44,32 @@ async def test_attempts_hang_below_the_call(sim: Simulator, spans: Any, ask: Ask
     assert len(sim.requests) == 3
 
 
+FAILED_CALLS = {"refused": [Fault.status(503)] * 2, "before content": [Fault.cut(at_event=0)] * 2}
+
+
+@pytest.mark.parametrize("kind", FAILED_CALLS)
+@asks(chat, messages)
+async def test_the_exception_states_the_limit_of_the_explicit_call(sim: Simulator, ask: Ask, kind: str) -> None:
+    """The SDK's call is one attempt of it, so the number and the limit of its own attempts say nothing."""
+    library.instrument()
+    retry = Retry(max_retries=1, base_delay=0.001)
+    errors = []
+    sim.script(*FAILED_CALLS[kind])
+    async with async_client(sim, ask) as made:
+        with pytest.raises(Exception) as raised:  # noqa: PT011 - the SDK's own, which differ
+            await (await l0(lambda: ask(made), retry=retry)).read()
+        errors.append(raised.value)
+    sim.script(*FAILED_CALLS[kind])
+    with client(sim, ask) as made_sync, pytest.raises(Exception) as raised:  # noqa: PT011
+        library.run_sync(lambda: ask(made_sync), retry=retry).read()
+    errors.append(raised.value)
+    for error in errors:
+        told = [str(error), *error.__notes__]
+        assert sum("all retries are used (Retry.max_retries=1)" in text for text in told) == 1
+        assert not any("Retry.max_retries=0" in text or "attempt 1 of 1" in text for text in told)
+        assert kind == "refused" or str(error).endswith("; one attempt of a call of the explicit API.")
+
+
 async def test_a_fallback_of_another_provider_is_in_the_same_span(sim: Simulator, spans: Any) -> None:
     sim.script(Fault.status(401))
     async with async_client(sim, chat) as first, async_client(sim, messages) as second:
