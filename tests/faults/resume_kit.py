@@ -5,6 +5,7 @@ import json
 import random
 import re
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from inspect import signature
 from itertools import groupby
@@ -190,7 +191,7 @@ def play(
     api: Api,
     *replies: Any,
     sync: bool,
-    policy: l0.Policy,
+    policy: l0.Policy | None,
     client: Any = None,
     stop: int | None = None,
     **request: Any,
@@ -206,7 +207,7 @@ def play(
     if unknown := arguments.keys() - signature(create).parameters.keys() if not HAS_RESPONSES else set():
         pytest.skip(f"SDKs of that age do not know {', '.join(unknown)}")
     try:
-        with l0.policy(policy):
+        with l0.policy(policy) if policy is not None else nullcontext():
             if sync:
                 _read(create, arguments, events, stop)
             else:

@@ -27,6 +27,7 @@ from l0.simulator.answers import Answer, SimulatedToolCall
 from l0.simulator.faults import Fault
 from l0.simulator.ledger import Reply
 from l0.simulator.server import Simulator
+from l0.stainless import usable_fallbacks
 from l0.testing import simulator
 
 pytestmark = pytest.mark.usefixtures("on")
@@ -287,20 +288,64 @@ def test_complete_answer_falls_back(
     assert [len(stage.sim.requests), len(second.requests)] == [1, 1]
 
 
+def unserving(spare: dict[tuple[str, bool], Any], api: Api, sync: bool) -> list[Any]:
+    """Return clients that cannot serve a call: of the other SDK, and of the other flavour."""
+    other = "anthropic" if api.sdk == "openai" else "openai"
+    return [spare[other, sync], spare[api.sdk, not sync]]
+
+
+@sync_and_async
+@pytest.mark.parametrize("scope", ["all calls", "block", "shadow"])
+@pytest.mark.parametrize("api", [CHAT_API, MESSAGES_API], ids=lambda api: api.name)
+def test_a_client_that_cannot_serve_is_skipped_with_one_warning(
+    stage: Stage,
+    spare: dict[tuple[str, bool], Any],
+    second: Simulator,
+    api: Api,
+    sync: bool,
+    scope: str,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A policy for all calls or for a block meets calls of every SDK, and must not fail the healthy ones."""
+    monkeypatch.setattr(usable_fallbacks, "_logged", set())
+    second.reset()
+    second.script(Reply(answer=OTHER))
+    flavour = "a sync" if sync else "an async"
+    fitting = l0.Fallback(client=spare[api.sdk, sync], model="their-model")
+    for client in unserving(spare, api, sync):
+        caplog.clear()
+        mode = "shadow" if scope == "shadow" else "active"
+        policy = l0.Policy(retry=ONCE, fallback=[l0.Fallback(client=client), fitting], mode=mode)
+        if scope == "all calls":
+            l0.instrument(policy)
+            policy = None
+        for _ in range(2):
+            assert play(stage, api, sync=sync, policy=policy).error is None
+        warnings = [record.getMessage() for record in caplog.records if "Fallback.client" in record.getMessage()]
+        kind = type(client).__name__
+        wanted = f"Fallback.client: got <{kind}>, allowed: {flavour} client of the {api.sdk} SDK; other calls skip"
+        assert [text.startswith(wanted) for text in warnings] == [True]
+        if scope != "shadow":
+            second.reset()
+            second.script(Reply(answer=OTHER))
+            got = play(stage, api, Fault.status(503), sync=sync, policy=policy)
+            assert (got.text, got.span["l0.leg"], models(second.requests)) == (OTHER.text, 1, ["their-model"])
+
+
 @sync_and_async
 @pytest.mark.parametrize("api", [CHAT_API, MESSAGES_API], ids=lambda api: api.name)
-def test_a_client_that_cannot_serve_is_refused_at_the_call(
+def test_a_client_that_cannot_serve_is_refused_in_a_clients_own_policy(
     stage: Stage, spare: dict[tuple[str, bool], Any], api: Api, sync: bool
 ) -> None:
-    """Of the other SDK, or of the other flavour: said before anything is sent, not when it is needed."""
-    other = "anthropic" if api.sdk == "openai" else "openai"
+    """It never serves, which is said before anything is sent, not when it is needed."""
     stage.sim.reset()
-    create = api.create(stage._clients[api.sdk, sync])
     flavour = "a sync" if sync else "an async"
-    for client in (spare[other, sync], spare[api.sdk, not sync]):
-        policy = l0.Policy(fallback=l0.Fallback(client=client))
+    for client in unserving(spare, api, sync):
+        wrapped = l0.wrap(stage._clients[api.sdk, sync], policy=l0.Policy(fallback=l0.Fallback(client=client)))
+        create = api.create(wrapped)
         told = rf"Fallback\.client: .* allowed: {flavour} client of the {api.sdk}"
-        with l0.policy(policy), pytest.raises(l0.PolicyError, match=told):
+        with pytest.raises(l0.PolicyError, match=told):
             if sync:
                 create(**api.request, stream=True)
             else:

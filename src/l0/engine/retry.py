@@ -99,7 +99,8 @@ def can_fall_back(call: Call, leg: int, failure: Failure, progress: AttemptProgr
     """Return True if, after a failure of ``leg``, another model or provider may succeed with the same request.
 
     A bad request of the primary (leg 0) is bad everywhere. One of a fallback shows only that this fallback does not
-    accept the request, such as a parameter that its model does not know. After the commit point, this requires a policy that continues or restarts the answer (`continues_elsewhere`).
+    accept the request, such as a parameter that its model does not know. After the commit point, this requires a policy
+    that continues or restarts the answer (`continues_elsewhere`).
     """
     if failure.cause in _RULE_CAUSES and failure.category is Category.FATAL:
         return False  # a rule halted the call

@@ -250,8 +250,8 @@ def _as_error_type_delays(value: object) -> ErrorTypeDelays | None:
 
 RETRY_DEFAULTS = Retry()
 ENCLOSED_RETRY = Retry(attempts=0, max_retries=0)
-"""For calls that are single attempts of a call of the explicit API, which retries them. Compare it by identity: an equal
-`Retry` of the user is a limit that the user has set."""
+"""For calls that are single attempts of a call of the explicit API, which retries them. Compare it by identity: an
+equal `Retry` of the user is a limit that the user has set."""
 ERROR_TYPE_DELAY_DEFAULTS = ErrorTypeDelays()
 
 

@@ -19,7 +19,7 @@ from l0.model.call import Call, LegEndpoint, TerminalRule
 from l0.model.caller_warning import warn_caller
 from l0.model.errors import raised
 from l0.model.inference_request import InferenceRequest
-from l0.model.policy import Policy, PolicyError
+from l0.model.policy import Policy
 from l0.runtime import async_driver, sync_driver
 from l0.runtime.async_deadlines import within
 from l0.runtime.call_runtime import CallRuntime
@@ -36,6 +36,7 @@ from .sdk_responses import runtime_of
 from .send_deadlines import send_within
 from .stainless_call_adapter import Provider, StainlessCallAdapter, compiled
 from .terminal_rules import terminal_rule
+from .usable_fallbacks import usable_fallbacks
 
 if TYPE_CHECKING:
     from .sdk_patches import SdkPatches
@@ -129,25 +130,25 @@ class SdkCalls:
             _log.debug("l0 leaves alone a request that it cannot describe: %s", raised())
             return None
         if call.policy.fallback:
-            self._check_clients(client, call.policy)
-            rules, endpoints = zip(*_fallbacks(self._provider, client, options, inference, call), strict=True)
+            call = replace(call, policy=self._with_usable_fallbacks(client, call.policy))
+            found = list(_fallbacks(self._provider, client, options, inference, call))
+            rules, endpoints = tuple(rule for rule, _ in found), tuple(endpoint for _, endpoint in found)
             call = replace(call, fallback_rules=rules, fallback_endpoints=endpoints)
+        elif call.shadow is not None and call.shadow.fallback:
+            call = replace(call, shadow=self._with_usable_fallbacks(client, call.shadow))
         if inference.retry_safety is not call.effective_retry_safety:
             inference = replace(inference, retry_safety=call.effective_retry_safety)
         call_adapter = StainlessCallAdapter(self._sdk, self._provider, client, options, inference, call)
         return CallRuntime(call, call_adapter, CONFIG.observers_of(call, self._sdk.name), CONFIG.shared_state)
 
-    def _check_clients(self, client: Any, policy: Policy) -> None:
-        """Raise `PolicyError` if a fallback's client is not of this SDK, or is sync in an async call or vice versa.
-
-        The check runs at every call, so that the mistake is found before the fallback is needed.
-        """
+    def _with_usable_fallbacks(self, client: Any, policy: Policy) -> Policy:
+        """Return the policy without fallbacks to a client of another SDK, or to a sync one in an async call or vice
+        versa. Raises `PolicyError` if the policy is the client's own."""
         base = self._sdk.base
-        wanted = base.SyncAPIClient if isinstance(client, base.SyncAPIClient) else base.AsyncAPIClient
-        for leg in policy.legs:
-            if leg.client is not None and not isinstance(leg.client, wanted):
-                flavour = "a sync" if wanted is base.SyncAPIClient else "an async"
-                raise PolicyError("Fallback.client", leg.client, f"{flavour} client of the {self._sdk.name} SDK")
+        is_sync = isinstance(client, base.SyncAPIClient)
+        wanted = base.SyncAPIClient if is_sync else base.AsyncAPIClient
+        allowed = f"{'a sync' if is_sync else 'an async'} client of the {self._sdk.name} SDK"
+        return usable_fallbacks(policy, client, lambda other: isinstance(other, wanted), allowed)
 
     # -- streams ------------------------------------------------------------------------------------------------
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from inspect import iscoroutinefunction
@@ -150,10 +150,7 @@ def check(stream: Any, options: CallArguments) -> Policy:
     known = CallArguments.__annotations__
     for name, value in options.items():
         if name not in known:
-            close = get_close_matches(name, known, n=1)
-            raise PolicyError(
-                name, value, (f"did you mean {close[0]}? " if close else "") + "One of " + ", ".join(known)
-            )
+            raise PolicyError(name, value, _options_like(name, known))
     if not callable(stream) and not sources.is_source(stream):
         raise ADAPTERS.unknown(stream, "the stream")
     fallbacks = _default(options.get("fallbacks"), ())
@@ -176,6 +173,14 @@ def check(stream: Any, options: CallArguments) -> Policy:
     if resume == "splice" and not (callable(stream) and takes_text(stream)):
         raise PolicyError("stream", stream, "with resume='splice', a function that takes the text so far")
     return base_of(options)
+
+
+def _options_like(name: str, known: Iterable[str]) -> str:
+    """Return the allowed options that may be meant by an unknown name, as a text."""
+    if name in Policy.__dataclass_fields__ and name not in _NEEDS_SDK:
+        return f"only as a field of the policy: policy=l0.Policy({name}=...)"
+    close = get_close_matches(name, known, n=1)
+    return (f"did you mean {close[0]}? " if close else "") + "One of " + ", ".join(known)
 
 
 def call_options(stream: Any, options: CallArguments, *, sync: bool) -> CallOptions:

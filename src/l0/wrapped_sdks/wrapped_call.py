@@ -9,12 +9,13 @@ from urllib.parse import urlsplit
 from l0.config import CONFIG
 from l0.model.call import Call
 from l0.model.inference_request import InferenceRequest
-from l0.model.policy import Policy, PolicyError
+from l0.model.policy import Policy
 from l0.model.ports import CallAdapter
 from l0.runtime.call_runtime import CallRuntime
 from l0.shared_state.terminal_event_sources import StreamSource
 from l0.stainless.addresses import Address
 from l0.stainless.terminal_rules import terminal_rule
+from l0.stainless.usable_fallbacks import usable_fallbacks
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,15 +56,15 @@ def source_of(call: Call, base_url: str, model: str | None = None) -> StreamSour
 
 
 def begin_call(request: CallRequest, make_adapter: Callable[[Call], CallAdapter]) -> CallRuntime:
-    """Return the runtime of a call. Raises `PolicyError` for a fallback to another client: these SDKs support only
-    fallbacks to another model."""
+    """Return the runtime of a call. These SDKs support only fallbacks to another model: one to another client is left
+    out."""
     address, inference = address_of_url(request.base_url), request.inference
     chosen = request.policy
+    if chosen.fallback:
+        allowed = f"None, because a fallback of {request.sdk} is a model"
+        chosen = usable_fallbacks(chosen, None, lambda _: False, allowed)
     shadow = chosen if chosen.mode == "shadow" else None
     policy = chosen if shadow is None else Policy()
-    for leg in policy.legs:
-        if leg.client is not None:
-            raise PolicyError("Fallback.client", leg.client, f"None: a fallback of {request.sdk} is a model")
     origin, strict = terminal_rule(policy, address, inference)
     models = (leg.model or inference.model for leg in policy.legs)
     call = Call(

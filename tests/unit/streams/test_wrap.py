@@ -24,6 +24,9 @@ def test_wrap_refuses_something_that_is_not_a_stream(thing):
     [
         ({"time_out": 5}, "time_out", "did you mean timeout?"),
         ({"zzz": 5}, "zzz", "One of fallbacks, timeout"),
+        ({"truncation": "strict"}, "truncation", "only as a field of the policy: policy=l0.Policy(truncation=...)"),
+        ({"budget": True}, "budget", "only as a field of the policy: policy=l0.Policy(budget=...)"),
+        ({"fallback": ()}, "fallback", "did you mean fallbacks?"),
         ({"fallbacks": "texts"}, "fallbacks", "a list of functions"),
         ({"fallbacks": ""}, "fallbacks", "a list of functions"),
         ({"fallbacks": texts}, "fallbacks", "a list of functions"),

@@ -1,0 +1,42 @@
+"""Leave out the fallbacks whose client cannot serve a call."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+from l0.config import OWN_POLICY
+from l0.model.policy import Policy, PolicyError
+
+_log = logging.getLogger("l0")
+_logged: set[str] = set()
+"""The warnings that this process has logged."""
+
+
+def usable_fallbacks(policy: Policy, client: object, serves: Callable[[Any], bool], allowed: str) -> Policy:
+    """Return the policy of a call by ``client``, without the fallbacks whose client does not serve it.
+
+    A policy for all calls or for a block may meet calls of several SDKs, sync and async, and must not fail the healthy
+    ones: the fallback is left out, and each kind of mismatch is logged once per process. ``allowed``: the clients that
+    serve the call, as a text.
+    ``client``: the client of the call; ``None`` if clients of this SDK have no policy of their own.
+
+    Raises:
+        PolicyError: the policy was made for this client (`l0.wrap`), so the fallback never serves.
+    """
+    usable = tuple(leg for leg in policy.legs if leg.client is None or serves(leg.client))
+    if len(usable) == len(policy.legs):
+        return policy
+    for leg in policy.legs:
+        if leg in usable:
+            continue
+        error = PolicyError("Fallback.client", leg.client, allowed)
+        if policy is getattr(client, OWN_POLICY, None) and policy.mode == "active":
+            raise error
+        text = f"{error}; other calls skip this fallback"
+        if text not in _logged:
+            _logged.add(text)
+            _log.warning("%s", text)
+    return replace(policy, fallback=usable)
