@@ -49,7 +49,7 @@ def test_the_rule_finds_a_secret() -> None:
     ("name", "commands"),
     [
         ("tutorial", 13),
-        ("tasks", 10),
+        ("tasks", 11),
         ("errors", 2),
         ("web", 2),
         ("flask", 1),

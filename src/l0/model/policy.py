@@ -175,10 +175,12 @@ class ErrorTypeDelays:
 class Retry(RetryAliases):
     """The rules for retries. Delays are in **seconds**, or a ``timedelta``.
 
-    ``attempts``: maximum number of retries after failures of the model or its content.
-    ``max_retries``: maximum number of all retries of a call, in place of the client's own (frameworks set it to 0).
+    ``attempts``: maximum number of retries after failures of the model or its content, counted as ``max_retries``.
+    ``max_retries``: maximum number of all retries of the primary, and again of each fallback, in place of the client's
+    own limit (frameworks set it to 0).
     ``base_delay``, ``max_delay``, ``strategy``: the first delay, the longest one, and how delays grow. If the server
-    sends a longer ``Retry-After``, L0 waits that long instead; above 60 s it uses the next fallback or raises.
+    sends a longer ``Retry-After``, L0 waits that long instead; above 60 s, or if the wait would pass ``Timeout.total``,
+    it uses the next fallback or raises.
     ``retry_on``: the types of failures that L0 may retry.
     ``should_retry``: a function that gets the `Failure` and can only veto a retry, by returning False. Sync calls
     ignore an async function.
@@ -313,7 +315,8 @@ class CheckIntervals:
 class Fallback:
     """The target of a call if the primary fails: another ``model``, another ``client`` of the same SDK, or both.
 
-    Another client gets the request's body, but no header, query parameter or key of the call.
+    Another client gets the request's body, but no header, query parameter or key of the call. Calls that it cannot
+    serve, of another SDK or of the other kind (sync, async), skip the fallback, and a warning in the log says so once.
     """
 
     model: str | None = None

@@ -2,7 +2,8 @@
 
 It is gRPC's retry throttle (gRPC proposal A6): a bucket of 10 tokens. Each extra request takes one token, each success
 returns a tenth of a token, and a level of 5 or below allows no extra request. So a provider that fails all calls gets
-five extra requests; a healthy one gets at most a tenth of its traffic. A retry after a server's ``Retry-After`` that is
+five extra requests; a healthy one gets at most a tenth of its traffic. As in gRPC, the first success after that raises
+the level above 5 and so allows one more, then every tenth does. A retry after a server's ``Retry-After`` that is
 longer than L0's own backoff does not spend a token; the caller decides this.
 """
 
