@@ -1,15 +1,17 @@
 """Find patterns in a streamed text, independent of chunk boundaries, in time bounded by the new text.
 
-A match at a position is final once the text contains all characters that the pattern can read from there. Their number
-is the pattern's reach; that many old characters are searched again together with new text. An unbounded pattern gets
-``span`` as its reach. It is searched in the complete text instead, at its end, if more text could undo a match; so is a
-pattern with an unbounded look-behind. All patterns share `SEARCH_SECONDS` for each search; a check that needs more
+A match that more text cannot undo is reported as soon as it exists: the shortest one, even if it could still grow. Any
+other match at a position is final once the text contains all characters that the pattern can read from there. Their
+number is the pattern's reach; that many old characters are searched again together with new text. An unbounded pattern
+gets ``span`` as its reach. It is searched in the complete text instead, at its end, if more text could undo a match; so
+is a pattern with an unbounded look-behind. All patterns share `SEARCH_SECONDS` for each search; a check that needs more
 raises `OverrunError`. Each message is reported once.
 """
 
 from __future__ import annotations
 
 import re
+from bisect import bisect_left
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from math import inf
@@ -18,7 +20,7 @@ from typing import ClassVar
 from l0.model.policy import PolicyError
 from l0.model.rule import Ending, Severity, Violation
 
-from ..bounded_regex import Search, TimeBudget, bounded
+from ..bounded_regex import OverrunError, Search, TimeBudget, bounded
 from ..families import Family
 from .prefilter import Prefilter
 from .regex_analysis import PatternAnalysis, analyse
@@ -49,7 +51,8 @@ class _SearchedPattern:
     """A pattern that is searched while the text streams.
 
     ``number``: its index in `PatternRule.streamed`. ``reach``: number of characters from the start of a match that
-    decide it. ``bounded``: the reach is that of the expression; if False, it is ``span``.
+    decide it. ``bounded``: the reach is that of the expression; if False, it is ``span``. ``stable``: more text cannot
+    undo a match.
     """
 
     number: int
@@ -57,6 +60,7 @@ class _SearchedPattern:
     search: Search
     reach: int
     bounded: bool
+    stable: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -114,14 +118,22 @@ def pattern_rule(findings: Sequence[PatternFinding], *, name: str, span: int | N
     for finding in findings:
         analysis = analyse(finding.pattern)
         unbounded = analysis.reach == inf
-        if span is None or (unbounded and analysis.can_be_undone) or analysis.lookbehind == inf:
+        undoable = analysis.can_be_undone and not analysis.stable
+        if span is None or (unbounded and undoable) or analysis.lookbehind == inf:
             whole.append((finding, bounded(finding.pattern, inf, _EXTRA)))
             continue
         streamed_patterns.append((finding, analysis, span if unbounded else int(analysis.reach)))
         context = max(context, int(analysis.lookbehind))
     kept = max((reach for _, _, reach in streamed_patterns), default=0) + context
     streamed = [
-        _SearchedPattern(number, finding, bounded(finding.pattern, kept + _SLICE, _EXTRA), reach, analysis.reach < inf)
+        _SearchedPattern(
+            number=number,
+            finding=finding,
+            search=bounded(finding.pattern, kept + _SLICE, _EXTRA),
+            reach=reach,
+            bounded=analysis.reach < inf,
+            stable=analysis.stable,
+        )
         for number, (finding, analysis, reach) in enumerate(streamed_patterns)
     ]
     return PatternRule(
@@ -217,10 +229,16 @@ class PatternCheck:
             streamed = self._rule.streamed[number]
             if streamed.finding.message in self._reported:
                 continue
-            last = inf if at_end else self._length - base - streamed.reach  # the last start that is decided
-            place = _first_match(streamed, window, max(0, before - base - streamed.reach + 1), last, budget)
+            first = max(0, before - base - streamed.reach + 1)
+            if streamed.stable:
+                place = _shortest_match(streamed, window, first, max(0, before - base), budget)
+            else:
+                last = inf if at_end else self._length - base - streamed.reach  # the last start that is decided
+                place = _first_match(streamed, window, first, last, budget)
             if place is not None:
-                decided.append((base + place[0] + streamed.reach, number, base + place[0], base + place[1]))
+                start, end = place
+                decided_at = end if streamed.stable else start + streamed.reach
+                decided.append((base + decided_at, number, base + start, base + end))
         found: list[Violation] = []
         for _, number, start, end in sorted(decided):
             self._report(self._rule.streamed[number].finding, (start, end), found)
@@ -246,6 +264,28 @@ def _budget(text: str) -> TimeBudget:
     return TimeBudget(SEARCH_SECONDS * max(1, len(text) // _PER_BUDGET))
 
 
+def _shortest_match(
+    streamed: _SearchedPattern, window: str, start: int, seen: int, budget: TimeBudget
+) -> tuple[int, int] | None:
+    """Return start and end of the match that was complete first; of several, the leftmost.
+
+    So chunk boundaries do not change the result. ``seen``: number of characters that have no match.
+    """
+    found = _first_match(streamed, window, start, inf, budget)
+    if found is None:
+        return None
+
+    def matches(length: int) -> bool:
+        return _first_match(streamed, window[:length], start, inf, budget) is not None
+
+    try:
+        length = seen + bisect_left(range(seen, len(window)), True, key=matches)
+        place = _first_match(streamed, window[:length], start, inf, budget)
+    except OverrunError:  # the time is used up: a known match matters more than its exact place
+        return found
+    return found if place is None else (place[0], length)
+
+
 def _first_match(
     streamed: _SearchedPattern, window: str, start: int, last: float, budget: TimeBudget
 ) -> tuple[int, int] | None:
@@ -260,7 +300,7 @@ def _first_match(
             return at, match.end()
         shorter = pattern.match(window, budget, at, at + reach)
         # An end anchor also matches at the cut, and before a newline at the cut. Ignore a match that ends there.
-        if shorter and shorter.end() < at + reach - 1:
+        if shorter and (streamed.stable or shorter.end() < at + reach - 1):
             return at, shorter.end()
         match = pattern.search(window, budget, at + 1)
     return None

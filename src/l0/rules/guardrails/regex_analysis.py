@@ -13,11 +13,13 @@ from math import inf
 from ..regex_tree import (
     Alternation,
     Anchor,
+    BackReference,
     Character,
     CharacterSet,
     Group,
     Items,
     LookAround,
+    Never,
     Node,
     RegexTreeError,
     Repeat,
@@ -33,14 +35,15 @@ class PatternAnalysis:
     """The analysis of one pattern.
 
     ``reach``: how many characters from a match's start suffice to decide that it matches; ``inf`` if unbounded.
-    ``lookbehind``: number of characters before the start that the pattern reads. ``can_be_undone``: more text may undo
-    a match. ``literals``: lower-case texts such that every match contains one of them, in upper or lower case; empty if
-    unknown.
+    ``lookbehind``: number of characters before the start that the pattern reads. ``can_be_undone``: it has a part
+    whose match more text may undo. ``stable``: a match of the pattern remains one, whatever text follows.
+    ``literals``: lower-case texts such that every match contains one of them, in upper or lower case; empty if unknown.
     """
 
     reach: float = inf
     lookbehind: float = inf
     can_be_undone: bool = True
+    stable: bool = False
     literals: tuple[str, ...] = ()
 
 
@@ -61,6 +64,7 @@ def analyse(pattern: re.Pattern[str]) -> PatternAnalysis:
         reach=walker.widths(tree)[1],
         lookbehind=walker.lookbehind,
         can_be_undone=walker.can_be_undone,
+        stable=_is_stable(tree, 0),
         literals=tuple(sorted(_required_literals(tree))),
     )
 
@@ -120,6 +124,53 @@ class _ReachWalker:
             return 0, 0
         self._note_undone(node.negative)
         return 0, reach
+
+
+def _is_stable(items: Items, after: int) -> bool:
+    """Return True if more text cannot undo a match of these items.
+
+    ``after``: the least number of characters that the rest of the pattern consumes behind them. Text that the match
+    itself contains does not change any more: ``\\b`` at the start of a word is decided, ``\\b`` at the end is not.
+    """
+    for node in reversed(items):
+        if not _is_stable_node(node, after):
+            return False
+        after += _least_width(node)
+    return True
+
+
+def _is_stable_node(node: Node, after: int) -> bool:
+    match node:
+        case Character() | CharacterSet() | BackReference() | Never():
+            return True
+        case Anchor(name):
+            return _AHEAD.get(name, 0) <= after
+        case Repeat(items, _, _, possessive):
+            return not possessive and _is_stable(items, after)
+        case Alternation(choices):
+            return all(_is_stable(choice, after) for choice in choices)
+        case Group(items, atomic):
+            return not atomic and _is_stable(items, after)
+        case LookAround(items, behind, negative):
+            decided = behind or _ReachWalker().widths(items)[1] <= after
+            return decided or (not negative and _is_stable(items, 0))
+        case _:  # a condition, or an opcode that a newer Python added
+            return False
+
+
+def _least_width(node: Node) -> int:
+    """Return the least number of characters that a part consumes."""
+    match node:
+        case Character() | CharacterSet():
+            return 1
+        case Repeat(items, minimum):
+            return minimum * sum(map(_least_width, items))
+        case Alternation(choices):
+            return min(sum(map(_least_width, choice)) for choice in choices)
+        case Group(items):
+            return sum(map(_least_width, items))
+        case _:
+            return 0
 
 
 def _required_literals(items: Items) -> frozenset[str]:

@@ -1,6 +1,7 @@
 """The pattern rule: matches across any chunk boundary are reported once each, at a cost of O(new text)."""
 
 import re
+from dataclasses import replace
 
 import pytest
 from guardrails_kit import messages, places, split, violations, violations_for_any_split
@@ -9,7 +10,7 @@ from hypothesis import strategies as st
 
 from l0.model.policy import PolicyError
 from l0.model.rule import Ending, Severity
-from l0.rules.bounded_regex import OverrunError
+from l0.rules.bounded_regex import OverrunError, TimeBudget
 from l0.rules.guardrails.catalogue import Guardrails
 from l0.rules.guardrails.patterns import PatternCheck, PatternRule
 
@@ -177,7 +178,73 @@ def test_pattern_match_is_decided_within_the_span(text: str) -> None:
         check = made.check()
         for length, letter in enumerate(text, 1):
             assert made.span is not None
-            assert all(violation.at + made.span == length for violation in check.feed(letter))
+            decided = [violation.at + made.span for violation in check.feed(letter)]
+            assert all(at >= length if made.streamed[0].stable else at == length for at in decided)
+
+
+@pytest.mark.parametrize(
+    ("pattern", "text"),
+    [
+        ("sk-[a-z]{4,64}", "key sk-abcd"),
+        ("sk-[a-z]{4,}", "key sk-abcd"),
+        (r"\bsk-[a-z]{4,}", "key sk-abcd"),
+        (r"sk-(?!test)[a-z]{4,}", "key sk-abcd"),
+        ("sk-(?:proj-)?[a-z]{4,}", "key sk-abcd"),
+        (r"(\w)\1+", "see"),
+        ("secret(?= key)", "a secret key"),
+        ("a.{0,200}b", "aab"),
+    ],
+)
+def test_match_that_can_only_grow_is_reported_at_once(pattern: str, text: str) -> None:
+    made = rule(re.compile(pattern))
+    check = made.check()
+    assert not check.feed(text[:-1])
+    (found,) = check.feed(text[-1])
+    assert found.passage == (re.search(pattern, text).start(), len(text))  # type: ignore[union-attr]
+    assert violations_for_any_split(made, text + text) == [found]
+
+
+@pytest.mark.parametrize(
+    ("pattern", "text", "rest"),
+    [
+        (r"sk-[a-z]{4,8}\b", "sk-abcd", "1"),
+        (r"sk-[a-z]{8}(?!-test)", "sk-abcdefgh", "-test"),
+        ("sk-[a-z]{4,8}$", "sk-abcd", "1"),
+        ("(?>sk|sk-a)(?!y)", "sk", "y"),
+        ("s[ab]?+(?!b)", "sa", "b"),
+    ],
+)
+def test_match_that_more_text_can_undo_is_not_reported_early(pattern: str, text: str, rest: str) -> None:
+    assert re.search(pattern, text)
+    assert not violations_for_any_split(rule(re.compile(pattern)), text + rest)
+
+
+@settings(max_examples=200)
+@given(st.text("abc", max_size=40), places)
+@example("abcabc", [1, 3])
+def test_first_complete_match_does_not_depend_on_chunk_boundaries(text: str, where: list[int]) -> None:
+    for pattern in ("abcab|ca", "a.{0,9}b|c{2,}", "(?:a|ab)+c", "b+?a*"):
+        made = rule(re.compile(pattern))
+        first = next((text[:end] for end in range(len(text) + 1) if re.search(pattern, text[:end])), None)
+        match = None if first is None else re.search(pattern, first)
+        expected = [] if first is None or match is None else [(match.start(), len(first))]
+        assert [violation.passage for violation in violations(made, *split(text, where))] == expected
+
+
+def test_match_is_reported_even_if_no_time_is_left_to_find_the_shortest(monkeypatch: pytest.MonkeyPatch) -> None:
+    check = rule(re.compile("ab+")).check()
+    pattern = check._rule.streamed[0]
+    searches = []
+
+    class Slow:
+        def search(self, text: str, budget: TimeBudget, start: int = 0) -> re.Match[str] | None:
+            searches.append(text)
+            if len(searches) > 1:
+                raise OverrunError(budget.seconds)
+            return re.compile("ab+").search(text, start)
+
+    monkeypatch.setattr(check, "_rule", replace(check._rule, streamed=(replace(pattern, search=Slow()),)))
+    assert [violation.passage for violation in check.feed("xabbb")] == [(1, 5)]
 
 
 class Counted:

@@ -43,6 +43,40 @@ def test_regex_reach(pattern: str, reach: float) -> None:
 
 
 @pytest.mark.parametrize(
+    ("pattern", "stable"),
+    [
+        (r"sk-\w{4,64}", True),
+        (r"sk-\w{4,}", True),
+        (r"\bsk-\w+?", True),
+        (r"\bsk-\w+\b", False),
+        (r"(?:\b|-)sk", True),
+        (r"(?:\b|-)s?", False),
+        (r"(?:a\b){2}", False),
+        (r"(?:\ba){2}", True),
+        (r"a$", False),
+        (r"a\Z", False),
+        (r"(?m)^a", True),
+        (r"foo(?!bar)", False),
+        (r"foo(?!bar)\w\w", False),
+        (r"foo(?!bar)\w{3}", True),
+        (r"foo(?!.*bar)\w{3}", False),
+        (r"foo(?=bar)", True),
+        (r"foo(?=bar\b)", False),
+        (r"foo(?=bar\b)\w{4}", True),
+        (r"(?<!my )secret", True),
+        (r"(\w)\1", True),
+        (r"(a)?(?(1)b|c)", False),
+        (r"(?>ab)c", False),
+        (r"a++b", False),
+        (r"(?:a++)?b", False),
+        (r"", True),
+    ],
+)
+def test_regex_match_that_no_further_text_undoes(pattern: str, stable: bool) -> None:
+    assert analyse(re.compile(pattern)).stable is stable
+
+
+@pytest.mark.parametrize(
     ("pattern", "lookbehind", "can_be_undone"),
     [
         (r"a", 1, False),
