@@ -27,7 +27,6 @@ from l0.model.policy_from_environment import EnvironmentSettings
 from l0.model.ports import CallObserver, Observer, trace_ids_of
 from l0.recording.recording_options import RecordingOptions
 from l0.runtime.observer_guard import report_observer_failure
-from l0.runtime.rule_runner import check_rules
 from l0.runtime.watchdog import WATCHDOG
 from l0.shared_state.forks import renew_in_child
 from l0.shared_state.late_settings import LATE_SETTINGS
@@ -353,12 +352,9 @@ def _with_usable_fleet(settings: EnvironmentSettings) -> EnvironmentSettings:
 
 
 def check_policy(policy: object) -> None:
-    """Raise `PolicyError` for anything but ``None`` and a policy whose rules can be used."""
-    if policy is None:
-        return
-    if not isinstance(policy, Policy):
+    """Raise `PolicyError` for anything but ``None`` and a policy."""
+    if policy is not None and not isinstance(policy, Policy):
         raise PolicyError("policy", policy, "an l0.Policy, or None")
-    check_rules(policy)
 
 
 def check_provider_names(names: object) -> None:
@@ -479,9 +475,7 @@ class PolicyBlock:
         for field, value in self._changes.items():
             if field not in Policy.__dataclass_fields__:
                 raise PolicyError(f"policy.{field}", value, _fields_like(field))
-        chosen = replace(base, **self._changes)
-        check_rules(chosen)
-        return chosen
+        return replace(base, **self._changes)
 
     def __enter__(self) -> Policy:
         self._used = True

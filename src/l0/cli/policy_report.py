@@ -12,7 +12,6 @@ from l0.config import CONFIG
 from l0.model.policy import Policy
 from l0.model.policy_from_environment import SWITCHES, EnvironmentSettings, Path, read_environment
 from l0.model.privacy import shown, without_credentials
-from l0.runtime.rule_runner import check_rules
 from l0.shared_state.fleet.fleet import SOCKET_TIMEOUT_S, connect
 
 from .doctor_finding import DoctorFinding
@@ -32,7 +31,7 @@ class PolicyFieldSource:
 
 def policy_fields() -> list[PolicyFieldSource]:
     """Return all fields of the policy that calls in this process follow."""
-    settings = read_environment(os.environ, check_rules)
+    settings = read_environment(os.environ)
     set_in_code = CONFIG.default
     policy = set_in_code or settings.policy or Policy()
     defaults = dict(_flat(Policy(), ()))
@@ -46,7 +45,7 @@ def policy_fields() -> list[PolicyFieldSource]:
 
 def policy_report() -> Iterator[DoctorFinding]:
     """Report the fields that are not the default, and the variables that L0 ignores."""
-    settings = read_environment(os.environ, check_rules)
+    settings = read_environment(os.environ)
     for problem in settings.problems:
         yield DoctorFinding(problem, True)
     if CONFIG.default is not None and settings.sources:

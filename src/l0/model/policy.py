@@ -20,6 +20,7 @@ from .policy_error import PolicyError as PolicyError  # noqa: PLC0414 - users im
 from .privacy import shown
 from .rule import Rule, Violation
 from .truncation_keys import matching_keys, truncation_key
+from .verified_hold import check_verified_hold
 
 _E = TypeVar("_E", bound=StrEnum)
 Mode = Literal["active", "shadow", "off"]
@@ -467,6 +468,8 @@ class Policy:
         if isinstance(self.truncation, Mapping):
             modes = {_normalized_key(key, self.truncation): mode for key, mode in self.truncation.items()}
             object.__setattr__(self, "truncation", modes)
+        if self.holding.until == "verified":
+            check_verified_hold(self.holding.window, self.guardrails, self.drift)  # type: ignore[arg-type]  # a name or a tuple
 
     @classmethod
     def interactive(cls, **fields: Any) -> Policy:
@@ -552,6 +555,13 @@ def is_rule(value: object) -> bool:
     return not isinstance(value, type) and all(hasattr(value, name) for name in ("name", "severity", "span", "check"))
 
 
+def preset_or_list(rules: Sequence[object]) -> str:
+    """Return the allowed presets for a `PolicyError`; for a preset within a list, the way to write it there."""
+    presets = get_args(GuardrailsPreset)
+    listed = next((rule for rule in rules if len(rules) > 1 and rule in presets), None)
+    return f"one of {', '.join(presets)}" if listed is None else f"a preset in a list as *Guardrails.{listed}()"
+
+
 def _check_rules(policy: Policy) -> None:
     """Check the fields that concern rules, and store guardrails as a tuple."""
     guardrails = policy.guardrails
@@ -560,8 +570,9 @@ def _check_rules(policy: Policy) -> None:
     else:
         rules = guardrails if _is_list(guardrails) else (guardrails,)
         if not all(is_rule(rule) for rule in rules):
-            presets = ", ".join(get_args(GuardrailsPreset))
-            raise PolicyError("Policy.guardrails", guardrails, f"rules made by l0.Guardrails, or one of {presets}")
+            raise PolicyError(
+                "Policy.guardrails", guardrails, f"rules made by l0.Guardrails, or {preset_or_list(rules)}"
+            )
         object.__setattr__(policy, "guardrails", tuple(rules))
     if not isinstance(policy.drift, bool) and not is_rule(policy.drift):
         raise PolicyError("Policy.drift", policy.drift, "an l0.Drift, True or False")

@@ -85,12 +85,8 @@ class _Variable:
     allowed: str
 
 
-def read_environment(environ: Mapping[str, str], check: Callable[[Policy], object] = bool) -> EnvironmentSettings:
-    """Return the settings in ``environ``. Empty variables are ignored. Never raises.
-
-    ``check``: raises `PolicyError` for a policy that cannot be used; the variable that leads to such a policy is
-    ignored. The default accepts every policy.
-    """
+def read_environment(environ: Mapping[str, str]) -> EnvironmentSettings:
+    """Return the settings in ``environ``. Empty variables are ignored. Never raises."""
     given = {name: text.strip() for name, text in environ.items() if name.startswith(_PREFIX) and text.strip()}
     known = {variable.name: variable for variable in _variables(Policy, _PREFIX, ())}
     policy, sources, problems = Policy(), dict[Path, str](), list[str]()
@@ -108,7 +104,7 @@ def read_environment(environ: Mapping[str, str], check: Callable[[Policy], objec
             elif name == _FLEET:
                 fleet = fleet_url(text, name) or None
             elif name in known:
-                policy = _set(policy, known[name], text, sources, check, problems)
+                policy = _set(policy, known[name], text, sources, problems)
                 sources[known[name].path] = name
             elif name not in _OTHER_VARIABLES:
                 raise _unknown(name, text, [*known, *_OTHER_VARIABLES, _PRESET])
@@ -160,7 +156,6 @@ def _set(
     variable: _Variable,
     text: str,
     sources: Mapping[Path, str],
-    check: Callable[[Policy], object],
     problems: list[str],
 ) -> Policy:
     """Return ``policy`` with the field of ``variable`` set. Add a problem if the unit of the value is likely wrong."""
@@ -173,7 +168,6 @@ def _set(
         raise PolicyError(variable.name, text, f"a value only if {sources[parent]} is not set to false")
     with warnings.catch_warnings(record=True, action="always", category=UnitWarning) as caught:
         changed: Policy = _changed(Policy, policy, variable.path, value)
-    check(changed)
     problems += [f"{variable.name}: {warning.message}" for warning in caught]
     return changed
 

@@ -16,11 +16,11 @@ from l0.model.call import Call
 from l0.model.call_events import ResponseMetadata, RuleMatched, RuleTimes, ToolCalls
 from l0.model.errors import raised
 from l0.model.failure import Category, Cause, Failure
-from l0.model.policy import GuardrailsPreset, Hold, Policy, PolicyError
+from l0.model.policy import GuardrailsPreset, Hold, Policy
 from l0.model.ports import Reader
 from l0.model.rule import Ending, Rule, Severity, Violation
 from l0.rules.finding_filter import FindingFilter
-from l0.rules.guardrails.inspection import Inspection, final_rules, widest_span
+from l0.rules.guardrails.inspection import Inspection, widest_span
 
 from .observer_notifier import read_metadata
 from .requested_schema import NOTHING, RequestedSchemas, requested_schemas
@@ -74,20 +74,6 @@ def hold_of(policy: Policy, rule_runner: RuleRunner | None) -> tuple[Hold, int]:
         hold = policy.holding
         return hold, hold.window or _WINDOW
     return (Hold(until="message") if rule_runner.needs_whole_answer else policy.holding), rule_runner.window
-
-
-def check_rules(policy: Policy) -> None:
-    """Raise `PolicyError` if the hold cannot keep back text that a rule of this policy would reject later."""
-    if policy.holding.until != "verified":
-        return
-    rules = [rule for rule in (*guardrails_of(policy), *drift_of(policy)) if rule.severity is not Severity.WARNING]
-    late = ", ".join(rule.name for rule in final_rules(rules))
-    if late:
-        allowed = f'"message", because only the whole answer decides these rules: {late}; or rules that only warn'
-        raise PolicyError("Policy.hold", "verified", allowed)
-    needed, own = widest_span(rules), policy.holding.window
-    if needed is not None and own is not None and own < needed:
-        raise PolicyError("Hold.window", own, f"at least {needed}, the window of the rules, or None for exactly that")
 
 
 def ending_of(metadata: ResponseMetadata | None, *, other: bool) -> Ending:

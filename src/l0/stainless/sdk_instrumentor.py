@@ -282,8 +282,7 @@ def _use_environment() -> None:
     with late_imports():
         from l0.config import CONFIG
         from l0.model.policy_from_environment import read_environment
-        from l0.runtime.rule_runner import check_rules
-    CONFIG.set_environment(read_environment(os.environ, check_rules))
+    CONFIG.set_environment(read_environment(os.environ))
 
 
 def _content_switch_is_set() -> bool:

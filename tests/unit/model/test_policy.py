@@ -7,6 +7,7 @@ from dataclasses import FrozenInstanceError, fields, replace
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -28,6 +29,8 @@ from l0.model.policy import (
     Timeout,
 )
 from l0.model.privacy import shown
+from l0.model.rule import Severity
+from l0.rules.guardrails.custom_rule import FunctionRule
 
 LIMITS = ("initial_token", "inter_token", "liveness", "total")
 HUGE = 10**400
@@ -405,3 +408,41 @@ def test_former_name_of_on_resume_works_and_warns():
         policy = Policy(on_seam=print)
     assert policy.on_resume is print
     assert caught[0].filename == __file__
+
+
+LATE = FunctionRule(function=bool, name="late")
+
+
+@pytest.mark.parametrize(
+    ("fields", "late"),
+    [
+        ({"guardrails": "recommended"}, "json"),
+        ({"guardrails": "strict"}, "json, markdown, latex"),
+        ({"guardrails": [LATE]}, "late"),
+        ({"drift": LATE}, "late"),
+        ({"guardrails": "json_only", "drift": LATE}, "strict_json, late"),
+    ],
+)
+def test_verified_hold_refuses_rules_that_only_the_end_decides(fields: dict[str, Any], late: str) -> None:
+    with pytest.raises(PolicyError) as caught:
+        Policy(hold="verified", **fields)
+    assert caught.value.field == "Policy.hold"
+    assert f"decide only at the end of the answer: {late}." in str(caught.value)
+    assert 'severity="warning"' in str(caught.value)
+    with pytest.raises(PolicyError, match=r"Policy\.hold"):
+        replace(Policy(**fields), hold=Hold(until="verified"))
+    assert Policy(hold="message", **fields)
+
+
+def test_verified_hold_accepts_rules_that_decide_in_time_or_only_warn() -> None:
+    warning = FunctionRule(function=bool, severity=Severity.WARNING)
+    early = FunctionRule(function=bool, span=40)
+    assert Policy(hold="verified", guardrails=[warning, early], drift=True)
+    assert Policy(hold="verified", guardrails="none")
+    with pytest.raises(PolicyError, match=r"Hold\.window: got 39, allowed: at least 40"):
+        Policy(hold=Hold(until="verified", window=39), guardrails=early)
+
+
+def test_preset_in_a_list_of_guardrails_is_explained() -> None:
+    with pytest.raises(PolicyError, match=r"a preset in a list as \*Guardrails\.recommended\(\)"):
+        Policy(guardrails=["recommended", LATE])  # type: ignore[list-item]

@@ -20,7 +20,6 @@ from l0.model.policy import (
     Timeout,
 )
 from l0.model.policy_from_environment import EnvironmentSettings, _variables, read_environment
-from l0.runtime.rule_runner import check_rules
 
 
 @pytest.mark.parametrize(
@@ -182,7 +181,7 @@ def test_field_of_a_part_that_is_off_is_a_problem():
 
 
 def test_variable_that_leads_to_rules_that_cannot_hold_is_ignored():
-    settings = read_environment({"L0_HOLD": "verified", "L0_GUARDRAILS": "json_only", "L0_BUDGET": "true"}, check_rules)
+    settings = read_environment({"L0_HOLD": "verified", "L0_GUARDRAILS": "json_only", "L0_BUDGET": "true"})
     (problem,) = settings.problems
     assert problem.startswith("L0_HOLD: got 'verified', allowed: \"message\"")
     assert settings.policy == Policy(guardrails="json_only", budget=True)

@@ -9,7 +9,7 @@ from functools import cache
 from typing import get_args
 
 from l0.migration import GuardrailsAliases
-from l0.model.policy import GuardrailsPreset, PolicyError, is_rule
+from l0.model.policy import GuardrailsPreset, PolicyError, is_rule, preset_or_list
 from l0.model.rule import Rule, Severity, Violation
 
 from . import bundled_patterns, json_rules
@@ -128,8 +128,7 @@ class Guardrails(GuardrailsAliases):
             rules = cls.preset(rules)
         listed = rules if isinstance(rules, list | tuple) else [rules]
         if not all(map(is_rule, listed)):
-            presets = ", ".join(get_args(GuardrailsPreset))
-            raise PolicyError("check.rules", rules, f"a rule, a list of rules, or one of {presets}")
+            raise PolicyError("check.rules", rules, f"a rule, a list of rules, or {preset_or_list(listed)}")
         return check_text(text, listed)  # type: ignore[arg-type]  # rules, as checked
 
     @classmethod

@@ -26,11 +26,6 @@ def widest_span(rules: Sequence[Rule]) -> int | None:
     return max((rule.span for rule in rules if rule.span is not None), default=None)
 
 
-def final_rules(rules: Sequence[Rule]) -> tuple[Rule, ...]:
-    """Return the rules whose check needs the complete answer."""
-    return tuple(rule for rule in rules if rule.span is None)
-
-
 class _RuleRun:
     """The check of one rule, and the seconds it took. ``runs``: number of runs before it was disabled, else 0."""
 

@@ -17,8 +17,9 @@ from recordings import TRAFFIC, needs_traffic
 import l0.rules.guardrails
 from l0.model.policy import GuardrailsPreset, PolicyError
 from l0.model.rule import Ending, Rule, Severity
+from l0.model.verified_hold import FINAL_RULES
 from l0.rules.guardrails.catalogue import Guardrails
-from l0.rules.guardrails.inspection import Inspection, final_rules, widest_span
+from l0.rules.guardrails.inspection import Inspection, widest_span
 from l0.simulator import corpus
 
 PRESETS = {
@@ -47,7 +48,12 @@ def test_unknown_preset_is_rejected(name: object) -> None:
 
 def test_preset_spans_fit_the_default_hold() -> None:
     assert all((widest_span(Guardrails.preset(name)) or 0) <= 256 for name in PRESETS)
-    assert [rule.name for rule in final_rules(Guardrails.recommended())] == ["json", "markdown"]
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_preset_names_its_rules_that_only_the_end_decides(name: str) -> None:
+    failing = [rule for rule in Guardrails.preset(name) if rule.severity is not Severity.WARNING]
+    assert FINAL_RULES[name] == ", ".join(rule.name for rule in failing if rule.span is None)
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ import pytest
 from l0.model.call_events import RuleTimes
 from l0.model.rule import Check, Ending, Severity, Violation
 from l0.rules.guardrails.catalogue import Guardrails
-from l0.rules.guardrails.inspection import Inspection, final_rules, widest_span
+from l0.rules.guardrails.inspection import Inspection, widest_span
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -151,10 +151,8 @@ def test_timed_inspection_finds_the_same_violations() -> None:
     assert [*plain.feed(text), *plain.finish(Ending())] == [*timed.feed(text), *timed.finish(Ending())]
 
 
-def test_widest_span_and_final_rules() -> None:
+def test_widest_span() -> None:
     rules = (Guardrails.length_rule(maximum=3), Guardrails.pattern_rule("12345", "x"), Guardrails.zero_output_rule())
     assert widest_span(rules) == 5
-    assert final_rules((*rules, Guardrails.json_rule())) == (Guardrails.json_rule(),)
     assert widest_span(Guardrails.json_only()[-1:]) is None
     assert widest_span(()) is None
-    assert final_rules(Guardrails.none()) == ()
