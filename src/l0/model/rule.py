@@ -30,7 +30,7 @@ class Violation:
     and end of the defective text, in characters; an end of ``None`` is the end of the answer. Violations that share a
     family and have overlapping passages are reported once.
 
-    ``message``: a description. ``quotes``: True if the message comes from a user's function and may quote the answer;
+    ``message``: a description. ``quotes``: True if a user's function built the message, so it may quote the answer;
     spans, logs and errors then contain `plain` instead.
     """
 

@@ -23,8 +23,12 @@ class FunctionRule:
     Without a ``span`` the function gets the complete answer. With a ``span``, in characters, it gets parts of that
     length. Neighbouring parts overlap by half a span, so any text of up to half a span is seen in one piece.
 
-    Only the first problem is reported; the function is not called again after it. Exceptions of the function never
-    reach the user.
+    Only the first problem is reported; the function is not called again after it. A function that raises is skipped for
+    the rest of the answer, which then passes, and a warning on logger ``l0`` names the rule. To reject the answer
+    instead, return a message in an ``except`` block.
+
+    A message that the function contains as a literal is shown everywhere. Any other may quote the answer: it is only in
+    `Violation.message` and `Failure.detail`, and on spans that capture content.
     """
 
     function: TextFunction
@@ -95,6 +99,12 @@ class FunctionCheck:
             return ()
         self._done = True
         self._pieces = []
-        rule, quotes = self._rule, isinstance(problem, str)
-        message = str(problem) if quotes else f"{rule.name} does not hold"
+        rule = self._rule
+        message = problem if isinstance(problem, str) else f"{rule.name} does not hold"
+        quotes = isinstance(problem, str) and not _is_literal_of(rule.function, problem)
         return (Violation(rule=rule.name, message=message, severity=rule.severity, at=at, quotes=quotes),)
+
+
+def _is_literal_of(function: TextFunction, message: str) -> bool:
+    """Return True if the function's own code contains the message, so it quotes no answer."""
+    return message in getattr(getattr(function, "__code__", None), "co_consts", ())

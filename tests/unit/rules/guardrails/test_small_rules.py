@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from l0.model.policy import PolicyError
 from l0.model.rule import Ending, Severity
 from l0.rules.guardrails.catalogue import Guardrails
-from l0.rules.guardrails.custom_rule import FunctionRule
+from l0.rules.guardrails.custom_rule import FunctionRule, TextFunction
 from l0.rules.guardrails.length import LengthRule
 from l0.rules.guardrails.zero_output import ZeroOutputRule
 
@@ -93,6 +93,34 @@ def test_custom_function_on_the_complete_answer(text: str, expected: list[str]) 
     found = violations_for_any_split(rule, text)
     assert messages(found) == expected
     assert all((one.rule, one.severity, one.at) == ("shouting", Severity.WARNING, 0) for one in found)
+
+
+class Shouting:
+    """A rule of the user as an object."""
+
+    def __call__(self, text: str) -> str | None:
+        return shouts(text)
+
+    def check(self, text: str) -> str | None:
+        return "it shouts" if text.isupper() else None
+
+
+@pytest.mark.parametrize(
+    ("function", "plain"),
+    [
+        (shouts, "it shouts"),
+        (lambda text: text.isupper() and "it shouts", "it shouts"),
+        (Shouting().check, "it shouts"),
+        (Shouting(), "custom does not hold"),
+        (partial(shouts), "custom does not hold"),
+        (lambda text: f"it shouts {text}", "custom does not hold"),
+        (lambda text: text, "custom does not hold"),
+        (lambda text: True, "custom does not hold"),
+    ],
+)
+def test_only_a_message_that_is_a_literal_of_the_function_is_shown(function: TextFunction, plain: str) -> None:
+    (found,) = violations(Guardrails.rule(function), "HELLO")
+    assert found.plain == plain
 
 
 @pytest.mark.parametrize(
