@@ -105,6 +105,20 @@ def test_what_is_raised_outside_the_wire_is_not_asked_again(
 
 
 @sync_and_async
+def test_what_parse_raises_has_notes_on_earlier_attempts(
+    sim: Simulator, caplog: pytest.LogCaptureFixture, sync: bool
+) -> None:
+    l0.instrument(l0.Policy(retry=l0.Retry(base_delay=0)))
+    sim.script(Fault.status(503), Reply(answer=LONG))
+    with pytest.raises(openai.LengthFinishReasonError) as caught:
+        run(sim, lambda client: helpers_of(client).parse(**CHATTING, **PARSED), sync=sync)
+    (note,) = caught.value.__notes__
+    assert note.startswith("l0: attempt 1 failed: unavailable status 503")
+    raised_by = "LengthFinishReasonError was raised by code in your process, not by the provider or the connection"
+    assert raised_by in caplog.text
+
+
+@sync_and_async
 @pytest.mark.parametrize(
     ("answer", "error"),
     [(LONG, openai.LengthFinishReasonError), (WRONG, pydantic.ValidationError)],

@@ -213,7 +213,7 @@ MEANINGS: dict[Cause, str] = _MESSAGES | {
     Cause.DRIFT: "drift was detected",
     Cause.DIVERGED: "a resumed answer differs from the delivered part",
     Cause.BREAKER_OPEN: "the circuit breaker is open",
-    Cause.LOCAL: "raised in your process, outside the wire",
+    Cause.LOCAL: "raised by code in your process, such as a hook or a parser",
     Cause.UNKNOWN: "not known",
     Cause.SOURCE_ERROR: "a source of the explicit API raised an exception of an unknown kind",
 }

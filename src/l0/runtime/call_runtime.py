@@ -718,14 +718,15 @@ class CallRuntime:
     def leave(self, error: BaseException) -> None:
         """End the call with an exception that reaches the user unchanged.
 
-        The exception did not come from the request or its answer, so a retry would not help. An interruption
-        (``KeyboardInterrupt``, the cancellation of a task) is the user's way to stop, and not a failure.
+        Code in this process raised it, such as a hook, a parser of the SDK or the user's own, so it is not retried. An
+        interruption (``KeyboardInterrupt``, the cancellation of a task) is the user's way to stop, and not a failure.
         """
         ended = self.complete is None and self.machine.state not in PHASES
         if not self.open or not isinstance(error, Exception) or ended:
             self.close()
             return
-        message = f"{type(error).__name__} was raised in your process, not by the request or its answer"
+        message = f"{type(error).__name__} was raised by code in your process, not by the provider or the connection"
+        _note_failures(error, self.machine.failures)
         failure = Failure(cause=Cause.LOCAL, message=message, error=error)
         if self.complete is None:
             self._fail(failure, perf_counter())
@@ -765,8 +766,7 @@ class CallRuntime:
         )
         error = self.call_adapter.exception(failure, context)
         if len(failures) > 1:
-            for number, past in enumerate(failures, start=1):
-                error.add_note(f"l0: attempt {number} failed: {past}")
+            _note_failures(error, failures)
         return error
 
     def _step(self, signal: Signal) -> Command:
@@ -860,3 +860,9 @@ def _ending_of(text: str, calls: ToolCalls, metadata: ResponseMetadata | None) -
         return Ending(other=bool(calls))
     must_have_other = not text and bool(metadata.output_tokens)
     return ending_of(metadata, other=bool(calls) or metadata.has_other_content or must_have_other)
+
+
+def _note_failures(error: BaseException, failures: Sequence[Failure]) -> None:
+    """Add a note on each failed attempt to the exception that the user gets."""
+    for number, failure in enumerate(failures, start=1):
+        error.add_note(f"l0: attempt {number} failed: {failure}")
