@@ -178,6 +178,48 @@ def test_fatal_violation_halts_despite_fallbacks(sim, heard, sync):
 
 
 @sync_and_async
+def test_message_of_a_fatal_violation_gives_the_reason(sim, heard, sync):
+    with l0.policy(guardrails=forbidden("fatal"), retry=l0.Retry(max_retries=2)):
+        got = call(sim, "chat", SECRET, sync=sync, stream=False)
+    message = f"{len(SECRET.text)} characters had arrived (none of them delivered); attempt 1. No further attempt: "
+    assert str(got.error).endswith(f'{message}the severity of the rule is "fatal".')
+
+
+@sync_and_async
+@pytest.mark.parametrize("stream", [False, True])
+def test_message_states_the_limit_of_retries_for_content(sim, heard, sync, stream):
+    retry = l0.Retry(attempts=2, max_retries=6, base_delay=0)
+    with l0.policy(guardrails=forbidden(), retry=retry, hold="message"):
+        got = call(sim, "chat", SECRET, SECRET, SECRET, sync=sync, stream=stream)
+    arrived = 61 if stream else len(SECRET.text)  # a stream ends at the violation
+    assert f"{arrived} characters had arrived (none of them delivered); attempt 3 of 3. " in str(got.error)
+    assert str(got.error).endswith("(Retry.attempts=2).")
+
+
+SECRET_KEY = "sk-ABCDEFGHIJKLMNOP1234"
+KEYED = Answer(text=f"The key is {SECRET_KEY} for all of the harbour and its boats. " + "More text follows. " * 30)
+KEYS = {
+    "bounded": re.compile(r"sk-[A-Za-z0-9]{16,64}"),
+    "unbounded": re.compile(r"\bsk-[A-Za-z0-9]{16,}"),
+    "fixed": re.compile(r"sk-[A-Za-z0-9]{16}"),
+}
+
+
+@sync_and_async
+@pytest.mark.parametrize("pattern", KEYS)
+@pytest.mark.parametrize("hold", ["first_content", "verified"])
+def test_fatal_pattern_stops_a_stream_as_soon_as_it_matches(sim, heard, pattern, hold, sync):
+    rule = l0.Guardrails.pattern_rule(KEYS[pattern], "a key", severity="fatal")
+    with l0.policy(guardrails=rule, hold=hold, check_intervals=ONCE):
+        got = call(sim, "chat", KEYED, sync=sync)
+    assert isinstance(got.error, l0.StreamInterrupted)
+    begin = KEYED.text.index(SECRET_KEY)
+    assert len(got.text) < begin + len("sk-") + 16
+    if hold == "verified":
+        assert len(got.text) <= begin
+
+
+@sync_and_async
 def test_violation_falls_back_to_another_model(sim, heard, sync):
     policy = l0.Policy(
         guardrails=forbidden(),

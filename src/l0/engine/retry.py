@@ -102,8 +102,8 @@ def can_fall_back(call: Call, leg: int, failure: Failure, progress: AttemptProgr
     accept the request, such as a parameter that its model does not know. After the commit point, this requires a policy
     that continues or restarts the answer (`continues_elsewhere`).
     """
-    if failure.cause in _RULE_CAUSES and failure.category is Category.FATAL:
-        return False  # a rule halted the call
+    if _halted(failure):
+        return False
     if progress.phase is Phase.RELAYING and (failure.typed or not call.continues_elsewhere):
         return False
     hopeless = failure.cause in _FAILS_EVERYWHERE and not (leg and failure.cause is Cause.BAD_REQUEST)
@@ -117,6 +117,8 @@ def retry_decision(
 
     ``history``: the earlier failures on the same leg.
     """
+    if _halted(failure):
+        return Stop(StopReason.HALTED)
     if _is_hopeless(call, failure, progress.phase):
         return NO_STOP
     if not repeatable(call, progress) or (progress.phase is Phase.RELAYING and failure.typed):
@@ -132,6 +134,31 @@ def retry_decision(
     return (
         _sdk_delay(failure, progress.phase, history) if retry is None else _policy_delay(retry, failure, history, rand)
     )
+
+
+def attempt_limit(call: Call, failures: Sequence[Failure], stop: Stop) -> int | None:
+    """Return the maximum number of attempts if all further ones failed as the last of ``failures`` did.
+
+    ``None`` if no retry follows such a failure (``stop``), if fallbacks or a hedge add further requests, and before the
+    first failure.
+    """
+    retry = call.policy.retry
+    if stop.reason in (StopReason.HOPELESS, StopReason.HALTED) or not failures:
+        return None
+    if call.policy.legs or call.policy.hedge:
+        return None
+    if retry is None:
+        return call.retry_limit + 1
+    *history, failure = failures
+    retries_left = retry.max_retries - len(history)
+    if _counts_as_attempt(failure):
+        retries_left = min(retries_left, retry.attempts - sum(map(_counts_as_attempt, history)))
+    return len(failures) + max(retries_left, 0)
+
+
+def _halted(failure: Failure) -> bool:
+    """Return True if a rule of severity fatal ended the call."""
+    return failure.cause in _RULE_CAUSES and failure.category is Category.FATAL
 
 
 def _is_hopeless(call: Call, failure: Failure, phase: Phase) -> bool:

@@ -17,6 +17,7 @@ class StopReason(Enum):
 
     HOPELESS = ""
     """A retry cannot succeed, or the server rules it out. The message of the failure is explanation enough."""
+    HALTED = 'the severity of the rule is "fatal"'
     DELIVERED = 'content had been delivered, and Policy.resume is "off"'
     NOT_RESUMABLE = 'content had been delivered, and Policy.resume="{policy.resume}" cannot resume this answer'
     ACCEPTED = 'a retry could have an effect twice (Policy.replay="{policy.replay}")'

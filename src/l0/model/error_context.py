@@ -14,10 +14,11 @@ class ErrorContext:
     """The state of a call whose last attempt failed.
 
     ``text``: the text delivered to the user. ``arrived``: the number of characters received from the provider, which
-    may be higher. ``max_attempts``: the maximum number of attempts of the call; ``None`` if it depends on fallbacks or
-    hedges. ``request_id``: the provider's id of the last request. ``stop``: the reason why there was no further attempt
-    (`engine.stop_reasons`); empty if the failure explains itself. ``enclosed``: the call is one attempt of a call of
-    the explicit API, which knows the number and the limit of all attempts, and adds them to the exception.
+    may be higher. ``max_attempts``: the maximum number of attempts that all fail like the last one; ``None`` if it
+    depends on fallbacks or hedges, or if no attempt may follow such a failure. ``request_id``: the provider's id of the
+    last request. ``stop``: the reason why there was no further attempt (`engine.stop_reasons`); empty if the failure
+    explains itself. ``enclosed``: the call is one attempt of a call of the explicit API, which knows the number and the
+    limit of all attempts, and adds them to the exception.
     """
 
     text: str

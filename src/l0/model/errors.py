@@ -47,7 +47,9 @@ def describe_break(reason: str, message: str, *, characters: int, ending: str, d
     the text that had arrived. ``delivered``: length of the part that the user received; ``None`` for all of it.
     ``ending``: the result of `describe_attempts`.
     """
-    part = f" (the first {delivered} of them delivered)" if delivered is not None and delivered < characters else ""
+    part = ""
+    if delivered is not None and delivered < characters:
+        part = f" ({f'the first {delivered}' if delivered else 'none'} of them delivered)"
     return f"The stream was interrupted ({reason}): {message}. {characters} characters had arrived{part}; {ending}."
 
 

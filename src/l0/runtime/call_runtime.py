@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from l0.engine.commands import Command, Finish, Raise, Relay, Wait
 from l0.engine.machine import PHASES, CallState, IllegalSignal, Machine
-from l0.engine.retry import ANSWERED, AttemptProgress, Phase
+from l0.engine.retry import ANSWERED, AttemptProgress, Phase, attempt_limit
 from l0.engine.signals import Answered, Begin, Ended, Failed, Opened, Released, Signal, Waited
 from l0.engine.stop_reasons import describe_stop
 from l0.model.attempt import AttemptSpec
@@ -751,15 +751,13 @@ class CallRuntime:
     def error(self, command: Raise) -> BaseException:
         """Return the exception to raise, with the history of the attempts in its notes."""
         failure, failures = command.failure, self.machine.failures
-        policy = self.call.policy
-        enclosed = policy.retry is ENCLOSED_RETRY
-        max_attempts = (policy.retry.max_retries if policy.retry is not None else self.call.retry_limit) + 1
+        enclosed = self.call.policy.retry is ENCLOSED_RETRY
         arrived = self._arrived
         context = ErrorContext(
             text=arrived if self._kept_text is None else self._kept_text,
-            arrived=len(arrived),
+            arrived=len(arrived) or (self.rule_runner.chars if self.rule_runner is not None else 0),
             attempts=self.machine.attempts,
-            max_attempts=None if policy.legs or policy.hedge else max_attempts,
+            max_attempts=attempt_limit(self.call, failures, command.stop),
             request_id=self.request_id,
             stop="" if enclosed else describe_stop(command.stop, self.call, failure),
             enclosed=enclosed,

@@ -117,8 +117,8 @@ class _RuleGroup:
 class RuleRunner:
     """The rules of one call.
 
-    ``chars``: the length of the answer's text so far, and ``checked``: the length that all rules have checked. Both are
-    counted for ``hold="verified"`` only.
+    ``chars``: the length of the answer's text so far, and ``checked``: the length that all rules have checked. Of a
+    stream, both are counted for ``hold="verified"`` only; of an answer that came in one piece, ``chars`` is counted.
     """
 
     __slots__ = (
@@ -235,6 +235,7 @@ class RuleRunner:
     def complete_answer(self, text: str, calls: ToolCalls, ending: Ending) -> Failure | None:
         """Run the rules on an answer that came in one piece. ``calls``: names and arguments of its tool calls."""
         self.restart()
+        self.chars = len(text)
         failure: Failure | None = None
         for group in self._groups:
             assert group.inspection is not None

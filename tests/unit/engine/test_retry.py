@@ -14,15 +14,16 @@ from l0.engine.retry import (
     AttemptProgress,
     Phase,
     RetryAfter,
+    attempt_limit,
     can_fall_back,
     delay,
     repeatable,
     retry_decision,
 )
-from l0.engine.stop_reasons import Stop, StopReason
+from l0.engine.stop_reasons import NO_STOP, Stop, StopReason
 from l0.model.call import RetrySafety
 from l0.model.failure import CATEGORIES, RETRY_REASONS, Category, Cause
-from l0.model.policy import BackoffStrategy, Policy, Retry, RetryableErrorType, Timeout
+from l0.model.policy import BackoffStrategy, Fallback, Policy, Retry, RetryableErrorType, Timeout
 
 OPENING, HOLDING, RELAYING = Phase.OPENING, Phase.HOLDING, Phase.RELAYING
 NO_WAIT = Retry(base_delay=0)
@@ -437,3 +438,37 @@ def test_should_retry_that_returns_a_coroutine_is_ignored(caplog):
     policy = Policy(retry=Retry(base_delay=0, should_retry=lambda _: veto()))
     assert verdict(NETWORK, HOLDING, policy) == AT_ONCE
     assert "returned a coroutine" in caplog.text
+
+
+LIMITED = Policy(retry=Retry(attempts=2, max_retries=6))
+
+
+@pytest.mark.parametrize(
+    ("policy", "causes", "limit"),
+    [
+        (LIMITED, [MODEL], 3),
+        (LIMITED, [MODEL] * 3, 3),
+        (LIMITED, [NETWORK, MODEL, MODEL], 4),
+        (LIMITED, [NETWORK], 7),
+        (LIMITED, [MODEL, NETWORK], 7),
+        (Policy(retry=Retry(attempts=5, max_retries=1)), [MODEL], 2),
+        (Policy(retry=Retry(attempts=0)), [MODEL], 1),
+        (Policy(), [MODEL], 3),
+        (Policy(retry=Retry(), fallback=Fallback(model="other")), [MODEL], None),
+        (Policy(retry=Retry(), hedge=True), [MODEL], None),
+        (LIMITED, [], None),
+    ],
+)
+def test_attempt_limit_is_that_of_the_failure(policy, causes, limit):
+    failures = [make_failure(cause) for cause in causes]
+    assert attempt_limit(make_call(policy=policy), failures, Stop(StopReason.DELIVERED)) == limit
+    assert attempt_limit(make_call(policy=policy), failures, NO_STOP) is None
+    assert attempt_limit(make_call(policy=policy), failures, Stop(StopReason.HALTED)) is None
+
+
+@pytest.mark.parametrize("policy", [Policy(), WITH])
+@pytest.mark.parametrize("cause", [Cause.GUARDRAIL_VIOLATION, Cause.DRIFT])
+def test_fatal_rule_is_the_reason_for_no_retry(policy, cause):
+    failure = make_failure(cause, category=Category.FATAL)
+    decision = retry_decision(make_call(policy=policy), failure, AttemptProgress(HOLDING, True, True), [], lambda: 0.5)
+    assert decision == Stop(StopReason.HALTED)

@@ -11,6 +11,7 @@ from l0.model.policy import Policy, Retry, Timeout
 POLICY = Policy(retry=Retry(attempts=2, max_retries=4), timeout=Timeout(total=30_000), resume="exact", replay="never")
 WORDING = {
     StopReason.HOPELESS: "",
+    StopReason.HALTED: 'the severity of the rule is "fatal"',
     StopReason.DELIVERED: 'content had been delivered, and Policy.resume is "off"',
     StopReason.NOT_RESUMABLE: 'content had been delivered, and Policy.resume="exact" cannot resume this answer',
     StopReason.ACCEPTED: 'a retry could have an effect twice (Policy.replay="never")',
