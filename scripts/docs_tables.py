@@ -26,7 +26,8 @@ from l0.model.call import Outcome
 from l0.model.failure import CATEGORIES, MEANINGS, RETRY_REASONS, Category, Cause
 from l0.model.policy import Policy
 from l0.model.policy_from_environment import PRESETS, _variables, preset
-from l0.model.rule import Rule
+from l0.model.rule import Rule, Severity
+from l0.model.verified_hold import FINAL_RULES
 from l0.rules.drift.drift_rule import TYPES, Drift
 from l0.rules.families import Family
 from l0.rules.guardrails.catalogue import Guardrails
@@ -102,6 +103,33 @@ def guardrails() -> tuple[Rule, ...]:
 def _rules() -> str:
     lines = [_row("family", "defect", "guardrails", "drift", "schema"), "|---|---|---|---|---|\n"]
     return "".join([*lines, *(_family_row(family) for family in Family)])
+
+
+def _decisions() -> str:
+    """Return the tables of the rules and the presets: when they decide, and if ``hold="verified"`` accepts them."""
+    rows = [_decision_row(rule) for rule in (*guardrails(), Drift(), schema_rule({}))]
+    lines = [_row("rule", "decides", "text held back", '`hold="verified"`'), "|---|---|---|---|\n", *rows]
+    presets = [_row("preset", '`hold="verified"`', "rules that fail an answer only at its end"), "|---|---|---|\n"]
+    for name, late in FINAL_RULES.items():
+        names = ", ".join(f"`{rule}`" for rule in late.split(", ") if rule)
+        presets.append(_row(f"`{name}`", "no" if late else "yes", names))
+    return "".join([*lines, "\n", *presets])
+
+
+def _decision_row(rule: Rule) -> str:
+    """Return the row of a rule with its default severity."""
+    name = f"`{rule.name}`"
+    if rule.name == "length":
+        return _row(name, "while the text streams; with a `minimum`, at the end", "none", "without a `minimum`")
+    if rule.name == "schema":
+        return _row(name, "at the end", "the complete answer, whatever `hold` is", "yes")
+    if rule.span is None:
+        verified = "yes, as by default it only warns" if rule.severity is Severity.WARNING else "only as a warning"
+        return _row(name, "at the end; some defects earlier", "the complete answer", verified)
+    if not rule.span:
+        return _row(name, "at the end, if there was no text", "none", "yes")
+    held = f"{rule.span} characters" + (" with the bundled patterns" if rule.name == "pattern" else "")
+    return _row(name, "while the text streams", held, "yes")
 
 
 def _family_row(family: Family) -> str:
@@ -222,6 +250,7 @@ def _argument(action: argparse.Action) -> str:
 def _names() -> str:
     """Return the public names by topic. Of the public modules, the page has the names of `l0.types` only."""
     groups = {title: [f"l0.{name}" for name in names] for title, names in l0._GROUPS.items() if title != "Modules"}
+    groups["The explicit API"].append("l0.streams.call_options.CallArguments")
     groups["Types"] = [f"l0.types.{name}" for name in types.__all__]
     parts = [(f"## {title}", *(f"::: {name}" for name in names)) for title, names in groups.items()]
     return "\n\n".join(line for part in parts for line in part)
@@ -260,7 +289,7 @@ def _home(path: str) -> str:
 
 PAGES: Mapping[str, tuple[Callable[[], str], ...]] = {
     "telemetry.md": (_telemetry,),
-    "rules.md": (_rules,),
+    "rules.md": (_rules, _decisions),
     "simulator.md": (_simulator,),
     "migration.md": (_migration,),
     "errors.md": (

@@ -49,7 +49,7 @@ def test_the_rule_finds_a_secret() -> None:
     ("name", "commands"),
     [
         ("tutorial", 13),
-        ("tasks", 11),
+        ("tasks", 12),
         ("errors", 2),
         ("web", 2),
         ("flask", 1),
@@ -67,7 +67,7 @@ def test_blocks_of_a_guide_run_in_order(name: str, commands: int, tmp_path: Path
         assert run_page(page, tmp_path, provider) == commands
 
 
-@pytest.mark.parametrize("name", ["console", "fleet", "slo", "telemetry", "viewer"])
+@pytest.mark.parametrize("name", ["console", "fleet", "rules", "slo", "telemetry", "viewer"])
 def test_code_of_the_page_runs(name: str) -> None:
     with simulator() as sim:
         done = run_python((DOCS / f"{name}.md").read_text(encoding="utf-8"), sim)

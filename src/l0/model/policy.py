@@ -299,7 +299,7 @@ class Hold:
 class CheckIntervals:
     """The intervals at which rules check the text of a stream, in **tokens** (content deltas of the provider).
 
-    A rule checks every character whatever the interval; with a longer interval, L0 finds a violation later.
+    Rules check all text, however long the interval is. With a longer interval, L0 finds a violation later.
     ``checkpoint``: how often the explicit API records its position in the answer.
     """
 

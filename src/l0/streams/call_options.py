@@ -51,8 +51,8 @@ class CallArguments(TypedDict, total=False):
     ``restart`` reports. ``classify``: a function that gets an exception of a source and returns its `Cause`, or
     ``None`` to let L0 decide. ``context``: values of your own by name, such as a request id, for callbacks
     (``state.context``) and observers (``call.context``); not on spans. ``adapter``: the adapter for the items of all
-    sources; by default L0 chooses one. ``observers``: as in `l0.instrument`, for this call in addition. Callbacks: see
-    `callbacks`.
+    sources; by default L0 chooses one. ``observers``: as in `l0.instrument`, for this call in addition. Callbacks
+    (``on_token`` and others): functions with the arguments that the guide lists.
     """
 
     fallbacks: Sequence[Any] | None

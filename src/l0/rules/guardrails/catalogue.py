@@ -72,10 +72,12 @@ class Guardrails(GuardrailsAliases):
         """Report patterns that occur in the answer.
 
         ``patterns``: compiled regular expressions, or strings, which match in upper and lower case. Each message is
-        reported once per answer, as an error unless ``severity`` says otherwise. ``span``: number of characters within
-        which an unbounded expression, such as ``a.*b``, must match; ``None``: check all patterns on the complete answer
-        at its end. Without patterns, the bundled ones are used: meta commentary, hedging, refusals, leaked
-        instructions, placeholders and collapsed formats, in English, German and Spanish, each with its own severity.
+        reported once per answer, as an error unless ``severity`` says otherwise. A match that can only grow is reported
+        as soon as it exists; one that more text can undo, such as one before the end of a word, when it is decided.
+        ``span``: number of characters within which an unbounded expression, such as ``a.*b``, must match; ``None``:
+        check all patterns on the complete answer at its end. Without patterns, the bundled ones are used: meta
+        commentary, hedging, refusals, leaked instructions, placeholders and collapsed formats, in English, German and
+        Spanish, each with its own severity.
         """
         if patterns is None:
             return _bundled_patterns() if severity is None else _bundled_patterns(severity=_severity(severity))
@@ -112,12 +114,25 @@ class Guardrails(GuardrailsAliases):
         severity: Severity | str = Severity.ERROR,
         span: int | None = None,
     ) -> Rule:
-        """Make a rule from a function that returns the problem with a text, or nothing. See `FunctionRule`."""
+        """Make a rule from a function that returns the problem with a text, or nothing.
+
+        ``function``: gets a text and returns a message or ``True`` if there is a problem, else ``None``, ``False`` or
+        ``""``. Without a ``span`` it gets the complete answer at its end. With a ``span``, in characters, it gets parts
+        of that length while the answer streams; neighbouring parts overlap by half a span, so any text of up to half a
+        span is seen in one piece. Only the first problem is reported. A function that raises is skipped for the rest of
+        the answer, which then passes, with a warning on logger ``l0``. ``name``: a short name, which becomes an
+        attribute of spans and metrics.
+
+        Spans, logs and errors show a message that is a literal in the function. Any other may quote the answer: it is
+        only in ``Violation.message``, and on spans that capture content.
+        """
         return FunctionRule(function=function, name=name, severity=_severity(severity), span=span)
 
     @classmethod
     def check(cls, text: str, rules: Rule | Sequence[Rule] | GuardrailsPreset = "recommended") -> tuple[Violation, ...]:
         """Check a complete text outside of a stream. Return the violations, in the order of the text.
+
+        As in a stream, a pattern rule reports each of its messages once, at the first match.
 
         ``rules``: one rule, a list of rules, or the name of a preset; an `l0.Drift` is a rule as well. Raises
         `PolicyError` for anything else.
