@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 
 from l0.console.line import columns
 
+from .budget_rows import budget_rows
+from .styled_rows import Part, Row, cut, fitting, printable
+
 if TYPE_CHECKING:
     from l0.viewer.api_contract import BudgetState, ListedCall, Overview, OverviewRow, Series
 
-Part = tuple[str, str]
-"""A text and its style in rich."""
-Row = list[Part]
 _LABEL = 11
 """Columns of a label."""
 _MIN_NAME = 12
@@ -33,10 +33,7 @@ _FIGURES = (
 _GROUPS = (("calls", 7), ("re-", 8), ("success, %", 12), ("first token, s", 19), ("gap, ms", 9))
 """The row above these titles: title and width. "re-" and "covered" are one title, on two rows."""
 _BARS = " ▁▂▃▄▅▆▇█"
-_MAX_BUDGETS = 3
 _MAX_CAUSES = 8
-_NO_DECIMALS_FROM = 10.0
-"""If a budget is used up this many times or more, no decimals are shown."""
 
 
 def overview_rows(
@@ -53,14 +50,14 @@ def overview_rows(
     above = [*_totals(overview["totals"]), *_over_time(overview["series"], width or 80), []]
     below = [
         *_causes(overview),
-        *_budgets(overview["budgets"]),
+        *_budgets(overview["budgets"], width),
         *_calls("failed", failed, width or 80),
         *_calls("slowest", slowest, width or 80),
     ]
     below = [[], *below] if below else []
     room = None if height is None else max(1, height - len(above) - len(below) - 2)
     rows = [*above, *_table(overview["rows"], width, room), *below]
-    return [_cut(row, width) for row in rows][:height]
+    return [cut(row, width) for row in rows][:height]
 
 
 def _totals(totals: OverviewRow) -> list[Row]:
@@ -177,20 +174,12 @@ def _model(row: OverviewRow, width: int) -> Row:
     )
     styles = ("", "yellow" if row["recovered"] else "", "red" if row["failed"] else "", "", "", "", "", "")
     cells = [(f"{text:>{wide}}", style) for text, (_, wide), style in zip(figures, _FIGURES, styles, strict=True)]
-    name = _fitting(_name(row), width)
+    name = fitting(_name(row), width)
     return [(name + " " * (width - columns(name)), ""), *cells]
 
 
-def _fitting(name: str, width: int) -> str:
-    if columns(name) <= width:
-        return name
-    while columns(name) >= width:
-        name = name[:-1]
-    return name + "…"
-
-
 def _name(row: OverviewRow) -> str:
-    return _printable(f"{row['provider'] or ''} {row['model'] or ''}".strip()) or "-"
+    return printable(f"{row['provider'] or ''} {row['model'] or ''}".strip()) or "-"
 
 
 def _seconds(milliseconds: float | None) -> str:
@@ -201,32 +190,16 @@ def _seconds(milliseconds: float | None) -> str:
 
 
 def _causes(overview: Overview) -> list[Row]:
-    causes = [f"{_printable(entry['cause'])} {entry['count']:,}" for entry in overview["causes"]]
+    causes = [f"{printable(entry['cause'])} {entry['count']:,}" for entry in overview["causes"]]
     if not causes:
         return []
     more = [f"{len(causes) - _MAX_CAUSES} more"] if len(causes) > _MAX_CAUSES else []
     return [_labelled("causes", (", ".join([*causes[:_MAX_CAUSES], *more]), ""))]
 
 
-def _budgets(budgets: Sequence[BudgetState]) -> list[Row]:
-    """Return a row for each budget that is spent, or is used up too fast."""
-    urgent = [state for state in budgets if _is_spent(state) or _burns(state)]
-    rows = [
-        _labelled("" if number else "budget", *_budget(state)) for number, state in enumerate(urgent[:_MAX_BUDGETS])
-    ]
-    within, more = len(budgets) - len(urgent), len(urgent) - _MAX_BUDGETS
-    notes = [f"{more:,} more spent or burning"] if more > 0 else []
-    if within:
-        notes.append(f"{within:,} objective{'s' * (within != 1)} within budget")
-    return [*rows, _labelled("" if rows else "budget", (", ".join(notes), "dim"))] if notes else rows
-
-
-def _is_spent(state: BudgetState) -> bool:
-    return state["remaining"] is not None and state["remaining"] <= 0
-
-
-def _burns(state: BudgetState) -> bool:
-    return (state["burn_rate"] or 0.0) > 1
+def _budgets(states: Sequence[BudgetState], width: int | None) -> list[Row]:
+    room = None if width is None else width - _LABEL
+    return [_labelled("" if number else "budget", *row) for number, row in enumerate(budget_rows(states, room))]
 
 
 def _calls(label: str, calls: Sequence[ListedCall], width: int) -> list[Row]:
@@ -235,39 +208,9 @@ def _calls(label: str, calls: Sequence[ListedCall], width: int) -> list[Row]:
     for call in calls:
         start = time.strftime("%H:%M:%S", time.localtime(call["start"] / 1e3))
         attempts = f"{call['attempts']} attempt{'s' * (call['attempts'] != 1)}"
-        texts = (start, f"{_seconds(call['duration'])} s", _printable(call["model"] or "-"), attempts, call["outcome"])
+        texts = (start, f"{_seconds(call['duration'])} s", printable(call["model"] or "-"), attempts, call["outcome"])
         rows.append(_labelled("" if rows else label, ("  ".join(texts), "")))
         reasons = (call["cause"], call["stop_reason"])
-        if reason := "; ".join(_printable(text) for text in reasons if text):
+        if reason := "; ".join(printable(text) for text in reasons if text):
             rows.extend(_labelled("", (f"  {part}", "dim")) for part in wrap(reason, max(width - _LABEL - 2, 20)))
     return rows
-
-
-def _budget(state: BudgetState) -> Row:
-    names = dict.fromkeys((state["slo"], state["layer"], state["provider"], state["model"], state["window"]))
-    remaining, burn_rate = state["remaining"], state["burn_rate"]
-    row: Row = [(_printable(" ".join(name for name in names if name)) + ": ", "")]
-    if remaining is not None:
-        row.append(("spent" if remaining <= 0 else f"{100 * remaining:.1f} % left", "red" if remaining <= 0 else ""))
-    if remaining is not None and remaining < 0:
-        used = 1 - remaining
-        row.append((f" {used:,.{0 if used >= _NO_DECIMALS_FROM else 1}f} times", "red"))
-    if burn_rate is not None:
-        separator = ", " if remaining is not None else ""
-        row.append((f"{separator}burn rate {burn_rate:.2g}", "yellow" if burn_rate > 1 else ""))
-    return row
-
-
-def _printable(text: str) -> str:
-    """Return the text without control characters, which a terminal would obey."""
-    return "".join(character if character.isprintable() else "\ufffd" for character in text)
-
-
-def _cut(row: Row, width: int | None) -> Row:
-    if width is None or sum(columns(text) for text, _ in row) <= width:
-        return row
-    cut: Row = []
-    for text, style in row:
-        cut.append((text[:width], style))
-        width -= len(cut[-1][0])
-    return cut

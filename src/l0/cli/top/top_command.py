@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 
 from ..inputs import InputError, check_range
 from ..viewer_api import NoServerError, ViewerClient, ViewerError
-from .overview_screen import Row, overview_rows
+from .overview_screen import overview_rows
+from .styled_rows import Row
 
 if TYPE_CHECKING:
     from rich.console import Console

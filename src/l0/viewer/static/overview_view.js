@@ -187,7 +187,10 @@ function budgetParts(budgets, open) {
   }
   const urgent = budgets.filter((one) => (one.remaining ?? 1) <= 0 || (one.burn_rate ?? 0) > 1);
   const others = budgets.filter((one) => !urgent.includes(one));
-  const fold = others.length && h("details", { open }, h("summary", {}, `${plural(others.length, "objective")} within budget`), budgetTable(others));
+  const inDanger = new Set(urgent.map((one) => one.slo));
+  const within = new Set(others.map((one) => one.slo).filter((slo) => !inDanger.has(slo)));  // a row is one window
+  const label = within.size ? `${plural(within.size, "objective")} within budget` : "Other windows";
+  const fold = others.length && h("details", { open }, h("summary", {}, label), budgetTable(others));
   return [title, urgent.length ? budgetTable(urgent) : null, fold || null].filter(Boolean);
 }
 

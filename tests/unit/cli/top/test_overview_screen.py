@@ -130,17 +130,50 @@ def test_rows_fit_the_terminal(width: int, height: int) -> None:
     assert max(map(columns, found)) <= width
 
 
-def budget(remaining: float | None, burn_rate: float | None) -> BudgetState:
-    return FULL["budgets"][0] | {"remaining": remaining, "burn_rate": burn_rate, "layer": "first word"}
+def budget(remaining: float | None, burn_rate: float | None, **fields: Any) -> BudgetState:
+    made = FULL["budgets"][0] | {"remaining": remaining, "burn_rate": burn_rate, "layer": "first word"}
+    return BudgetState(**(made | fields))  # type: ignore[typeddict-item]
 
 
 def test_budgets_in_danger_come_first_and_the_others_are_counted() -> None:
-    found = text(overview(budgets=[budget(-39.0, 40.0), budget(-0.5, 0.5), budget(0.9, 0.1), budget(None, None)]))
-    assert found[-3:] == [
+    states = [budget(-39.0, 40.0), budget(-0.5, 0.5, model="m"), budget(0.9, 0.1, slo="b"), budget(None, None, slo="c")]
+    assert text(overview(budgets=states))[-3:] == [
         "budget     first word openai 30d: spent 40 times, burn rate 40",
-        "           first word openai 30d: spent 1.5 times, burn rate 0.5",
+        "           first word openai m 30d: spent 1.5 times, burn rate 0.5",
         "           2 objectives within budget",
     ]
+
+
+def reported(slo: str, remaining: float, **rates: float) -> list[BudgetState]:
+    """What a process reports of one objective: its budget, and the burn rate in each window."""
+    fields = {"slo": slo, "layer": "attempts", "provider": "anthropic", "model": "claude"}
+    windows = {"5m": 0.0, "30m": 0.0, "1h": 0.0, "2h": 0.0, "6h": 0.0, "1d": 0.0, "3d": 0.0, **rates}
+    burns = [budget(None, rate, window=window, **fields) for window, rate in windows.items()]
+    return [budget(remaining, None, **fields), *burns]
+
+
+def test_an_objective_counts_once_and_the_page_that_burns_is_named() -> None:
+    windows = ("5m", "30m", "1h", "2h", "6h", "1d", "3d")
+    slow = reported("slow", 0.5, **{"3d": 1.4, "6h": 1.2})
+    spent = reported("spent", -1.0)
+    page = reported("anthropic-first-token", -14.0, **dict.fromkeys(windows, 15.0))
+    calm = [state for number in range(4) for state in reported(f"calm-{number}", 1.0)]
+    found = overview(budgets=[*spent, *slow, *page, *calm])
+    assert text(found)[-4:] == [
+        "budget     anthropic-first-token attempts anthropic claude 30d: spent 15 times, burn rate 15 in 1h (page)",
+        "           slow attempts anthropic claude 30d: 50.0 % left, burn rate 1.4 in 3d (ticket)",
+        "           spent attempts anthropic claude 30d: spent 2.0 times",
+        "           4 objectives within budget",
+    ]
+    assert text(found, 80)[-4] == "budget     anthropic-first-token… 30d: spent 15 times, burn rate 15 in 1h (page)"
+
+
+@pytest.mark.parametrize("width", range(1, 110))
+def test_no_number_is_cut_into_another(width: int) -> None:
+    numbers = re.compile(r"\d[\d,.]*")
+    found = overview(budgets=reported("up", -14.0, **{"5m": 15.0, "1h": 15.0}))
+    for whole, shown in zip(text(found), text(found, width), strict=True):
+        assert set(numbers.findall(shown)) <= set(numbers.findall(whole)), (whole, shown)
 
 
 def listed(**fields: Any) -> ListedCall:
