@@ -35,6 +35,11 @@ def burn(seconds: int) -> str:
     return f"provider:l0_slo_burn:rate{duration(seconds)}"
 
 
+def firing(alert: str) -> str:
+    """Return the series that Prometheus itself records of each alert that fires, by its labels."""
+    return select("ALERTS", alertname=alert, alertstate="firing")
+
+
 def select(metric: str, **labels: str) -> str:
     """Return a selector: ``metric{label="value"}``."""
     inside = ",".join(f'{name}="{_escaped(value)}"' for name, value in labels.items())

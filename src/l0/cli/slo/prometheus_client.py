@@ -12,9 +12,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from l0.slo import series
-from l0.slo.burn import HOUR, PAIRS, WINDOWS
+from l0.slo.burn import HOUR, PAIRS, WINDOWS, Pair
 from l0.slo.document import duration_s
 from l0.slo.objective import MASKED
+from l0.slo.prometheus_rules import alert_name
 
 from ..inputs import InputError
 
@@ -30,7 +31,7 @@ class PrometheusStatus:
     """The status of one objective at one provider, over the objective's window. ``None``: no value yet.
 
     ``budget_left``: as a share, negative if the budget is overspent. ``burns``: burn rates by window in seconds.
-    ``history``: ``budget_left`` at each step of the chart.
+    ``burning``: the pairs of windows whose alert fires. ``history``: ``budget_left`` at each step of the chart.
     """
 
     objective: str
@@ -41,6 +42,7 @@ class PrometheusStatus:
     events: float
     budget_left: float | None = None
     burns: dict[int, float | None] = field(default_factory=dict)
+    burning: list[Pair] = field(default_factory=list)
     history: list[float | None] = field(default_factory=list)
 
     @property
@@ -90,6 +92,9 @@ class Prometheus:
             for labels, value in self._instant(series.burn(pair.long), now):
                 if _key(labels) in statuses:
                     statuses[_key(labels)].burns[pair.long] = _finite(value)
+            for labels, _ in self._instant(series.firing(alert_name(pair)), now):
+                if _key(labels) in statuses:
+                    statuses[_key(labels)].burning.append(pair)
 
     def masked(self, now: float) -> dict[str, float]:
         """Return the share of delivered calls that recovery saved, by provider, over the longest alert window."""

@@ -1,4 +1,4 @@
-"""`l0 slo status`: show a table and a chart, rendered by rich."""
+"""`l0 slo status --prometheus URL`: show a table and a chart, rendered by rich."""
 
 from __future__ import annotations
 
@@ -18,13 +18,17 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
     from rich.table import Table
 
-WIDTH = 108
+_WIDTH = 100_000
+"""Columns of a line that no terminal shows: it is never cut, because two names could become the same."""
 _NO_EVENTS = """{url} has no events of objectives. Check that it has loaded the rules of `l0 slo rules`, and that calls
 were made. Long windows start five minutes after the first call."""
 
 
 def status(url: str, hours: float, *, plain: bool) -> int:
-    """Show the status. Return 0 if no budget with enough data is spent, else 1. Raises `InputError`."""
+    """Show the status. Return 1 if a budget with enough data is spent, or if a page burns; else 0.
+
+    Raises `InputError`.
+    """
     if find_spec("rich") is None:
         raise InputError("the table needs rich: pip install 'l0-otel[slo]'")
     check_range("--hours", hours, 0.1, 24 * 30)
@@ -34,14 +38,20 @@ def status(url: str, hours: float, *, plain: bool) -> int:
     statuses = prometheus.statuses(now, hours)
     if not statuses:
         raise InputError(_NO_EVENTS.format(url=url))
-    console = Console(no_color=plain, highlight=False, width=WIDTH if plain else None)
+    console = Console(no_color=plain, highlight=False)
+    if plain or not console.is_terminal:
+        console.width = _WIDTH
     for part in renderables(statuses, prometheus.masked(now), hours, plain=plain):
         console.print(part)
-    return 1 if any(_spent(status) for status in statuses) else 0
+    return 1 if any(_spent(status) or _pages(status) for status in statuses) else 0
 
 
 def _spent(status: PrometheusStatus) -> bool:
     return status.enough and status.budget_left is not None and status.budget_left <= 0
+
+
+def _pages(status: PrometheusStatus) -> bool:
+    return any(pair.severity == "page" for pair in status.burning)
 
 
 def renderables(
@@ -72,19 +82,19 @@ def _table(layer: str, statuses: Sequence[PrometheusStatus], *, plain: bool) -> 
 
     table = Table(box=box.ASCII if plain else box.ROUNDED, title=layer.capitalize(), title_justify="left")
     for heading in ("objective", "provider"):
-        table.add_column(heading)
+        table.add_column(heading, overflow="fold")
     for heading in ("target", "events", "budget left", *(f"burn {duration(pair.long)}" for pair in PAIRS)):
         table.add_column(heading, justify="right")
     for status in statuses:
-        left = share(status.budget_left) if status.enough else INSUFFICIENT
+        left = share(status.budget_left) + "!" * _spent(status) if status.enough else INSUFFICIENT
         table.add_row(
             status.objective,
             status.provider,
             share(status.target),
             f"{status.events:.0f}",
             left,
-            *(times(status.burns.get(pair.long)) for pair in PAIRS),
-            style="red" if _spent(status) else None,
+            *(times(status.burns.get(pair.long)) + "!" * (pair in status.burning) for pair in PAIRS),
+            style="red" if _spent(status) or _pages(status) else None,
         )
     return table
 

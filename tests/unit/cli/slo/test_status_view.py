@@ -97,7 +97,33 @@ def test_status_table_by_provider_and_chart_of_the_worst(prometheus, capsys):
 def test_a_spent_budget_is_an_exit_code(prometheus, capsys):
     fill(prometheus, budget="-1.5")
     assert main(["slo", "status", "--prometheus", prometheus.url + "/"]) == 1
-    assert "-150 %" in capsys.readouterr().out
+    assert "-150 %!" in capsys.readouterr().out
+
+
+def test_names_are_whole_if_no_terminal_shows_them(prometheus, capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "60")
+    name = "first-token-of-a-long-name"
+    for labels in (LABELS, FEW):
+        monkeypatch.setitem(labels, series.SLO, name)
+    fill(prometheus)
+    for arguments in ([], ["--plain"]):
+        assert main(["slo", "status", "--prometheus", prometheus.url, *arguments]) == 0
+        text = capsys.readouterr().out
+        assert text.count(name) >= 2
+        assert "…" not in text
+        assert max(map(len, text.splitlines())) < 150
+
+
+def test_a_page_is_marked_and_an_exit_code_even_without_a_budget(prometheus, capsys):
+    """The window of the budget lags, so it may still have too few events."""
+    fill(prometheus)
+    prometheus.values[series.events(30 * DAY)] = [(LABELS, "10"), (FEW, "3")]
+    prometheus.values[series.firing("L0SloBurn3d")] = [(LABELS, "1")]
+    assert main(["slo", "status", "--prometheus", prometheus.url, "--plain"]) == 0
+    assert cells(capsys.readouterr().out, "openai")[4:] == ["insufficient data", "14.4x", "6.0x", "3.0x", "1.0x!"]
+    prometheus.values[series.firing("L0SloBurn1h")] = [(LABELS, "1")]
+    assert main(["slo", "status", "--prometheus", prometheus.url, "--plain"]) == 1
+    assert cells(capsys.readouterr().out, "openai")[4:] == ["insufficient data", "14.4x!", "6.0x", "3.0x", "1.0x!"]
 
 
 def test_long_windows_that_have_not_begun_leave_the_row(prometheus, capsys):
