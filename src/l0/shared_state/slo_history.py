@@ -6,20 +6,20 @@ A failure is masked if recovery hid it: the user got the answer.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from l0.model.call_events import CallEnded
-from l0.slo.burn import DAY, PAIRS, WINDOWS, Count, Pair, budget_left, burn_rate, burning
+from l0.slo.burn import DAY, PAIRS, WINDOWS, Count, Pair, budget_left, burn_rate, burning, duration
 from l0.slo.judging import AttemptRecord, judge_attempt, judge_call, masked
 from l0.slo.objective import MASKED, Objective
-from l0.slo.rolling_windows import Bucket, Windows
+from l0.slo.rolling_windows import RINGS, Bucket, Windows
 from l0.slo.status_report import Burn, Masked, SloStatus
 
 from .fleet.fleet_windows import FleetHistory, FleetWindows
 from .keyed import Target
-from .slo_storage import Key, Storage
+from .slo_storage import Key
 
 if TYPE_CHECKING:
     from .fleet.fleet import Fleet
@@ -47,10 +47,11 @@ class _ObjectiveWindows:
 
     __slots__ = ("burning", "objective", "windows")
 
-    def __init__(self, objective: Objective, windows: Windows) -> None:
+    def __init__(self, objective: Objective, windows: Windows, reported: Sequence[Pair], at: float) -> None:
+        """``reported``: pairs whose burn another process has reported; it is not reported again while it lasts."""
         self.objective = objective
         self.windows = windows
-        self.burning: tuple[Pair, ...] = ()
+        self.burning = tuple(pair for pair in self.burning_pairs(at) if pair in reported) if reported else ()
 
     def add(self, at: float, *, good: bool) -> list[Pair]:
         """Add one event. Return the alert pairs that began to burn with it."""
@@ -86,7 +87,12 @@ class TargetHistory:
         self.lock = threading.RLock()
         at, new_windows = clock(), Windows if fleet is None else FleetWindows
         self.tracked = [
-            _ObjectiveWindows(objective, stored.restored((key_of(objective), *target), new_windows(at), at))
+            _ObjectiveWindows(
+                objective,
+                stored.restored((key_of(objective), *target), new_windows(at), at),
+                stored.reported(objective, target, at),
+                at,
+            )
             for objective in objectives
             if objective.holds_for(*target)
         ]
@@ -95,6 +101,8 @@ class TargetHistory:
             for layer in ("attempts", "delivered")
         }
         self.masked = stored.restored((MASKED, *target), new_windows(at), at)
+        self._reported: list[tuple[Key, Bucket]] = []
+        """The burns that were reported and are not stored yet."""
         self.attempts = new_windows(at)
         """Attempts for the circuit breaker. An attempt is bad if the provider is to blame for its failure."""
         if fleet is not None:
@@ -136,6 +144,13 @@ class TargetHistory:
             budget_left=budget_left(over(objective.window, at), objective),
         )
 
+    def mark_reported(self, burn: Burn, at: float) -> None:
+        """Remember, for processes that read the store later, that a burn was reported."""
+        width = _report_width(burn.pair)
+        key = _report_key(burn.objective, burn.pair), self.provider, self.model
+        with self.lock:
+            self._reported.append((key, Bucket(width, int(at) // width * width, Count(1, 1))))
+
     def statuses(self, at: float) -> list[SloStatus]:
         """Return the status of every objective."""
         with self.lock:
@@ -166,9 +181,13 @@ class TargetHistory:
             ]
 
     def unsaved(self) -> list[tuple[Key, Bucket]]:
-        """Return the buckets with the events since `unsaved` was last called. Each event is returned once."""
+        """Return the buckets with the events since `unsaved` was last called, and the burns that were reported.
+
+        Each is returned once.
+        """
         with self.lock:
-            return [
+            reported, self._reported = self._reported, []
+            return reported + [
                 ((name, self.provider, self.model), bucket)
                 for name, windows in self._stored()
                 for bucket in windows.unsaved()
@@ -185,11 +204,11 @@ class TargetHistory:
 
 
 class StoredWindows:
-    """The buckets that earlier processes stored."""
+    """The buckets that earlier processes stored. ``rows``: those of a `Storage`."""
 
-    def __init__(self, storage: Storage | None = None) -> None:
+    def __init__(self, rows: Iterable[tuple[Key, Bucket]] = ()) -> None:
         self._buckets: dict[Key, list[Bucket]] = {}
-        for key, bucket in storage.load() if storage is not None else ():
+        for key, bucket in rows:
             self._buckets.setdefault(key, []).append(bucket)
 
     def restored(self, key: Key, windows: Windows, at: float) -> Windows:
@@ -197,6 +216,32 @@ class StoredWindows:
         if key in self._buckets:
             windows.put_back(self._buckets[key], at)
         return windows
+
+    def reported(self, objective: Objective, target: Target, at: float) -> list[Pair]:
+        """Return the pairs whose burn a process reported, within their long window."""
+        return [
+            pair
+            for pair in PAIRS
+            for bucket in self._buckets.get((_report_key(objective, pair), *target), ())
+            if bucket.start + bucket.width > at - pair.long
+        ]
+
+    def targets(self) -> list[Target]:
+        """Return the providers and models with stored events, those with the newest events last."""
+        newest: dict[Target, int] = {}
+        for (_, *target), buckets in self._buckets.items():
+            key = (target[0], target[1])
+            newest[key] = max(newest.get(key, 0), *(bucket.start for bucket in buckets))
+        return sorted(newest, key=lambda target: newest[target])
+
+
+def _report_width(pair: Pair) -> int:
+    """Return the width of the bucket that stores the report of a burn: the store keeps it for the long window."""
+    return next(width for width, span in RINGS if pair.long <= span)
+
+
+def _report_key(objective: Objective, pair: Pair) -> str:
+    return f"{key_of(objective)} reported {duration(pair.long)}"
 
 
 def key_of(objective: Objective) -> str:

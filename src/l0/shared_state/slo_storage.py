@@ -21,6 +21,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing, contextmanager
 from math import inf
 from os import PathLike, fspath
+from pathlib import Path
 from time import monotonic
 
 from l0.slo.burn import Count
@@ -60,6 +61,19 @@ _LOAD = "SELECT slo, provider, model, width, start, bad, total FROM l0_slo_event
 _PRUNE = "DELETE FROM l0_slo_events WHERE width = ? AND start < ?"
 
 
+def stored_rows(path: str | PathLike[str]) -> list[tuple[Key, Bucket]]:
+    """Return all buckets of a file without changing it. Raises `sqlite3.Error` if it is no store of objectives."""
+    with closing(sqlite3.connect(f"{Path(path).absolute().as_uri()}?mode=ro", uri=True, timeout=_BUSY)) as database:
+        return _rows(database)
+
+
+def _rows(database: sqlite3.Connection) -> list[tuple[Key, Bucket]]:
+    return [
+        ((slo, provider, model), Bucket(width, start, Count(bad, total)))
+        for slo, provider, model, width, start, bad, total in database.execute(_LOAD)
+    ]
+
+
 class Storage:
     """A SQLite file of counts. It is opened for every use, so threads and forks share no connection.
 
@@ -75,11 +89,7 @@ class Storage:
     def load(self) -> list[tuple[Key, Bucket]]:
         """Return all stored buckets with their keys."""
         with self._open() as database:
-            rows = database.execute(_LOAD).fetchall()
-        return [
-            ((slo, provider, model), Bucket(width, start, Count(bad, total)))
-            for slo, provider, model, width, start, bad, total in rows
-        ]
+            return _rows(database)
 
     def add(self, rows: Iterable[tuple[Key, Bucket]], at: float, seconds: float = _BUSY) -> None:
         """Add new events, and delete those that no window at time ``at`` still covers.

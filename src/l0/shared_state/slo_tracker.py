@@ -6,7 +6,7 @@ Recording a call takes O(1) time, as does its lock. Nothing is tracked until `st
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -67,6 +67,9 @@ class SloTracker:
             lambda target: TargetHistory(target, objectives, self._clock, stored, self._fleet), MAX_TARGETS
         )
         self._on_burn = on_burn
+        self._objectives = tuple(objectives)
+        for target in stored.targets()[-MAX_TARGETS:]:  # restored now, so that `report` has them before a call
+            self._targets[target]
 
     def start(
         self,
@@ -80,7 +83,9 @@ class SloTracker:
         ``on_burn`` is called once when a budget begins to burn: at the end of the call that started it, in its thread.
         """
         self.stop()
-        self._set(check_distinct(tuple(objectives)), StoredWindows(storage), on_burn)
+        self._set(
+            check_distinct(tuple(objectives)), StoredWindows(storage.load() if storage is not None else ()), on_burn
+        )
         if storage is not None:
             self._saver = Saver(storage, self._unsaved, self._clock)
         self._started = True
@@ -112,11 +117,7 @@ class SloTracker:
 
     def report(self) -> Report:
         """Return the current status of every objective."""
-        at, histories = self._clock(), self._targets.all()
-        return Report(
-            standings=tuple(status for history in histories for status in history.statuses(at)),
-            masked=tuple(history.saved_by_recovery(at) for history in histories),
-        )
+        return _report(self._targets.all(), self._objectives, self._clock())
 
     def tallies(self) -> Iterator[SloCounts]:
         """Yield the event counts since the process began, for a counter."""
@@ -132,21 +133,25 @@ class SloTracker:
 
     def record_attempt(self, target: Target, attempt: AttemptRecord) -> None:
         """Record an attempt that has ended."""
-        self._notify(self._targets[target].record_attempt(attempt, self._clock()))
+        history, at = self._targets[target], self._clock()
+        self._notify(history, history.record_attempt(attempt, at), at)
         self._save()
 
     def record_call(self, target: Target, ended: CallEnded) -> None:
         """Record a call that has ended."""
-        self._notify(self._targets[target].record_call(ended, self._clock()))
+        history, at = self._targets[target], self._clock()
+        self._notify(history, history.record_call(ended, at), at)
         self._save()
 
     def attempt_counts(self, target: Target, seconds: float) -> tuple[int, int]:
         """Return the number of failed attempts and of all attempts within the last ``seconds``."""
         return self._targets[target].attempt_counts(seconds, self._clock())
 
-    def _notify(self, burns: list[Burn]) -> None:
-        on_burn = self._on_burn
+    def _notify(self, history: TargetHistory, burns: list[Burn], at: float) -> None:
+        on_burn, is_stored = self._on_burn, self._saver is not None
         for burn in burns if on_burn is not None else ():
+            if is_stored:
+                history.mark_reported(burn, at)
             try:
                 on_burn(burn)  # type: ignore[misc]  # without `on_burn` the loop is empty
             except Exception:
@@ -159,6 +164,25 @@ class SloTracker:
 
     def _unsaved(self) -> list[tuple[Key, Bucket]]:
         return [row for history in self._targets.all() for row in history.unsaved()]
+
+
+def stored_report(rows: Iterable[tuple[Key, Bucket]], objectives: Sequence[Objective], at: float) -> Report:
+    """Return the status of ``objectives`` from the rows of a store. ``at``: now, in seconds since the epoch."""
+    stored = StoredWindows(rows)
+    histories = [TargetHistory(target, objectives, lambda: at, stored) for target in stored.targets()]
+    return _report(histories, objectives, at)
+
+
+def _report(histories: Sequence[TargetHistory], objectives: Sequence[Objective], at: float) -> Report:
+    return Report(
+        standings=tuple(status for history in histories for status in history.statuses(at)),
+        masked=tuple(history.saved_by_recovery(at) for history in histories),
+        unmatched=tuple(
+            objective
+            for objective in objectives
+            if not any(objective.holds_for(history.provider, history.model) for history in histories)
+        ),
+    )
 
 
 @dataclass(frozen=True, slots=True)

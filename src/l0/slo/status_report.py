@@ -84,20 +84,29 @@ class Masked:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
-    """Status of all objectives, in ``standings``. ``str(report)`` is a table for each layer."""
+    """Status of all objectives, in ``standings``. ``str(report)`` is a table for each layer.
+
+    ``unmatched``: the objectives whose provider and model match no call.
+    """
 
     standings: tuple[SloStatus, ...] = ()
     masked: tuple[Masked, ...] = ()
+    unmatched: tuple[Objective, ...] = ()
 
     def __str__(self) -> str:
-        if not self.standings:
+        if not self.standings and not self.masked:
             return "No calls have been measured yet. Call l0.slo.start() before the first call."
         parts = [
             _table(layer.capitalize(), [status for status in self.standings if status.objective.layer == layer])
             for layer in ("attempts", "delivered")
         ]
         parts += [_saved(masked) for masked in self.masked if masked.ratio is not None]
+        parts.append("\n".join(map(_no_calls, self.unmatched)))
         return "\n\n".join(part for part in parts if part)
+
+
+def _no_calls(objective: Objective) -> str:
+    return f"{objective.name}: no calls match provider {objective.provider!r} and model {objective.model!r}"
 
 
 def _saved(masked: Masked) -> str:

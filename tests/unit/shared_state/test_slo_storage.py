@@ -80,6 +80,50 @@ def test_processes_that_share_a_file_add_to_it(tmp_path, clock):
     third.stop()
 
 
+def test_a_report_of_a_store_needs_no_call(tmp_path, clock):
+    slos = SloTracker(clock)
+    slos.start([UP], storage=Storage(tmp_path / "slo.db"))
+    slos.record_attempt(TARGET, BAD)
+    slos.stop()
+    later = SloTracker(clock)
+    later.start([UP], storage=Storage(tmp_path / "slo.db"))
+    assert standing(later, "up") == Count(1, 1)
+    assert later.report().standings[0].model == "gpt-4o"
+    later.stop()
+
+
+def burns_reported(path, clock, *attempts: AttemptRecord, told: bool = True) -> list[float]:
+    """The factors of the burns that one process reports."""
+    burns: list[float] = []
+    slos = SloTracker(clock)
+    slos.start([UP], storage=Storage(path), on_burn=(lambda burn: burns.append(burn.pair.factor)) if told else None)
+    for attempt in attempts:
+        slos.record_attempt(TARGET, attempt)
+    slos.stop()
+    return burns
+
+
+def test_a_burn_is_reported_by_one_process_only(tmp_path, clock):
+    path = tmp_path / "slo.db"
+    assert burns_reported(path, clock, *[BAD] * 30) == [6.0, 3.0, 1.0]
+    for _ in range(2):
+        clock.now += 60
+        assert burns_reported(path, clock, BAD) == []
+
+
+def test_a_burn_that_no_process_reported_is_reported_by_the_next(tmp_path, clock):
+    path = tmp_path / "slo.db"
+    assert burns_reported(path, clock, *[BAD] * 30, told=False) == []
+    assert burns_reported(path, clock, BAD) == [6.0, 3.0, 1.0]
+
+
+def test_a_new_burn_is_reported_by_a_later_process(tmp_path, clock):
+    path = tmp_path / "slo.db"
+    assert burns_reported(path, clock, *[BAD] * 30) == [6.0, 3.0, 1.0]
+    clock.now += 4 * DAY
+    assert burns_reported(path, clock, *[BAD] * 30) == [6.0, 3.0, 1.0]
+
+
 def test_what_no_window_reaches_any_more_is_forgotten(tmp_path):
     storage = Storage(tmp_path / "slo.db")
     key = ("up", *TARGET)

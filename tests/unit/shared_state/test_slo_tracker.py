@@ -213,6 +213,14 @@ def test_objectives_hold_for_those_they_name(slos):
     assert counts(slos, ("openai", "gpt-4o-mini")) == {"mini": (0, 1), "masked": (0, 1)}
 
 
+def test_an_objective_that_matches_no_call_is_reported(slos):
+    up = Objective(name="up", indicator=Indicator.AVAILABILITY, target=0.9)
+    slos.start([up, Objective(name="typo", indicator=Indicator.AVAILABILITY, target=0.9, provider="opena1")])
+    play(slos, None)
+    assert [objective.name for objective in slos.report().unmatched] == ["typo"]
+    assert "typo: no calls match provider 'opena1' and model '*'" in str(slos.report())
+
+
 def test_two_objectives_of_one_name_are_refused(slos):
     with pytest.raises(PolicyError, match="each name once"):
         slos.start([DEFAULTS[0], DEFAULTS[0]])

@@ -6,8 +6,8 @@ import argparse
 from pathlib import Path
 
 DESCRIPTION = """Service level objectives in two layers: attempts (the provider's performance) and delivered (what users
-receive). Without --file, the default objectives are used. Exit code: 0 on success, 1 if a check or test fails or a
-budget is spent, 2 for invalid input."""
+receive). Without FILE, the default objectives are used. Exit code: 0 on success, 1 if a check or test fails, a budget
+is spent or a page burns, 2 for invalid input."""
 
 
 def add_arguments(slo: argparse.ArgumentParser) -> None:
@@ -40,9 +40,12 @@ def add_arguments(slo: argparse.ArgumentParser) -> None:
         metavar="NAME",
         help="file name by which these tests refer to the rules (default: l0-slo-rules.yml)",
     )
-    status = add_action("status", "show the status of the objectives, from a Prometheus server that has the rules")
+    status = add_action("status", "show the status of the objectives, from Prometheus with the rules, or from a store")
+    source = status.add_mutually_exclusive_group(required=True)
+    source.add_argument("--prometheus", metavar="URL", help="Prometheus server, such as http://localhost:9090")
+    source.add_argument("--store", type=Path, metavar="FILE", help="file that l0.slo.start(store=FILE) writes")
     status.add_argument(
-        "--prometheus", required=True, metavar="URL", help="Prometheus server, such as http://localhost:9090"
+        "--file", type=Path, metavar="FILE", help="with --store: file of objectives (default: the built-in ones)"
     )
     status.add_argument(
         "--hours", type=float, default=24.0, metavar="H", help="hours that the chart shows (default: 24)"
@@ -51,7 +54,10 @@ def add_arguments(slo: argparse.ArgumentParser) -> None:
 
 
 def _file(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--file", type=Path, metavar="FILE", help="file of objectives (default: the built-in ones)")
+    parser.add_argument(
+        "path", type=Path, nargs="?", metavar="FILE", help="file of objectives (default: the built-in ones)"
+    )
+    parser.add_argument("--file", type=Path, metavar="FILE", help="the same as FILE")
 
 
 def _output(parser: argparse.ArgumentParser) -> None:

@@ -61,15 +61,15 @@ def _check(args: argparse.Namespace) -> int:
 
 
 def _rules(args: argparse.Namespace) -> int:
-    return _write(rules_text(_objectives(args.file)), args.output)
+    return _write(rules_text(_given_objectives(args)), args.output)
 
 
 def _dashboard(args: argparse.Namespace) -> int:
-    return _write(dashboard(_objectives(args.file)), args.output)
+    return _write(dashboard(_given_objectives(args)), args.output)
 
 
 def _export(args: argparse.Namespace) -> int:
-    return _write(to_openslo(_objectives(args.file)), args.output)
+    return _write(to_openslo(_given_objectives(args)), args.output)
 
 
 def _import(args: argparse.Namespace) -> int:
@@ -77,7 +77,7 @@ def _import(args: argparse.Namespace) -> int:
 
 
 def _test(args: argparse.Namespace) -> int:
-    objectives = _objectives(args.file)
+    objectives = _given_objectives(args)
     if args.output is not None:
         return _write(tests_text(objectives, args.rule_file), args.output)
     promtool = shutil.which("promtool")
@@ -94,6 +94,12 @@ def _test(args: argparse.Namespace) -> int:
 
 
 def _status(args: argparse.Namespace) -> int:
+    if args.store is not None:
+        from .store_status import store_status
+
+        return store_status(args.store, _objectives(args.file))
+    if args.file is not None:
+        raise InputError("--file: allowed only with --store; the rules in Prometheus have the objectives")
     from .status_view import status
 
     return status(args.prometheus, args.hours, plain=args.plain)
@@ -107,6 +113,12 @@ def rules_text(objectives: Sequence[Objective]) -> str:
 def tests_text(objectives: Sequence[Objective], rule_file: str) -> str:
     """Return the text of the promtool tests of the rules."""
     return dump(promtests(objectives, rule_file), comment=_TESTS)
+
+
+def _given_objectives(args: argparse.Namespace) -> Sequence[Objective]:
+    if args.path is not None and args.file is not None:
+        raise InputError(f"--file: got {args.file} beside {args.path}, allowed: one file")
+    return _objectives(args.path or args.file)
 
 
 def _objectives(path: Path | None) -> Sequence[Objective]:

@@ -71,6 +71,17 @@ def test_rules_of_the_defaults_and_of_a_file(tmp_path, lax, capsys):
     assert main(["slo", "rules", "--output", str(tmp_path / "no" / "x")]) == 2
 
 
+@pytest.mark.parametrize("action", ["rules", "dashboard", "export"])
+def test_a_file_may_be_given_with_and_without_the_option(action, lax, capsys):
+    outputs = []
+    for arguments in ([str(lax)], ["--file", str(lax)]):
+        assert main(["slo", action, *arguments]) == 0
+        outputs.append(capsys.readouterr().out)
+    assert outputs[0] == outputs[1]
+    assert main(["slo", action, str(lax), "--file", str(lax)]) == 2
+    assert "allowed: one file" in capsys.readouterr().err
+
+
 def test_a_dashboard_is_json(capsys):
     assert main(["slo", "dashboard"]) == 0
     assert json.loads(capsys.readouterr().out)["uid"] == "l0-slo"

@@ -1,0 +1,76 @@
+"""`l0 slo status --store`: the objectives in a file that a program left."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+
+from l0.cli.main import main
+from l0.model.failure import Cause, Failure
+from l0.shared_state.slo_storage import Storage
+from l0.shared_state.slo_tracker import SloTracker
+from l0.slo.judging import AttemptRecord
+from l0.slo.objective import DEFAULTS, Indicator, Objective
+
+GOOD = AttemptRecord(streaming=False, failure=None, opened=True, waited=1.0)
+BAD = AttemptRecord(streaming=False, failure=Failure(cause=Cause.SERVER_ERROR, message="x"), opened=False, waited=1.0)
+
+
+@pytest.fixture
+def store(tmp_path):
+    return tmp_path / "slo #1.db"
+
+
+def record(store, *attempts: AttemptRecord, objectives=DEFAULTS) -> None:
+    slos = SloTracker(time.time)
+    slos.start(objectives, storage=Storage(store))
+    for attempt in attempts:
+        slos.record_attempt(("openai", "gpt-4o"), attempt)
+    slos.stop()
+
+
+def test_a_store_that_burns_is_shown_and_an_exit_code(store, capsys):
+    record(store, *[BAD] * 30)
+    assert main(["slo", "status", "--store", str(store)]) == 1
+    row = next(line for line in capsys.readouterr().out.splitlines() if line.startswith("availability"))
+    assert " ".join(row.split()) == "availability openai gpt-4o 99 % 0/30 -9,900 % 100.0x! 100.0x! 100.0x! 100.0x!"
+
+
+def test_a_store_without_trouble_is_status_0_and_stays_as_it_is(store, capsys):
+    record(store, *[GOOD] * 30)
+    store.chmod(0o400)
+    before = store.read_bytes()
+    assert main(["slo", "status", "--store", str(store)]) == 0
+    assert "30/30" in capsys.readouterr().out
+    assert store.read_bytes() == before
+
+
+def test_objectives_of_a_store_come_from_their_file(store, tmp_path, capsys):
+    mine = Objective(name="mine", indicator=Indicator.AVAILABILITY, target=0.5)
+    record(store, *[BAD] * 10, *[GOOD] * 30, objectives=[mine])
+    file = tmp_path / "slo.yaml"
+    file.write_text("objectives:\n  mine: {indicator: attempts.availability, target: 50%}\n")
+    assert main(["slo", "status", "--store", str(store), "--file", str(file)]) == 0
+    assert "30/40" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["--store", "none.db"], "cannot read none.db"),
+        (["--store", __file__], "as a file of l0.slo.start(store=...)"),
+        (["--prometheus", "http://127.0.0.1:1", "--file", "slo.yaml"], "--file: allowed only with --store"),
+    ],
+)
+def test_what_is_no_store_is_bad_input(arguments, says, capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert main(["slo", "status", *arguments]) == 2
+    assert says in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_store_without_events_is_bad_input(store, capsys):
+    record(store)
+    assert main(["slo", "status", "--store", str(store)]) == 2
+    assert "has no events of objectives" in capsys.readouterr().err
