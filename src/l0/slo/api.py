@@ -36,9 +36,10 @@ def start(
     """Track every instrumented call from now on, even without OpenTelemetry.
 
     ``objectives``: a list, the path of an ``slo.yaml``, or ``None`` for the default ones. ``store``: an SQLite file in
-    which the windows outlive the process; ``None`` keeps them in memory only. ``on_burn``: called once each time that a
-    budget begins to burn faster than an alert allows. It runs at the end of a call, in the call's thread, so it must be
-    fast.
+    which the windows outlive the process; ``None`` keeps them in memory only. Processes that run at the same time and
+    share it do not see each other's events. ``on_burn``: called once each time that a budget begins to burn faster than
+    an alert allows, but not for a burn that an earlier process with this store has reported. It runs at the end of a
+    call, in the call's thread, so it must be fast.
 
     A second call starts again with empty windows, or with the stored ones.
 
