@@ -12,7 +12,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from . import series
-from .burn import DAY, HOUR, PAIRS, duration
+from .burn import HOUR, PAIRS, duration
 from .objective import MASKED, Objective
 
 UID = "l0-slo"
@@ -93,18 +93,20 @@ def _layer(layer: str) -> Iterator[_Panel]:
         text="A falling line is a burn; a steep fall is an incident.",
         expr=_select(series.BUDGET, **labels),
         unit="percentunit",
+        width=24,
     )
     yield _Panel(
-        title="Burn rate, 1 h",
+        title="Burn rate, 1h",
         text=f"1 spends the budget exactly at the end of its window; above {PAIRS[0].factor:g} an alert pages.",
         expr=_select(series.burn(HOUR), **labels),
         steps=_BURN_STEPS,
     )
-    for seconds in (6 * HOUR, 3 * DAY):
+    for pair in PAIRS[1:]:
         yield _Panel(
-            title=f"Burn rate, {duration(seconds)}",
-            text="Longer windows show slow burns that short windows miss.",
-            expr=_select(series.burn(seconds), **labels),
+            title=f"Burn rate, {duration(pair.long)}",
+            text=f"Longer windows show slow burns that short windows miss. An alert ({pair.severity}) needs a rate "
+            f"above {pair.factor:g}.",
+            expr=_select(series.burn(pair.long), **labels),
             steps=_BURN_STEPS,
         )
 

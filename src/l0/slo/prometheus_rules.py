@@ -21,6 +21,8 @@ RECORDING, ALERTS = "l0-slo-recording", "l0-slo-alerts"
 """Names of the two groups, in the order of their evaluation."""
 DIRECT = HOUR
 """Longest window that is computed from the raw counters, in seconds."""
+_WHOLE = '{{ .Value | printf "%.0f" }}'
+"""A template of the value of a query, as a whole number."""
 
 
 def rules(objectives: Sequence[Objective]) -> dict[str, Any]:
@@ -61,7 +63,14 @@ def alert(pair: Pair) -> dict[str, Any]:
         "labels": {"severity": pair.severity, "long_window": long, "short_window": short},
         "annotations": {
             "summary": summary("{{ $labels." + series.SLO + " }}", "{{ $labels." + series.PROVIDER + " }}"),
-            "description": description('{{ $value | printf "%.1f" }}', pair),
+            "description": description(
+                pair,
+                burn='{{ $value | printf "%.1f" }}',
+                defined=_first(series.TARGET, _label(series.DEFINITION), series.SLO),
+                bad=_first(series.errors(pair.long), _WHOLE, series.SLO, series.PROVIDER),
+                total=_first(series.events(pair.long), _WHOLE, series.SLO, series.PROVIDER),
+                model=_worst_model(pair),
+            ),
         },
     }
 
@@ -71,17 +80,48 @@ def summary(objective: str, provider: str) -> str:
     return f"{provider} is burning the error budget of {objective}"
 
 
-def description(burn: str, pair: Pair) -> str:
-    """Return the description of an alert."""
+def description(pair: Pair, *, burn: str, defined: str, bad: str, total: str, model: str) -> str:
+    """Return the description of an alert. ``defined``: as `definition`. ``bad``, ``total``: events in the long window.
+
+    ``model``: the one with the most bad events in the short window.
+    """
+    long, short = duration(pair.long), duration(pair.short)
     return (
-        f"The burn rate is {burn} over {duration(pair.long)}, and also above {pair.factor:g} over "
-        f"{duration(pair.short)}."
+        f"{defined}. In {long}, {bad} of {total} events were bad: the burn rate is {burn}, and also above "
+        f"{pair.factor:g} in {short}. The model with the most bad events in {short}: {model}."
     )
+
+
+def _first(metric: str, text: str, *labels: str) -> str:
+    """Return a template of ``text``, with the value of the series whose ``labels`` equal those of the alert."""
+    selector = ",".join(f"{label}=%q" for label in labels)
+    values = " ".join(f"$labels.{label}" for label in labels)
+    return f"{{{{ range printf `{metric}{{{selector}}}` {values} | query }}}}{text}{{{{ end }}}}"
+
+
+def _worst_model(pair: Pair) -> str:
+    select = f'{series.EVENTS}{{{series.GOOD}="false",{series.SLO}=%q,{series.PROVIDER}=%q}}'
+    query = f"topk(1, sum by ({series.MODEL}) (increase({select}[{duration(pair.short)}])))"
+    values = f"$labels.{series.SLO} $labels.{series.PROVIDER}"
+    return f"{{{{ range printf `{query}` {values} | query }}}}{_label(series.MODEL)}{{{{ end }}}}"
+
+
+def _label(name: str) -> str:
+    return f"{{{{ .Labels.{name} }}}}"
+
+
+def definition(objective: Objective) -> str:
+    """Return what an objective counts, and its target, for the texts of alerts."""
+    within = "" if objective.threshold is None else f" within {objective.threshold:g} s"
+    return f"{objective.indicator}{within}, target {100 * objective.target:.10g} %"
 
 
 def _objective_rules(objective: Objective) -> list[dict[str, Any]]:
     labels = {series.SLO: objective.name, series.LAYER: objective.layer}
-    window = {series.WINDOW: duration(objective.window)}
+    window = {
+        series.WINDOW: duration(objective.window),
+        series.DEFINITION: definition(objective),
+    }
     return [
         {"record": series.TARGET, "expr": f"vector({float(objective.target)!r})", "labels": labels | window},
         {"record": series.MIN_EVENTS, "expr": f"vector({objective.min_events})", "labels": labels},

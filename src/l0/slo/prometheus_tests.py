@@ -8,6 +8,7 @@ case.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from math import ceil
 from typing import Any
 
 from . import prometheus_rules, series
@@ -75,7 +76,9 @@ def _cases(objective: Objective, pair: Pair) -> dict[str, _Values]:
 def _firing(objective: Objective, pair: Pair) -> float:
     """Return a failure share above the limit, or 1.0 if there is none."""
     limit = pair.factor * objective.budget
-    return min(ABOVE * limit, (1 + limit) / 2, 1.0)
+    events = PER_MINUTE * pair.long // MINUTE
+    # A whole number of bad events: the text of the alert has it, and must not depend on how a half is rounded.
+    return min(ceil(min(ABOVE * limit, (1 + limit) / 2) * events - 1e-6) / events, 1.0)
 
 
 def _steady(failure_share: float, rate: float, minutes: int) -> _Values:
@@ -103,11 +106,18 @@ def _brief(failure_share: float, minutes: int, burning: int) -> _Values:
 
 def _expected(objective: Objective, pair: Pair) -> dict[str, Any]:
     labels = {series.SLO: objective.name, series.LAYER: objective.layer, series.PROVIDER: FIRING}
-    burn = _firing(objective, pair) / objective.budget
+    failure_share, total = _firing(objective, pair), PER_MINUTE * pair.long // MINUTE
     return {
         "exp_labels": labels | prometheus_rules.alert(pair)["labels"],
         "exp_annotations": {
             "summary": prometheus_rules.summary(objective.name, FIRING),
-            "description": prometheus_rules.description(f"{burn:.1f}", pair),
+            "description": prometheus_rules.description(
+                pair,
+                burn=f"{failure_share / objective.budget:.1f}",
+                defined=prometheus_rules.definition(objective),
+                bad=f"{failure_share * total:.0f}",
+                total=str(total),
+                model="m",
+            ),
         },
     }

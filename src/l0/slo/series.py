@@ -19,6 +19,9 @@ BUDGET = "provider:l0_slo_error_budget:remaining"
 WINDOW = "l0_slo_window"
 """Label of `TARGET`: the window over which the objective's budget is counted."""
 
+DEFINITION = "l0_slo_definition"
+"""Label of `TARGET`: indicator, threshold and target of the objective, for the texts of alerts."""
+
 
 def events(seconds: int) -> str:
     """Return the recorded series of events in a window."""

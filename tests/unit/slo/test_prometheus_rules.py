@@ -79,6 +79,21 @@ def test_promtests_cover_every_alert_of_every_objective():
     assert singles >= len(DEFAULTS)
 
 
+def test_an_alert_says_what_is_counted():
+    (wanted,) = promtests((DEFAULTS[2],), "rules.yml")["tests"][0]["alert_rule_test"][0]["exp_alerts"]
+    assert wanted["exp_annotations"]["description"] == (
+        "attempts.first_token within 5 s, target 95 %. In 1h, 51600 of 60000 events were bad: the burn rate is 17.2, "
+        "and also above 14.4 in 5m. The model with the most bad events in 5m: m."
+    )
+
+
+def test_dashboard_shows_the_burn_of_every_alert():
+    titles = [panel["title"] for panel in json.loads(dashboard(DEFAULTS))["panels"]]
+    assert [title for title in titles if title.startswith("Burn rate")] == 2 * [
+        f"Burn rate, {window}" for window in ("1h", "6h", "1d", "3d")
+    ]
+
+
 def test_promtests_of_an_alert_that_cannot_fire():
     first = promtests((LAX,), "rules.yml")["tests"][0]
     assert first["alert_rule_test"][0]["exp_alerts"] == []
