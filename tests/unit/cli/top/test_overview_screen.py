@@ -145,7 +145,7 @@ def test_budgets_in_danger_come_first_and_the_others_are_counted() -> None:
 
 
 def reported(slo: str, remaining: float, **rates: float) -> list[BudgetState]:
-    """What a process reports of one objective: its budget, and the burn rate in each window."""
+    """Return the reported states of one objective: its budget, and the burn rate in each window."""
     fields = {"slo": slo, "layer": "attempts", "provider": "anthropic", "model": "claude"}
     windows = {"5m": 0.0, "30m": 0.0, "1h": 0.0, "2h": 0.0, "6h": 0.0, "1d": 0.0, "3d": 0.0, **rates}
     burns = [budget(None, rate, window=window, **fields) for window, rate in windows.items()]
