@@ -31,7 +31,7 @@ def check_verified_hold(window: int | None, guardrails: Sequence[Rule] | str, dr
     if not isinstance(drift, bool):
         listed.append(drift)
     rules = [rule for rule in listed if rule.severity != Severity.WARNING]
-    late = [rule.name for rule in rules if rule.span is None]
+    late = [rule.name for rule in rules if rule.span is None and not getattr(rule, "judges_result", False)]
     if isinstance(guardrails, str) and FINAL_RULES[guardrails]:
         late.insert(0, FINAL_RULES[guardrails])
     if late:

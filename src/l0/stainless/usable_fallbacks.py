@@ -21,7 +21,7 @@ def usable_fallbacks(policy: Policy, client: object, serves: Callable[[Any], boo
     A policy for all calls or for a block may meet calls of several SDKs, sync and async, and must not fail the healthy
     ones: the fallback is left out, and each kind of mismatch is logged once per process. ``allowed``: the clients that
     serve the call, as a text.
-    ``client``: the client of the call; ``None`` if clients of this SDK have no policy of their own.
+    ``client``: the client of the call; ``None`` if clients of this SDK cannot have a policy.
 
     Raises:
         PolicyError: the policy was made for this client (`l0.wrap`), so the fallback never serves.

@@ -18,7 +18,7 @@ from l0.rules.structured.partial import PartialValue
 from l0.rules.structured.schema_results import Invalid
 from l0.rules.structured.schema_rule import schema_rule
 from l0.rules.structured.schemas import Schema
-from l0.runtime.rule_runner import check_rules, guardrails_of
+from l0.runtime.rule_runner import guardrails_of
 
 from .call_options import CallArguments, base_of
 from .run import run
@@ -153,7 +153,6 @@ def _with_schema(schema: Schema, options: CallArguments, hold: Hold | None = Non
         name: value for name in ("guardrails", "drift") if (value := options.get(name)) is not None
     }
     policy = replace(policy, hold=hold or policy.hold, **changes)
-    check_rules(policy)
     # The schema decides about the JSON, after the repair: rules on JSON would fail what the repair mends.
     rules = [rule for rule in guardrails_of(policy) if not isinstance(rule, JsonRule | StrictJsonRule)]
     with_schema: tuple[Rule, ...] = (*rules, schema_rule(schema, allow_repair=True))

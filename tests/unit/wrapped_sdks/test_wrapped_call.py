@@ -12,7 +12,6 @@ from l0.model.ports import CallAdapter
 from l0.stainless import usable_fallbacks
 from l0.wrapped_sdks.wrapped_call import CallRequest, begin_call
 
-
 DEFAULT = l0.Policy()
 
 

@@ -45,6 +45,8 @@ class SchemaRule:
     severity: Severity = Severity.ERROR
     name: str = "schema"
     span: None = None
+    judges_result: ClassVar[bool] = True
+    """It judges the result, of which a structured stream delivers partial values before: so it allows any hold."""
 
     specificity: ClassVar[int] = 3
 
