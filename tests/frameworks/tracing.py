@@ -76,7 +76,5 @@ def _is_inference(attributes: dict[str, Any]) -> bool:
         return True
     if attributes.get("langfuse.observation.type") in ("generation", "embedding"):
         return True
-    if "l0.attempt.number" in attributes:
-        return False
     operation = attributes.get("gen_ai.operation.name")
     return operation in _OPERATIONS or (operation is None and "gen_ai.request.model" in attributes)

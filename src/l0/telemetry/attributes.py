@@ -48,9 +48,10 @@ def of_request(call: Call) -> Attributes:
 def of_target(provider: str, model: str, host: str, port: int) -> Mapping[str, AttributeValue]:
     """Return the attributes of the server and the model of one attempt. All attempts there share them.
 
-    A source of the explicit API has no host.
+    A source of the explicit API has no host. The model has a name of L0's own: some back ends take every span with
+    ``gen_ai.request.model`` for a call.
     """
-    target: Attributes = {names.PROVIDER: provider, names.REQUEST_MODEL: model}
+    target: Attributes = {names.PROVIDER: provider, names.ATTEMPT_MODEL: model}
     return target | {names.SERVER_ADDRESS: host, names.SERVER_PORT: port} if host else target
 
 

@@ -355,9 +355,6 @@ def _of_attempt(call: Call, attempt: AttemptSpec, ended: AttemptEnded | None) ->
     described = {**attributes.of_target(provider, call.model_of(leg), host, port), names.ATTEMPT_NUMBER: attempt.number}
     if leg:
         described[names.ATTEMPT_LEG] = leg
-        fallbacks = call.policy.legs
-        if leg <= len(fallbacks) and fallbacks[leg - 1].model is not None:
-            described[names.ATTEMPT_MODEL] = call.model_of(leg)
     if attempt.hedge:
         described[names.ATTEMPT_HEDGE] = True
     if attempt.number > 1:

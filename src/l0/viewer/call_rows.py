@@ -108,7 +108,7 @@ def is_call(span: SpanRecord) -> bool:
         return True
     if _text(attributes, names.OUTER_LANGFUSE) in names.OUTER_OBSERVATIONS:
         return True
-    if span.kind not in _CLIENT_KINDS or names.ATTEMPT_NUMBER in attributes:
+    if span.kind not in _CLIENT_KINDS:
         return False
     operation = _text(attributes, names.OPERATION)
     if operation is not None:
