@@ -12,7 +12,6 @@ import os
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -20,8 +19,9 @@ try:
     import uvicorn
     from fastapi import Body, FastAPI, HTTPException
     from fastapi.responses import FileResponse, StreamingResponse
-    from openai import APIError, APIStatusError, AsyncOpenAI, AsyncStream
+    from openai import APIError, APITimeoutError, AsyncOpenAI, AsyncStream, RateLimitError
     from openai.types.chat import ChatCompletionChunk
+    from starlette.types import Receive, Scope, Send
 
     import l0
     from l0.testing import simulator
@@ -29,7 +29,7 @@ except ImportError as missing:
     sys.exit(f"{missing}. This example needs: pip install 'l0-otel[openai]' fastapi uvicorn")
 
 # "exact" requests a broken answer again and skips what the browser has; if the new answer differs, the call fails.
-l0.instrument(replace(l0.Policy.interactive(), resume="exact"))
+l0.instrument(l0.Policy.interactive(resume="exact"))
 chats: dict[str, list[Any]] = {}
 
 
@@ -55,20 +55,39 @@ async def answer(chat: str, text: Annotated[str, Body(embed=True)]) -> Streaming
     turns = [*chats.get(chat, []), {"role": "user", "content": text}]
     try:
         stream = await app.state.client.chat.completions.create(model="gpt-4o-mini", messages=turns, stream=True)
-    except APIStatusError as error:  # the provider refused, and retries did not help
-        raise HTTPException(503 if error.status_code == 429 else 502, "the model is not available") from error
-    return StreamingResponse(events(chat, turns, stream), media_type="text/event-stream")
+    except APIError as error:  # retries did not help
+        raise HTTPException(status_of(error), "the model is not available") from error
+    return Events(chat, turns, stream)
+
+
+def status_of(error: APIError) -> int:
+    """Return 504 if the provider was too slow, 503 if its rate limit is reached, else 502."""
+    if isinstance(error, APITimeoutError):
+        return 504
+    return 503 if isinstance(error, RateLimitError) else 502
+
+
+class Events(StreamingResponse):
+    """The events of one answer. `events` never starts if the browser leaves early, so this closes the stream."""
+
+    def __init__(self, chat: str, turns: list[Any], stream: AsyncStream[ChatCompletionChunk]) -> None:
+        super().__init__(events(chat, turns, stream), media_type="text/event-stream")
+        self.stream = stream
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send the events, and close the connection to the provider, however that ends."""
+        async with self.stream:
+            await super().__call__(scope, receive, send)
 
 
 async def events(chat: str, turns: list[Any], stream: AsyncStream[ChatCompletionChunk]) -> AsyncIterator[str]:
     """Yield the pieces of an answer, and its end. Only a complete answer becomes a part of the conversation."""
     text = ""
     try:
-        async with stream:  # closes the connection to the provider, also if the browser leaves
-            async for chunk in stream:
-                if chunk.choices and (piece := chunk.choices[0].delta.content):
-                    text += piece
-                    yield f"event: piece\ndata: {json.dumps(piece)}\n\n"
+        async for chunk in stream:
+            if chunk.choices and (piece := chunk.choices[0].delta.content):
+                text += piece
+                yield f"event: piece\ndata: {json.dumps(piece)}\n\n"
     except APIError as error:  # the status has been sent by now, so the page learns of it by an event
         yield f"event: broken\ndata: {json.dumps(getattr(error, 'reason', 'failed'))}\n\n"
         return
