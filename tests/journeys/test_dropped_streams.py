@@ -25,6 +25,7 @@ from journeys_kit import (
 )
 
 import l0
+from l0.runtime.finalizers import LATER
 from l0.simulator.faults import Fault
 from l0.simulator.server import Simulator
 
@@ -137,6 +138,19 @@ def test_connection_of_a_dropped_async_stream_is_closed(sim: Simulator, dialect:
     l0.instrument()
     anyio.run(drop_one, backend=backend)
     assert sim.requests[0].disconnected
+
+
+def test_run_of_trio_may_end_before_a_dropped_stream_is_closed(sim: Simulator) -> None:
+    """The finalizer of the stream runs when trio accepts no tasks any more."""
+    l0.instrument()
+
+    async def leave() -> None:
+        client = async_chat_client(sim)
+        Cycle(await OPEN["chat"](client))
+        gc.collect()
+        LATER.finish()
+
+    anyio.run(leave, backend="trio")
 
 
 @pytest.mark.parametrize("name", POLICIES)

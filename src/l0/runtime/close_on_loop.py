@@ -51,7 +51,8 @@ def _start_task(loop: asyncio.AbstractEventLoop, close: Close) -> None:
 
 
 def _start_trio_task(close: Close) -> None:
-    sys.modules["trio"].lowlevel.spawn_system_task(_quietly, close)
+    with suppress(RuntimeError):  # trio is ending its run, and accepts no tasks
+        sys.modules["trio"].lowlevel.spawn_system_task(_quietly, close)
 
 
 async def _quietly(close: Close) -> None:

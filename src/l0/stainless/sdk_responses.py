@@ -156,6 +156,7 @@ class ObservedByteStream:
 
     async def aclose(self) -> None:
         """As `close`."""
+        self.closed = True
         by_user = self._closed_by_user()
         error = _helper_error(self) if by_user and not interrupted() else None
         try:
