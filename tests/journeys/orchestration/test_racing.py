@@ -61,8 +61,8 @@ def test_failed_race_reports_every_reason(sim, spans):
     bad, cut, broken = run(sim, journey, max_retries=0)
     assert isinstance(bad, openai.BadRequestError)
     assert isinstance(cut, l0.StreamInterrupted)
-    assert cut.partial_text
-    assert cut.partial_text in GREETING
+    assert cut.partial_text == ""  # a race delivers a complete answer only
+    assert "characters had arrived (none of them delivered)" in str(cut)
     assert type(broken).__name__ == "InternalServerError"
     assert len(sim.requests) == 3
 
