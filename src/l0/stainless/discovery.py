@@ -97,7 +97,7 @@ def load_providers() -> tuple[list[Any], list[str]]:
     loaded = {sdk_name: instrumentor for sdk_name, (instrumentor, _) in found.items()}
     in_use = {
         sdk_name: instrumentor
-        for sdk_name, instrumentor in PATCHING.items()
+        for sdk_name, instrumentor in list(PATCHING.items())  # another thread may patch meanwhile
         if sdk_name not in loaded or not instrumentor.is_copy_of(loaded[sdk_name])
     }
     return [*(loaded | in_use).values()], problems
@@ -122,7 +122,7 @@ def _load(place: str) -> Any:
     bases = {(b.__module__, b.__qualname__) for b in getattr(kind, "__mro__", ())}
     if base in bases and not issubclass(kind, SdkInstrumentor):
         package = module.partition(".")[0]
-        for loaded in [loaded for loaded in sys.modules if loaded.partition(".")[0] == package]:
+        for loaded in [loaded for loaded in list(sys.modules) if loaded.partition(".")[0] == package]:
             del sys.modules[loaded]
         kind = attrgetter(name)(import_module(module))
     if not (isinstance(kind, type) and issubclass(kind, SdkInstrumentor)):

@@ -32,11 +32,11 @@ def late_imports() -> Iterator[None]:
     A fork waits for the block (`ForkGate`): a child would wait forever for a module that another thread was importing.
     """
     with FORK_GATE:
-        if all(sys.modules.get(name) is module for name, module in _own.items()):
+        if all(sys.modules.get(name) is module for name, module in list(_own.items())):  # another thread may add one
             yield
             return
         others = _loaded()
-        _replace({name: module for package in _own.values() for name, module in _with_submodules(package)})
+        _replace({name: module for package in list(_own.values()) for name, module in _with_submodules(package)})
         try:
             yield
         finally:

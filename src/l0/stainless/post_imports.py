@@ -79,8 +79,8 @@ def _take(is_taken: Callable[[str, Callable[[], None]], bool]) -> list[Callable[
     for finder in list(sys.meta_path):
         if (type(finder).__module__, type(finder).__qualname__) == kind:
             callbacks: dict[str, Callable[[], None]] = finder.callbacks  # type: ignore[attr-defined]
-            names = [name for name, callback in callbacks.items() if is_taken(name, callback)]
-            taken += [callbacks.pop(name) for name in names]
+            names = [name for name, callback in list(callbacks.items()) if is_taken(name, callback)]
+            taken += [callbacks.pop(name) for name in names if name in callbacks]
             if not callbacks:
                 sys.meta_path.remove(finder)
     return taken
