@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, NamedTuple
@@ -70,11 +70,13 @@ class TerminalRule(NamedTuple):
 
 
 class LegEndpoint(NamedTuple):
-    """The server that a request goes to. ``provider``: its name in the OpenTelemetry conventions."""
+    """The server that a request goes to. ``provider``: its name in the OpenTelemetry conventions. ``model``: the model
+    that the request names, if the policy does not state it."""
 
     provider: str
     host: str
     port: int
+    model: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -84,7 +86,8 @@ class Call:
     ``retry_safety``: that of the request itself; `effective_retry_safety` respects the policy. ``max_retries``: the
     limit set by the client and the call; ``default_retries``: the SDK's default for it. Both are 0 if the body can be
     read only once. ``strict``: as in `TerminalRule`, for the primary. ``fallback_rules``: the terminal rules of the
-    fallbacks, in order. ``fallback_endpoints``: their servers; empty if all requests go to that of the call.
+    fallbacks, in order. ``fallback_endpoints``: their servers; empty if all requests go to that of the call. In the
+    explicit API, each is known only when the source has sent a request.
     ``resumable``: no parameter of the request forbids resuming a broken answer.
     ``attributes``: request parameters for the span, by their names in the OpenTelemetry conventions. ``body``: the
     request's JSON, by reference, for observers whose user opted in to capturing content. ``capture``: the client's own
@@ -115,7 +118,7 @@ class Call:
     default_retries: int = 0
     unresumable_legs: frozenset[int] = frozenset()
     fallback_rules: tuple[TerminalRule, ...] = ()
-    fallback_endpoints: tuple[LegEndpoint, ...] = ()
+    fallback_endpoints: Sequence[LegEndpoint] = ()
     trace_id: str = ""
     span_id: str = ""
     context: Mapping[str, Any] = field(default_factory=dict, repr=False)
@@ -134,12 +137,14 @@ class Call:
     def model_of(self, leg: int) -> str:
         """Return the model that a request of one leg names."""
         legs = self.policy.legs
-        return (legs[leg - 1].model if 0 < leg <= len(legs) else None) or self.model
+        return self.endpoint(leg).model or (legs[leg - 1].model if 0 < leg <= len(legs) else None) or self.model
 
     def leg_name(self, leg: int) -> str:
         """Return the model of a fallback, and its server if that is not the primary's: by its provider, or by its host
         if the provider is the same."""
-        model, (provider, host, port) = self.model_of(leg), self.endpoint(leg)
+        model, (provider, host, port, _) = self.model_of(leg), self.endpoint(leg)
+        if not host:  # a source that is no SDK
+            return model
         if provider != self.provider:
             return f"{model} at {provider}"
         if host != self.host:

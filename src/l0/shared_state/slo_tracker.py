@@ -205,10 +205,10 @@ def target_of(call: Call, leg: int) -> Target:
     if leg == 0:
         return call.provider, well_formed(call.model)
     fallback = call.policy.legs[leg - 1]
-    provider, host, _ = call.endpoint(leg)
+    provider, host, _, _ = call.endpoint(leg)
     if fallback.client is not None and provider == call.provider:
         provider = host if call.fallback_endpoints else str(fallback.client.base_url.host)
-    return provider, well_formed(fallback.model or call.model)
+    return provider, well_formed(call.model_of(leg))
 
 
 class SloCallObserver:

@@ -12,8 +12,8 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager, nullco
 from dataclasses import replace
 
 from l0.config import CONFIG
-from l0.model.call import Call, Outcome
-from l0.model.call_events import CallEnded, CallEvent, ResponseMetadata
+from l0.model.call import Call, LegEndpoint, Outcome
+from l0.model.call_events import AttemptStarted, CallEnded, CallEvent, ResponseMetadata
 from l0.model.failure import Failure
 from l0.model.ports import CallObserver, Observer
 from l0.runtime.observer_guard import enter_observer, headers_of, report_observer_failure
@@ -30,6 +30,10 @@ class SourceCallObserver:
         self._early: list[CallEvent] = []
         """Events that came before the call was described."""
         self._call_observers: list[CallObserver] | None = None if CONFIG.listening or own else []
+        self._leg = 0
+        """The leg of the current attempt."""
+        self._endpoints = [LegEndpoint(call.provider, call.host, call.port) for _ in call.policy.legs]
+        """The servers of the fallbacks: unknown until the source of the leg sends a request through a patched SDK."""
         self._request: Call | None = None
         """The current attempt's request in the engine below, if there is one."""
         self.metadata: ResponseMetadata | None = None
@@ -47,6 +51,8 @@ class SourceCallObserver:
 
     def notify(self, event: CallEvent) -> None:
         """Pass an event on. Until the call is described, keep it."""
+        if isinstance(event, AttemptStarted):
+            self._leg = event.attempt.leg
         if self._call_observers is None:
             self._early.append(event)
             if isinstance(event, CallEnded):
@@ -78,7 +84,13 @@ class SourceCallObserver:
         if self._call_observers is not None:
             return
         self._call_observers = CONFIG.observers_of(
-            replace(call, policy=self._call.policy, streaming=True, context=self._call.context),
+            replace(
+                call,
+                policy=self._call.policy,
+                streaming=True,
+                context=self._call.context,
+                fallback_endpoints=self._endpoints,
+            ),
             outermost=True,
             of_call=self._own,
         )
@@ -100,6 +112,8 @@ class SourceCallObserver:
     def observe(self, call: Call) -> CallObserver:
         """Observe a request of the current attempt."""
         self._request = call
+        if self._leg:
+            self._endpoints[self._leg - 1] = LegEndpoint(call.provider, call.host, call.port, call.model)
         self.described(call)
         return _RequestObserver(self)
 

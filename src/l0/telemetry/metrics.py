@@ -186,7 +186,7 @@ class CallMetrics:
         """Return the attributes of what happened at one leg: those of every metric, and of the conventional ones."""
         if not leg:
             return self._base, self._conventional
-        provider, host, port = self._call.endpoint(leg)
+        provider, host, port, _ = self._call.endpoint(leg)
         return _base_attributes(self._call.operation, provider, self._call.model_of(leg), host, port)
 
     def _where_failed(self, failure: Failure) -> Mapping[str, AttributeValue]:

@@ -351,7 +351,7 @@ def _of_match(match_event: RuleMatched, *, with_content: bool) -> attributes.Att
 
 def _of_attempt(call: Call, attempt: AttemptSpec, ended: AttemptEnded | None) -> attributes.Attributes:
     leg = attempt.leg
-    provider, host, port = call.endpoint(leg)
+    provider, host, port, _ = call.endpoint(leg)
     described = {**attributes.of_target(provider, call.model_of(leg), host, port), names.ATTEMPT_NUMBER: attempt.number}
     if leg:
         described[names.ATTEMPT_LEG] = leg

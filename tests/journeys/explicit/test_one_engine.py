@@ -1,5 +1,6 @@
 """A source that is a patched SDK: one engine, one span, and what the SDK's side of it knows is told there."""
 
+from collections.abc import AsyncIterator
 from typing import Any
 
 import openai
@@ -77,7 +78,25 @@ async def test_a_fallback_of_another_provider_is_in_the_same_span(sim: Simulator
     call = spans.all[-1]
     assert (call.attributes["l0.outcome"], call.attributes["l0.leg"]) == ("recovered_fallback", 1)
     assert call.attributes["gen_ai.response.model"] == "claude-test"
-    assert len(spans.all) == 3
+    attempts = [
+        (span.attributes["gen_ai.provider.name"], span.attributes["l0.attempt.model"]) for span in spans.all[:-1]
+    ]
+    assert attempts == [("openai", CHATTING["model"]), ("anthropic", "claude-test")]
+
+
+async def test_attempt_of_a_source_that_is_no_sdk_names_no_server(sim: Simulator, spans: Any) -> None:
+    sim.script(Fault.status(401))
+    async with async_client(sim, chat) as first:
+        await (await l0(lambda: chat(first), fallbacks=[spare_text])).read()
+    spare = spans.all[1].attributes
+    assert (spare["l0.attempt.leg"], spare["gen_ai.provider.name"]) == (1, "unknown")
+    assert spare["l0.attempt.model"].endswith("spare_text")
+    assert "server.address" not in spare
+
+
+async def spare_text() -> AsyncIterator[str]:
+    """A source of text without an SDK."""
+    yield "All is well."
 
 
 @pytest.mark.parametrize("stands_in", ["options", "policy"])
