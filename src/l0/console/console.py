@@ -44,18 +44,23 @@ class Console:
         if on:
             self._shown = 0
             self.terminal.prepare()
-            atexit.register(self.end)
+            atexit.register(self._end_with_process)
             self._termination.install()
         else:
-            atexit.unregister(self.end)
+            atexit.unregister(self._end_with_process)
             self._termination.remove()
 
     def observe(self, call: Call) -> _ShownCall:
         """Return the observer of a call."""
         if not self._is_end_registered:
             self._is_end_registered = True
-            at_end_of_worker(self.end)
+            at_end_of_worker(self._end_with_process)
         return _ShownCall(self, call)
+
+    def _end_with_process(self) -> None:
+        """Show the summary whole, even if the pool of this worker sends SIGTERM meanwhile."""
+        if self._on:
+            self._termination.run()
 
     def end(self) -> None:
         """Show the summary, unless the last one shown is still up to date."""

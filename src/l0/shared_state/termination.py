@@ -22,13 +22,15 @@ class TerminationHandler:
     """A handler that calls ``before`` at SIGTERM and then the previously installed handler.
 
     ``before`` runs between any two instructions of the main thread, so it must not wait for a lock that this thread may
-    hold. If SIGTERM is ignored, or handled by a library in C, nothing is installed.
+    hold. A signal that interrupts ``before`` takes effect when that returns: ``before`` always finishes, and never runs
+    within itself. If SIGTERM is ignored, or handled by a library in C, nothing is installed.
     """
 
     def __init__(self, before: Callable[[], object]) -> None:
         self._before = before
         self.previous: Any = None
         self._installed = False
+        self._running = self._postponed = False
 
     def install(self) -> bool:
         """Install the handler in front of the present one. Return False if that is not possible, as in a thread."""
@@ -55,9 +57,29 @@ class TerminationHandler:
                 signal.signal(signal.SIGTERM, self.previous)
         self._installed = False
 
-    def _handle(self, number: int, frame: FrameType | None) -> None:
-        if self._installed:
+    def run(self) -> None:
+        """Call ``before`` for another reason than the signal, as at the end of the process. Only on the main thread."""
+        self._run()
+        if self._postponed:
+            self._pass_on(signal.SIGTERM, None)
+
+    def _run(self) -> None:
+        self._running = True
+        try:
             self._before()
+        finally:
+            self._running = False
+
+    def _handle(self, number: int, frame: FrameType | None) -> None:
+        if self._running:
+            self._postponed = True
+            return
+        if self._installed:
+            self._run()
+        self._pass_on(number, frame)
+
+    def _pass_on(self, number: int, frame: FrameType | None) -> None:
+        self._postponed = False
         if callable(self.previous):
             self.previous(number, frame)
         elif self.previous is not signal.SIG_IGN:
@@ -76,7 +98,8 @@ def sigterm_kills() -> bool:
 def end_with_worker(end: Callable[[], object]) -> None:
     """Call ``end`` when a worker of multiprocessing or Celery ends: by itself, or by SIGTERM with its pool.
 
-    SIGTERM may come while ``end`` runs, and then calls it again; the process dies when the second call returns.
+    SIGTERM may come while the worker ends by itself, and then calls ``end`` within itself; the process dies when that
+    second call returns.
     """
     # A server handles SIGTERM itself, and still finishes its calls after it.
     if at_end_of_worker(end) and sigterm_kills():

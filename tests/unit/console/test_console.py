@@ -12,6 +12,7 @@ from makers import Clock, in_child, make_call, make_end
 
 from l0.console.call_tally import CallTally
 from l0.console.console import Console
+from l0.console.terminal import Render
 from l0.telemetry.call_log import CALL_LOG
 
 LINE = "12:00:00 ✓   2.00 s  openai chat gpt-4o  first token 1.50 s\n"
@@ -103,14 +104,66 @@ def test_forked_child_has_a_summary_of_its_own(
     assert capsys.readouterr().err == LINE
 
 
-def test_worker_of_multiprocessing_ends_with_a_summary(console: Console, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def ends_of_worker(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+    """Collect what a worker of multiprocessing does when it ends."""
     registered: list[Any] = []
-    util = SimpleNamespace(Finalize=lambda *given, **_: registered.append(given))
+    util = SimpleNamespace(Finalize=lambda _, end, **__: registered.append(end))
     monkeypatch.setitem(sys.modules, "multiprocessing.util", util)
     monkeypatch.setitem(sys.modules, "multiprocessing.process", SimpleNamespace(parent_process=object))
-    for _ in range(2):
-        console.observe(make_call())
-    assert registered == [(None, console.end)]
+    return registered
+
+
+def test_worker_of_multiprocessing_ends_with_a_summary(
+    console: Console, make: Callable[[], None], ends_of_worker: list[Any], capsys: pytest.CaptureFixture[str]
+) -> None:
+    console.switch(on=True)
+    make()
+    make()
+    (end,) = ends_of_worker
+    end()
+    assert "2: 2 whole" in capsys.readouterr().err
+
+
+def test_worker_whose_console_is_off_ends_without_a_summary(
+    console: Console, make: Callable[[], None], ends_of_worker: list[Any], capsys: pytest.CaptureFixture[str]
+) -> None:
+    console.switch(on=True)
+    make()
+    console.switch(on=False)
+    capsys.readouterr()
+    (end,) = ends_of_worker
+    end()
+    assert capsys.readouterr().err == ""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs SIGTERM")
+def test_summary_that_sigterm_interrupts_is_shown_once(
+    console: Console,
+    make: Callable[[], None],
+    ends_of_worker: list[Any],
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A pool sends SIGTERM to workers that are ending by themselves."""
+
+    def write(render: Render) -> None:
+        signal.raise_signal(signal.SIGTERM)
+        whole(render)
+
+    make()
+    whole = console.terminal.write
+    monkeypatch.setattr(console.terminal, "write", write)
+    shown_before_death: list[str] = []
+    before = signal.signal(signal.SIGTERM, lambda *_: shown_before_death.append(capsys.readouterr().err))
+    try:
+        console.switch(on=True)
+        (end,) = ends_of_worker
+        end()
+    finally:
+        console.switch(on=False)
+        signal.signal(signal.SIGTERM, before)
+    assert [shown.count("l0 summary of process") for shown in shown_before_death] == [1]
 
 
 def test_stderr_that_is_closed_breaks_no_call(

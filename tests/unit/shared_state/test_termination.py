@@ -104,6 +104,30 @@ def test_signal_handler_of_an_event_loop_still_runs(calls):
     assert calls == ["save"]
 
 
+def test_signal_that_interrupts_the_work_takes_effect_after_it(calls):
+    """A pool ends its workers with SIGTERM, also those that are ending by themselves."""
+
+    def save() -> None:
+        signal.raise_signal(signal.SIGTERM)
+        calls.append("save")
+
+    handler = TerminationHandler(save)
+    handler.install()
+    handler.run()
+    assert calls == ["save", "application"]
+    signal.raise_signal(signal.SIGTERM)
+    assert calls == ["save", "application"] * 2
+    handler.remove()
+
+
+def test_work_that_no_signal_interrupts_sends_none(calls):
+    handler = TerminationHandler(lambda: calls.append("save"))
+    handler.install()
+    handler.run()
+    assert calls == ["save"]
+    handler.remove()
+
+
 CODE = """
 import os, signal, sys, time
 from l0.shared_state import slo_storage
