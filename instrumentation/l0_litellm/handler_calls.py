@@ -45,7 +45,7 @@ class LitellmCalls:
             return sync_driver.request(runtime, PostSender(runtime, wrapped))
         body = RelayedBody(runtime, wrapped)
         first = sync_driver.request(runtime, body)
-        return self._responses.sync(first.raw, _relay(runtime, body))
+        return self._responses.sync(first.raw, _relay(runtime, body), runtime, body)
 
     async def _apost(self, wrapped: Callable[..., Any], handler: Any, args: Any, kwargs: Any) -> Any:
         runtime = self._begin(wrapped, handler, args, kwargs)
@@ -55,7 +55,7 @@ class LitellmCalls:
             return await async_driver.request(runtime, AsyncPostSender(runtime, wrapped))
         body = AsyncRelayedBody(runtime, wrapped)
         first = await async_driver.request(runtime, body)
-        return self._responses.asynchronous(first.raw, _arelay(runtime, body))
+        return self._responses.asynchronous(first.raw, _arelay(runtime, body), runtime, body)
 
     def _begin(self, wrapped: Callable[..., Any], handler: Any, args: Any, kwargs: Any) -> CallRuntime | None:
         """Return the runtime of a call for an answer; ``None`` for other requests, and if the policy turns L0 off. They

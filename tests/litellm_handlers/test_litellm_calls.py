@@ -12,6 +12,7 @@ import pytest
 import l0
 from l0.cli.doctor import doctor
 from l0.recording.recording import Recording
+from l0.runtime.finalizers import LATER
 from l0.simulator.answers import Answer
 from l0.simulator.faults import Fault
 from l0.stainless import discovery
@@ -149,6 +150,32 @@ def test_stream_that_its_user_leaves_ends_the_call(stage: LitellmStage) -> None:
     gc.collect()  # older versions keep the body open until its stream is collected
     stage.loop.run_until_complete(asyncio.sleep(0.01))
     assert stage.sim.wait_idle(60)
+    (span,) = [span for span in stage.exporter.get_finished_spans() if span.parent is None]
+    assert (span.attributes or {})["l0.outcome"] == "cancelled"
+
+
+@sync_and_async
+@DIALECTS
+def test_stream_that_nobody_read_ends_the_call(stage: LitellmStage, route: Route, sync: bool) -> None:
+    """The server waits, so only a closed connection ends its request."""
+
+    async def leave() -> None:
+        name = "responses" if route.dialect == "responses" else "completion"
+        request = stage.request(route)
+        stream = getattr(litellm, name)(**request) if sync else await getattr(litellm, f"a{name}")(**request)
+        cycle: list[Any] = [stream]
+        cycle.append(cycle)
+        del stream, cycle
+        async with asyncio.timeout(60):
+            while not stage.sim.wait_idle(0):
+                gc.collect()
+                await asyncio.sleep(0)
+
+    stage.sim.reset()
+    stage.exporter.clear()
+    stage.sim.script(Fault.stall(at_event=4))
+    stage.loop.run_until_complete(leave())
+    LATER.finish()
     (span,) = [span for span in stage.exporter.get_finished_spans() if span.parent is None]
     assert (span.attributes or {})["l0.outcome"] == "cancelled"
 

@@ -20,14 +20,14 @@ _TASKS: set[asyncio.Task[None]] = set()
 
 def current_loop() -> Any:
     """Return the running event loop of asyncio, or the token of trio's; ``None`` without a loop."""
-    with suppress(RuntimeError):
+    try:  # not `suppress`: this runs once per async call
         return asyncio.get_running_loop()
-    trio: Any = sys.modules.get("trio")
-    if trio is None:
+    except RuntimeError:
+        trio: Any = sys.modules.get("trio")
+    try:
+        return None if trio is None else trio.lowlevel.current_trio_token()
+    except RuntimeError:
         return None
-    with suppress(RuntimeError):
-        return trio.lowlevel.current_trio_token()
-    return None
 
 
 def close_on_loop(loop: Any, close: Close) -> None:

@@ -244,10 +244,10 @@ class ObservedByteStream:
         # Nobody else closes the connection of a stream that nobody has read.
         if self.closed:
             runtime.abandon()
-        elif self.loop is None:
-            runtime.abandon(self.inner.close)
-        else:
+        elif self.loop is not None:
             runtime.abandon(partial(close_on_loop, self.loop, self.inner.aclose))
+        else:
+            runtime.abandon(getattr(self.inner, "close", None))
 
 
 def _helper_error(body: ObservedByteStream) -> Exception | None:
