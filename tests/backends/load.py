@@ -27,7 +27,7 @@ from opentelemetry import trace
 import l0
 import l0.slo
 from l0.cli.demo.demo_provider import CALL_ID_HEADER, ScriptedSimulator, provider
-from l0.cli.demo.judge import Result, judge
+from l0.cli.demo.judge import AnswerVerdict, Result, judge
 from l0.cli.demo.load import aread, available_apis, read
 from l0.cli.demo.plan import SDKS, Api, KnownAnswer, PlannedCall, plan, shipped
 from l0.simulator import corpus
@@ -69,7 +69,9 @@ class CallLog:
             yield
 
     def note(self, result: Result) -> None:
-        self.verdicts[result.call.number] = str(judge(result))
+        verdict = judge(result)
+        unexpected = verdict is AnswerVerdict.FOREIGN  # so that a test that fails shows the exception
+        self.verdicts[result.call.number] = f"{verdict}: {result.error!r}" if unexpected else str(verdict)
 
 
 def special(number: int, api: Api, *faults: Fault, answer: str = "story") -> PlannedCall:
