@@ -1,4 +1,4 @@
-"""Send odd wires as described, and read them with the real SDKs."""
+"""A `Wire` describes an unusual HTTP response. `WireServer` sends it over a socket; `Reader` uses the real SDKs."""
 
 import asyncio
 import base64
@@ -21,6 +21,7 @@ import openai
 import pytest
 from installed import HAS_RESPONSES
 
+# A folder that is named must exist: a test then fails instead of being skipped.
 _GIVEN = os.environ.get("TEST_WIRES")
 WIRES = Path(_GIVEN or Path(__file__).parents[3] / "shared" / "wires")
 ABSENT = "" if _GIVEN or WIRES.is_dir() else f"no odd wires in {WIRES}: set TEST_WIRES to their folder"
@@ -44,10 +45,10 @@ PATHS = {
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Wire:
     """One body. ``parts`` are written one by one. ``framing``: chunked, close or length. ``end``: clean, rst (a reset),
-    cut (no last chunk) or hold (nothing more until the user has the last object).
+    cut (no last chunk) or hold (nothing more until the user has a finish reason, or for 60 s).
 
     ``broken``: the answer is provably incomplete or failed. ``telemetry``: what the span must say. ``odd``: the anomaly
-    that the span must count. ``kind``: the row of the docs that it belongs to.
+    that the span must count. ``kind``: its row in the table of docs/wires.md.
     """
 
     name: str
@@ -72,7 +73,7 @@ class Wire:
 
 @lru_cache(maxsize=1)
 def shared() -> tuple[Wire, ...]:
-    """Every body of the folder beside the project; empty if it is absent."""
+    """Every body of the folder ``TEST_WIRES`` or beside the project; empty if it is absent."""
     return tuple(map(_read, sorted(WIRES.glob("*.json")))) if WIRES.is_dir() else ()
 
 
@@ -189,7 +190,7 @@ def _requested(connection: socket.socket) -> str | None:
     lengths = [line.partition(b":")[2] for line in head.lower().split(b"\r\n") if line.startswith(b"content-length:")]
     left = int(lengths[0]) - len(body) if lengths else 0
     while left > 0:
-        left -= len(connection.recv(65_536)) or left
+        left -= len(connection.recv(65_536)) or left  # nothing: the connection closed
     return head.split(b" ", 2)[1].split(b"/")[1].decode()
 
 
@@ -211,7 +212,7 @@ class Reader:
         self._clients: dict[tuple[str, bool], Any] = {}
 
     def read(self, wire: Wire, base_url: str, *, helper: bool, sync: bool) -> Got:
-        """Return what a user gets of a wire at a route."""
+        """Return what a user gets of a wire at a route. ``helper``: by the SDK's method `stream`, not `create`."""
         before = self.server.asked(base_url)
         self.server.release.clear()
         method = self._method(wire, base_url, helper=helper, sync=sync)
@@ -222,7 +223,7 @@ class Reader:
         error = None
         try:
             for one in (
-                _objects(method, request, wire, helper) if sync else self._async_objects(method, request, wire, helper)
+                _objects(method, request, wire) if sync else self._run_async_objects(method, request, wire, helper)
             ):
                 items.append(one)
                 if wire.end == "hold" and _finishes(one[1]):
@@ -232,15 +233,15 @@ class Reader:
         return Got(items=items, error=error, requests=self.server.asked(base_url) - before)
 
     def source(self, wire: Wire, base_url: str) -> Callable[[], Any]:
-        """Return a source of the explicit API that asks for a wire. A wire that is held open is released at once."""
+        """Return a source of the explicit API (`l0.run`) that requests a wire. A wire that holds is released at once."""
         self.server.release.set()
         method = self._method(wire, base_url, helper=False, sync=True)
         return lambda: method(**REQUESTS[wire.dialect], **wire.request, **({"stream": True} if wire.stream else {}))
 
-    def _async_objects(
+    def _run_async_objects(
         self, method: Any, request: dict[str, Any], wire: Wire, helper: bool
     ) -> Iterator[tuple[str, Any]]:
-        objects = _aobjects(method, request, wire, helper)
+        objects = _async_objects(method, request, wire, helper)
         try:
             while True:
                 try:
@@ -278,24 +279,21 @@ class Reader:
                 self._loop.run_until_complete(client.close())
 
 
-def _objects(method: Any, request: dict[str, Any], wire: Wire, helper: bool) -> Iterator[tuple[str, Any]]:
+def _objects(method: Any, request: dict[str, Any], wire: Wire) -> Iterator[tuple[str, Any]]:
     if not wire.stream:
         yield shown(method(**request))
-    elif helper:
-        with method(**request) as stream:
-            for event in stream:
-                yield shown(event)
     else:
         with method(**request) as stream:
             for event in stream:
                 yield shown(event)
 
 
-async def _aobjects(method: Any, request: dict[str, Any], wire: Wire, helper: bool) -> Any:
+async def _async_objects(method: Any, request: dict[str, Any], wire: Wire, helper: bool) -> Any:
     if not wire.stream:
         yield shown(await method(**request))
         return
-    async with method(**request) if helper else await method(**request) as stream:
+    manager = method(**request) if helper else await method(**request)
+    async with manager as stream:
         async for event in stream:
             yield shown(event)
 

@@ -15,14 +15,14 @@ class CountedAdmission(AdmissionControl):
 
     __slots__ = ("_has_budget", "budget_paid", "budget_refused")
 
-    def __init__(self, call: Call, shared_state: SharedState, characters: int) -> None:
-        super().__init__(call, shared_state, characters)
+    def __init__(self, call: Call, shared_state: SharedState, prompt_bytes: int) -> None:
+        super().__init__(call, shared_state, prompt_bytes)
         self._has_budget = call.policy.budget
         self.budget_paid = 0
         self.budget_refused = False
 
     def may_hedge(self) -> bool:
-        """Return True if the retry budget allows one more request, and count it."""
+        """Return True if the retry budget allows one more request, and count it. `may_retry` asks this, too."""
         allowed = super().may_hedge()
         if self._has_budget:
             self.budget_paid += allowed

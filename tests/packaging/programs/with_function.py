@@ -1,17 +1,9 @@
-"""A program that imports the function."""
+"""A user's program that calls the function `l0.l0`. Type checkers check it, and the installed wheel runs it."""
 
 import asyncio
-from dataclasses import dataclass
 
 from l0 import Timeout, l0
 from l0.types import Stream
-
-
-@dataclass
-class Answer:
-    """The value of an answer."""
-
-    number: int
 
 
 async def main() -> None:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from l0.cli.demo.content import failed, recorded
+from l0.cli.demo.content import content_of_body, reports_failure
 from l0.cli.demo.plan import APIS, Api, KnownAnswer, shipped
 from l0.simulator import corpus
 from l0.simulator.dialects.chat_server import CHAT
@@ -24,8 +24,8 @@ CASES = [(api, known) for api in APIS for known in shipped(corpus.answers())[api
 def test_recorded_content_equals_the_answer(api: Api, known: KnownAnswer) -> None:
     answer = corpus.bundled_answer(known.name.removeprefix("answer "))
     body = b"".join(DIALECTS[api].events(answer, SimulatedRequest(model="m", stream=True), AnswerIdentity.of(0, 0)))
-    assert recorded(api, body) == known.content
-    assert recorded(api, body.replace(b"\n", b"\r\n")) == known.content
+    assert content_of_body(api, body) == known.content
+    assert content_of_body(api, body.replace(b"\n", b"\r\n")) == known.content
 
 
 def test_recorded_content_is_that_of_the_first_choice() -> None:
@@ -36,7 +36,7 @@ def test_recorded_content_is_that_of_the_first_choice() -> None:
             AnswerIdentity.of(0, 0),
         )
     )
-    assert recorded("chat", body) == "Heads."
+    assert content_of_body("chat", body) == "Heads."
 
 
 @pytest.mark.parametrize(
@@ -44,5 +44,5 @@ def test_recorded_content_is_that_of_the_first_choice() -> None:
 )
 def test_responses_failure_events(kind: str, is_failure: bool) -> None:
     event = type("Event", (), {"type": kind})
-    assert failed("responses", event) is is_failure
-    assert not failed("messages", event)
+    assert reports_failure("responses", event) is is_failure
+    assert not reports_failure("messages", event)

@@ -1,4 +1,4 @@
-"""The writing of lines to stderr, whatever it is."""
+"""Lines are written to any stderr: a terminal, a file, or one that is closed, full or missing."""
 
 import builtins
 import io
@@ -12,11 +12,12 @@ from l0.console.layout import ASCII, UNICODE, ConsoleLayout
 from l0.console.line import Line
 from l0.console.terminal import Terminal
 
+# Each line: pairs of a text and its style.
 LINES = [Line((("a good ", "good"), ("bad" * 5, "bad"))), Line((("more", ""),))]
 
 
 class Stream(io.StringIO):
-    """A stream that may be a terminal, and counts writes."""
+    """A stream that may be a terminal, and counts the writes that have text."""
 
     def __init__(self, *, terminal: bool = False, encoding: str = "utf-8") -> None:
         super().__init__()
@@ -60,12 +61,12 @@ def stderr(monkeypatch: pytest.MonkeyPatch) -> Callable[[Any], Any]:
 
 @pytest.fixture
 def without_rich(monkeypatch: pytest.MonkeyPatch) -> None:
-    found = builtins.__import__
+    original = builtins.__import__
 
     def refuse(name: str, *arguments: Any, **more: Any) -> Any:
         if name.startswith("rich"):
             raise ImportError(name)
-        return found(name, *arguments, **more)
+        return original(name, *arguments, **more)
 
     monkeypatch.setattr(builtins, "__import__", refuse)
 
@@ -88,16 +89,18 @@ def test_terminal_gets_colours_and_wrapped_rows_in_one_write(
     assert stream.writes == 1
 
 
-@pytest.mark.parametrize("name", ["NO_COLOR", "TERM"])
-def test_terminal_without_colour(stderr: Callable[[Any], Any], monkeypatch: pytest.MonkeyPatch, name: str) -> None:
-    monkeypatch.setenv(name, "dumb")
+@pytest.mark.parametrize(("name", "value"), [("NO_COLOR", "1"), ("TERM", "dumb")])
+def test_terminal_without_colour(
+    stderr: Callable[[Any], Any], monkeypatch: pytest.MonkeyPatch, name: str, value: str
+) -> None:
+    monkeypatch.setenv(name, value)
     stream = stderr(Stream(terminal=True))
     Terminal().write(lambda _: LINES)
     assert "\x1b[3" not in stream.getvalue()
 
 
 @pytest.mark.usefixtures("without_rich")
-def test_text_is_the_same_without_rich(stderr: Callable[[Any], Any]) -> None:
+def test_terminal_gets_plain_text_without_rich(stderr: Callable[[Any], Any]) -> None:
     stream = stderr(Stream(terminal=True))
     terminal = Terminal()
     terminal.prepare()
@@ -120,6 +123,7 @@ def test_line_begins_at_the_left_beside_a_program_that_prints(
     monkeypatch.setattr(sys, "stdout", Stream(terminal=True))
     stream = stderr(Stream(terminal=True))
     Terminal().write(lambda _: LINES)
+    # A full row of spaces wraps unless the cursor is at the left edge; the carriage return then goes to that edge.
     assert stream.getvalue().startswith(" " * 60 + "\r")
 
 

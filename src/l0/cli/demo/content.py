@@ -1,4 +1,4 @@
-"""Content of one event of an answer in each API: text and tool calls, from SDK objects and from recorded JSON."""
+"""The content of an answer in each API, text and tool calls: of an SDK's object, and of a recorded body."""
 
 from __future__ import annotations
 
@@ -18,12 +18,15 @@ def content_of(api: Api, event: Any) -> str:
     return _responses(event) if api == "responses" else _messages(event)
 
 
-def failed(api: Api, event: Any) -> bool:
-    """Return True if an event reports that the answer failed. Only the Responses API has such events."""
+def reports_failure(api: Api, event: Any) -> bool:
+    """Return True if an event reports that the answer failed.
+
+    Only the Responses API delivers such an event as an object; for the others the SDK raises.
+    """
     return api == "responses" and event.type in ("error", "response.failed")
 
 
-def recorded(api: Api, body: bytes) -> str:
+def content_of_body(api: Api, body: bytes) -> str:
     """Return the content of a recorded body. It is parsed independently of the SDKs and of l0's own parser."""
     lines = body.decode().replace("\r\n", "\n").split("\n")
     data = [line.removeprefix("data:").strip() for line in lines if line.startswith("data:")]

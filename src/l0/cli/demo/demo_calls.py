@@ -1,4 +1,4 @@
-"""The steps of the demo: plan, make one call that breaks with each of three set-ups, run the plan with each."""
+"""The steps of the demo: plan; make a call that breaks with each of three set-ups; run the plan with each set-up."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from l0.simulator.simulator_config import SimulatorConfig, SimulatorError
 
 from ..inputs import InputError
 from . import demo_provider
-from .content import recorded
+from .content import content_of_body
 from .demo_state import Demo, DemoOptions, DemoRun
 from .demo_telemetry import destination
 from .judge import Result
@@ -47,7 +47,7 @@ def prepare(options: DemoOptions) -> tuple[Demo, list[PlannedCall]]:
     answers: Mapping[Api, Sequence[KnownAnswer]] = shipped(corpus.answers())
     source = f"{max(map(len, answers.values()))} shipped answers"
     if options.traffic is not None:
-        found = _recorded(options.traffic)
+        found = _answers_in(options.traffic)
         source = f"{source} and {sum(map(len, found.values()))} recorded streams"
         answers = {api: [*answers[api], *found[api]] for api in APIS}
     demo = Demo(options=options, source=source, telemetry=destination(options.otlp))
@@ -74,7 +74,7 @@ def perform(demo: Demo, planned: list[PlannedCall], *, example_done: Callable[[]
 
 
 def _example(run: DemoRun, load: Load) -> None:
-    # A healthy call first, for the same reason as before a run.
+    # A healthy call first, so that l0 knows that this origin ends its streams with a terminal event.
     name = f"{run.name}-example"
     *_, run.example = load.one_by_one(name, [replace(EXAMPLE, number=0, faults=()), EXAMPLE])
     run.example_requests = load.simulator.requests_of(call_id(name, EXAMPLE.number))
@@ -85,11 +85,11 @@ def _run(demo: Demo, run: DemoRun, load: Load, planned: list[PlannedCall]) -> No
         with demo.lock:
             run.add(result)
 
-    # One complete answer per API: after these, l0 knows that this origin ends its streams with a terminal event.
+    # One complete answer per API, that of its first call: as before the example.
     warm_up = {call.api: replace(call, faults=()) for call in reversed(planned)}
     for result in load.one_by_one(f"{run.name}-warm-up", warm_up.values()):
         run.warm_up.add(result)
-    run.failures.clear()
+    run.failures.clear()  # the warm-up uses numbers of planned calls
     began = perf_counter()
     load.run(run.name, planned, done)
     seconds = perf_counter() - began
@@ -109,7 +109,7 @@ def _instrumented(demo: Demo, run: DemoRun) -> Iterator[None]:
         l0.uninstrument()
 
 
-def _recorded(folder: Path) -> dict[Api, list[KnownAnswer]]:
+def _answers_in(folder: Path) -> dict[Api, list[KnownAnswer]]:
     """Return the recorded streams with their content, by API. Raises `InputError` for an invalid folder."""
     try:
         traffic = Traffic(folder)
@@ -122,6 +122,8 @@ def _recorded(folder: Path) -> dict[Api, list[KnownAnswer]]:
 
 def _known(api: Api, name: str, body: bytes) -> KnownAnswer:
     try:
-        return KnownAnswer(name=f"recorded {name}", content=recorded(api, body), numbered=b'"sequence_number"' in body)
+        return KnownAnswer(
+            name=f"recorded {name}", content=content_of_body(api, body), numbered=b'"sequence_number"' in body
+        )
     except (ValueError, TypeError, AttributeError) as error:
         raise InputError(f"--traffic: {name} is not a recorded {api} stream: {error!r}") from error

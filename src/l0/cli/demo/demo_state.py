@@ -43,8 +43,10 @@ class DemoRun:
     """State of one run of the plan.
 
     ``label``, ``note``: texts of its row in the table. ``instrumented``: false for the SDKs without l0. ``example``:
-    the result of the example call, which took ``example_requests`` requests. ``verdicts``, ``requests``: by number of
-    the call. ``warm_up``: healthy calls before the run. ``seconds``: duration of the run.
+    the result of the example call, which took ``example_requests`` requests. ``verdicts``: the verdict on each call of
+    the plan, by its number. ``verdict_counts``: the same summed up by API. ``requests``: requests of each call, by its
+    number. ``warm_up``: healthy calls before the run. ``failures``: causes of failed attempts, from l0. ``seconds``:
+    duration of the run.
     """
 
     name: str
@@ -85,7 +87,8 @@ _AGENT = partial(DemoRun, name="agent", label="Policy.agent()", note="text once 
 
 @dataclass(slots=True, kw_only=True)
 class Demo:
-    """State of the demo. ``source``: where the answers come from. ``lock``: held while figures are read or changed."""
+    """State of the demo. ``source``: where the answers come from. ``lock``: held while results of planned calls are
+    added or read."""
 
     options: DemoOptions
     source: str

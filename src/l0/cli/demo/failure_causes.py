@@ -1,4 +1,4 @@
-"""An observer that keeps the failures of each call of the demo."""
+"""An observer that keeps the causes of the failed attempts of each call of the demo."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class FailureCauses:
             self._causes.clear()
 
     def observe(self, call: Call) -> _CallFailures:  # noqa: ARG002 - the number is known from the context
-        """Return an observer for one call."""
+        """Return the `CallObserver` that keeps the causes of this call."""
         return _CallFailures(self, _NUMBER.get())
 
     def keep(self, number: int, causes: tuple[Cause, ...]) -> None:
@@ -54,13 +54,13 @@ class FailureCauses:
 class _CallFailures:
     """Observer of one call."""
 
-    def __init__(self, kept: FailureCauses, number: int | None) -> None:
-        self._kept = kept
+    def __init__(self, owner: FailureCauses, number: int | None) -> None:
+        self._owner = owner
         self._number = number
 
     def notify(self, event: CallEvent) -> None:
         if isinstance(event, CallEnded) and self._number is not None:
-            self._kept.keep(self._number, tuple(failure.cause for failure in event.failures))
+            self._owner.keep(self._number, tuple(failure.cause for failure in event.failures))
 
     def active(self) -> AbstractContextManager[object]:
         return nullcontext()

@@ -17,7 +17,7 @@ from typing import Any, Literal
 
 from l0.simulator.script_grammar import HEADER
 
-from .content import content_of, failed
+from .content import content_of, reports_failure
 from .demo_provider import CALL_ID_HEADER, ScriptedSimulator
 from .failure_causes import numbered
 from .judge import Result
@@ -73,7 +73,7 @@ class AnswerReader:
 
     def add(self, event: Any) -> None:
         """Record one event of the answer."""
-        if failed(self._call.api, event):
+        if reports_failure(self._call.api, event):
             self._error = FailureEvent(event.type)
         elif piece := content_of(self._call.api, event):
             now = perf_counter()

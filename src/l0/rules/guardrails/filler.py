@@ -18,7 +18,8 @@ from ..families import Family
 _FILLER = whitespace + punctuation + "\u00a0\u00b7\u2013\u2014\u2026\u2022\u2500\u2501\u2550\u3000\u200b\ufeff"
 """Characters that count as no content."""
 _BLOCK = 64
-"""Characters of a block. The text is checked block by block. Blocks begin at fixed offsets of the text."""
+"""Characters of a block. The text is checked block by block. Blocks begin at fixed offsets of the text, so that the
+result does not depend on how the text arrives."""
 _MAX_UNIT = 8
 """Maximum length of a repeated unit, in characters."""
 
@@ -28,7 +29,8 @@ _UNIT_FAMILIES = frozenset({Family.FILLER, Family.LOOP})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StallRule:
-    """A rule against filler. ``limit``: allowed characters without a letter or digit, or of one repeated unit."""
+    """A rule against filler. ``limit``: allowed characters in a row of white space and punctuation, or of blocks of 64
+    characters that repeat one short unit each. At least two blocks."""
 
     limit: int = 600
     severity: Severity = Severity.ERROR
@@ -54,8 +56,8 @@ class StallRule:
 class StallCheck:
     """The check of one answer.
 
-    ``_blank_run``: characters since the last letter or digit. ``_unit_run``: characters since the last block that was
-    not one repeated unit.
+    ``_blank_run``: characters since the last one that is not in `_FILLER`. ``_unit_run``: characters since the last
+    block that did not repeat one unit.
     """
 
     __slots__ = ("_done", "_unit_run", "_length", "_part", "_rule", "_blank_run")
@@ -86,7 +88,7 @@ class StallCheck:
         self._part = part[start:]
         return ()
 
-    def finish(self, ending: Ending) -> Sequence[Violation]:  # noqa: ARG002 - other output does not excuse filler
+    def finish(self, ending: Ending) -> Sequence[Violation]:  # noqa: ARG002 - tool calls beside the text do not excuse filler
         """Check the last block."""
         return self._check_block(self._part) if self._part and not self._done else ()
 
@@ -101,7 +103,7 @@ class StallCheck:
         self._blank_run = len(content) - len(content.rstrip(_FILLER)) if content else blank_run
         self._unit_run = self._unit_run + len(block) if content and _is_one_unit(block) else 0
         if self._unit_run > limit:
-            return self._violation("the text repeats one short unit", length, _UNIT_FAMILIES)
+            return self._violation("the text repeats short units", length, _UNIT_FAMILIES)
         return ()
 
     def _violation(self, message: str, at: int, families: frozenset[Family]) -> Sequence[Violation]:

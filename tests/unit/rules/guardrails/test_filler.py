@@ -11,7 +11,7 @@ from l0.rules.guardrails.catalogue import Guardrails
 from l0.rules.guardrails.filler import StallRule
 
 RULE = StallRule()
-WORDLESS, SAME = "the text goes on without a letter or digit", "the text repeats one short unit"
+WORDLESS, SAME = "the text goes on without a letter or digit", "the text repeats short units"
 
 STALLS = {
     "spaces": (" " * 900, WORDLESS),

@@ -23,7 +23,7 @@ UNITS = {metric.name: metric.unit for metric in (*names.L0_METRICS, *names.CURRE
 class Got:
     """One load, and the agent's exports of each signal."""
 
-    did: Evidence
+    evidence: Evidence
     traces: list[dict[str, Any]]
     metrics: list[dict[str, Any]]
     logs: list[dict[str, Any]]
@@ -54,7 +54,7 @@ def _time(metrics: list[dict[str, Any]]) -> int:
 
 
 def points(metric: dict[str, Any]) -> list[dict[str, Any]]:
-    """Return the data points of a metric of any kind."""
+    """Return the data points of a sum, histogram or gauge."""
     return [point for kind in ("sum", "histogram", "gauge") for point in metric.get(kind, {}).get("data_points", ())]
 
 
@@ -74,30 +74,30 @@ def got(tmp_path_factory: pytest.TempPathFactory) -> Got:
     folder = tmp_path_factory.mktemp("agent")
     agent = Agent(program("ddapm-test-agent"), folder)
     with agent.server:
-        only = {"OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT": "EVENT_ONLY"}
-        did = Running(agent.otlp, folder, "--calls", "40", **only).evidence()
-        return Got(did=did, traces=agent.got("traces"), metrics=agent.got("metrics"), logs=agent.got("logs"))
+        environment = {"OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT": "EVENT_ONLY"}
+        evidence = Running(agent.otlp, folder, "--calls", "40", **environment).evidence()
+        return Got(evidence=evidence, traces=agent.got("traces"), metrics=agent.got("metrics"), logs=agent.got("logs"))
 
 
 def test_every_span_arrives_once(got: Got) -> None:
-    assert len(got.spans()) == got.did.spans()
-    assert len({span["span_id"] for span in got.spans()}) == got.did.spans()
+    assert len(got.spans()) == got.evidence.spans()
+    assert len({span["span_id"] for span in got.spans()}) == got.evidence.spans()
     calls = Counter(trace(span) for span in got.spans() if span["kind"] == "SPAN_KIND_CLIENT")
-    assert calls == Counter(got.did.traces.values())
+    assert calls == Counter(got.evidence.traces.values())
 
 
-def test_counters_are_the_ledger(got: Got) -> None:
+def test_counts_are_those_of_the_simulated_provider(got: Got) -> None:
     attempts = Counter[tuple[str, ...]]()
     for point in points(got.latest()[names.ATTEMPTS.name]):
-        attempts[attributes(point)[names.PROVIDER],] += int(point["as_int"])
-    assert attempts == got.did.attempts()
+        attempts[(attributes(point)[names.PROVIDER],)] += int(point["as_int"])
+    assert attempts == got.evidence.attempts()
     calls = Counter[tuple[str, ...]]()
     for point in points(got.latest()[names.CURRENT.duration.name]):
-        calls[attributes(point)[names.PROVIDER],] += int(point["count"])
-    assert calls == got.did.calls()
+        calls[(attributes(point)[names.PROVIDER],)] += int(point["count"])
+    assert calls == got.evidence.calls()
 
 
-def test_units_and_kinds_are_those_of_the_table(got: Got) -> None:
+def test_units_are_declared_and_sums_are_cumulative(got: Got) -> None:
     own = {name: metric for name, metric in got.latest().items() if name in UNITS}
     assert {name: metric["unit"] for name, metric in own.items()} == {name: UNITS[name] for name in own}
     assert len(own) > 10
@@ -114,12 +114,12 @@ def test_exemplar_names_the_trace_of_a_call(got: Got) -> None:
         if "trace_id" in example
     }
     assert traces
-    assert traces <= set(got.did.traces.values())
+    assert traces <= set(got.evidence.traces.values())
 
 
 def test_content_is_in_one_event_a_call_and_on_no_span(got: Got) -> None:
     details = [event for event in got.events() if event.get("event_name") == names.DETAILS_EVENT]
-    assert Counter(map(trace, details)) == Counter(got.did.traces.values())
+    assert Counter(map(trace, details)) == Counter(got.evidence.traces.values())
     assert all(CONTENT[0] in attributes(event) for event in details)
     assert any(CONTENT[1] in attributes(event) for event in details)
     assert not any(name in attributes(span) for span in got.spans() for name in CONTENT)
