@@ -233,7 +233,7 @@ class Reader:
         return Got(items=items, error=error, requests=self.server.asked(base_url) - before)
 
     def source(self, wire: Wire, base_url: str) -> Callable[[], Any]:
-        """Return a source of the explicit API (`l0.run`) that requests a wire. A wire that holds is released at once."""
+        """Return a source of the explicit API (`l0.run`) that requests a wire; one that holds is released at once."""
         self.server.release.set()
         method = self._method(wire, base_url, helper=False, sync=True)
         return lambda: method(**REQUESTS[wire.dialect], **wire.request, **({"stream": True} if wire.stream else {}))
