@@ -1,7 +1,8 @@
 """An application that asks a model for each request. Served by gunicorn or uvicorn in its own process.
 
-Environment variables hold the provider's URL and the path of the stored objectives. The disk is slow: a process
-that ends without waiting for it loses events. ``python served_app.py PORT`` serves it by `uvicorn.run`.
+Environment variables hold the URLs of the provider and of a collector, the path of the stored objectives, and the
+folder of the recording. The disk is slow: a process that ends without waiting for it loses events. ``python
+served_app.py PORT`` serves it by `uvicorn.run`.
 """
 
 import os
@@ -12,10 +13,12 @@ from typing import Any
 import openai
 
 import l0
-from l0.shared_state import slo_storage
+from l0.recording import recorder
+from l0.shared_state import slo_storage, termination
+from l0.telemetry import otlp
 
 # A machine that is busy may need longer than the limits for production.
-slo_storage.TERMINATING = slo_storage.WAITING_BUDGET = slo_storage.EXIT = 60.0
+termination.WAIT_S = termination.BUDGET_S = slo_storage.EXIT = recorder._EXIT_S = otlp.GRACE = 60.0
 _add = slo_storage.Storage.add
 
 
@@ -26,7 +29,7 @@ def _add_slowly(*arguments: Any) -> None:
 
 slo_storage.Storage.add = _add_slowly  # type: ignore[method-assign]
 l0.slo.start(store=os.environ["SLO_STORE"])
-l0.instrument()
+l0.instrument(otlp=os.environ["COLLECTOR"], record=os.environ["RECORDING"])
 _REQUEST: dict[str, Any] = {"model": "gpt-4o", "messages": [{"role": "user", "content": "hi"}], "stream": True}
 _OPTIONS: dict[str, Any] = {"api_key": "k", "base_url": os.environ["PROVIDER"]}
 

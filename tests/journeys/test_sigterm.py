@@ -1,4 +1,4 @@
-"""A server that ends in an orderly way at SIGTERM: the SLO events of its last request are stored.
+"""A server that ends in an orderly way at SIGTERM keeps SLO events, spans, metrics and the recording of its last call.
 
 uvicorn's command line imports the application while its own signal handlers are installed, `uvicorn.run` afterwards.
 """
@@ -11,14 +11,21 @@ import threading
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from makers import free_port
+from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+from otlp_receiver import Received, otlp_receiver
 
+from l0.model.call import Outcome
+from l0.recording.recording import Recording
 from l0.shared_state.slo_storage import Storage
 from l0.simulator.faults import Fault
 from l0.simulator.server import Simulator
+from l0.telemetry import names
 
 UVICORN = ["-m", "uvicorn", "--port", "{port}", "--log-level", "warning", "--lifespan", "off"]
 GUNICORN = ["-m", "gunicorn", "--threads", "4", "--log-level", "warning", "--bind", "127.0.0.1:{port}"]
@@ -60,16 +67,53 @@ def stored(path: Path) -> int:
     )
 
 
+def exported(received: Received) -> tuple[int, int]:
+    """Return the spans of calls that were exported, and the calls that metrics have counted in all processes."""
+    spans, counts = 0, dict[int, int]()
+    for path, _, body in received:
+        if path == "/v1/traces":
+            traces = ExportTraceServiceRequest.FromString(body)
+            spans += sum(
+                span.kind == span.SPAN_KIND_CLIENT
+                for resource in traces.resource_spans
+                for scope in resource.scope_spans
+                for span in scope.spans
+            )
+        elif path == "/v1/metrics":
+            for resource in ExportMetricsServiceRequest.FromString(body).resource_metrics:
+                for scope in resource.scope_metrics:
+                    for metric in scope.metrics:
+                        if metric.name == names.CURRENT.duration.name:
+                            for point in metric.histogram.data_points:  # cumulative, since the start of its process
+                                counts[point.start_time_unix_nano] = point.count
+    return spans, sum(counts.values())
+
+
+@pytest.fixture
+def collector() -> Iterator[tuple[str, Received]]:
+    with otlp_receiver() as (url, received):
+        yield url, received
+
+
+def environment(sim: Simulator, collector: str, folder: Path) -> dict[str, str]:
+    """Nothing is exported because of its age."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("OTEL_", "L0_"))}
+    never = {"OTEL_BSP_SCHEDULE_DELAY": "600000", "OTEL_METRIC_EXPORT_INTERVAL": "600000"}
+    paths = {"SLO_STORE": str(folder / "slo.db"), "RECORDING": str(folder / "calls")}
+    return {**kept, **never, **paths, "PROVIDER": sim.openai, "COLLECTOR": collector}
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="needs SIGTERM")
 @pytest.mark.parametrize("name", SERVERS)
-def test_slo_events_of_a_request_that_ends_after_sigterm_are_stored(sim: Simulator, tmp_path: Path, name: str) -> None:
+def test_call_that_ends_after_sigterm_is_kept_whole(
+    sim: Simulator, tmp_path: Path, collector: tuple[str, Received], name: str
+) -> None:
     port = free_port()
-    path = tmp_path / "slo.db"
     url = f"http://127.0.0.1:{port}/"
     server = subprocess.Popen(
         [sys.executable, *(part.format(port=port) for part in SERVERS[name])],
         cwd=Path(__file__).parent,
-        env={**os.environ, "SLO_STORE": str(path), "PROVIDER": sim.openai},
+        env=environment(sim, collector[0], tmp_path),
     )
     try:
         up(url, server)
@@ -86,4 +130,34 @@ def test_slo_events_of_a_request_that_ends_after_sigterm_are_stored(sim: Simulat
         if server.poll() is None:
             server.kill()
             server.wait()
-    assert stored(path) == 2
+    assert stored(tmp_path / "slo.db") == 2
+    assert exported(collector[1]) == (2, 2)
+    with Recording.open(tmp_path / "calls") as recording:
+        assert [call.outcome for call in recording] == [Outcome.OK] * 2
+
+
+PROGRAM = """
+import os, signal, sys
+import served_app
+
+served_app.wsgi({}, lambda *_: None)
+os.kill(os.getpid(), signal.SIGTERM)
+raise AssertionError("the signal did not end the program")
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs SIGTERM")
+def test_program_that_sigterm_kills_keeps_its_calls(
+    sim: Simulator, tmp_path: Path, collector: tuple[str, Received]
+) -> None:
+    ended = subprocess.run(
+        [sys.executable, "-c", PROGRAM],
+        cwd=Path(__file__).parent,
+        env=environment(sim, collector[0], tmp_path),
+        timeout=LONG,
+        check=False,
+    )
+    assert ended.returncode == -signal.SIGTERM
+    assert exported(collector[1]) == (1, 1)
+    with Recording.open(tmp_path / "calls") as recording:
+        assert [call.outcome for call in recording] == [Outcome.OK]

@@ -13,6 +13,7 @@ from l0.model.attempt import AttemptSpec
 from l0.model.call import Call, Outcome
 from l0.model.error_types import connection_error
 from l0.model.failure import Failure
+from l0.shared_state.termination import FLUSHES, call_collected
 
 from .recorded_machine import RecordedMachine
 from .recording_codec import Unrecorded, name_of
@@ -232,6 +233,8 @@ class CallRecorder:
         """Record the end of the call."""
         failure = failure and self._without_error(failure)
         self._append((CallOver, self.id, at, outcome, failure, self.incomplete, self.items, self.chars))
+        if FLUSHES:
+            call_collected()
 
 
 def _request_of(error: BaseException | None) -> Any:

@@ -19,7 +19,7 @@ from l0.model.ports import CallObserver, trace_ids_of
 from l0.shared_state.auto_reset_event import AutoResetEvent
 from l0.shared_state.forks import FORK_GATE, renew_in_child
 from l0.shared_state.signal_safe_event import SignalSafeEvent
-from l0.shared_state.termination import end_with_worker
+from l0.shared_state.termination import SigtermFlush, at_end_of_worker
 
 from .call_recorder import CallRecorder
 from .recording_events import CallBegan, Exchanged, Read, RecordingEvent, event_of
@@ -49,9 +49,11 @@ class FlightRecorder:
         """The bytes of reads and requests that wait to be written. Approximate: calls add to it without a lock."""
         self.stopped = False
         self._files: RecordingFiles | None = None
+        self._sigterm = SigtermFlush(self.flush, self._end)
         self.renew()
         renew_in_child(self)
         atexit.register(self._end)
+        self._sigterm.install()
 
     def renew(self) -> None:
         """Start over in a forked child, with its own file. What was collected before the fork, the parent writes."""
@@ -69,6 +71,7 @@ class FlightRecorder:
         self._thread: threading.Thread | None = None
         self._over_limit = False
         self.waiting_bytes = 0
+        self._sigterm.renew()
 
     def record(self, call: Call, observers: Sequence[CallObserver], at: float) -> CallRecorder | None:
         """Return the recorder of one call, which began ``at``; ``None`` if nothing can be recorded."""
@@ -112,6 +115,7 @@ class FlightRecorder:
         if thread is None or not thread.is_alive():  # nobody takes events from the queue any more
             self._events.clear()
         self._closing = self.stopped = True
+        self._sigterm.remove()  # only now: the pool of a worker that is ending may send SIGTERM
 
     def _end(self) -> None:
         """Write what has been collected, at the end of the process."""
@@ -126,7 +130,8 @@ class FlightRecorder:
                 thread = threading.Thread(target=self._run, name="l0-recorder", daemon=True)
                 thread.start()
                 self._thread = thread
-                end_with_worker(self._end)
+                at_end_of_worker(self._end)
+                self._sigterm.install()  # a server's worker has replaced the handlers of its parent
         except RuntimeError as error:  # the thread limit, or interpreter shutdown
             self._stop(str(error))
             return False

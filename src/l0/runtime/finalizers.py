@@ -14,7 +14,7 @@ observers re-entrant. Hence:
   has interrupted code that holds locks (`interrupted`), the observers of such a call are notified of its end later,
   as above; else at once. Our own locks are re-entrant (`threading.RLock`), held for O(1) work, and the state that
   they guard stays consistent if they are entered twice.
-  SIGTERM itself runs `shared_state.slo_storage.Saver.terminate` if SLO windows are stored.
+  SIGTERM itself runs `shared_state.termination.SigtermFlush.terminate` if SLO windows, recordings or telemetry wait.
 - **In a forked child** every lock of ours is new (`shared_state.forks`), also those of the configuration and of the
   patches. The parent completes the work that was waiting.
 """

@@ -26,6 +26,7 @@ from l0.model.call_events import (
 from l0.model.failure import Failure
 from l0.model.ports import CallObserver, Reader
 from l0.model.tolerant_reading import log_unread
+from l0.shared_state.termination import FLUSHES, call_collected
 from l0.telemetry.call_log import CALL_LOG
 from l0.telemetry.log_lines import CallLines, LogLine
 
@@ -200,6 +201,8 @@ class ObserverNotifier:
         self._emit(event)
         if not quiet:
             self._log_event(event)
+        if FLUSHES:
+            call_collected()
 
     def _log_event(self, event: CallEvent) -> None:
         if self._lines is None:

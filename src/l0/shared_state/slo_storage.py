@@ -2,8 +2,8 @@
 
 Calls do not wait for the disk: a daemon thread adds new events as soon as there are any. So a process that is killed
 loses only its latest events. SIGTERM loses none: after it, each call waits briefly for its own events to be saved
-(`Saver.terminate`). Several processes may share a file because counts are added to the stored ones; each process starts
-with the history of all of them.
+(`termination.SigtermFlush`). Several processes may share a file because counts are added to the stored ones; each
+process starts with the history of all of them.
 
 A journal that every call writes to would survive even a kill. But a write can block while the disk is busy, or while
 the network of a network file system is down, and would then block the event loop of the application.
@@ -29,7 +29,7 @@ from l0.slo.rolling_windows import RINGS, Bucket
 
 from .auto_reset_event import AutoResetEvent
 from .forks import FORK_GATE, renew_in_child
-from .termination import TerminationHandler
+from .termination import SigtermFlush
 
 _log = logging.getLogger("l0")
 Key = tuple[str, str, str]
@@ -47,10 +47,6 @@ STOPPING = 2.0
 """Maximum duration of `Saver.stop`, in s."""
 EXIT = 0.5
 """Maximum duration of `Saver.stop` at process exit, in s: other exit functions need time as well."""
-TERMINATING = 0.3
-"""Maximum wait in s for a save, at SIGTERM and at the end of each call after it."""
-WAITING_BUDGET = 2.0
-"""Maximum wait in s of all these calls together: they may share one event loop, and the disk may be slow."""
 _TABLE = """CREATE TABLE IF NOT EXISTS l0_slo_events (
     slo TEXT NOT NULL, provider TEXT NOT NULL, model TEXT NOT NULL, width INTEGER NOT NULL, start INTEGER NOT NULL,
     bad INTEGER NOT NULL, total INTEGER NOT NULL, PRIMARY KEY (slo, provider, model, width, start)
@@ -137,11 +133,11 @@ class Saver:
         self._storage = storage
         self._unsaved = unsaved
         self._clock = clock
+        self._sigterm = SigtermFlush(self._save_soon)
         self.renew()
         renew_in_child(self)
         atexit.register(self._exit)
-        self._handler = TerminationHandler(self.terminate)
-        self._handler.install()
+        self._sigterm.install()
 
     def renew(self) -> None:
         """Reset to the state without a thread. A forked child does not have the parent's thread."""
@@ -152,8 +148,7 @@ class Saver:
         self._waiters: deque[_thread.LockType] = deque()
         self._changed = False
         self._ending = False
-        self._terminating = False
-        self._waiting_budget_s = WAITING_BUDGET
+        self._sigterm.renew()
         self._thread: threading.Thread | None = None
         self._no_thread_at = -inf
         self._unsaved_rows: list[tuple[Key, Bucket]] = []
@@ -178,33 +173,29 @@ class Saver:
         if not self._changed:
             self._changed = True
             self._wake.set()
-        if self._terminating and self._waiting_budget_s > 0:
-            started_s = monotonic()
-            self._wait(min(TERMINATING, self._waiting_budget_s))
-            self._waiting_budget_s -= monotonic() - started_s
+        self._sigterm.collected()
 
-    def terminate(self) -> None:
-        """Save at once and wait briefly. From now on, each call waits for its own events as well.
+    def _save_soon(self, seconds: float) -> None:
+        """Save without a pause, and wait at most ``seconds``.
 
         A signal handler may call this: every wait for a lock of the interrupted thread has a timeout.
         """
-        self._terminating = True
         self._skip_pause.set()
-        self._wait(TERMINATING)
+        self._wait(seconds)
 
     def stop(self, seconds: float = STOPPING) -> None:
         """Save the remaining counts and end. Counts not saved within ``seconds`` are lost, with a warning."""
         atexit.unregister(self._exit)
-        self._handler.remove()
         self._ending = True
         self._skip_pause.set()
         self._wake.set()
         if self._thread is None:
             self.save(min(seconds, _BUSY))
-            return
-        self._thread.join(seconds)
-        if self._thread.is_alive():
-            _log.warning("SLO windows could not be stored within %g s: new events are lost", seconds)
+        else:
+            self._thread.join(seconds)
+            if self._thread.is_alive():
+                _log.warning("SLO windows could not be stored within %g s: new events are lost", seconds)
+        self._sigterm.remove()
 
     def _exit(self) -> None:
         self.stop(EXIT)
@@ -252,13 +243,13 @@ class Saver:
 
     def _run(self) -> None:
         while not self._ending:
-            self._wake.wait(MIN_INTERVAL if self._terminating and self._unsaved_rows else MAX_INTERVAL)
+            self._wake.wait(MIN_INTERVAL if self._sigterm.received and self._unsaved_rows else MAX_INTERVAL)
             self._changed = False  # before reading the counts: later events wake the thread again
             waiters = [self._waiters.popleft() for _ in range(len(self._waiters))]
             started_s = monotonic()
             self.save()
             for saved in waiters:
                 saved.release()
-            if not (self._ending or self._terminating):
+            if not (self._ending or self._sigterm.received):
                 self._skip_pause.wait(min(max(_PAUSE_RATIO * (monotonic() - started_s), MIN_INTERVAL), MAX_INTERVAL))
         self.save()

@@ -14,8 +14,15 @@ import sys
 import threading
 from collections.abc import Callable
 from contextlib import suppress
+from time import monotonic
 from types import FrameType
 from typing import Any
+
+WAIT_S = 0.3
+"""Maximum time in s that the handler of SIGTERM, or the end of a call after it, waits for a flush."""
+BUDGET_S = 2.0
+"""Maximum time in s that all calls after SIGTERM wait for one `SigtermFlush`: they may share one event loop, and the
+disk or the network may be slow."""
 
 
 class TerminationHandler:
@@ -45,6 +52,21 @@ class TerminationHandler:
         except ValueError:  # a subinterpreter
             self._installed = False
         return self._installed
+
+    @property
+    def is_installed(self) -> bool:
+        """True if SIGTERM reaches this handler through no handlers but those of this module."""
+        handler: Any = signal.getsignal(signal.SIGTERM)
+        while isinstance(owner := getattr(handler, "__self__", None), TerminationHandler):
+            if owner is self:
+                return self._installed
+            handler = owner.previous
+        return False
+
+    @property
+    def kills(self) -> bool:
+        """True if the process dies once this handler has passed the signal on."""
+        return _kills(self.previous)
 
     def remove(self) -> None:
         """Restore the previous handler.
@@ -87,23 +109,70 @@ class TerminationHandler:
             signal.raise_signal(number)
 
 
-def sigterm_kills() -> bool:
-    """Return True if SIGTERM ends the process at once, apart from handlers of this module."""
-    handler: Any = signal.getsignal(signal.SIGTERM)
+def _kills(handler: Any) -> bool:
     while isinstance(owner := getattr(handler, "__self__", None), TerminationHandler):
         handler = owner.previous
     return handler is signal.SIG_DFL
 
 
-def end_with_worker(end: Callable[[], object]) -> None:
-    """Call ``end`` when a worker of multiprocessing or Celery ends: by itself, or by SIGTERM with its pool.
+class SigtermFlush:
+    """Flushes what a process has collected at SIGTERM, and from then on at the end of each call.
 
-    SIGTERM may come while the worker ends by itself, and then calls ``end`` within itself; the process dies when that
-    second call returns.
+    A server serves its running requests to their end after SIGTERM, and may then die without `atexit`: uvicorn restores
+    the default handler and raises the signal again.
+
+    ``flush``: starts a flush, and waits at most the given time in s. ``end``: ends the collecting, if the signal kills
+    the process at once; it may be called within itself, if the signal comes while the process ends by itself.
     """
-    # A server handles SIGTERM itself, and still finishes its calls after it.
-    if at_end_of_worker(end) and sigterm_kills():
-        TerminationHandler(end).install()
+
+    def __init__(self, flush: Callable[[float], object], end: Callable[[], object] | None = None) -> None:
+        self._flush = flush
+        self._end = end
+        self._handler = TerminationHandler(self.terminate)
+        self.renew()
+
+    def renew(self) -> None:
+        """Forget, in a forked child, the signal that its parent received."""
+        self.received = False
+        self._budget_s = BUDGET_S
+
+    def install(self) -> None:
+        """Install the handler, unless it is installed. Without effect if this is not the main thread."""
+        if not self._handler.is_installed:
+            self._handler.install()
+
+    def remove(self) -> None:
+        """Remove the handler, as `TerminationHandler.remove`."""
+        self._handler.remove()
+        if self in FLUSHES:
+            FLUSHES.remove(self)
+
+    def terminate(self) -> None:
+        """Flush because SIGTERM has come."""
+        if self._end is not None and self._handler.kills:
+            self._end()
+            return
+        self.received = True
+        if self not in FLUSHES:
+            FLUSHES.append(self)
+        self._flush(WAIT_S)
+
+    def collected(self) -> None:
+        """Flush what was collected after SIGTERM. Does nothing before the signal, and once the budget is used up."""
+        if self.received and self._budget_s > 0:
+            started_s = monotonic()
+            self._flush(min(WAIT_S, self._budget_s))
+            self._budget_s -= monotonic() - started_s
+
+
+FLUSHES: list[SigtermFlush] = []
+"""Those that SIGTERM has reached. Empty while the process runs as usual."""
+
+
+def call_collected() -> None:
+    """Flush what a call that has ended left. Call this if there are `FLUSHES`."""
+    for each in tuple(FLUSHES):
+        each.collected()
 
 
 def at_end_of_worker(end: Callable[[], object]) -> bool:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import atexit
 import logging
 import os
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from threading import Thread
@@ -20,8 +21,9 @@ from opentelemetry import _logs, metrics, trace
 from l0.model.caller_warning import warn_caller
 from l0.model.errors import raised
 from l0.model.privacy import without_credentials
+from l0.shared_state.auto_reset_event import AutoResetEvent
 from l0.shared_state.signal_safe_event import SignalSafeEvent
-from l0.shared_state.termination import end_with_worker
+from l0.shared_state.termination import SigtermFlush, at_end_of_worker
 
 from . import names
 from .capture import content_mode
@@ -54,6 +56,10 @@ _LOGGERS = (
 
 class _Closable(Protocol):
     def shutdown(self) -> Any: ...
+
+
+class _Provider(_Closable, Protocol):
+    def force_flush(self) -> Any: ...
 
 
 def setup(endpoint: str | bool) -> Shutdown:
@@ -141,6 +147,10 @@ def _register_traces(base: str | None, resource: Any, export: _Export) -> None:
                 export.end_with_worker_process()
             super().on_start(span, parent_context)
 
+        def on_end(self, span: Any) -> None:
+            super().on_end(span)
+            export.sigterm.collected()
+
     provider.add_span_processor(_Processor(exporter))
     setattr(provider, _OWN_ENDPOINT, base)
     trace.set_tracer_provider(provider)
@@ -205,17 +215,20 @@ class _WarnOnce(logging.Filter):
 class _Export:
     """The providers that L0 registered. Ending flushes them and waits at most `GRACE`.
 
-    A daemon thread flushes, because a request that hangs cannot be interrupted.
+    A daemon thread flushes, because a request that hangs cannot be interrupted. It waits for `wake`.
     """
 
     target: str
-    providers: list[_Closable] = field(default_factory=list)
+    providers: list[_Provider] = field(default_factory=list)
     exporters: list[_Closable] = field(default_factory=list)
     ending: SignalSafeEvent = field(default_factory=SignalSafeEvent)
     ended: SignalSafeEvent = field(default_factory=SignalSafeEvent)
+    wake: AutoResetEvent = field(default_factory=AutoResetEvent)
+    flush_waiters: deque[SignalSafeEvent] = field(default_factory=deque)
+    sigterm: SigtermFlush = field(init=False)
     warn_once: _WarnOnce = field(init=False)
     has_flush_thread: bool = False
-    """True if a thread waits for `ending`, to flush."""
+    """True if there is a thread that flushes."""
     give_up_at: float = 0.0
     """The end of `GRACE`, in seconds of the monotonic clock, once ending has begun."""
     has_worker_hook: bool = False
@@ -223,8 +236,9 @@ class _Export:
 
     def __post_init__(self) -> None:
         self.warn_once = _WarnOnce(self.target)
+        self.sigterm = SigtermFlush(self.flush, self.end)
 
-    def add(self, provider: _Closable, exporter: _Closable) -> None:
+    def add(self, provider: _Provider, exporter: _Closable) -> None:
         self.providers.append(provider)
         self.exporters.append(exporter)
 
@@ -233,6 +247,7 @@ class _Export:
             logging.getLogger(name).addFilter(self.warn_once)
         self.start_flush_thread()
         atexit.register(self.end)
+        self.sigterm.install()
         if hasattr(os, "register_at_fork"):
             os.register_at_fork(after_in_child=self.renew_in_child)
 
@@ -240,21 +255,27 @@ class _Export:
         """Start the thread that flushes at the end. Python cannot start threads once the interpreter shuts down."""
         self.has_flush_thread = False
         try:
-            Thread(target=self._flush, args=(self.ending, self.ended), name="l0-otlp-end", daemon=True).start()
+            Thread(target=self._run, args=(self.wake, self.ending, self.ended), name="l0-otlp-end", daemon=True).start()
         except RuntimeError:  # the limit of threads is reached: `end` then does not wait
             return
         self.has_flush_thread = True
 
     def end_with_worker_process(self) -> None:
-        """Run `end` when a multiprocessing worker exits (it skips `atexit`) or gets SIGTERM from its pool."""
+        """Run `end` when a worker of multiprocessing exits, which skips `atexit`, or gets SIGTERM.
+
+        A server's worker may have replaced the signal handlers of its parent.
+        """
         self.has_worker_hook = True
-        end_with_worker(self.end)
+        at_end_of_worker(self.end)
+        self.sigterm.install()
 
     def renew_in_child(self) -> None:
         """Start over in a forked child. It has no threads, and the locks of the parent's events may be held forever."""
         self.has_worker_hook = False
         was_ending = self.ending.is_set()
-        self.ending, self.ended = SignalSafeEvent(), SignalSafeEvent()
+        self.ending, self.ended, self.wake = SignalSafeEvent(), SignalSafeEvent(), AutoResetEvent()
+        self.flush_waiters.clear()
+        self.sigterm.renew()
         if was_ending:
             self.ending.set()
         else:
@@ -267,11 +288,21 @@ class _Export:
         atexit.unregister(self.end)
         self.give_up_at = monotonic() + GRACE
         self.ending.set()
+        self.wake.set()
         if self.has_flush_thread and not self.ended.wait(GRACE):
             self.warn_once.warn(f"no response within {GRACE:g} s at program end; unsent data is lost")
         if not self.ended.is_set():
             for exporter in self.exporters:
                 _call_quietly(exporter.shutdown)  # wakes an export that waits for its next retry
+        self.sigterm.remove()  # only now: the pool of a worker that is ending may send SIGTERM
+
+    def flush(self, seconds: float) -> None:
+        """Export what has been collected. Wait at most ``seconds``."""
+        if self.has_flush_thread and not self.ending.is_set():
+            done = SignalSafeEvent()
+            self.flush_waiters.append(done)
+            self.wake.set()
+            done.wait(seconds)
 
     def _wait_for_flush(self) -> None:
         """Wait for the flush that has begun: a worker that is already ending may get SIGTERM, which would kill it.
@@ -281,8 +312,14 @@ class _Export:
         while self.has_flush_thread and not self.ended.is_set() and monotonic() < self.give_up_at:
             sleep(_POLL)
 
-    def _flush(self, ending: SignalSafeEvent, ended: SignalSafeEvent) -> None:
-        ending.wait()
+    def _run(self, wake: AutoResetEvent, ending: SignalSafeEvent, ended: SignalSafeEvent) -> None:
+        while not ending.is_set():
+            wake.wait()
+            waiters = [self.flush_waiters.popleft() for _ in range(len(self.flush_waiters))]
+            for provider in self.providers if waiters else ():
+                _call_quietly(provider.force_flush)
+            for done in waiters:
+                done.set()
         for provider in self.providers:
             _call_quietly(provider.shutdown)
         ended.set()

@@ -15,7 +15,7 @@ import pytest
 from makers import Clock
 
 from l0.model.failure import Cause, Failure
-from l0.shared_state import slo_storage
+from l0.shared_state import slo_storage, termination
 from l0.shared_state.slo_storage import Saver, Storage
 from l0.shared_state.slo_tracker import SloTracker
 from l0.slo.burn import DAY, HOUR, Count
@@ -204,7 +204,7 @@ def test_what_waits_for_a_file_stays_bounded(tmp_path, clock, monkeypatch):
         slos.record_attempt(TARGET, GOOD)
         saver.save()
         clock.now += 7
-    saver._handler.remove()
+    saver._sigterm.remove()
     assert len(saver._unsaved_rows) < 700
     assert sum(bucket.count.total for _, bucket in saver._unsaved_rows if bucket.width == 7200) == 3000
 
@@ -246,7 +246,7 @@ def test_slow_disk_blocks_no_call(tmp_path, clock, disk, caplog):
 
 
 def test_disk_that_hangs_bounds_sigterm_and_all_calls_after_it(tmp_path, clock, disk, monkeypatch):
-    monkeypatch.setattr(slo_storage, "WAITING_BUDGET", 0.3)
+    monkeypatch.setattr(termination, "BUDGET_S", 0.3)
     handled: list[int] = []
     before = signal.signal(signal.SIGTERM, lambda number, _: handled.append(number))
     slos = SloTracker(clock)
@@ -283,7 +283,7 @@ def test_save_of_a_caller_without_a_thread_is_bounded(tmp_path, clock, caplog, m
     other = sqlite3.connect(path)
     other.execute("BEGIN EXCLUSIVE")
     monkeypatch.setattr(sqlite3, "connect", connecting)
-    slos._saver.terminate()
+    slos._saver._sigterm.terminate()
     slos.record_attempt(TARGET, GOOD)
     slos.stop()
     assert 0 < sum(waits) < 2
@@ -296,7 +296,7 @@ def test_save_that_interrupts_a_save_of_its_own_thread_gives_up(tmp_path, clock)
     saver: Saver
 
     def unsaved() -> list[object]:
-        saver.terminate()
+        saver._sigterm.terminate()
         return []
 
     saver = Saver(Storage(tmp_path / "slo.db"), unsaved, clock)
@@ -306,7 +306,7 @@ def test_save_that_interrupts_a_save_of_its_own_thread_gives_up(tmp_path, clock)
 
 FULL = """
 import logging, resource, sys, time
-from l0.shared_state import slo_storage
+from l0.shared_state import slo_storage, termination
 from l0.shared_state.slo_tracker import SloTracker
 from l0.slo.burn import Count
 from l0.slo.judging import AttemptRecord

@@ -12,7 +12,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from l0.shared_state.termination import TerminationHandler
+from l0.shared_state import termination
+from l0.shared_state.termination import FLUSHES, SigtermFlush, TerminationHandler, call_collected
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="needs SIGTERM")
 
@@ -128,12 +129,61 @@ def test_work_that_no_signal_interrupts_sends_none(calls):
     handler.remove()
 
 
+@pytest.fixture
+def flush(calls) -> Iterator[SigtermFlush]:
+    made = SigtermFlush(lambda seconds: calls.append("flush"), lambda: calls.append("end"))
+    made.install()
+    yield made
+    made.remove()
+    assert not FLUSHES
+
+
+def test_server_that_lives_on_is_flushed_at_the_signal_and_after_each_call(calls, flush):
+    call_collected()
+    assert not calls
+    signal.raise_signal(signal.SIGTERM)
+    assert calls == ["flush", "application"]
+    call_collected()
+    flush.collected()
+    assert calls == ["flush", "application", "flush", "flush"]
+
+
+def test_flushes_after_the_signal_share_a_budget(calls, flush, monkeypatch):
+    clock = iter(range(1_000))  # each flush takes a second
+    monkeypatch.setattr(termination, "monotonic", lambda: float(next(clock)))
+    signal.raise_signal(signal.SIGTERM)
+    for _ in range(10):
+        call_collected()
+    assert calls == ["flush", "application", *["flush"] * round(termination.BUDGET_S)]
+
+
+def test_handler_is_installed_once_and_again_if_another_replaces_it(calls, flush):
+    flush.install()
+    signal.raise_signal(signal.SIGTERM)
+    assert calls == ["flush", "application"]
+    signal.signal(signal.SIGTERM, lambda *_: calls.append("server"))
+    flush.install()
+    signal.raise_signal(signal.SIGTERM)
+    assert calls == ["flush", "application", "flush", "server"]
+
+
+@pytest.mark.parametrize(("previous", "kills"), [(signal.SIG_DFL, True), (lambda *_: None, False)])
+def test_process_dies_if_no_other_handler_is_behind_those_of_l0(calls, previous, kills):
+    signal.signal(signal.SIGTERM, previous)
+    handlers = [TerminationHandler(lambda: None) for _ in range(2)]
+    for handler in handlers:
+        handler.install()
+    assert [handler.kills for handler in handlers] == [kills, kills]
+    for handler in reversed(handlers):
+        handler.remove()
+
+
 CODE = """
 import os, signal, sys, time
-from l0.shared_state import slo_storage
+from l0.shared_state import slo_storage, termination
 from l0.shared_state.slo_tracker import SloTracker
 from l0.slo.judging import AttemptRecord
-slo_storage.TERMINATING = 60.0
+termination.WAIT_S = 60.0
 slos = SloTracker(time.time)
 add = slo_storage.Storage.add
 slo_storage.Storage.add = lambda *arguments: (time.sleep(0.3), add(*arguments))
