@@ -12,7 +12,7 @@ from functools import wraps
 from inspect import isasyncgenfunction, iscoroutinefunction, isgeneratorfunction
 from time import monotonic
 from types import FrameType, TracebackType
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 from warnings import warn
 
 from l0.console.call_summary import Summary
@@ -27,6 +27,7 @@ from l0.model.policy_from_environment import EnvironmentSettings
 from l0.model.ports import CallObserver, Observer, trace_ids_of
 from l0.recording.recording_options import RecordingOptions
 from l0.runtime.observer_guard import report_observer_failure
+from l0.runtime.own_observers import OwnObservers
 from l0.runtime.watchdog import WATCHDOG
 from l0.shared_state.forks import renew_in_child
 from l0.shared_state.late_settings import LATE_SETTINGS
@@ -42,8 +43,8 @@ if TYPE_CHECKING:
 _log = logging.getLogger("l0")
 _BUILT_IN = Policy()
 _override: Scoped[Policy] = Scoped("l0_policy")
-_enclosing_call: Scoped[Observer] = Scoped("l0_serving")
-"""The observer of requests that are attempts of an enclosing call of the explicit API."""
+_enclosing_call: Scoped[EnclosingCall] = Scoped("l0_serving")
+"""The call of the explicit API whose attempts are the requests made in the block."""
 _block_observers: Scoped[tuple[Observer, ...]] = Scoped("l0_block_observers")
 """Additional observers of the calls made in a block."""
 OWN_POLICY = "_l0_policy"
@@ -55,6 +56,14 @@ _CURRENT: Any = object()
 _SINGLE_ATTEMPT = Policy(retry=ENCLOSED_RETRY)
 
 
+class EnclosingCall(Protocol):
+    """A call of the explicit API, as the engine in a patched SDK below sees it."""
+
+    def observe_request(self, call: Call, sdk: str | None) -> CallObserver:
+        """Return the observer of a request of the current attempt. ``sdk``: the import name of the patched SDK."""
+        ...
+
+
 class Config:
     """The process-wide settings. Reading takes no lock because each field is replaced in one assignment."""
 
@@ -63,8 +72,7 @@ class Config:
         renew_in_child(self)
         self._default: Policy | None = None
         self.environment = EnvironmentSettings()
-        self._observers: tuple[Observer, ...] = ()
-        self._observers_by_sdk: Mapping[str, tuple[Observer, ...]] = {}
+        self.own_observers = OwnObservers()
         self._added: tuple[Observer, ...] = ()
         self._for_all_calls: tuple[Observer, ...] = ()
         self._direct: bool | None = None
@@ -265,7 +273,8 @@ class Config:
             _SWITCHES[name](self, on)
 
     def reset(self) -> None:
-        """Forget what code has set, except the observers of `set_observers`. Stop the thread that watches deadlines."""
+        """Forget what code has set, and stop the thread that watches deadlines. L0's own observers stay until the
+        instrumentor of their SDK drops them."""
         self.set_default(None)
         self.add_observers(())
         self.set_switches(dict.fromkeys(_SWITCHES))
@@ -274,14 +283,19 @@ class Config:
         self.set_fleet(None)
         WATCHDOG.stop()
 
-    def set_observers(self, observers: Sequence[Observer], sdk: str | None = None) -> None:
-        """Set L0's own observers (spans and metrics) of every call, or of every call through one SDK.
+    def set_observers(self, observers: Sequence[Observer], sdk: str | None = None, *, given: bool = False) -> None:
+        """Set L0's own observers (spans and metrics) of every call through one SDK; without ``sdk``, of every call.
 
-        Calls without an SDK get the observers that were set last.
+        ``given``: they report to OpenTelemetry providers that the program gave to the SDK's instrumentor.
         """
         with self._lock:
-            self._observers = tuple(observers)
-            self._observers_by_sdk = {} if sdk is None else {**self._observers_by_sdk, sdk: self._observers}
+            own = OwnObservers() if sdk is None else self.own_observers
+            self.own_observers = own.with_sdk(sdk, observers, given=given)
+
+    def drop_observers(self, sdk: str) -> None:
+        """Forget L0's own observers of the calls through one SDK. Calls that have begun keep theirs."""
+        with self._lock:
+            self.own_observers = self.own_observers.without(sdk)
 
     def add_observers(self, observers: Sequence[Observer | EventFunction]) -> None:
         """Set the application's own observers, in addition to those of `set_observers`. Raises `PolicyError`."""
@@ -298,21 +312,26 @@ class Config:
 
     @property
     def listening(self) -> bool:
-        """True if any observer is set."""
-        return bool(self._observers or self._for_all_calls or _block_observers.get())
+        """True if a call without an SDK has observers."""
+        return bool(self.own_observers.of_others or self._for_all_calls or _block_observers.get())
 
-    def observers_of(
-        self, call: Call, sdk: str | None = None, *, outermost: bool = False, of_call: Sequence[Observer] = ()
-    ) -> list[CallObserver]:
+    def observers_of(self, call: Call, sdk: str | None = None) -> list[CallObserver]:
         """Return the observers of this call through ``sdk``.
 
-        An attempt of an enclosing call has that call's observer only. ``outermost``: ignore an enclosing call.
-        ``of_call``: the observers of this call alone.
+        An attempt of an enclosing call has that call's observer only.
         """
-        enclosing = None if outermost else _enclosing_call.get()
+        enclosing = _enclosing_call.get()
         if enclosing is not None:
-            return _call_observers((enclosing,), call)
-        observers = self._observers_by_sdk.get(sdk, self._observers) if sdk is not None else self._observers
+            return [enclosing.observe_request(call, sdk)]
+        return self.outermost_observers_of(call, self.own_observers.of(sdk))
+
+    def outermost_observers_of(
+        self, call: Call, observers: Sequence[Observer], of_call: Sequence[Observer] = ()
+    ) -> list[CallObserver]:
+        """Return the observers of a call that no other call encloses.
+
+        ``observers``: L0's own. ``of_call``: the observers of this call alone.
+        """
         others = (*self._for_all_calls, *(_block_observers.get() or ()), *of_call)
         if not self._added and not of_call:
             return _call_observers((*observers, *others), call)
@@ -551,19 +570,19 @@ def policy_of_code() -> Policy | None:
 
 
 @contextmanager
-def attempt(observer: Observer, **limits: Any) -> Iterator[None]:
+def attempt(call: EnclosingCall, **limits: Any) -> Iterator[None]:
     """Treat the requests made in this block as attempts of an enclosing call, which does the retries.
 
-    They are sent once, and only ``observer`` observes them. ``limits``: fields of `Policy` that they must still obey
+    They are sent once, and only ``call`` observes them. ``limits``: fields of `Policy` that they must still obey
     (``truncation``, ``order``, ``timeout``); ``None`` for none.
     """
     set_limits = {name: limit for name, limit in limits.items() if limit is not None}
     policy_block = _override.enter(replace(_SINGLE_ATTEMPT, **set_limits) if set_limits else _SINGLE_ATTEMPT)
-    observer_block = _enclosing_call.enter(observer)
+    call_block = _enclosing_call.enter(call)
     try:
         yield
     finally:
-        _enclosing_call.leave(observer_block)
+        _enclosing_call.leave(call_block)
         _override.leave(policy_block)
 
 

@@ -184,7 +184,8 @@ class Heard:
     def points(self, name: str) -> list[Any]:
         LATER.finish()
         data: Any = self.reader.get_metrics_data()
-        metrics = [m for r in data.resource_metrics for s in r.scope_metrics for m in s.metrics]
+        resources = data.resource_metrics if data is not None else ()  # nothing was recorded
+        metrics = [m for r in resources for s in r.scope_metrics for m in s.metrics]
         return [point for metric in metrics if metric.name == name for point in metric.data.data_points]
 
 

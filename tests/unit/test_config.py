@@ -432,6 +432,17 @@ def test_each_sdk_has_the_observers_that_it_was_given():
     assert [board.observers_of(None, sdk) for sdk in ("openai", "anthropic", None)] == [[both], [both], [both]]
 
 
+def test_call_without_an_sdk_has_the_observers_set_last_with_given_providers_if_any():
+    board = Config()
+    for sdk, given in (("openai", False), ("anthropic", True), ("litellm", False)):
+        board.set_observers([Watching(sdk)], sdk, given=given)
+    chosen = []
+    for dropped in ("anthropic", "litellm", "openai", "openai"):
+        chosen.append(board.observers_of(None))
+        board.drop_observers(dropped)
+    assert (chosen, board.observers_of(None)) == ([["anthropic"], ["litellm"], ["openai"], []], [])
+
+
 def test_observer_with_the_former_method_name_works_and_warns():
     class Old:
         def watch(self, call):

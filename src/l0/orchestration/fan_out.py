@@ -15,10 +15,10 @@ from typing import Any, TypedDict, TypeVar, Unpack, overload
 from l0.migration import also_named, result_callback
 from l0.model.errors import raised
 from l0.model.policy import PolicyError
-from l0.telemetry.fan_out_spans import FanOutSpan
 
 from . import task_group
 from .checks import check_count, check_function, check_switch
+from .fan_out_span import fan_out_span
 from .progress import Step, bar
 from .results import Branch, ResultCounts, Results
 from .tasks import AwaitableTask, StreamTask, Task, check
@@ -110,7 +110,7 @@ async def batched(
     work = tasks if handler is None else (partial(handler, item) for item in tasks)
     source, first, began = iter(_checked("batched", work)), 0, perf_counter()
     branches: list[Branch[Any]] = []
-    with ResultHandler.of(options, _length(tasks)) as result_handler, FanOutSpan("batched"):
+    with ResultHandler.of(options, _length(tasks)) as result_handler, fan_out_span("batched"):
         while batch := list(islice(source, size)):
             branches += await collect(batch, result_handler, concurrency=size, kind="batch", first=first)
             first += len(batch)
@@ -182,7 +182,7 @@ async def collect(
     """Run tasks to their end and return their results. ``first``: index of the first task."""
     began = perf_counter()
     result_handler.ended.clear()
-    with FanOutSpan(kind) as fan_span:
+    with fan_out_span(kind) as fan_span:
         for branch in await task_group.run(
             _checked(kind, work), result_handler.record, fan_span, concurrency=concurrency, first=first
         ):

@@ -18,6 +18,7 @@ from l0.telemetry.fan_out_spans import FanOutSpan
 from . import tasks
 from .checks import check_function, check_switch
 from .fan_out import parallel
+from .fan_out_span import fan_out_span
 
 Function = Callable[[Any], Any]
 """A function from a value to anything that a task may return. A `Pipeline` is such a function, too."""
@@ -135,7 +136,7 @@ class Pipeline:
         done: list[StepResult] = []
         limit = self._preset.timeout
         async with asyncio.timeout(None if limit is None else limit / 1e3):
-            with FanOutSpan("pipeline") as fan_span:
+            with fan_out_span("pipeline") as fan_span:
                 for index, step in enumerate(self._steps):
                     done.append(await self._run(step, index, value, fan_span))
                     value = done[-1].value

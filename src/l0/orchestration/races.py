@@ -11,10 +11,10 @@ from typing import Any, Generic, TypeVar, overload
 from l0.migration import RaceAliases
 from l0.model.former_names import former_name
 from l0.model.policy import PolicyError
-from l0.telemetry.fan_out_spans import FanOutSpan
 
 from . import task_group
 from .checks import check_function
+from .fan_out_span import fan_out_span
 from .results import Branch, BranchStatus
 from .stream_reading import text_of
 from .task_usage import Usage
@@ -91,7 +91,7 @@ async def race(tasks: Sequence[Task], *, valid: Valid | None = None) -> Race[Any
             won.append(checked)
         return bool(won)
 
-    with FanOutSpan("race") as fan_span:
+    with fan_out_span("race") as fan_span:
         for branch in await task_group.run(tasks, on_end, fan_span, concurrency=len(tasks)):
             ended[branch.index] = branch
         if not won:

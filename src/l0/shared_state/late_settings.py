@@ -15,8 +15,12 @@ MakeObservers = Callable[[], Sequence[Any]]
 class Settings(Protocol):
     """The settings of the process."""
 
-    def set_observers(self, observers: Sequence[Any], sdk: str | None = None) -> None:
-        """Set the observers of the calls through one SDK."""
+    def set_observers(self, observers: Sequence[Any], sdk: str | None = None, *, given: bool = False) -> None:
+        """Set the observers of the calls through one SDK. ``given``: the program gave their OpenTelemetry providers."""
+        ...
+
+    def drop_observers(self, sdk: str) -> None:
+        """Forget the observers of the calls through one SDK."""
         ...
 
     def reset(self) -> None:
@@ -33,13 +37,22 @@ class LateSettings:
         """The import names of the SDKs whose calls go through the engine."""
         self.seen: set[str] = set()
         """The packages of all SDKs that were ever instrumented. Their frames are between the program's and L0's."""
-        self._waiting: dict[str, MakeObservers] = {}
+        self._waiting: dict[str, tuple[MakeObservers, bool]] = {}
 
-    def set_observers(self, sdk: str, make: MakeObservers) -> None:
-        """Set the observers of the calls through one SDK, now or when the settings are imported."""
+    def set_observers(self, sdk: str, make: MakeObservers, *, given: bool = False) -> None:
+        """Set the observers of the calls through one SDK, now or when the settings are imported.
+
+        ``given``: the program gave their OpenTelemetry providers.
+        """
         self._waiting.pop(sdk, None)  # the settings take them in the order in which they were set
-        self._waiting[sdk] = make
+        self._waiting[sdk] = make, given
         self._hand_over()
+
+    def drop_observers(self, sdk: str) -> None:
+        """Forget the observers of the calls through one SDK, also those that the settings have not taken yet."""
+        self._waiting.pop(sdk, None)
+        if self.loaded is not None:
+            self.loaded.drop_observers(sdk)
 
     def connect(self, settings: Settings) -> None:
         """Hand over what was set before, at the end of the settings' import."""
@@ -50,9 +63,10 @@ class LateSettings:
         if self.loaded is None:
             return
         for sdk in list(self._waiting):
-            make = self._waiting.pop(sdk, None)
-            if make is not None:
-                self.loaded.set_observers(make(), sdk)
+            waiting = self._waiting.pop(sdk, None)
+            if waiting is not None:
+                make, given = waiting
+                self.loaded.set_observers(make(), sdk, given=given)
 
 
 LATE_SETTINGS = LateSettings()

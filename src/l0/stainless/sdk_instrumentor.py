@@ -139,7 +139,8 @@ class SdkInstrumentor(ABC):
             with late_imports():
                 from l0.telemetry.otlp import setup_for_launcher
             setup_for_launcher()
-        LATE_SETTINGS.set_observers(self.sdk_name, partial(_observers, kwargs, dict(os.environ)))
+        given = any(kwargs.get(provider) is not None for provider in ("tracer_provider", "meter_provider"))
+        LATE_SETTINGS.set_observers(self.sdk_name, partial(_observers, kwargs, dict(os.environ)), given=given)
         _use_environment()
         LATE_SETTINGS.instrumented.add(self.sdk_name)
         LATE_SETTINGS.seen.add(self.sdk_name.partition(".")[0])
@@ -217,6 +218,7 @@ class SdkInstrumentor(ABC):
 
     def _uninstrument(self, **kwargs: Any) -> None:  # noqa: ARG002
         LATE_SETTINGS.instrumented.discard(self.sdk_name)
+        LATE_SETTINGS.drop_observers(self.sdk_name)
         if PATCHING.get(self.sdk_name) is self:
             del PATCHING[self.sdk_name]
         with self._guard:

@@ -21,15 +21,17 @@ from l0.telemetry.names import REQUEST_CHOICE_COUNT
 
 
 class SourceCallObserver:
-    """A `CallObserver` of the call, and the `Observer` of the requests that its attempts make. ``own``: the observers
-    of this call alone."""
+    """A `CallObserver` of the call, and the `EnclosingCall` of the requests that its attempts make. ``of_call``: the
+    observers of this call alone."""
 
-    def __init__(self, call: Call, own: Sequence[Observer] = ()) -> None:
+    def __init__(self, call: Call, of_call: Sequence[Observer] = ()) -> None:
         self._call = call
-        self._own = own
+        self._of_call = of_call
+        self._own = CONFIG.own_observers
+        """L0's own observers at the start of the call, which `l0.uninstrument` does not take from it."""
         self._early: list[CallEvent] = []
         """Events that came before the call was described."""
-        self._call_observers: list[CallObserver] | None = None if CONFIG.listening or own else []
+        self._call_observers: list[CallObserver] | None = None if CONFIG.listening or of_call else []
         self._leg = 0
         """The leg of the current attempt."""
         self._endpoints = [LegEndpoint(call.provider, call.host, call.port) for _ in call.policy.legs]
@@ -79,11 +81,14 @@ class SourceCallObserver:
         """Return the headers of all observers, as `CallObserver.headers`."""
         return {name: value for each in self._call_observers or () for name, value in headers_of(each).items()}
 
-    def described(self, call: Call) -> None:
-        """Set the description of the call, and pass on the events kept so far. Only the first description counts."""
+    def described(self, call: Call, sdk: str | None = None) -> None:
+        """Set the description of the call, and pass on the events kept so far. Only the first description counts.
+
+        ``sdk``: the import name of the patched SDK whose request describes the call; ``None`` if there is none.
+        """
         if self._call_observers is not None:
             return
-        self._call_observers = CONFIG.observers_of(
+        self._call_observers = CONFIG.outermost_observers_of(
             replace(
                 call,
                 policy=self._call.policy,
@@ -91,8 +96,8 @@ class SourceCallObserver:
                 context=self._call.context,
                 fallback_endpoints=self._endpoints,
             ),
-            outermost=True,
-            of_call=self._own,
+            self._own.of(sdk),
+            self._of_call,
         )
         early, self._early = self._early, []
         for event in early:
@@ -109,12 +114,12 @@ class SourceCallObserver:
 
     # -- of the requests of its attempts ------------------------------------------------------------------------------
 
-    def observe(self, call: Call) -> CallObserver:
-        """Observe a request of the current attempt."""
+    def observe_request(self, call: Call, sdk: str | None) -> CallObserver:
+        """Observe a request of the current attempt, as `EnclosingCall.observe_request`."""
         self._request = call
         if self._leg:
             self._endpoints[self._leg - 1] = LegEndpoint(call.provider, call.host, call.port, call.model)
-        self.described(call)
+        self.described(call, sdk)
         return _RequestObserver(self)
 
 

@@ -5,7 +5,7 @@ Branch spans hold bounded values only: numbers and outcomes, no content. Without
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import Token
 from types import TracebackType
@@ -16,8 +16,9 @@ from opentelemetry.trace import Span, Tracer
 
 from . import listeners, names, sanitizer
 from .attributes import Attributes
+from .spans import SpanObserver
 
-_TRACER = listeners.tracer(None)
+_GLOBAL_TRACER = listeners.tracer(None)
 
 
 class BranchSpan:
@@ -48,18 +49,23 @@ class BranchSpan:
 
 
 class FanOutSpan:
-    """The parent span of all branches. ``kind``: the operation, such as race, parallel or consensus."""
+    """The parent span of all branches. ``kind``: the operation, such as race, parallel or consensus.
 
-    __slots__ = ("_kind", "_span", "_token", "_tracer")
+    ``observers``: L0's own observers of calls without an SDK. The span goes where the spans of these calls go; without
+    observers, to the global provider.
+    """
 
-    def __init__(self, kind: str) -> None:
+    __slots__ = ("_kind", "_observers", "_span", "_token", "_tracer")
+
+    def __init__(self, kind: str, observers: Sequence[object] = ()) -> None:
         self._kind = kind
+        self._observers = observers
         self._tracer: Tracer | None = None
         self._span: Span | None = None
         self._token: Token[Context] | None = None
 
     def __enter__(self) -> FanOutSpan:
-        self._tracer = None if listeners.suppressed() else _TRACER()
+        self._tracer = None if listeners.suppressed() else self._find_tracer()
         if self._tracer is not None:
             self._span = sanitizer.start_span(self._tracer, self._kind, {names.FAN_KIND: self._kind})
             self._token = context.attach(trace.set_span_in_context(self._span))
@@ -74,6 +80,12 @@ class FanOutSpan:
         if isinstance(error, Exception):
             _set_error(self._span, error)
         self._span.end()
+
+    def _find_tracer(self) -> Tracer | None:
+        for observer in self._observers:
+            if isinstance(observer, SpanObserver):
+                return observer.tracer
+        return _GLOBAL_TRACER()
 
     @contextmanager
     def branch(self, index: int) -> Iterator[BranchSpan]:

@@ -51,6 +51,11 @@ class SpanObserver:
         self._every_attempt = listeners.is_all(names.ATTEMPT_SPANS_SWITCH, environ)
         self._former_names = listeners.is_all(names.FORMER_NAMES_SWITCH, environ)
 
+    @property
+    def tracer(self) -> Tracer | None:
+        """The tracer of calls whose client has none of its own; ``None`` if there is none."""
+        return self._tracer()
+
     def observe(self, call: Call) -> CallSpan | None:
         """Start the span, or adopt another instrumentation's span of this call.
 

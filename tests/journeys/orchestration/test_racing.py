@@ -10,7 +10,6 @@ from orchestration_kit import run
 import l0
 from l0.orchestration.results import BranchStatus
 from l0.simulator.corpus import bundled_answer
-from l0.telemetry import fan_out_spans, listeners
 
 GREETING = bundled_answer("greeting").text
 STALLED = "stall at_event=2"
@@ -98,9 +97,7 @@ def test_what_the_race_has_cost_is_known(sim, spans):
 
 
 @pytest.mark.parametrize("sort", ["race", "parallel"])
-def test_all_branches_are_one_trace(sim, spans, monkeypatch, sort):
-    monkeypatch.setattr(fan_out_spans, "_TRACER", listeners.tracer(spans.provider))
-
+def test_all_branches_are_one_trace(sim, spans, sort):
     async def journey(made):
         with spans.tracer.start_as_current_span("request"):
             work = [made.chat(), made.chat(STALLED if sort == "race" else "ok")]
@@ -122,9 +119,7 @@ def test_all_branches_are_one_trace(sim, spans, monkeypatch, sort):
     assert {span.parent.span_id for span in calls} == {span.context.span_id for span in each}
 
 
-def test_race_without_a_winner_is_failed_in_the_trace(sim, spans, monkeypatch):
-    monkeypatch.setattr(fan_out_spans, "_TRACER", listeners.tracer(spans.provider))
-
+def test_race_without_a_winner_is_failed_in_the_trace(sim, spans):
     async def journey(made):
         with pytest.raises(l0.NoAnswerError):
             await l0.race([made.chat("status 400"), made.chat("status 400")])

@@ -12,7 +12,7 @@ from l0.telemetry.fan_out_spans import FanOutSpan
 
 @pytest.fixture
 def heard(traces, monkeypatch):
-    monkeypatch.setattr(fan_out_spans, "_TRACER", listeners.tracer(traces.provider))
+    monkeypatch.setattr(fan_out_spans, "_GLOBAL_TRACER", listeners.tracer(traces.provider))
     return traces
 
 

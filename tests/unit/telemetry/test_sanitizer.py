@@ -126,7 +126,7 @@ def test_fans_and_breakers_too(traces, metrics, broken, monkeypatch):
     BreakerObserver(Breakers(), metrics.provider).observe(broken)
     assert SHOWN.encode() in encode_metrics(metrics.reader.get_metrics_data()).SerializeToString()
     tracer = traces.provider.get_tracer("t")
-    monkeypatch.setattr("l0.telemetry.fan_out_spans._TRACER", lambda: tracer)
+    monkeypatch.setattr("l0.telemetry.fan_out_spans._GLOBAL_TRACER", lambda: tracer)
     with FanOutSpan(LONE) as fan, fan.branch(0) as branch:
         branch.failed(ValueError("x"))
     assert encode_spans(traces.exporter.get_finished_spans()).SerializeToString().count(SHOWN.encode()) >= 2  # names

@@ -9,10 +9,10 @@ from typing import Any, ClassVar, get_args
 
 from l0.migration import ConsensusAliases, also_named
 from l0.model.policy import PolicyError
-from l0.telemetry.fan_out_spans import FanOutSpan
 
 from .. import task_group
 from ..checks import check_function
+from ..fan_out_span import fan_out_span
 from ..results import Branch, BranchStatus
 from ..tasks import Task, check
 from .comparable import Parse
@@ -96,7 +96,7 @@ class Consensus(ConsensusAliases):
             parse=parse,
         )
         began = perf_counter()
-        with FanOutSpan("consensus") as fan_span:
+        with fan_out_span("consensus") as fan_span:
             for cancelled in await task_group.run(work, consensus_run.add, fan_span, concurrency=len(work)):
                 consensus_run.ended.setdefault(cancelled.index, cancelled)
             all_branches = tuple(
