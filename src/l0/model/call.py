@@ -94,7 +94,8 @@ class Call:
     settings ask for content on the span. ``tracer_provider``: the client's own; ``None`` if it has none. ``shadow``: a
     policy that only observes. ``unresumable_legs``: fallbacks that cannot continue the answer of another leg.
     ``trace_id``, ``span_id``: those of the call's span, in hexadecimal digits; set for the application's observers,
-    empty without a tracer. ``context``: the values that the user passed to a call of the explicit API.
+    empty without a tracer. ``context``: the values that the user passed to a call of the explicit API. ``began_at``:
+    the time of its first event, for a call that is described only later; ``None`` for a call that begins now.
     """
 
     operation: str
@@ -122,6 +123,7 @@ class Call:
     trace_id: str = ""
     span_id: str = ""
     context: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    began_at: float | None = None
 
     def terminal_rule(self, leg: int) -> TerminalRule:
         """Return the rule of one leg. In the explicit API all legs have one rule, because their sources are not known

@@ -1,14 +1,17 @@
 """Notify the application's observers once per call of the explicit API, even if its source uses a patched SDK.
 
 A source is a function, so its request is not known in advance. If the function calls a patched SDK, the engine there
-describes the request: provider, model, parameters. The single span of the call is made from this description, and gets
-the metadata (tokens, finish reasons) that the engine in the SDK reads from the answer. 'Below' means in that engine.
+describes the request: provider, model, parameters. The single span of the call is made from the description of the
+primary, and gets the metadata (tokens, finish reasons) that the engine in the SDK reads from the answer. 'Below' means
+in that engine. If the primary sends no such request, its provider is unknown: a fallback describes only its own
+attempts.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
+from contextvars import copy_context
 from dataclasses import replace
 
 from l0.config import CONFIG
@@ -29,6 +32,8 @@ class SourceCallObserver:
         self._of_call = of_call
         self._own = CONFIG.own_observers
         """L0's own observers at the start of the call, which `l0.uninstrument` does not take from it."""
+        self._context = copy_context()
+        """The trace context at the start of the call: its span may start when the user's code has left it."""
         self._early: list[CallEvent] = []
         """Events that came before the call was described."""
         self._call_observers: list[CallObserver] | None = None if CONFIG.listening or of_call else []
@@ -55,12 +60,17 @@ class SourceCallObserver:
         """Pass an event on. Until the call is described, keep it."""
         if isinstance(event, AttemptStarted):
             self._leg = event.attempt.leg
+            if self._leg:
+                self._described_by_none()
         if self._call_observers is None:
             self._early.append(event)
             if isinstance(event, CallEnded):
-                self.described(self._call)
+                self._described_by_none()
             return
-        for observer in self._call_observers:
+        self._pass_on(event)
+
+    def _pass_on(self, event: CallEvent) -> None:
+        for observer in self._call_observers or ():
             try:
                 observer.notify(event)
             except Exception:
@@ -95,13 +105,18 @@ class SourceCallObserver:
                 streaming=True,
                 context=self._call.context,
                 fallback_endpoints=self._endpoints,
+                began_at=self._early[0].at if self._early else None,
             ),
             self._own.of(sdk),
             self._of_call,
         )
         early, self._early = self._early, []
         for event in early:
-            self.notify(event)
+            self._pass_on(event)
+
+    def _described_by_none(self) -> None:
+        """Describe the call by what is known at its start, because its primary has sent no request through an SDK."""
+        self._context.run(self.described, self._call)
 
     @property
     def one_choice(self) -> bool:

@@ -32,16 +32,15 @@ def of_kind(operation: str, provider: str, model: str) -> Attributes:
 def of_call(kind: Attributes, host: str, port: int) -> Attributes:
     """Return the attributes that samplers read and the conventional metrics have. Their values are bounded sets.
 
-    ``kind``: the result of `of_kind`.
+    ``kind``: the result of `of_kind`. A source of the explicit API has no host.
     """
-    return {**kind, names.SERVER_ADDRESS: host, names.SERVER_PORT: port}
+    return {**kind, names.SERVER_ADDRESS: host, names.SERVER_PORT: port} if host else kind
 
 
 def of_request(call: Call) -> Attributes:
     """Return all attributes that are known when a call begins."""
     attributes = of_call(of_kind(call.operation, call.provider, call.model), call.host, call.port)
-    attributes.update(call.attributes)
-    return attributes
+    return {**attributes, **call.attributes}
 
 
 @lru_cache(maxsize=512)

@@ -7,7 +7,7 @@ import logging
 import os
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
-from time import time_ns
+from time import perf_counter, time_ns
 from types import TracebackType
 from typing import cast
 from weakref import WeakKeyDictionary
@@ -70,7 +70,7 @@ class SpanObserver:
         if outer is not None:
             # Exactly one inference span per call: the other instrumentation ends its span; L0 adds ``l0.*`` attributes.
             return self._span_of(call, tracer, outer, foreign=True)
-        start_ns = time_ns()
+        start_ns = time_ns() if call.began_at is None else _clock_offset_ns() + round(call.began_at * 1e9)
         name = f"{call.operation} {call.model}".rstrip()
         span = sanitizer.start_span(tracer, name, attributes.of_request(call), kind=SpanKind.CLIENT, at=start_ns)
         mode = self._mode
@@ -179,7 +179,7 @@ class CallSpan:
         self._foreign = foreign
         self._former_names = former_names
         self._content = content
-        self._clock_offset_ns: int | None = None
+        self._clock_offset_ns = None if call.began_at is None else _clock_offset_ns()
         self._attempts_started: list[AttemptStarted] = []
         self._attempts_ended: dict[int, AttemptEnded] = {}
         self._rule_matches: list[RuleMatched] = []
@@ -194,7 +194,7 @@ class CallSpan:
     def notify(self, event: CallEvent) -> None:
         """Keep the event; report everything to OpenTelemetry when the call ends."""
         if self._clock_offset_ns is None:
-            # Events carry a monotonic clock. The first one fixes its offset to the wall clock, in ns.
+            # The first event is as old as the call, which is cheaper than a second clock.
             self._clock_offset_ns = time_ns() - round(event.at * 1e9)
         match event:
             case AttemptStarted():
@@ -318,6 +318,11 @@ class CallSpan:
 
     def _wall_ns(self, at: float) -> int:
         return (self._clock_offset_ns or 0) + round(at * 1e9)
+
+
+def _clock_offset_ns() -> int:
+    """Return the offset of the wall clock to the monotonic clock of events, in ns."""
+    return time_ns() - round(perf_counter() * 1e9)
 
 
 def _retry(attempt: AttemptSpec, previous: Failure, *, from_leg: int) -> attributes.Attributes:
