@@ -175,8 +175,9 @@ BEFORE_CONTENT = [
         "frames beyond the hold",
         (F.lifecycle_frames(6) | F.cut(at_event=5),),
         Policy(retry=Retry(base_delay=0), hold=Hold(frames=3)),
-        outcome=FAILED,
+        outcome=FAILED,  # the repeated answer has fewer events before its text
         apis=("chat", "responses"),
+        requests=2,
     ),
     *rows("stored", BEGUN, AGAIN, apis=("chat", "responses"), more={"store": True}, outcome=RETRIED, requests=2),
     *rows("in a conversation", BEGUN, AGAIN, apis=("responses",), more={"conversation": "conv_1"}, outcome=FAILED),

@@ -14,7 +14,7 @@ from math import inf
 from l0.engine.commands import Command, Finish, Raise, Relay, Wait
 from l0.engine.machine import ADMIT_ALL, CallState, Machine
 from l0.engine.retry import ANSWERED
-from l0.engine.signals import Answered, Begin, Ended, Failed, Opened, Released, Slow, Waited
+from l0.engine.signals import Answered, Begin, EarlyRelease, Ended, Failed, Opened, Released, Slow, Waited
 from l0.model.attempt import AttemptSpec
 from l0.model.call import Call
 from l0.model.failure import Cause, Failure
@@ -104,6 +104,8 @@ class SimulatedCall:
         )
         self._requests = self._extra_tokens = 0
         self._first_token: float | None = None
+        self._has_content = False
+        """True if the user has content, and not only events without it."""
         self._incomplete = False
 
     def run(self) -> Generator[float, None, CallResult]:
@@ -248,6 +250,7 @@ class SimulatedCall:
         if admission is not None and admission.learns and first <= sent.started + ends_at:
             yield from self._wait_until(max(first, self._at))
             admission.first_content(timeline.first_content)
+        self._has_content = self._has_content or first <= sent.started + ends_at
         if isinstance(command, Relay) and command.holding and released < sent.started + ends_at:
             self._at = max(released, self._at)
             self._machine.step(Released(self._at))
@@ -268,7 +271,8 @@ class SimulatedCall:
         accepted = failure.cause in ANSWERED and not self._call.effective_retry_safety.in_parallel
         if opened:
             accepted = sent.timeline.accepted_at <= self._at - sent.started
-        command = self._machine.step(Failed(failure, self._at, accepted, self._resume_state(sent)))
+        state = self._resume_state(sent)
+        command = self._machine.step(Failed(failure, self._at, accepted, state, self._early_release))
         if self._admission is not None:
             self._admission.ended(failure)
         return command
@@ -281,7 +285,7 @@ class SimulatedCall:
             return self._machine.step(Answered(self._at))
         accepted = sent.timeline.accepted_at <= self._at - sent.started
         state = None if missing is None else self._resume_state(sent)
-        command = self._machine.step(Ended(missing, self._at, accepted, state))
+        command = self._machine.step(Ended(missing, self._at, accepted, state, self._early_release))
         finished = isinstance(command, Finish)
         if self._admission is not None:
             self._admission.ended(None if finished else self._machine.failures[-1])
@@ -292,12 +296,19 @@ class SimulatedCall:
         self._incomplete = finished and missing is not None
         return command
 
+    @property
+    def _early_release(self) -> EarlyRelease | None:
+        """The reason why the user has only events without content, as `Failed`; which limit of `Hold` does not
+        matter."""
+        return "seconds" if self._machine.state is CallState.RELAYING and not self._has_content else None
+
     def _resume_state(self, sent: _Sent) -> ResumeState | None:
         """Return a state without text if the policy can resume the answer, else ``None``.
 
         A restart does not count: the user of an SDK's stream has already read its beginning.
         """
-        able = self._call.policy.resume not in ("off", "restart") and self._call.resumable and sent.timeline.resumable
+        allowed = self._call.policy.resume not in ("off", "restart") or self._early_release is not None
+        able = allowed and self._call.resumable and sent.timeline.resumable
         return ResumeState(text="") if able and self._machine.state in _BODY_STATES else None
 
     # -- hedging ----------------------------------------------------------------------------------------------------

@@ -179,7 +179,8 @@ class ResumableReader(BaseReader):
             self._diverged(self._resume_state)
 
     def _diverged(self, resume_state: ResumeState) -> None:
-        message = f"the new answer differs from the {len(resume_state.text)} characters that were delivered"
+        part = f"{len(resume_state.text)} characters" if resume_state.text else f"{resume_state.other_events} events"
+        message = f"the new answer differs from the {part} that were delivered"
         self.fail(Failure(cause=Cause.DIVERGED, message=message))
 
     def _join(self, event: Any, matcher: OverlapMatcher, resume_state: ResumeState) -> list[Any]:

@@ -53,7 +53,7 @@ from typing import Protocol
 from l0.model.attempt import AttemptSpec
 from l0.model.call import Call, Outcome
 from l0.model.failure import Cause, Failure
-from l0.model.policy import ResumePoint
+from l0.model.policy import ResumeMode, ResumePoint
 from l0.model.resume_state import ResumeState
 
 from .commands import Command, Finish, Raise, Relay, Wait
@@ -178,6 +178,7 @@ class Machine:
         "_earlier_failures",
         "_hedge_won",
         "_rand",
+        "_resume_mode",
         "_undecided_retry",
         "_waited_s",
     )
@@ -203,6 +204,8 @@ class Machine:
         self._undecided_retry: tuple[AttemptProgress, bool] | None = None
         """While an async ``should_retry`` decides: the progress of the failed attempt, and whether the server requested
         the wait."""
+        self._resume_mode: ResumeMode = call.policy.resume
+        """How the next attempt resumes. An answer without content so far is repeated, whatever the policy."""
         self._hedge_won = False
         self._earlier_failures = 0
         """The number of failures on earlier legs."""
@@ -234,10 +237,10 @@ class Machine:
                 return Relay(False)
             case Answered():
                 return self._finish()
-            case Ended(missing=missing, at=at, accepted=accepted, resume_state=resume_state):
-                return self._ended(missing, at, self._progress(accepted, resume_state))
-            case Failed(failure=failure, at=at, accepted=accepted, resume_state=resume_state):
-                return self._failed(failure, at, self._progress(accepted, resume_state))
+            case Ended(missing=missing, at=at):
+                return self._ended(missing, at, self._progress(signal))
+            case Failed(failure=failure, at=at):
+                return self._failed(failure, at, self._progress(signal))
             case Waited(at=at, vetoed=vetoed):
                 if self.remaining_s(at) <= 0:
                     return self._raise(self.failures[-1], Stop(StopReason.OUT_OF_TIME))
@@ -256,7 +259,7 @@ class Machine:
             self._earlier_failures = len(self.failures)
         self.state = CallState.OPENING
         self.attempts += 1
-        resume = self.call.policy.resume if self.resuming else None
+        resume = self._resume_mode if self.resuming else None
         if resume is not None:
             delivered = len(self.resume_state.text) if self.resume_state is not None else 0
             self.resume_points.append(ResumePoint(strategy=resume, at=delivered, attempt=self.attempts))
@@ -269,10 +272,12 @@ class Machine:
             resume_state=self.resume_state if resume is not None else None,
         )
 
-    def _progress(self, accepted: bool, resume_state: ResumeState | None) -> AttemptProgress:
-        if resume_state is not None:
-            self.resume_state = resume_state
-        return AttemptProgress(PHASES[self.state], accepted, resume_state is not None)
+    def _progress(self, signal: Ended | Failed) -> AttemptProgress:
+        if signal.resume_state is not None:
+            self.resume_state = signal.resume_state
+        return AttemptProgress(
+            PHASES[self.state], signal.accepted, signal.resume_state is not None, signal.early_release
+        )
 
     def _hedge(self, at: float) -> AttemptSpec:
         """Return the spec of a parallel request, or that of the current attempt if there is no hedge."""
@@ -328,6 +333,7 @@ class Machine:
         elif not self._admission.may_retry(by_server=wait.by_server):
             return self._fall_back(failure, at, progress, Stop(StopReason.REFUSED, text=self._admission.refusal))
         self.resuming = self.resuming or progress.phase is Phase.RELAYING
+        self._resume_mode = self.call.policy.resume if progress.early_release is None else "exact"
         return self._wait(seconds, asks=asks)
 
     def _waited_for(self, at: float, vetoed: bool) -> Command:
@@ -358,7 +364,7 @@ class Machine:
         next_leg = self._next_leg(resuming=resuming) if self.remaining_s(at) > 0 else None
         if next_leg is None or not can_fall_back(self.call, self.leg, failure, progress):
             return self._raise(failure, stop)
-        self.leg, self.resuming = next_leg, resuming
+        self.leg, self.resuming, self._resume_mode = next_leg, resuming, self.call.policy.resume
         self._earlier_failures = len(self.failures)
         return self._wait(0.0, stop)
 

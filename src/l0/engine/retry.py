@@ -4,7 +4,7 @@ called is `Retry.should_retry`."""
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from inspect import iscoroutine
@@ -15,6 +15,7 @@ from l0.model.errors import raised
 from l0.model.failure import RETRY_REASONS, Category, Cause, Failure
 from l0.model.policy import BackoffStrategy, Retry
 
+from .signals import EarlyRelease
 from .stop_reasons import LONGEST_SERVER_WAIT, NO_STOP, Stop, StopReason
 
 _log = logging.getLogger("l0")
@@ -43,6 +44,11 @@ _RETRIED_WITHOUT_DELAY = frozenset(
 delay."""
 NO_ANSWER = frozenset({Cause.NOT_A_STREAM, Cause.MALFORMED, Cause.EMPTY})
 """Causes of a response with a success status that is not an answer. The SDKs do not check for this."""
+_EARLY_RELEASES: Mapping[EarlyRelease, StopReason] = {
+    "seconds": StopReason.RELEASED_BY_TIME,
+    "frames": StopReason.RELEASED_BY_COUNT,
+    "accepted": StopReason.ACCEPTED,
+}
 _RULE_CAUSES = (Cause.GUARDRAIL_VIOLATION, Cause.DRIFT)
 ANSWERED = NO_ANSWER.union(_RULE_CAUSES)
 """Causes that L0 finds in a complete answer. The SDKs have retry rules for failed requests only, so L0's own rules
@@ -77,19 +83,26 @@ class RetryAfter:
 class AttemptProgress:
     """The progress of a failed attempt.
 
-    ``accepted``: as in `signals.Failed`. ``resumable``: the answer can be resumed where it broke.
+    ``accepted``, ``early_release``: as in `signals.Failed`. ``resumable``: the answer can be resumed where it broke.
     """
 
     phase: Phase
     accepted: bool = False
     resumable: bool = False
+    early_release: EarlyRelease | None = None
 
 
 def repeatable(call: Call, progress: AttemptProgress) -> bool:
-    """Return True if sending the request again is safe after this much progress."""
+    """Return True if sending the request again is safe after this much progress.
+
+    While the user has only events without content, any policy allows it: the events are not delivered again.
+    """
     safety = call.effective_retry_safety
     if progress.phase is Phase.RELAYING:
-        return call.policy.resume != "off" and call.resumable and progress.resumable
+        resumable = call.resumable and progress.resumable
+        if call.policy.resume != "off" or not resumable:
+            return resumable
+        return progress.early_release is not None and (not progress.accepted or safety is RetrySafety.ALWAYS)
     if progress.accepted:
         return safety is RetrySafety.ALWAYS
     return progress.phase is Phase.OPENING or safety is not RetrySafety.UNTIL_ACCEPTED
@@ -175,6 +188,8 @@ def _is_hopeless(call: Call, failure: Failure, phase: Phase) -> bool:
 def _not_repeatable(call: Call, progress: AttemptProgress) -> StopReason:
     if progress.phase is not Phase.RELAYING:
         return StopReason.ACCEPTED
+    if progress.early_release is not None:
+        return StopReason.ACCEPTED if progress.accepted else _EARLY_RELEASES[progress.early_release]
     return StopReason.DELIVERED if call.policy.resume == "off" else StopReason.NOT_RESUMABLE
 
 

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 from l0.model.failure import Cause, Failure
 from l0.model.resume_state import ResumeState
+
+EarlyRelease = Literal["seconds", "frames", "accepted"]
+"""Why events were released although no content had arrived: a field of `Hold`, or the provider accepted the request."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +57,7 @@ class Ended:
     at: float
     accepted: bool = False
     resume_state: ResumeState | None = None
+    early_release: EarlyRelease | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,13 +65,15 @@ class Failed:
     """The attempt failed.
 
     ``accepted``: the provider had accepted the request, so that a retry could repeat a side effect. ``resume_state``:
-    the part of the answer that the user has; ``None`` if the answer cannot be resumed.
+    the part of the answer that the user has; ``None`` if the answer cannot be resumed. ``early_release``: why the user
+    has events of the answer, if none of them has content; else ``None``.
     """
 
     failure: Failure
     at: float
     accepted: bool = False
     resume_state: ResumeState | None = None
+    early_release: EarlyRelease | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,6 +20,13 @@ class StopReason(Enum):
     HALTED = 'the severity of the rule is "fatal"'
     DELIVERED = 'content had been delivered, and Policy.resume is "off"'
     NOT_RESUMABLE = 'content had been delivered, and Policy.resume="{policy.resume}" cannot resume this answer'
+    RELEASED_BY_TIME = (
+        "this answer cannot be restarted, and events without content had been delivered after {hold.seconds:g} s "
+        "(Hold.seconds)"
+    )
+    RELEASED_BY_COUNT = (
+        "this answer cannot be restarted, and {hold.frames} events without content had been delivered (Hold.frames)"
+    )
     ACCEPTED = 'a retry could have an effect twice (Policy.replay="{policy.replay}")'
     RETRIES_OFF = "max_retries is 0, or the body of the request can be read only once"
     RETRIES_USED = "all retries are used ({limit})"
@@ -48,6 +55,8 @@ NO_STOP = Stop(StopReason.HOPELESS)
 _FIELDS = {
     StopReason.DELIVERED: "Policy.resume",
     StopReason.NOT_RESUMABLE: "Policy.resume",
+    StopReason.RELEASED_BY_TIME: "Hold.seconds",
+    StopReason.RELEASED_BY_COUNT: "Hold.frames",
     StopReason.ACCEPTED: "Policy.replay",
     StopReason.RETRIES_OFF: "max_retries",
     StopReason.ATTEMPTS_USED: "Retry.attempts",
@@ -81,6 +90,7 @@ def describe_stop(stop: Stop, call: Call, failure: Failure) -> str:
     retry, timeout = policy.retry, policy.timeout
     return stop.reason.value.format(
         policy=policy,
+        hold=policy.holding,
         retry=retry,
         limit=f"max_retries={call.retry_limit}" if retry is None else f"Retry.max_retries={retry.max_retries}",
         kind=RETRY_REASONS[failure.cause],

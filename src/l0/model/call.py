@@ -49,7 +49,7 @@ class Outcome(StrEnum):
     RECOVERED_FALLBACK = "recovered_fallback"
     """Another model or client served the call."""
     RECOVERED_RESUME = "recovered_resume"
-    """The answer broke after its first content, and a further request continued it to its end."""
+    """The answer broke after a part of it was delivered, and a further request continued it to its end."""
     RECOVERED_HEDGE = "recovered_hedge"
     """The second of two concurrent requests was faster, and was answered completely."""
     FAILED = "failed"

@@ -263,7 +263,8 @@ class Hold:
     """The rule for what L0 holds back from the user, and until when.
 
     ``until="first_content"``: hold events without content until content arrives, or until there are ``frames`` of them,
-    or until ``seconds`` after the first one.
+    or until ``seconds`` after the first one. Released in this way, they do not prevent a retry, which continues without
+    them.
     ``until="verified"``: release text only after the next ``window`` characters have arrived and passed the rules, so
     that no rule can match text that the user already has. ``window=None``: as many characters as the rule with the
     longest span needs, or 256.

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from l0.engine.commands import Command, Finish, Raise, Relay, Wait
 from l0.engine.machine import PHASES, CallState, IllegalSignal, Machine
 from l0.engine.retry import ANSWERED, AttemptProgress, Phase, attempt_limit
-from l0.engine.signals import Answered, Begin, Ended, Failed, Opened, Released, Signal, Waited
+from l0.engine.signals import Answered, Begin, EarlyRelease, Ended, Failed, Opened, Released, Signal, Waited
 from l0.engine.stop_reasons import describe_stop
 from l0.model.attempt import AttemptSpec
 from l0.model.call import Call, Outcome
@@ -560,9 +560,9 @@ class CallRuntime:
             failure = self.rule_runner.finish(reader)
             if failure is not None:
                 return self._reject(failure, at)
-        resume_state = self._resumable(self.call.policy.resume) if missing is not None else None
+        resume_point = (None, None) if missing is None else self._resume_point(self.call.policy.resume)
         progress = self._progress()
-        command = self._step(Ended(missing, at, reader.accepted, resume_state))
+        command = self._step(Ended(missing, at, reader.accepted, *resume_point))
         if isinstance(command, Finish):
             if missing is None:
                 self.call_adapter.completed()
@@ -589,8 +589,8 @@ class CallRuntime:
         if rule_runner is not None and reader is not None and rule_runner.evaluate(reader, rest=True) is not None:
             self._drop()
         accepted = answered and not self.call.effective_retry_safety.in_parallel if reader is None else reader.accepted
-        resume_state, progress = self._resumable(self.call.policy.resume), self._progress()
-        return self._settle(self._step(Failed(failure, at, accepted, resume_state)), at, progress)
+        resume_point, progress = self._resume_point(self.call.policy.resume), self._progress()
+        return self._settle(self._step(Failed(failure, at, accepted, *resume_point)), at, progress)
 
     def _drop(self) -> None:
         """Drop the held items, which must not be delivered. Remember the text that the user has already."""
@@ -605,6 +605,16 @@ class CallRuntime:
         self._kept_text = text
         self._buffer.restart()
 
+    def _resume_point(self, strategy: ResumeMode) -> tuple[ResumeState | None, EarlyRelease | None]:
+        """Return the text from which a broken answer can be resumed, as `_resumable`.
+
+        An answer that this strategy cannot resume is repeated if it has no content yet. The second value is then the
+        reason why the user has events of it.
+        """
+        resume_state = self._resumable(strategy)
+        early_release = self._early_release if resume_state is None else None
+        return (self._resumable("exact") if early_release is not None else resume_state), early_release
+
     def _resumable(self, strategy: ResumeMode) -> ResumeState | None:
         """Return the text that the user has of a broken answer; ``None`` if the answer cannot be resumed from there."""
         parser = self._parser
@@ -613,13 +623,23 @@ class CallRuntime:
         state = parser.reader.resume_state()
         return state if self.call_adapter.resumes(strategy, state) else None
 
+    @property
+    def _early_release(self) -> EarlyRelease | None:
+        """Why the user has events of the answer, if none of them has content; else ``None``."""
+        early_release, parser = self._buffer.early_release, self._parser
+        if early_release is None or parser is None or parser.reader.content or parser.reader.other:
+            return None
+        earlier = self.machine.resume_state if self.machine.resuming else None
+        return early_release if earlier is None or not earlier.text else None
+
     def _progress(self) -> AttemptProgress | None:
         """Return the progress of the attempt, for a policy that only observes; ``None`` if there is no such policy."""
         if self.shadow is None:
             return None
         accepted = self._parser is not None and self._parser.reader.accepted
-        resumable = self._resumable(self.shadow.resume) is not None
-        return AttemptProgress(PHASES.get(self.machine.state, Phase.RELAYING), accepted, resumable)
+        resume_state, early_release = self._resume_point(self.shadow.resume)
+        phase = PHASES.get(self.machine.state, Phase.RELAYING)
+        return AttemptProgress(phase, accepted, resume_state is not None, early_release)
 
     def _settle(self, command: Command, at: float, progress: AttemptProgress | None) -> AttemptOver:
         """Drop the held items if ``command`` retries the attempt; else return them, to be delivered.

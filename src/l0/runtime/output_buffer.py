@@ -7,6 +7,7 @@ from math import inf
 from time import perf_counter
 from typing import Any
 
+from l0.engine.signals import EarlyRelease
 from l0.model.policy import Hold
 from l0.model.ports import Reader
 
@@ -17,7 +18,7 @@ class OutputBuffer:
     ``window``: for ``hold="verified"``, the number of checked characters that are still held.
     """
 
-    __slots__ = ("_lagging", "_held", "_hold", "_since", "_window", "lags", "released")
+    __slots__ = ("_lagging", "_held", "_hold", "_since", "_window", "early_release", "lags", "released")
 
     def __init__(self, hold: Hold, window: int) -> None:
         self._hold = hold
@@ -31,6 +32,8 @@ class OutputBuffer:
         """True if text is held even after the commit point, until the window has moved past it."""
         self.released = 0
         """The number of characters that the window has moved past."""
+        self.early_release: EarlyRelease | None = None
+        """Why items were released before content arrived; ``None`` if they were not."""
 
     def hold_all(self) -> None:
         """Hold everything until the end of the answer, from now on."""
@@ -61,9 +64,17 @@ class OutputBuffer:
         hold = self._hold
         if not self._held or hold.until == "message":
             return []
-        if reader.content or reader.accepted or len(self._held) >= hold.frames or self._held_for(hold.seconds):
+        if reader.content:
             return self.flush()
-        return []
+        if reader.accepted:
+            self.early_release = "accepted"
+        elif len(self._held) >= hold.frames:
+            self.early_release = "frames"
+        elif self._held_for(hold.seconds):
+            self.early_release = "seconds"
+        else:
+            return []
+        return self.flush()
 
     def add_after_commit(self, items: list[Any], reader: Reader, chars: int, checked: int) -> list[Any]:
         """Hold new items, and return those that the window has moved past.

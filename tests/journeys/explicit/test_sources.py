@@ -1,6 +1,7 @@
 """Every shape of answer that the SDKs give is read: with the SDKs patched and without, sync and async."""
 
 import json
+from collections.abc import Iterator
 from typing import Any
 
 import anthropic
@@ -8,7 +9,7 @@ import openai
 import pytest
 from explicit_kit import ANTHROPIC, OPENAI, Ask, asks, async_client, chat, client, completions, messages, responses
 
-from l0 import EventType, Policy, Retry, UnknownStreamError, l0
+from l0 import Event, EventType, Hold, Policy, Retry, UnknownStreamError, l0
 from l0.model.policy import HoldMode
 from l0.simulator.corpus import bundled_answer
 from l0.simulator.faults import Fault
@@ -151,3 +152,19 @@ async def test_unsupported_source_is_named_in_the_error(sim: Simulator) -> None:
         with pytest.raises(UnknownStreamError, match=r"openai\.types\.\S*ModerationCreateResponse|builtins\.dict"):
             await l0(stream=lambda: {"a": 1})
         assert made is not None
+
+
+@pytest.mark.parametrize(("resume", "kinds"), [("off", "ppt"), ("exact", "ppt"), ("restart", "prpt")])
+def test_source_that_has_sent_only_progress_is_called_again(resume: Any, kinds: str) -> None:
+    calls: list[int] = []
+
+    def source() -> Iterator[Any]:
+        calls.append(1)
+        yield Event(EventType.PROGRESS, "", {"call": len(calls)})
+        if len(calls) == 1:
+            raise ConnectionError("broken before its first text")
+        yield "All is well."
+
+    policy = Policy(retry=Retry(base_delay=0), hold=Hold(seconds=0), resume=resume)
+    events = list(l0.run_sync(source, policy=policy))
+    assert "".join(event.type[0] for event in events if event.type != "complete") == kinds

@@ -127,6 +127,40 @@ def test_reason_why_a_request_is_not_repeatable(phase, policy, reason):
     assert decision == Stop(reason)
 
 
+@pytest.mark.parametrize("policy", [Policy(), RESUMING])
+@pytest.mark.parametrize(
+    ("early_release", "accepted", "reason"),
+    [
+        ("seconds", False, StopReason.RELEASED_BY_TIME),
+        ("frames", False, StopReason.RELEASED_BY_COUNT),
+        ("seconds", True, StopReason.ACCEPTED),
+        ("accepted", True, StopReason.ACCEPTED),
+    ],
+)
+def test_reason_why_an_answer_without_content_is_not_repeated(policy, early_release, accepted, reason):
+    progress = AttemptProgress(RELAYING, accepted, early_release=early_release)
+    decision = retry_decision(make_call(policy=policy), make_failure(NETWORK), progress, (), lambda: 0.5)
+    assert decision == Stop(reason)
+
+
+@pytest.mark.parametrize(
+    ("early_release", "accepted", "replay", "repeated"),
+    [
+        ("seconds", False, "safe", True),
+        ("frames", False, "safe", True),
+        ("seconds", True, "safe", False),
+        ("accepted", True, "safe", False),
+        ("accepted", True, "always", True),
+        (None, False, "safe", False),
+    ],
+)
+def test_answer_without_content_is_repeated_unless_an_effect_could_happen_twice(
+    early_release, accepted, replay, repeated
+):
+    progress = AttemptProgress(RELAYING, accepted, resumable=True, early_release=early_release)
+    assert repeatable(make_call(policy=Policy(replay=replay)), progress) is repeated
+
+
 def test_policy_without_should_retry_logs_nothing(caplog):
     assert verdict(NETWORK, OPENING, WITH) == AT_ONCE
     assert caplog.messages == []

@@ -14,6 +14,12 @@ WORDING = {
     StopReason.HALTED: 'the severity of the rule is "fatal"',
     StopReason.DELIVERED: 'content had been delivered, and Policy.resume is "off"',
     StopReason.NOT_RESUMABLE: 'content had been delivered, and Policy.resume="exact" cannot resume this answer',
+    StopReason.RELEASED_BY_TIME: (
+        "this answer cannot be restarted, and events without content had been delivered after 2 s (Hold.seconds)"
+    ),
+    StopReason.RELEASED_BY_COUNT: (
+        "this answer cannot be restarted, and 64 events without content had been delivered (Hold.frames)"
+    ),
     StopReason.ACCEPTED: 'a retry could have an effect twice (Policy.replay="never")',
     StopReason.RETRIES_OFF: "max_retries is 0, or the body of the request can be read only once",
     StopReason.RETRIES_USED: "all retries are used (Retry.max_retries=4)",

@@ -119,7 +119,7 @@ class FakeCallAdapter:
         return {"number": attempt.number}
 
     def resumes(self, strategy: ResumeMode, resume_state: ResumeState) -> bool:
-        return True
+        return strategy not in ("splice", "prefill") or bool(resume_state.text)
 
     def failed(self, error: BaseException, *, opened: bool) -> Failure | None:
         if not isinstance(error, Broken):

@@ -350,12 +350,33 @@ def test_undelivered_answer_is_retried(flavour, mode):
 
 
 @sync_and_async
-@pytest.mark.parametrize(("frames", "restarts"), [(3, False), (4, True)])
-def test_so_many_frames_are_held_and_no_more(flavour, frames, restarts):
+@pytest.mark.parametrize(("frames", "released"), [(3, 3), (4, 0)])
+def test_so_many_frames_are_held_and_no_more(flavour, frames, released):
     policy = Policy(retry=Retry(base_delay=0), hold=Hold(frames=frames, seconds=60))
     played = play(flavour, make_call(policy=policy), [[FRAME], [FRAME], [FRAME], Broken("rst")], [["a"], [DONE]])
-    assert (played.error is None) == restarts
-    assert played.items == (["a"] if restarts else [FRAME] * 3)
+    assert played.error is None
+    assert played.items == [FRAME] * released + ["a"]
+
+
+@sync_and_async
+@pytest.mark.parametrize("resume", ["off", "splice", "prefill"])
+def test_answer_without_content_is_repeated_until_it_has_some(flavour, resume):
+    policy = Policy(retry=Retry(base_delay=0), hold=Hold(seconds=0), resume=resume)
+    played = play(flavour, make_call(policy=policy), *[[[FRAME], Broken("rst")]] * 2, [["a"], [DONE]])
+    assert (played.items[-1], played.error) == ("a", None)  # the reader, here a fake, drops the repeated frames
+    assert [plan.resume for plan in played.call_adapter.plans] == [None, "exact", "exact"]
+
+
+@sync_and_async
+def test_repeated_answer_with_content_is_resumed_as_the_policy_says(flavour):
+    bodies = [[FRAME], Broken("rst")], [["a"], Broken("rst")], [["b"], [DONE]]
+    off, splice = (
+        play(flavour, make_call(policy=Policy(retry=Retry(base_delay=0), hold=Hold(seconds=0), resume=resume)), *bodies)
+        for resume in ("off", "splice")
+    )
+    assert [plan.resume for plan in splice.call_adapter.plans] == [None, "exact", "splice"]
+    assert off.items == [FRAME, "a"]
+    assert off.listener.end.policy_field == "Policy.resume"
 
 
 def test_frames_are_held_for_so_long_and_no_longer(monkeypatch):
