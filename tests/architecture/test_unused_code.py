@@ -54,6 +54,7 @@ USES = (
     ),
     Use("src/l0/orchestration/races.py", "derive", "Python calls it for except*"),
     Use("src/l0/model/call_events.py", "pace", "the former name of stream_stats, for one release"),
+    Use("src/l0/slo/status_report.py", "standings", "the former name of statuses, for one release"),
     Use("src/l0/orchestration/results.py", "total_duration", "the former name of total_duration_ms, for one release"),
     Use("src/l0/recording/recorded_rows.py", "_", "one function per event: `singledispatchmethod` finds them"),
     Use("src/l0/pytest_plugin/cassette.py", "play_count", "for the user's tests"),

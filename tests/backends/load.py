@@ -197,7 +197,7 @@ def report(call_log: CallLog, simulator: ScriptedSimulator, memory_before_kb: in
                 "total": one.count.total,
                 "budget": one.budget_left,
             }
-            for one in l0.slo.report().standings
+            for one in l0.slo.report().statuses
         ],
         "memory_kb": [memory_before_kb, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss],
     }

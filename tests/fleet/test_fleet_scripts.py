@@ -182,7 +182,7 @@ def test_objectives_cover_the_calls_of_all_processes(client: "redis.Redis") -> N
         trackers[number % MEMBERS].record_attempt(TARGET, attempt(failed=number < 10))
     exchange_all(fleets)
     assert {tracker.attempt_counts(TARGET, 600) for tracker in trackers} == {(10, 30)}
-    reports = [tracker.report().standings for tracker in trackers]
+    reports = [tracker.report().statuses for tracker in trackers]
     assert reports == [reports[0]] * MEMBERS
     assert max(standing.count.total for standing in reports[0]) == 30
     own = [counts.count.total for tracker in trackers for counts in tracker.tallies() if counts.count.total]

@@ -74,7 +74,7 @@ def use(url: str, anthropic_url: str, store: str) -> None:
 
     asyncio.run(ask())
     with l0.policy(POLICY):
-        assert l0.slo.report().standings
+        assert l0.slo.report().statuses
     l0.register_adapter(Adapter())
 
 

@@ -31,7 +31,7 @@ def test_objectives_come_from_a_list_a_file_or_the_defaults(tmp_path):
         assert watched.wanted
     slo.stop()
     assert not watched.wanted
-    assert slo.report().standings == ()
+    assert slo.report().statuses == ()
 
 
 @pytest.mark.parametrize(

@@ -205,7 +205,7 @@ class Machine:
         """While an async ``should_retry`` decides: the progress of the failed attempt, and whether the server requested
         the wait."""
         self._resume_mode: ResumeMode = call.policy.resume
-        """How the next attempt resumes. An answer without content so far is repeated, whatever the policy."""
+        """The mode of the next resume. An answer without content so far is repeated, whatever the policy."""
         self._hedge_won = False
         self._earlier_failures = 0
         """The number of failures on earlier legs."""

@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Protocol
 
+from .former_names import former_name
+
 
 class Severity(StrEnum):
     """The effect of a violation on the call."""
@@ -66,12 +68,15 @@ _FILTER_REASONS = frozenset(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ending:
-    """The end of an answer, for rules that evaluate the complete text. ``other``: True if the answer contains something
-    besides text, such as a tool call, a refusal or audio. ``finish_reason``: as the provider gave it for the first
-    choice; empty if it gave none."""
+    """The end of an answer, for rules that evaluate the complete text.
 
-    other: bool = False
+    ``has_other_content``: the answer contains something besides text, such as a tool call, a refusal or audio.
+    ``finish_reason``: as the provider gave it for the first choice; empty if it gave none.
+    """
+
+    has_other_content: bool = False
     finish_reason: str = ""
+    other = former_name("other", "has_other_content")
 
     @property
     def at_limit(self) -> bool:

@@ -875,9 +875,10 @@ def _ending_of(text: str, calls: ToolCalls, metadata: ResponseMetadata | None) -
     """Return the end of an answer that came in one piece. It has other content than text also if it must have some: it
     cost tokens, but has no text."""
     if metadata is None:
-        return Ending(other=bool(calls))
+        return Ending(has_other_content=bool(calls))
     must_have_other = not text and bool(metadata.output_tokens)
-    return ending_of(metadata, other=bool(calls) or metadata.has_other_content or must_have_other)
+    other = bool(calls) or metadata.has_other_content or must_have_other
+    return ending_of(metadata, has_other_content=other)
 
 
 def _note_failures(error: BaseException, failures: Sequence[Failure]) -> None:

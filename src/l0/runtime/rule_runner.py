@@ -76,9 +76,9 @@ def hold_of(policy: Policy, rule_runner: RuleRunner | None) -> tuple[Hold, int]:
     return (Hold(until="message") if rule_runner.needs_whole_answer else policy.holding), rule_runner.window
 
 
-def ending_of(metadata: ResponseMetadata | None, *, other: bool) -> Ending:
-    """Return the end of an answer for the rules. ``other``: as in `Ending`."""
-    return Ending(other=other, finish_reason="" if metadata is None else metadata.finish_reason)
+def ending_of(metadata: ResponseMetadata | None, *, has_other_content: bool) -> Ending:
+    """Return the end of an answer for the rules. ``has_other_content``: as in `Ending`."""
+    return Ending(has_other_content=has_other_content, finish_reason="" if metadata is None else metadata.finish_reason)
 
 
 def rule_runner_for(call: Call, notify: Callable[[RuleMatched], None], *, timed: bool) -> RuleRunner | None:
@@ -230,7 +230,9 @@ class RuleRunner:
         """Run the rules on the complete answer. Return the failure, if any."""
         calls = [(call.name, "".join(call.arguments)) for call in reader.tools.values()] if self.schemas.tools else ()
         other = reader.other or reader.content > len(reader.text)
-        return self.evaluate(reader, rest=True) or self._finish(ending_of(read_metadata(reader), other=other), calls)
+        return self.evaluate(reader, rest=True) or self._finish(
+            ending_of(read_metadata(reader), has_other_content=other), calls
+        )
 
     def complete_answer(self, text: str, calls: ToolCalls, ending: Ending) -> Failure | None:
         """Run the rules on an answer that came in one piece. ``calls``: names and arguments of its tool calls."""

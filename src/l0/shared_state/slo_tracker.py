@@ -175,7 +175,7 @@ def stored_report(rows: Iterable[tuple[Key, Bucket]], objectives: Sequence[Objec
 
 def _report(histories: Sequence[TargetHistory], objectives: Sequence[Objective], at: float) -> Report:
     return Report(
-        standings=tuple(status for history in histories for status in history.statuses(at)),
+        statuses=tuple(status for history in histories for status in history.statuses(at)),
         masked=tuple(history.saved_by_recovery(at) for history in histories),
         unmatched=tuple(
             objective

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from l0.model.former_names import former_name
+
 from .burn import PAIRS, Count, Pair, budget_left, burn_rate, duration
 from .objective import Objective
 
@@ -84,20 +86,21 @@ class Masked:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
-    """Status of all objectives, in ``standings``. ``str(report)`` is a table for each layer.
+    """Status of all objectives, in ``statuses``. ``str(report)`` is a table for each layer.
 
     ``unmatched``: the objectives whose provider and model match no call.
     """
 
-    standings: tuple[SloStatus, ...] = ()
+    statuses: tuple[SloStatus, ...] = ()
     masked: tuple[Masked, ...] = ()
     unmatched: tuple[Objective, ...] = ()
+    standings = former_name("standings", "statuses")
 
     def __str__(self) -> str:
-        if not self.standings and not self.masked:
+        if not self.statuses and not self.masked:
             return "No calls have been measured yet. Call l0.slo.start() before the first call."
         parts = [
-            _table(layer.capitalize(), [status for status in self.standings if status.objective.layer == layer])
+            _table(layer.capitalize(), [status for status in self.statuses if status.objective.layer == layer])
             for layer in ("attempts", "delivered")
         ]
         parts += [_saved(masked) for masked in self.masked if masked.ratio is not None]

@@ -105,13 +105,13 @@ class SloInstruments:
 
     def budgets(self, _: CallbackOptions) -> Iterable[Observation]:
         """Yield the share of each error budget that is left, over the objective's own window."""
-        for status in self._slos.report().standings:
+        for status in self._slos.report().statuses:
             if (left := status.budget_left) is not None:
                 yield Observation(left, _window_attributes(status, status.objective.window))
 
     def burn_rates(self, _: CallbackOptions) -> Iterable[Observation]:
         """Yield the burn rate over every alerting window."""
-        for status in self._slos.report().standings:
+        for status in self._slos.report().statuses:
             for seconds in WINDOWS:
                 if (rate := status.burn(seconds)) is not None:
                     yield Observation(rate, _window_attributes(status, seconds))

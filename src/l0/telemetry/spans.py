@@ -53,7 +53,7 @@ class SpanObserver:
 
     @property
     def tracer(self) -> Tracer | None:
-        """The tracer of calls whose client has none of its own; ``None`` if there is none."""
+        """The tracer of calls whose client has no provider; ``None`` without a tracer."""
         return self._tracer()
 
     def observe(self, call: Call) -> CallSpan | None:

@@ -6,6 +6,8 @@ import pytest
 from makers import make_end, make_stats
 
 from l0.model.call_events import AttemptEnded, ResponseMetadata, ShadowDecision
+from l0.model.rule import Ending
+from l0.slo.status_report import Report
 
 ATTEMPT = AttemptEnded(
     number=1, failure=None, status=200, request_id=None, at=1.0, stop_reason="all retries are used", budget_refused=True
@@ -25,6 +27,8 @@ SHADOW = ShadowDecision(action="retry", cause=None, wait_s=0.5, at=1.0)
         (END, "pace", "stream_stats"),
         (END, "calls", "tool_calls"),
         (END, "stop", "stop_reason"),
+        (Ending(has_other_content=True), "other", "has_other_content"),
+        (Report(), "standings", "statuses"),
     ],
 )
 def test_former_name_of_a_field_warns(event: Any, former: str, new: str) -> None:

@@ -37,7 +37,7 @@ def clock() -> Clock:
 
 
 def standing(slos: SloTracker, name: str) -> Count:
-    return next(one.count for one in slos.report().standings if one.objective.name == name)
+    return next(one.count for one in slos.report().statuses if one.objective.name == name)
 
 
 def test_storage_continues_the_counts_of_the_last_process(tmp_path, clock):
@@ -88,7 +88,7 @@ def test_a_report_of_a_store_needs_no_call(tmp_path, clock):
     later = SloTracker(clock)
     later.start([UP], storage=Storage(tmp_path / "slo.db"))
     assert standing(later, "up") == Count(1, 1)
-    assert later.report().standings[0].model == "gpt-4o"
+    assert later.report().statuses[0].model == "gpt-4o"
     later.stop()
 
 

@@ -150,11 +150,11 @@ def test_too_little_data_is_reported_as_unknown(slos):
     for _ in range(19):
         play(slos, None)
     assert all(
-        standing.ratio is standing.budget_left is standing.burn(HOUR) is None for standing in slos.report().standings
+        standing.ratio is standing.budget_left is standing.burn(HOUR) is None for standing in slos.report().statuses
     )
     assert "insufficient data" in str(slos.report())
     play(slos, None)
-    assert {standing.budget_left for standing in slos.report().standings} == {1.0}
+    assert {standing.budget_left for standing in slos.report().statuses} == {1.0}
 
 
 def test_report_has_budget_burn_and_saved_calls(slos, clock):
@@ -162,7 +162,7 @@ def test_report_has_budget_burn_and_saved_calls(slos, clock):
         play(slos, *((failure(), None) if number % 10 == 0 else (None,)))
         clock.now += 1
     report = slos.report()
-    availability = next(standing for standing in report.standings if standing.objective.name == "availability")
+    availability = next(standing for standing in report.statuses if standing.objective.name == "availability")
     assert availability.count == Count(20, 220)
     assert availability.budget_left == pytest.approx(1 - 20 / 220 / 0.01)
     assert availability.burn(HOUR) == pytest.approx(20 / 220 / 0.01)
@@ -322,7 +322,7 @@ def test_budget_and_burn_rates_match_exact_counts(steps):
             TARGET, AttemptRecord(streaming=False, failure=failure() if failed else None, opened=True, waited=1.0)
         )
         events.append((clock.now, failed))
-    (standing,) = slos.report().standings
+    (standing,) = slos.report().statuses
 
     def burned(seconds: int) -> float | None:
         width = next(width for width, span in RINGS if seconds <= span)

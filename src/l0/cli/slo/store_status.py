@@ -25,7 +25,7 @@ def store_status(path: Path, objectives: Sequence[Objective]) -> int:
         raise InputError(f"{path} has no events of objectives")
     report = stored_report(rows, objectives, time.time())
     print(report)
-    return 1 if any(map(_in_danger, report.standings)) else 0
+    return 1 if any(map(_in_danger, report.statuses)) else 0
 
 
 def _in_danger(status: SloStatus) -> bool:

@@ -149,7 +149,7 @@ class StrictJsonCheck:
         match self._scanner.status:
             case ScanStatus.INSIDE:
                 return self._report(UNTERMINATED, self._scanner.at)
-            case ScanStatus.EMPTY if not ending.other:
+            case ScanStatus.EMPTY if not ending.has_other_content:
                 return self._report(self._rule.expected_kinds_message, self._scanner.at, _NO_JSON)
             case _:
                 return ()

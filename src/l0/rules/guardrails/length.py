@@ -75,7 +75,7 @@ class LengthCheck:
     def finish(self, ending: Ending) -> Sequence[Violation]:
         """Return a violation if the text is too short."""
         minimum = self._rule.minimum
-        if minimum is None or self._length >= minimum or (ending.other and not self._length):
+        if minimum is None or self._length >= minimum or (ending.has_other_content and not self._length):
             return ()
         return (self._violation(f"shorter than {minimum} characters", self._length),)
 

@@ -54,7 +54,7 @@ class ZeroOutputCheck:
 
     def finish(self, ending: Ending) -> Sequence[Violation]:
         """Return a violation if the answer has no visible text and no other output."""
-        if self._has_output or ending.other:
+        if self._has_output or ending.has_other_content:
             return ()
         rule = self._rule
         return (

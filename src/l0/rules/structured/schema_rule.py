@@ -87,7 +87,7 @@ class StrictCheck:
             case ScanStatus.INSIDE:
                 found = _cut(self._rule, "".join(self._parts), ending)
                 return found or (_violation(self._rule, UNTERMINATED, self._scanner.at),)
-            case ScanStatus.EMPTY if ending.other:
+            case ScanStatus.EMPTY if ending.has_other_content:
                 return ()
             case ScanStatus.EMPTY:
                 found = _cut(self._rule, "", ending)
@@ -114,7 +114,9 @@ class RepairingCheck:
         text = "".join(self._parts)
         if text and not text.isspace():
             return _validated(self._rule, text, ending)
-        if ending.other and not ending.at_limit:  # at the limit, it may be only the reasoning before the JSON
+        if (
+            ending.has_other_content and not ending.at_limit
+        ):  # at the limit, it may be only the reasoning before the JSON
             return ()
         return _cut(self._rule, text, ending) or (_violation(self._rule, _EMPTY, len(text), _NO_JSON),)
 

@@ -14,7 +14,7 @@ def violations(rule: Rule, *parts: str, other: bool = False) -> list[Violation]:
     """Return all violations of one answer that arrives in these parts."""
     check = rule.check()
     found = [violation for part in parts for violation in check.feed(part)]
-    return [*found, *check.finish(Ending(other=other))]
+    return [*found, *check.finish(Ending(has_other_content=other))]
 
 
 def split(text: str, places: Iterable[int]) -> list[str]:

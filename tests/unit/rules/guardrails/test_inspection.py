@@ -54,7 +54,7 @@ def test_rules_run_in_order() -> None:
 def test_finish_runs_rules() -> None:
     inspection = Inspection(Guardrails.minimal())
     assert [found.rule for found in inspection.finish(Ending())] == ["zero_output"]
-    assert not Inspection(Guardrails.minimal()).finish(Ending(other=True))
+    assert not Inspection(Guardrails.minimal()).finish(Ending(has_other_content=True))
 
 
 def test_check_state_belongs_to_one_answer() -> None:

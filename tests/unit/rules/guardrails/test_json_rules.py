@@ -16,7 +16,7 @@ from l0.rules.guardrails.json_rules import JsonRule, StrictJsonRule, json_rule, 
 def check(rule: JsonRule | StrictJsonRule, *parts: str, other: bool = False) -> list[Violation]:
     one = rule.check()
     found = [violation for part in parts for violation in one.feed(part)]
-    return [*found, *one.finish(Ending(other=other))]
+    return [*found, *one.finish(Ending(has_other_content=other))]
 
 
 WHOLE = [

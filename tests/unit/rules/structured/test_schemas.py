@@ -270,7 +270,7 @@ def test_deeply_nested_answer_is_invalid() -> None:
 def violations(text: str, *, other: bool = False, cuts: list[int] | None = None) -> list[tuple[str, int]]:
     one = schema_rule(Item).check()
     found = [violation for piece in pieces(text, cuts or []) for violation in one.feed(piece)]
-    found += one.finish(Ending(other=other))
+    found += one.finish(Ending(has_other_content=other))
     return [(violation.message, violation.at) for violation in found]
 
 
@@ -306,7 +306,7 @@ def test_schema_rule_checks_the_unchanged_answer(text: str, other: bool, expecte
 def test_schema_rule_checks_the_repaired_answer(text: str, other: bool, expected: list[tuple[str, int]]) -> None:
     one = schema_rule(Item, allow_repair=True).check()
     assert not [violation for piece in text for violation in one.feed(piece)]
-    assert [(violation.message, violation.at) for violation in one.finish(Ending(other=other))] == expected
+    assert [(violation.message, violation.at) for violation in one.finish(Ending(has_other_content=other))] == expected
 
 
 @pytest.mark.parametrize("allow_repair", [True, False], ids=["repaired", "unchanged"])
