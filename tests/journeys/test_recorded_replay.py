@@ -15,7 +15,18 @@ import anthropic
 import openai
 import pytest
 from installed import httpx, needs_responses
-from recorded_scenarios import HEALTHY, SCENARIOS, Scenario, Server, arguments, played, recorded, serving
+from recorded_scenarios import (
+    BUSY,
+    HEALTHY,
+    SCENARIOS,
+    Response,
+    Scenario,
+    Server,
+    arguments,
+    played,
+    recorded,
+    serving,
+)
 
 import l0
 from l0.recording.decision_rerun import differing
@@ -62,6 +73,37 @@ def test_a_replayed_call_gets_the_same_objects_bytes_and_decisions(
     assert [one.status for one in repeated.attempts] == [one.status for one in call.attempts]
     assert [causes(one) for one in (call, repeated)] == [causes(call)] * 2
     assert [type(one.command) for one in repeated.decisions] == [type(one.command) for one in call.decisions]
+
+
+@pytest.mark.parametrize("last", [HEALTHY, BUSY], ids=["recovered", "failed"])
+def test_attempts_of_the_explicit_api_are_served_once_each(server: Server, tmp_path: Path, last: Response) -> None:
+    """Each attempt is a call of the SDK. The call around them sends no request itself."""
+    server.script[:] = [BUSY, Response(parts=[], cut=True), last]
+
+    def run(url: str, folder: Path) -> tuple[int | str, list[tuple[Any, ...]]]:
+        l0.instrument(record=folder)
+        try:
+            with openai.OpenAI(api_key="k", base_url=url) as client:
+                stream = l0.run_sync(
+                    lambda: client.chat.completions.create(**arguments(True)),
+                    retry=l0.Retry(attempts=2, max_retries=2, base_delay=0),
+                )
+                items: int | str = len(list(stream))
+        except openai.APIError as error:
+            items = type(error).__name__
+        finally:
+            l0.uninstrument()
+        with Recording.open(folder) as recording:
+            calls = [(one.outcome, causes(one), [bool(sent.request) for sent in one.attempts]) for one in recording]
+        return items, calls
+
+    first = run(server.url, tmp_path / "first")
+    _, (outer, *inner) = first
+    assert outer[2] == [False] * 3
+    assert [call[2] for call in inner] == [[True]] * 3
+    with replay(tmp_path / "first", speed=inf) as replayed:
+        assert run(replayed.openai, tmp_path / "second") == first
+        assert (replayed.unmatched, replayed.remaining) == ([], 0)
 
 
 def causes(call: RecordedCall) -> list[str | None]:

@@ -44,6 +44,7 @@ class CallRecorder:
 
     __slots__ = (
         "_append",
+        "_base_url",
         "_detached",
         "_exchanged",
         "_memory",
@@ -58,6 +59,7 @@ class CallRecorder:
         self.id = id_
         self.incomplete = False
         self._append = append
+        self._base_url: object = ""
         self._memory = memory
         self._detached: tuple[Failure, Failure] | None = None
         """The latest failure, and the same without its exception."""
@@ -93,6 +95,7 @@ class CallRecorder:
 
     def sending(self, spec: AttemptSpec, options: Any, base_url: object, at: float) -> None:
         """Record that a request is about to be sent. ``base_url``: an object whose `str` is the URL."""
+        self._base_url = base_url
         self._append((AttemptBegan, self.id, at, spec, options, base_url))
 
     def head(self, number: int, response: Any) -> None:
@@ -129,8 +132,11 @@ class CallRecorder:
             return
 
     def failed(self, number: int, error: BaseException | None) -> None:
-        """Record the request, and the answer, of an attempt that ``error`` ended before its body was attached."""
-        if error is None or number in self._exchanged:
+        """Record the request, and the answer, of an attempt that ``error`` ended before its body was attached.
+
+        An attempt of the explicit API sends none itself: the call of the SDK that it makes has its own recording.
+        """
+        if error is None or number in self._exchanged or not str(self._base_url):
             return
         with suppress(Exception):  # exceptions of the SDKs and of the transports hold both, but not always
             response = getattr(error, "response", None)
