@@ -148,6 +148,19 @@ SCENARIOS = {
     "cut before content": Scenario(
         script=[Response(parts=[], cut=True), HEALTHY], outcome="recovered_retry", bodies=[None, BODY]
     ),
+    "three attempts": Scenario(
+        script=[BUSY, Response(parts=[], cut=True), HEALTHY],
+        policy=Policy(retry=QUICK),
+        outcome="recovered_retry",
+        bodies=[BUSY.parts[0], None, BODY],
+    ),
+    "three whole attempts": Scenario(
+        script=[Response(parts=[WHOLE[:20]], cut=True), Response(parts=[WHOLE[:20]]), Response(parts=[WHOLE])],
+        policy=Policy(retry=QUICK),
+        outcome="recovered_retry",
+        bodies=[None, None, WHOLE],
+        stream=False,
+    ),
     "resume": Scenario(
         script=[Response(parts=ANSWER[:2], cut=True), HEALTHY],
         policy=Policy(retry=QUICK, resume="exact"),

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from time import perf_counter
 
 from l0.model.failure import TIMEOUT_CAUSES, Cause
-from l0.recording.recording import RecordedAttempt
+from l0.recording.recording import RecordedAttempt, RecordedRead
 from l0.recording.redaction import REMOVED
 from l0.simulator.steps import End, Pause, Send, SimulatedResponse, Step
 
@@ -16,6 +17,9 @@ _AFTER_SILENCE_S = 5.0
 _ENCODING = "content-encoding"
 _GARBAGE = b"\xff" * 64
 _FRAMING = frozenset({"connection", "content-length", "keep-alive", "transfer-encoding"})
+_AFTER_HEAD = frozenset({Cause.INCOMPLETE_READ, Cause.MALFORMED, Cause.READ_TIMEOUT, Cause.RESET})
+"""Causes that show that a head came. The recording of an answer in one piece has its head only if all of it came."""
+_STARTED_JSON = b"{"
 _RESETS = frozenset({Cause.RESET, Cause.CONNECTION, Cause.DNS, Cause.TLS_CERTIFICATE})
 
 
@@ -27,6 +31,9 @@ def recorded_response(
 
     Headers whose values were removed from the recording are left out.
     """
+    cause = attempt.failure.cause if attempt.failure is not None else None
+    if attempt.status is None and cause in _AFTER_HEAD:
+        attempt = _with_head(attempt, cause)
     status = attempt.status or 0
     headers, steps = _headers(attempt.response_headers), _steps(attempt, speed, clock)
     damaged = attempt.failure is not None and attempt.failure.cause is Cause.CORRUPT and _ENCODING not in headers
@@ -37,6 +44,19 @@ def recorded_response(
         steps=_damaged(steps) if damaged else steps,
         length=_length(attempt) if status else -1,
         delay=max(until_head, 0.0) / speed,
+    )
+
+
+def _with_head(attempt: RecordedAttempt, cause: Cause | None) -> RecordedAttempt:
+    """Return an attempt with a head and the first byte of a body, in place of those that were not recorded."""
+    length = [] if cause is Cause.MALFORMED else [("content-length", str(len(_STARTED_JSON) + 1))]
+    return replace(
+        attempt,
+        status=200,
+        response_headers=[("content-type", "application/json"), *length],
+        head_at=attempt.started,
+        reads=[RecordedRead(at=attempt.started, data=_STARTED_JSON)],
+        ending="eof" if cause is Cause.MALFORMED else attempt.ending,
     )
 
 

@@ -44,6 +44,25 @@ def still() -> float:
     return 0.0
 
 
+@pytest.mark.parametrize(
+    ("cause", "ends"),
+    [
+        (Cause.INCOMPLETE_READ, [End.FIN]),
+        (Cause.RESET, [End.RST]),
+        (Cause.READ_TIMEOUT, [Pause(7.0), End.FIN]),
+        (Cause.MALFORMED, []),
+    ],
+)
+def test_a_whole_answer_that_broke_has_a_head_and_a_body_that_breaks(cause: Cause, ends: list[Any]) -> None:
+    broken = attempt(
+        status=None, response_headers=[], head_at=None, ending="error", reads=[], failure=make_failure(cause)
+    )
+    response = recorded_response(broken, inf, still)
+    assert (response.status, response.headers) == (200, {"content-type": "application/json"})
+    assert response.length != 1  # more than is sent
+    assert steps(response) == [Send(b"{"), *ends]
+
+
 @pytest.mark.parametrize(("speed", "factor"), [(1.0, 1.0), (2.0, 0.5)])
 def test_the_waits_are_those_of_the_recording(speed: float, factor: float) -> None:
     response = recorded_response(attempt(), speed, still)
@@ -111,7 +130,7 @@ def test_a_silence_that_a_client_ended_is_not_shortened() -> None:
     assert found == [Send(b"one"), Send(b"two"), Pause(5.25), End.FIN]
 
 
-@pytest.mark.parametrize(("cause", "end"), [(Cause.CONNECTION, End.RST), (Cause.INCOMPLETE_READ, End.FIN)])
+@pytest.mark.parametrize(("cause", "end"), [(Cause.CONNECTION, End.RST), (Cause.UNKNOWN, End.FIN)])
 def test_an_attempt_without_an_answer_has_no_head(cause: Cause, end: End) -> None:
     lost = attempt(
         status=None, head_at=None, response_headers=(), reads=[], ending="error", failure=make_failure(cause)
