@@ -273,14 +273,20 @@ class Config:
             _SWITCHES[name](self, on)
 
     def reset(self) -> None:
-        """Forget what code has set, and stop the thread that watches deadlines. L0's own observers stay until the
-        instrumentor of their SDK drops them."""
+        """Forget what code and the environment have set. Stop the thread that watches deadlines.
+
+        Calls that are running keep their observers.
+        """
         self.set_default(None)
         self.add_observers(())
         self.set_switches(dict.fromkeys(_SWITCHES))
         self.set_record(None)
         self.set_provider_names(None)
         self.set_fleet(None)
+        self.set_environment(EnvironmentSettings())
+        with self._lock:
+            self.own_observers = OwnObservers()
+        CALL_LOG.reset()
         WATCHDOG.stop()
 
     def set_observers(self, observers: Sequence[Observer], sdk: str | None = None, *, given: bool = False) -> None:

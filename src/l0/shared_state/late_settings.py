@@ -24,7 +24,7 @@ class Settings(Protocol):
         ...
 
     def reset(self) -> None:
-        """Forget the settings that code has made."""
+        """Forget the settings that code and the environment have made."""
         ...
 
 
@@ -58,6 +58,12 @@ class LateSettings:
         """Hand over what was set before, at the end of the settings' import."""
         self.loaded = settings  # before the hand-over: what is set from now on, in any thread, is handed over there
         self._hand_over()
+
+    def reset(self) -> None:
+        """Forget all settings, also those that wait for the import."""
+        self._waiting.clear()
+        if self.loaded is not None:
+            self.loaded.reset()
 
     def _hand_over(self) -> None:
         if self.loaded is None:

@@ -292,10 +292,12 @@ def _patch(instrumentor: Any) -> bool:
 
 
 def uninstrument() -> None:
-    """Restore the SDKs' own functions, also those that an earlier copy of l0 patched. Open streams stay readable."""
+    """Restore the SDKs' own functions, also those that an earlier copy of l0 patched, and forget all settings.
+
+    Open streams stay readable. OpenTelemetry providers that ``otlp`` has set stay set.
+    """
     with _PATCH_LOCK.lock:
         for instrumentor in [*PATCHING.values(), *(callback.__self__ for callback in take_all())]:  # type: ignore[attr-defined]
             if instrumentor.is_instrumented_by_opentelemetry:
                 instrumentor.uninstrument()
-    if LATE_SETTINGS.loaded is not None:
-        LATE_SETTINGS.loaded.reset()
+    LATE_SETTINGS.reset()

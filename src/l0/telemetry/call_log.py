@@ -11,6 +11,7 @@ import logging
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from time import monotonic
+from weakref import WeakSet
 
 from opentelemetry import trace
 
@@ -33,6 +34,8 @@ class CallLog:
         self.console = False
         """True while the console shows the same events as these lines."""
         self._file: LogFile | None = None
+        self._filtered: WeakSet[logging.Handler] = WeakSet()
+        """The handlers of the application that have our filter."""
 
     def use_file(self, path: str | None) -> None:
         """Append every line to this file as well; ``None``: write to no file."""
@@ -62,7 +65,7 @@ class CallLog:
             return
 
     def flush(self) -> None:
-        """Write the summaries of skipped lines, at the end of the process. Raises nothing."""
+        """Write the summaries of skipped lines. Raises nothing."""
         raises, logging.raiseExceptions = logging.raiseExceptions, False  # no traceback if a stream is already closed
         try:
             for summary in self._rate_limiter.flush():
@@ -71,6 +74,15 @@ class CallLog:
             return
         finally:
             logging.raiseExceptions = raises
+
+    def reset(self) -> None:
+        """Write the summaries of skipped lines, count from 0, and remove our filters from the application's handlers.
+        Raises nothing."""
+        self.flush()
+        for handler in list(self._filtered):
+            for known in [known for known in handler.filters if isinstance(known, _NotOnTerminal)]:
+                handler.removeFilter(known)
+        self._filtered.clear()
 
     def _emit(self, line: LogLine, ids: dict[str, str]) -> None:
         caller = caller_line(skipped_packages=tuple(LATE_SETTINGS.seen))
@@ -82,6 +94,7 @@ class CallLog:
             for handler in _handlers():
                 if not any(isinstance(known, _NotOnTerminal) for known in handler.filters):
                     handler.addFilter(_NotOnTerminal(self, handler))
+                    self._filtered.add(handler)
         _log.handle(record)
 
 

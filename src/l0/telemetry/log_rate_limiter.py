@@ -63,7 +63,8 @@ class LogRateLimiter:
         return lines
 
     def flush(self) -> list[LogLine]:
-        """Return the summaries of all suppressed lines, and clear them. Called at the end of the process."""
+        """Return the summaries of all suppressed lines, and clear them. Called by `l0.uninstrument`, and at the end of
+        the process."""
         with self._lock:
             lines = self._summaries(inf)
             self._minutes.clear()
