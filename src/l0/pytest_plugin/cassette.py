@@ -10,6 +10,7 @@ import pytest
 
 from l0.recording.field_differences import distance
 from l0.recording.redaction import Redaction
+from l0.runtime.recorded_silence import RecordedSilence
 
 from .cassette_entry import CassetteEntry, CassetteRequest, Headers
 from .cassette_file import load, save
@@ -23,6 +24,10 @@ _MAX_CHARACTERS = 300
 """Characters of a value in a message."""
 
 
+class PlayedSilence(pytest.fail.Exception, RecordedSilence):  # type: ignore[name-defined,misc]  # pytest hides its class
+    """As `RecordedSilence`; a failed test if nothing accepts it."""
+
+
 class Cassette:
     """The recordings of one test, and the requests that it has sent. Its methods are thread-safe."""
 
@@ -30,8 +35,8 @@ class Cassette:
         self.path = path
         self.mode = mode
         self.options = options
-        self.unmatched: list[str] = []
-        """Messages of the requests that had no recording."""
+        self._unmatched: list[str] = []
+        self._silences: list[PlayedSilence] = []
         exists = path.is_file()
         self._entries = load(path) if exists and mode != "all" else []
         self._records = mode in ("new_episodes", "all") or (mode == "once" and not exists)
@@ -39,6 +44,11 @@ class Cassette:
         self._tapes: list[CassetteTape] = []
         self._redaction = Redaction(options.redact)
         self._lock = threading.Lock()
+
+    @property
+    def unmatched(self) -> list[str]:
+        """Return the messages of the requests that had no recording, or whose recording ended too early."""
+        return [*self._unmatched, *(str(silence) for silence in self._silences if not silence.accepted)]
 
     @property
     def play_count(self) -> int:
@@ -74,8 +84,16 @@ class Cassette:
 
     def fail(self, message: str) -> NoReturn:
         """Fail the test. The exception is not an `Exception`, so that an SDK neither retries nor hides it."""
-        self.unmatched.append(message)
+        self._unmatched.append(message)
         pytest.fail(message, pytrace=False)
+
+    def silence(self, message: str, waited_s: float, silence_s: float) -> PlayedSilence:
+        """Return the exception for a client that reads on where the recorded one stopped waiting. It fails the test
+        with this message, unless a deadline of L0 ends the wait as well."""
+        played = PlayedSilence(message, False)  # no traceback of pytest
+        played.waited_s, played.silence_s = waited_s, silence_s
+        self._silences.append(played)
+        return played
 
     def save(self) -> None:
         """Write what was recorded. A secret of one request is removed from all of them."""

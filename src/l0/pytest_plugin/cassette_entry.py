@@ -8,8 +8,9 @@ from typing import Any, Literal
 Headers = tuple[tuple[str, str], ...]
 ErrorChain = tuple[dict[str, Any], ...]
 """An exception and its causes, from the outermost: ``type``, ``message`` and for errors of the system ``errno``."""
-End = Literal["eof", "closed", "error"]
-"""The end of an answer: complete, closed by the client before its end, or broken by an exception."""
+End = Literal["eof", "closed", "gave_up", "error"]
+"""The end of an answer: complete, closed by the client between two reads, given up by a client that waited (a deadline
+of L0 passed, or the task was cancelled), or broken by an exception."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +26,7 @@ class CassetteRequest:
 class CassetteAnswer:
     """An answer. Times are in milliseconds since the request was sent.
 
-    ``status``: ``None`` if the connection broke before the head (status and headers) arrived.
+    ``status``: ``None`` if the connection broke, or the client gave up, before the head (status and headers) arrived.
     """
 
     status: int | None = None

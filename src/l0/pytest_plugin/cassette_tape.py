@@ -54,9 +54,9 @@ class CassetteTape:
         redaction.learn(self.sent_headers, self.url)
 
     def entry(self, redaction: Redaction) -> CassetteEntry | None:
-        """Return the recording without secrets; ``None`` if nothing came: the request was cancelled, or hangs."""
+        """Return the recording without secrets; ``None`` if nothing came, and the request still waits."""
         self.end("closed")
-        if self._status is None and not self._error:
+        if self._status is None and self._end == "closed":
             return None
         parts = [part for _, part in self._reads]
         clean = redaction.reads(parts)
@@ -69,7 +69,7 @@ class CassetteTape:
             head_ms=self._head_ms,
             reads=tuple((at_ms, part) for (at_ms, _), part in zip(self._reads, clean, strict=True)),
             end="eof"
-            if self._end == "closed" and _TERMINAL_EVENT.search(b"".join(parts)[-_TAIL:])
+            if self._end in ("closed", "gave_up") and _TERMINAL_EVENT.search(b"".join(parts)[-_TAIL:])
             else self._end or "closed",
             end_ms=self._end_ms,
             error=tuple({**link, "message": redaction.text(str(link["message"]))} for link in self._error),

@@ -22,6 +22,7 @@ from .cassette_playback import CassettePlayback
 from .cassette_tape import CassetteTape
 
 _TRANSPORTS = ("httpx", "httpx2")
+_AGAIN = "--l0-record=all records the test again."
 
 
 @contextmanager
@@ -58,10 +59,14 @@ class _Handlers:
                 return self._answer(playback, _PlayedStream)
             tape = self._recording(request, sent)
             try:
-                return _taped(send(transport, request), tape, _TapedStream, self._transport.SyncByteStream)
+                response = send(transport, request)
             except Exception as error:
-                tape.end("error", error)
+                tape.end("gave_up" if _has_expired(request) else "error", error)
                 raise
+            if "network_stream" in response.extensions:
+                watched = _WatchedConnection(response.extensions["network_stream"], tape)
+                response.extensions = {**response.extensions, "network_stream": watched}
+            return _taped(response, tape, request, _TapedStream, self._transport.SyncByteStream)
 
         return handle_request
 
@@ -81,23 +86,33 @@ class _Handlers:
                 return self._answer(playback, _AsyncPlayedStream)
             tape = self._recording(request, sent)
             try:
-                return _taped(await send(transport, request), tape, _AsyncTapedStream, self._transport.AsyncByteStream)
+                response = await send(transport, request)
             except Exception as error:
                 tape.end("error", error)
                 raise
+            except BaseException:  # a cancellation
+                tape.end("gave_up")
+                raise
+            return _taped(response, tape, request, _AsyncTapedStream, self._transport.AsyncByteStream)
 
         return handle_async_request
 
     def _playback(self, entry: CassetteEntry, request: Any) -> CassettePlayback:
         cassette = self._cassette
+        recorded = f"The client of the recording of {entry.request.method} {entry.request.url} in {cassette.path}"
         return CassettePlayback(
             answer=entry.answer,
             speed=cassette.options.speed,
             transport=self._transport,
             read_timeout_s=request.extensions.get("timeout", {}).get("read"),
             ended_early=lambda: cassette.fail(
-                f"The client of the recording of {entry.request.method} {entry.request.url} in {cassette.path} closed "
-                "the answer here, but this client reads more: --l0-record=all records the test again."
+                f"{recorded} closed the answer here, but this client reads more: {_AGAIN}"
+            ),
+            silent=lambda waited_s, silence_s: cassette.silence(
+                f"{recorded} stopped waiting here, {waited_s:.1f} s after the request, but this client waits longer: "
+                f"{_AGAIN}",
+                waited_s,
+                silence_s,
             ),
         )
 
@@ -119,9 +134,10 @@ class _Handlers:
 class _TapedStream:
     """A body that is recorded while it is read."""
 
-    def __init__(self, stream: Any, tape: CassetteTape) -> None:
+    def __init__(self, stream: Any, tape: CassetteTape, request: Any) -> None:
         self._stream = stream
         self._tape = tape
+        self._request = request
 
     def __iter__(self) -> Iterator[bytes]:
         try:
@@ -129,7 +145,7 @@ class _TapedStream:
                 self._tape.read(part)
                 yield part
         except Exception as error:
-            self._tape.end("error", error)
+            self._tape.end("gave_up" if _has_expired(self._request) else "error", error)
             raise
         self._tape.end("eof")
 
@@ -141,7 +157,7 @@ class _TapedStream:
 class _AsyncTapedStream:
     """An async body that is recorded while it is read."""
 
-    def __init__(self, stream: Any, tape: CassetteTape) -> None:
+    def __init__(self, stream: Any, tape: CassetteTape, _: Any) -> None:
         self._stream = stream
         self._tape = tape
 
@@ -153,11 +169,52 @@ class _AsyncTapedStream:
         except Exception as error:
             self._tape.end("error", error)
             raise
+        except GeneratorExit:  # closed between two reads
+            raise
+        except BaseException:  # a cancellation
+            self._tape.end("gave_up")
+            raise
         self._tape.end("eof")
 
     async def aclose(self) -> None:
         self._tape.end("closed")
         await self._stream.aclose()
+
+
+class _WatchedConnection:
+    """The network stream of an answer. If its client shuts down the socket to end a read, the tape says so."""
+
+    def __init__(self, stream: Any, tape: CassetteTape) -> None:
+        self._stream = stream
+        self._tape = tape
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+    def get_extra_info(self, info: str) -> Any:
+        found = self._stream.get_extra_info(info)
+        return _WatchedSocket(found, self._tape) if info == "socket" and hasattr(found, "shutdown") else found
+
+
+class _WatchedSocket:
+    """The socket of a `_WatchedConnection`."""
+
+    def __init__(self, connected: Any, tape: CassetteTape) -> None:
+        self._connected = connected
+        self._tape = tape
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._connected, name)
+
+    def shutdown(self, how: int) -> None:
+        self._tape.end("gave_up")
+        self._connected.shutdown(how)
+
+
+def _has_expired(request: Any) -> bool:
+    """Return True if a deadline of L0 has ended a sync request: it reduces the timeouts, and shuts the socket down."""
+    flight = getattr(request.extensions.get("timeout"), "flight", None)
+    return flight is not None and bool(flight.expired)
 
 
 class _PlayedStream:
@@ -192,9 +249,9 @@ def _subclass(stream: Any, base: Any) -> Any:
     return type(stream.__name__, (stream, base), {})
 
 
-def _taped(response: Any, tape: CassetteTape, stream: Any, base: Any) -> Any:
+def _taped(response: Any, tape: CassetteTape, request: Any, stream: Any, base: Any) -> Any:
     tape.head(response.status_code, tuple(response.headers.multi_items()))
-    response.stream = _subclass(stream, base)(response.stream, tape)
+    response.stream = _subclass(stream, base)(response.stream, tape, request)
     return response
 
 

@@ -43,6 +43,7 @@ from .exception_classifier import drop_tracebacks
 from .finalizers import LATER, call_when_safe, interrupted, stop
 from .observer_notifier import QUIET, ObserverNotifier, read_metadata
 from .output_buffer import OutputBuffer
+from .recorded_silence import RecordedSilence
 from .rule_runner import ending_of, hold_of, rule_runner_for
 from .shadow import ShadowPolicy
 from .watchdog import Expired
@@ -264,7 +265,7 @@ class CallRuntime:
         return self._fail(failure, perf_counter(), answered=failure.cause in ANSWERED).command
 
     def _failure_of(self, error: BaseException, *, opened: bool) -> Failure | None:
-        expired = isinstance(error, Expired)
+        expired = isinstance(error, Expired) or self.ends_silence(error)
         failure = None if expired else self.call_adapter.failed(error, opened=opened)
         at = perf_counter()
         # A timeout of the transport may be due to our deadline, because we reduce it to the time that is left.
@@ -486,7 +487,21 @@ class CallRuntime:
             self._fragments_before_read = len(self._parser.reader.text)
         if isinstance(error, StopIteration | StopAsyncIteration) and self._parser is not None:
             return self.on_read(self._parser.end, since)
-        return self.expired() if isinstance(error, Expired) else self.on_read_error(error)
+        expired = isinstance(error, Expired) or self.ends_silence(error)
+        return self.expired() if expired else self.on_read_error(error)
+
+    def ends_silence(self, error: BaseException | None) -> bool:
+        """Return True if ``error`` is a recorded silence that a deadline of this call ends. The time then counts as
+        passed."""
+        if not isinstance(error, RecordedSilence) or self.deadlines is None:
+            return False
+        at = perf_counter()
+        skipped_s = self.deadlines.skip(at, at - self.started, error)
+        if skipped_s is None:
+            return False
+        self.machine.began -= skipped_s
+        error.accepted = True
+        return True
 
     def on_read_error(self, error: BaseException) -> AttemptOver:
         """Handle an error of a read. An answer that was already complete stays complete."""

@@ -12,6 +12,8 @@ from typing import Protocol
 from l0.model.failure import Cause, Failure
 from l0.model.policy import Timeout
 
+from .recorded_silence import RecordedSilence
+
 _LIMITS = {
     Cause.NO_HEADERS: ("headers", "initial_token"),
     Cause.FIRST_CONTENT_TIMEOUT: ("first content", "initial_token"),
@@ -24,6 +26,9 @@ _SDKS_RETRY = (Cause.NO_HEADERS, Cause.FIRST_CONTENT_TIMEOUT)
 """Deadlines of a request that has not been answered: the SDKs retry a request that timed out."""
 _BACKLOG_S = 0.1
 """Seconds of reading without content that are allowed after a limit, to read the data that has queued up."""
+_SILENCE_SLACK_S = 0.5
+"""Seconds by which a limit may exceed a recorded silence and still have ended it: the recording began and ended its
+measurement a little later or earlier."""
 _REPORTED_DELAY_S = 0.5
 """Seconds. If an expired deadline was noticed later than this, the message says how much later."""
 
@@ -117,6 +122,28 @@ class CallDeadlines:
             self._content_left = left if self._content_left <= 0 else max(left, 0.0)
         self._waiting_since = None
         return at >= self._total_at or self._content_left < -_BACKLOG_S
+
+    def skip(self, at: float, elapsed_s: float, silence: RecordedSilence) -> float | None:
+        """Move all deadlines as if a recorded silence had passed by now. Return the seconds that were skipped.
+
+        ``None``, without a change, if no deadline would have passed.
+
+        ``elapsed_s``: seconds since the attempt was sent, in which the silence itself took no time.
+        """
+        if self._request_cause is None:
+            self.reading(at)
+        skipped = max(silence.waited_s - elapsed_s, 0.0)
+        total_at = self._total_at - skipped
+        content_due = self._content_due - (silence.silence_s if self._has_content else skipped)
+        sign_of_life_due = self._sign_of_life_due - silence.silence_s
+        late = at - min(total_at, content_due, sign_of_life_due)
+        if late < -_SILENCE_SLACK_S:
+            return None
+        slack = min(late, 0.0)
+        self._began -= skipped - slack
+        self._total_at = total_at + slack
+        self._content_due, self._sign_of_life_due = content_due + slack, sign_of_life_due + slack
+        return skipped - slack
 
     def passed(self, at: float) -> bool:
         """Return True if the deadline of the current read has passed."""

@@ -26,6 +26,7 @@ from l0.shared_state.auto_reset_event import AutoResetEvent
 
 from .async_deadlines import TURNS, until_closed
 from .call_runtime import CallRuntime
+from .recorded_silence import RecordedSilence
 from .waiting_calls import WAITING
 
 _log = logging.getLogger("l0")
@@ -138,6 +139,11 @@ class HedgeRace:
         return answered[0] if self._ended and answered else None
 
     @property
+    def silent(self) -> bool:
+        """True if the first attempt plays a recording that ends in a silence: it is slow, without a wait."""
+        return isinstance(self.contenders[0].error, RecordedSilence)
+
+    @property
     def over(self) -> bool:
         """True if there is nothing left to wait for, with or without a winner."""
         return (
@@ -179,7 +185,9 @@ class HedgeRace:
         if winner is not None:
             self._won(winner)
             return None
-        return runtime.overdue() if first.error is None else runtime.failed(first.error, opened=first.opened)
+        if first.error is None or runtime.ends_silence(first.error):
+            return runtime.overdue()
+        return runtime.failed(first.error, opened=first.opened)
 
     @property
     def answer(self) -> Any:
@@ -195,6 +203,8 @@ class HedgeRace:
 
     def _lost(self, contender: Contender) -> None:
         runtime, at = self.runtime, perf_counter()
+        if isinstance(contender.error, RecordedSilence):
+            contender.error.accepted = True
         failure = (
             runtime.call_adapter.failed(contender.error, opened=contender.opened)
             if contender.error is not None
@@ -222,7 +232,8 @@ def race(runtime: CallRuntime, command: AttemptSpec, sender: HedgeSender, after:
     try:
         send_first(hedge_race.contenders[0])
         with WAITING.wake_by(runtime.ending, threads.wake):
-            if not hedge_race.over and not threads.wait_for_report(min(after, limit)) and after < limit:
+            reported = hedge_race.over or threads.wait_for_report(min(after, limit))
+            if (hedge_race.silent or not reported) and after < limit:
                 _start_hedge(hedge_race, threads)
             while not hedge_race.over and threads.wait_for_report(limit - (perf_counter() - began)):
                 pass
@@ -351,7 +362,7 @@ async def arace(runtime: CallRuntime, command: AttemptSpec, sender: AsyncHedgeSe
             contender.opened = True
             if await sender.read_until_content(contender.answer, contender.command.number):
                 contender.content_at = perf_counter()
-        except Exception as error:
+        except (Exception, RecordedSilence) as error:
             if not contender.abandoned:  # a transport may raise our cancellation as its own error
                 contender.error = error
         finally:
@@ -370,8 +381,9 @@ async def arace(runtime: CallRuntime, command: AttemptSpec, sender: AsyncHedgeSe
         with until_closed(runtime.ending):
             async with anyio.create_task_group() as group:
                 group.start_soon(run, hedge_race.contenders[0])
-                slow = not await wait_for_report(min(after, limit)) and after < limit
-                hedge = hedge_race.add_hedge() if slow else None
+                reported = await wait_for_report(min(after, limit))
+                slow = hedge_race.silent or not reported
+                hedge = hedge_race.add_hedge() if slow and after < limit else None
                 if hedge is not None:
                     group.start_soon(run, hedge)
                 while not hedge_race.over and await wait_for_report(limit - (perf_counter() - began)):

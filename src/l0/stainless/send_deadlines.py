@@ -72,6 +72,13 @@ class Flight:
         self._reads = ReadDeadline(_Shared(self._shared, self._unenforced_limit))
         return self._reads
 
+    @property
+    def expired(self) -> bool:
+        """True if the deadline has ended the request, or a read of its answer over HTTP/2."""
+        if self._finished:
+            return self.late or self.shut or (self._reads is not None and self._reads.fired)
+        return self.late or self.shut or perf_counter() >= self._deadline
+
     # -- in the thread that sends -----------------------------------------------------------------------------------
 
     def seconds_left(self, phase: str, own: float | None) -> float | None:

@@ -14,9 +14,18 @@ ANSWER = CassetteAnswer(status=200, head_ms=100.0, reads=((200.0, b"a"), (500.0,
 TRANSPORT: ModuleType = httpx
 
 
+class Silence(Exception):
+    """Seconds since the request, and since the last bytes."""
+
+
 def playback(answer: CassetteAnswer = ANSWER, speed: float = 1.0, timeout_s: float | None = None) -> CassettePlayback:
     return CassettePlayback(
-        answer=answer, speed=speed, transport=TRANSPORT, read_timeout_s=timeout_s, ended_early=lambda: EOFError("early")
+        answer=answer,
+        speed=speed,
+        transport=TRANSPORT,
+        read_timeout_s=timeout_s,
+        ended_early=lambda: EOFError("early"),
+        silent=Silence,
     )
 
 
@@ -33,6 +42,26 @@ def test_read_timeout_of_the_transport_applies() -> None:
     with pytest.raises(httpx.ReadTimeout):
         steps.extend(playback(timeout_s=0.25).body())
     assert [*playback(timeout_s=0.25, speed=2.0).body()]
+
+
+@pytest.mark.parametrize(
+    ("answer", "waited_s", "silence_s"),
+    [
+        (CassetteAnswer(status=200, head_ms=100.0, reads=((200.0, b"a"),), end="gave_up", end_ms=900.0), 0.9, 0.7),
+        (CassetteAnswer(status=200, head_ms=100.0, end="gave_up", end_ms=900.0), 0.9, 0.8),
+        (CassetteAnswer(end="gave_up", end_ms=900.0), 0.9, 0.9),
+    ],
+    ids=["in the body", "before the body", "before the head"],
+)
+def test_silence_of_the_provider_is_played_without_a_wait(
+    answer: CassetteAnswer, waited_s: float, silence_s: float
+) -> None:
+    played, waits = playback(answer, speed=inf), []
+    with pytest.raises(Silence) as raised:
+        for wait_s, _ in [*played.head(), *played.body()]:
+            waits.append(wait_s)
+    assert sum(waits) == 0
+    assert raised.value.args == pytest.approx((waited_s, silence_s))
 
 
 @pytest.mark.parametrize(("end", "error"), [("closed", EOFError), ("error", httpx.ReadError)], ids=["closed", "error"])

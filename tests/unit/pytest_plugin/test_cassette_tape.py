@@ -1,5 +1,7 @@
 """A tape becomes an entry without secrets, or none."""
 
+from typing import Literal
+
 import pytest
 
 from l0.pytest_plugin.cassette_tape import CassetteTape
@@ -22,24 +24,35 @@ def test_request_without_an_answer_is_no_entry() -> None:
     assert entry(tape()) is None
 
 
+def test_request_whose_client_gave_up_before_an_answer_is_an_entry() -> None:
+    recorded = tape()
+    recorded.end("gave_up")
+    made = entry(recorded)
+    assert made is not None
+    assert (made.answer.status, made.answer.end) == (None, "gave_up")
+
+
+@pytest.mark.parametrize("stopped", ["closed", "gave_up"])
 @pytest.mark.parametrize(
     ("last", "end"),
     [
         (b"data: [DONE]\n\n", "eof"),
         (b'event: message_stop\ndata: {"type": "message_stop"}\n\n', "eof"),
         (b'data: {"type":"response.completed","response":{"id":"r"}}\n\n', "eof"),
-        (b'data: {"choices": []}\n\n', "closed"),
+        (b'data: {"choices": []}\n\n', None),
     ],
 )
-def test_answer_that_was_closed_after_its_terminal_event_is_complete(last: bytes, end: str) -> None:
+def test_answer_that_was_closed_after_its_terminal_event_is_complete(
+    last: bytes, end: str | None, stopped: Literal["closed", "gave_up"]
+) -> None:
     recorded = tape()
     recorded.head(200, ())
     recorded.read(last)
-    recorded.end("closed")
+    recorded.end(stopped)
     recorded.end("eof")
     made = entry(recorded)
     assert made is not None
-    assert made.answer.end == end
+    assert made.answer.end == (end or stopped)
 
 
 def test_secrets_leave_every_text_and_headers_of_the_moment_are_left_out() -> None:

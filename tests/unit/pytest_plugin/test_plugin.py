@@ -63,7 +63,7 @@ def run(pytester: pytest.Pytester, provider: Simulator, monkeypatch: pytest.Monk
     monkeypatch.setenv("SIMULATOR", provider.origin)
     monkeypatch.delenv("KEY", raising=False)
     yield Run(pytester, provider, monkeypatch)
-    provider.script()
+    provider.reset()
 
 
 class Run:
@@ -212,6 +212,80 @@ def test_faults_are_kept(run: Run, fault: Fault, end: str) -> None:
     run.record().assert_outcomes(passed=2)
     run.play().assert_outcomes(passed=2)
     assert [run.recordings(f"test_broken[{mode}]")[0]["end"]["end"] for mode in ("sync", "async")] == [end, end]
+
+
+LIMITED = """
+import l0
+
+OPTIONS["timeout"] = 60
+NO_LIMITS = dict(initial_token=None, inter_token=None)
+POLICY = l0.Policy(retry=l0.Retry(attempts=1, max_retries=1, base_delay=0), %s)
+EVENTS = []
+
+
+def seen(call, event):
+    EVENTS.append([type(event).__name__, getattr(getattr(event, "failure", None), "cause", None)])
+
+
+@pytest.fixture(autouse=True)
+def sdks():
+    l0.instrument(POLICY, observers=[seen])
+    yield
+    l0.uninstrument()
+
+
+@pytest.mark.l0_cassette
+@pytest.mark.parametrize("mode", ["sync", "async"])
+def test_limited(mode):
+    EVENTS.clear()
+    result = []
+    try:
+        result = streamed() if mode == "sync" else asyncio.run(ask_async())
+    except Exception as error:
+        result = [type(error).__name__, str(error)]
+    keep(mode, [result, EVENTS])
+"""
+FIRST, GAP = "NO_LIMITS | dict(initial_token={ms})", "NO_LIMITS | dict(inter_token={ms})"
+LIMITS = {
+    "headers": (f"timeout=l0.Timeout(**{FIRST})", Fault.no_headers(), 2),
+    "first content": (f"timeout=l0.Timeout(**{FIRST})", Fault.stall(at_event=1), 2),
+    "gap": (f"timeout=l0.Timeout(**{GAP})", Fault.stall(at_event=4), 1),
+    "gap, held": (f"hold='message', timeout=l0.Timeout(**{GAP})", Fault.stall(at_event=4), 2),
+    "liveness": ("hold='message', timeout=l0.Timeout(**NO_LIMITS, liveness={ms})", Fault.stall(at_event=4), 2),
+    "total": ("timeout=l0.Timeout(**NO_LIMITS, total={ms})", Fault.stall(at_event=4), 1),
+}
+
+
+@pytest.mark.parametrize(("limits", "fault", "attempts"), LIMITS.values(), ids=LIMITS)
+def test_limits_of_l0_end_a_played_silence_as_they_did(run: Run, limits: str, fault: Fault, attempts: int) -> None:
+    run.write(LIMITED % limits.format(ms=300))
+    run.provider.script(*[fault] * (2 * attempts))
+    run.record().assert_outcomes(passed=2)
+    run.play().assert_outcomes(passed=2)
+    for mode in ("sync", "async"):
+        assert [one["end"]["end"] for one in run.recordings(f"test_limited[{mode}]")] == ["gave_up"] * attempts
+
+
+def test_longer_limit_than_the_recorded_one_fails_the_test(run: Run) -> None:
+    limits = LIMITS["first content"][0]
+    run.write(LIMITED % limits.format(ms=300))
+    run.provider.script(*[Fault.stall(at_event=1)] * 4)
+    run.record().assert_outcomes(passed=2)
+    run.write(LIMITED % limits.format(ms=60_000))
+    result = run.play()
+    result.assert_outcomes(failed=2)
+    result.stdout.fnmatch_lines(["The client of the recording of POST * stopped waiting here, 0.* but this client *"])
+
+
+def test_hedge_of_a_silent_request_is_played(run: Run) -> None:
+    run.write(LIMITED % "hedge=l0.Hedge(after=300)")
+    run.provider.script(Fault.stall(at_event=0), None, Fault.stall(at_event=0), None)
+    run.record().assert_outcomes(passed=2)
+    run.play().assert_outcomes(passed=2)
+    for mode in ("sync", "async"):
+        _, events = json.loads(run.pytester.path.joinpath("kept", mode).read_text())
+        assert [name for name, _ in events].count("AttemptStarted") == 2
+        assert [one["end"]["end"] for one in run.recordings(f"test_limited[{mode}]")] == ["gave_up", "eof"]
 
 
 def test_request_that_never_got_an_answer_is_kept(run: Run) -> None:
