@@ -57,7 +57,7 @@ for _ in range(8):
 """
 TEXT = (
     "openai chat gpt-4o: failed after 1 attempt: unavailable status 503 server_error: the provider is not available "
-    "(InternalServerError); no further attempt: max_retries is 0, or the body of the request can be read only once"
+    "(InternalServerError); no further attempt: max_retries is 0"
 )
 
 

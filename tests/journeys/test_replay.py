@@ -148,10 +148,12 @@ def test_whole_answers_and_the_other_sdk_beat_zero_as_well(sim: Simulator) -> No
     assert len(sim.requests) == 4
 
 
-def test_a_body_that_can_be_read_once_is_sent_once(sim: Simulator) -> None:
+def test_a_body_that_can_be_read_once_is_sent_once(sim: Simulator, caplog: pytest.LogCaptureFixture) -> None:
     l0.instrument(l0.Policy(retry=AT_ONCE))
     sim.script(Fault.status(503))
     body = iter([json.dumps({"model": "gpt-4o", "messages": HELLO}).encode()])
     with chat_client(sim) as client, pytest.raises(openai.InternalServerError):
         client.post("/chat/completions", content=body, cast_to=object)
     assert len(sim.requests) == 1
+    assert "no further attempt: the body of the request can be read only once" in caplog.text
+    assert "max_retries" not in caplog.text

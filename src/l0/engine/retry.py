@@ -137,7 +137,7 @@ def retry_decision(
     if not repeatable(call, progress) or (progress.phase is Phase.RELAYING and failure.typed):
         return Stop(_not_repeatable(call, progress))
     if call.retry_limit == 0:
-        return Stop(StopReason.RETRIES_OFF)
+        return Stop(StopReason.READ_ONCE if call.read_once else StopReason.RETRIES_OFF)
     retry = call.policy.retry
     reason = _retries_used(call, history) if retry is None else _ruled_out(retry, failure, history)
     if reason is None and (failure.retry_after or 0.0) > LONGEST_SERVER_WAIT:
@@ -160,7 +160,7 @@ def attempt_limit(call: Call, failures: Sequence[Failure], stop: Stop) -> int | 
         return None
     if call.policy.legs or call.policy.hedge:
         return None
-    if retry is None:
+    if retry is None or call.retry_limit == 0:
         return call.retry_limit + 1
     *history, failure = failures
     retries_left = retry.max_retries - len(history)

@@ -28,7 +28,8 @@ class StopReason(Enum):
         "this answer cannot be restarted, and {hold.frames} events without content had been delivered (Hold.frames)"
     )
     ACCEPTED = 'a retry could have an effect twice (Policy.replay="{policy.replay}")'
-    RETRIES_OFF = "max_retries is 0, or the body of the request can be read only once"
+    RETRIES_OFF = "max_retries is 0"
+    READ_ONCE = "{once} can be read only once"
     RETRIES_USED = "all retries are used ({limit})"
     ATTEMPTS_USED = "all retries for failures of the model are used (Retry.attempts={retry.attempts})"
     NOT_RETRIED_ON = 'Retry.retry_on does not contain "{kind}"'
@@ -99,6 +100,7 @@ def describe_stop(stop: Stop, call: Call, failure: Failure) -> str:
         wait=_short(stop.seconds),
         total=timeout.total if timeout is not None and timeout.total is not None else 0.0,
         text=stop.text,
+        once=call.read_once,
     )
 
 

@@ -84,10 +84,11 @@ class Call:
     """One call of an SDK method, which may take several requests.
 
     ``retry_safety``: that of the request itself; `effective_retry_safety` respects the policy. ``max_retries``: the
-    limit set by the client and the call; ``default_retries``: the SDK's default for it. Both are 0 if the body can be
-    read only once. ``strict``: as in `TerminalRule`, for the primary. ``fallback_rules``: the terminal rules of the
-    fallbacks, in order. ``fallback_endpoints``: their servers; empty if all requests go to that of the call. In the
-    explicit API, each is known only when the source has sent a request.
+    limit set by the client and the call; ``default_retries``: the SDK's default for it. ``read_once``: what of the
+    request can be read only once, as a text for messages; then both limits are 0, else the text is empty. ``strict``: as in
+    `TerminalRule`, for the primary. ``fallback_rules``: the terminal rules of the fallbacks, in order.
+    ``fallback_endpoints``: their servers; empty if all requests go to that of the call. In the explicit API, each is
+    known only when the source has sent a request.
     ``resumable``: no parameter of the request forbids resuming a broken answer.
     ``attributes``: request parameters for the span, by their names in the OpenTelemetry conventions. ``body``: the
     request's JSON, by reference, for observers whose user opted in to capturing content. ``capture``: the client's own
@@ -117,6 +118,7 @@ class Call:
     resumable: bool = True
     shadow: Policy | None = None
     default_retries: int = 0
+    read_once: str = ""
     unresumable_legs: frozenset[int] = frozenset()
     fallback_rules: tuple[TerminalRule, ...] = ()
     fallback_endpoints: Sequence[LegEndpoint] = ()

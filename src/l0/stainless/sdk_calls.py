@@ -255,6 +255,7 @@ def _call(sdk: Sdk, client: Any, options: Any, inference: InferenceRequest, chos
         retry_safety=inference.retry_safety,
         max_retries=options.get_max_retries(client.max_retries) if repeatable else 0,
         default_retries=sdk.default_retries if repeatable else 0,
+        read_once="" if repeatable else "the body of the request",
         policy=policy,
         strict=strict,
         attributes=inference.attributes,

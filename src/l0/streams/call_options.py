@@ -121,6 +121,7 @@ class CallOptions:
             port=0,
             retry_safety=RetrySafety.SAFE,
             max_retries=0 if self.once else retry.max_retries,
+            read_once="the source" if self.once else "",
             policy=self.policy,
             shadow=self.shadow,
             context=self.context,

@@ -161,6 +161,21 @@ def test_answer_without_content_is_repeated_unless_an_effect_could_happen_twice(
     assert repeatable(make_call(policy=Policy(replay=replay)), progress) is repeated
 
 
+@pytest.mark.parametrize(
+    ("policy", "changes", "reason"),
+    [
+        (Policy(), {"max_retries": 0}, StopReason.RETRIES_OFF),
+        (Policy(), {"max_retries": 0, "read_once": "the source"}, StopReason.READ_ONCE),
+        (WITH, {"max_retries": 0, "read_once": "the source"}, StopReason.READ_ONCE),
+    ],
+)
+def test_reason_why_retries_are_off(policy, changes, reason):
+    call = make_call(policy=policy, **changes)
+    stop = retry_decision(call, make_failure(NETWORK), AttemptProgress(HOLDING), (), lambda: 0.5)
+    assert stop == Stop(reason)
+    assert attempt_limit(call, [make_failure(NETWORK)], stop) == 1
+
+
 def test_policy_without_should_retry_logs_nothing(caplog):
     assert verdict(NETWORK, OPENING, WITH) == AT_ONCE
     assert caplog.messages == []

@@ -21,7 +21,8 @@ WORDING = {
         "this answer cannot be restarted, and 64 events without content had been delivered (Hold.frames)"
     ),
     StopReason.ACCEPTED: 'a retry could have an effect twice (Policy.replay="never")',
-    StopReason.RETRIES_OFF: "max_retries is 0, or the body of the request can be read only once",
+    StopReason.RETRIES_OFF: "max_retries is 0",
+    StopReason.READ_ONCE: "the body of the request can be read only once",
     StopReason.RETRIES_USED: "all retries are used (Retry.max_retries=4)",
     StopReason.ATTEMPTS_USED: "all retries for failures of the model are used (Retry.attempts=2)",
     StopReason.NOT_RETRIED_ON: 'Retry.retry_on does not contain "rate_limit"',
@@ -37,7 +38,8 @@ WORDING = {
 def test_wording_of_a_stop_reason(reason):
     stop = Stop(reason, 12.25, "the guard {says} no")
     failure = make_failure(Cause.RATE_LIMIT, retry_after=90.5)
-    assert describe_stop(stop, make_call(policy=POLICY), failure) == WORDING[reason]
+    call = make_call(policy=POLICY, read_once="the body of the request")
+    assert describe_stop(stop, call, failure) == WORDING[reason]
 
 
 def test_retry_limit_of_the_client_is_named():

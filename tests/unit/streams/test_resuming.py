@@ -125,6 +125,16 @@ def test_a_stream_that_is_no_function_is_asked_once(driver: str) -> None:
     assert stream.state.attempts == 1
 
 
+def test_a_stream_that_is_no_function_is_the_reason_for_no_retry(caplog: pytest.LogCaptureFixture) -> None:
+    class Unreachable:
+        def __iter__(self) -> Any:
+            raise BROKEN
+
+    with pytest.raises(ConnectionResetError), l0.run_sync(Unreachable(), retry=QUICK) as stream:
+        stream.read()
+    assert "no further attempt: the source can be read only once" in caplog.text
+
+
 async def _raising() -> Any:
     yield "a"
     raise BROKEN
