@@ -101,7 +101,8 @@ def _figures(call: Call, ended: CallEnded) -> Iterator[str]:
     if call.streaming and stats is not None and stats.first_chunk is not None:
         yield f"first token {stats.first_chunk:.2f} s"
     if metadata is not None and metadata.input_tokens is not None and metadata.output_tokens is not None:
-        wasted = f", of them {ended.wasted_tokens:,} wasted" if ended.wasted_tokens else ""
+        both = metadata.input_tokens + metadata.output_tokens
+        wasted = f"; {ended.wasted_tokens:,} of these {both:,} wasted" if ended.wasted_tokens else ""
         yield f"tokens {metadata.input_tokens:,} in, {metadata.output_tokens:,} out{wasted}".replace(" ", NO_BREAK)
     elif ended.wasted_tokens:
         yield f"{ended.wasted_tokens:,} wasted tokens"

@@ -82,7 +82,7 @@ def test_tokens_stay_on_one_row_and_say_what_was_wasted() -> None:
     metadata = ResponseMetadata(input_tokens=1200, output_tokens=34)
     ended = make_end(outcome=Outcome.RECOVERED_RETRY, attempts=2, failures=(RESET,), metadata=metadata, wasted_tokens=9)
     rows = texts(RETRIED, ended, width=80)
-    assert rows[1].strip("| ") == "tokens 1,200 in, 34 out, of them 9 wasted"
+    assert rows[1].strip("| ") == "tokens 1,200 in, 34 out; 9 of these 1,234 wasted"
 
 
 def test_failed_call_names_its_request_id() -> None:
