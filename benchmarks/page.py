@@ -23,14 +23,19 @@ from .variants import BARE, FULL, OWN, TITLES
 
 _ABSENT = "-"
 _METHOD = """\
-The simulated provider runs in its own process, and so does every variant: the bare SDK, L0, and each other library in
-its own environment with the same versions of the SDKs. Within each round the variants take turns, and every
+The simulated provider runs in its own process, and so does every variant. The bare SDK and L0 share an environment;
+each other library has its own, with the same versions of the SDKs. Within each round the variants take turns, and every
 other round reverses their order, so that a busy machine affects all of them alike. A figure is the CPU time of the
 variant's process relative to that of the bare SDK in the same round: the median of the rounds, with the lowest and the
-highest in brackets. L0 and the others report to an OpenTelemetry SDK whose exporters discard everything."""
+highest in brackets. L0 and the others report to an OpenTelemetry SDK whose exporters discard everything.
+
+A name such as `25 x 200` stands for 25 streams of 200 tokens, one after the other. *Whole*: calls that do not stream.
+*Helper*: the SDK's `.stream()`. *Paced*: the provider sends 100 tokens per second, elsewhere as fast as it can. *Cold*: the
+first call of a new process. *L0 for Python* is the earlier library that this one replaces ([migration](migration.md))."""
 
 Rows = Iterable[Sequence[str]]
-Cell = Callable[[Spread | None], str]
+Cell = Callable[..., str]
+"""A function that returns a figure as a text. ``more``: further decimals, so that a near miss shows as a miss."""
 
 
 def page(report: Report, name: str, picture: str) -> str:
@@ -64,12 +69,12 @@ def summary(report: Report) -> str:
     return "\n".join([*_beside_peers(report, _median), *_targets(report, _median)])
 
 
-def _median(found: Spread | None) -> str:
-    return _ABSENT if found is None else number(found.median)
+def _median(found: Spread | None, more: int = 0) -> str:
+    return _ABSENT if found is None else number(found.median, more)
 
 
-def _with_range(found: Spread | None) -> str:
-    return _ABSENT if found is None else str(found)
+def _with_range(found: Spread | None, more: int = 0) -> str:
+    return _ABSENT if found is None else found.text(more)
 
 
 def _table(head: Sequence[str], rows: Rows) -> Iterator[str]:
@@ -99,7 +104,7 @@ def _targets(report: Report, cell: Cell) -> Iterator[str]:
     yield from _table(
         ("L0", "unit", "at most", "measured", ""),
         (
-            (target.what, target.unit, f"{target.most:g}", cell(target.found), target.verdict)
+            (target.what, target.unit, f"{target.most:g}", cell(target.found, 1), target.verdict)
             for target in targets(report)
         ),
     )
@@ -107,8 +112,8 @@ def _targets(report: Report, cell: Cell) -> Iterator[str]:
 
 def _details(report: Report) -> Iterator[str]:
     yield from ("## Every case", "")
-    yield "The first column of figures is absolute, the others are relative to it. L0 has the default policy and"
-    yield "reports to OpenTelemetry's SDK; each further column changes one thing."
+    yield "The first column of figures is absolute, with its unit; the others are relative to it. L0 has the default"
+    yield "policy and reports to OpenTelemetry's SDK; each further column changes one thing."
     yield ""
     changes = [name for name in OWN if name != BARE and name in report["versions"]]
     for group, title in GROUPS.items():
@@ -129,7 +134,7 @@ def _figures(case: CaseReport, names: Iterable[str]) -> list[str]:
 def _idle(report: Report) -> Iterator[str]:
     for case in report["cases"]:
         if rounds_of(case, BARE, "idle_us"):
-            yield from (f"{case['label']}, CPU time of each in µs per second:", "")
+            yield from (f"{case['label']}, CPU time of each in µs per second (all columns are absolute):", "")
             found = (_with_range(spread(rounds_of(case, name, "idle_us"))) for name in OWN)
             yield from _table(("", *OWN.values()), [("while it waits", *found)])
 
@@ -137,7 +142,9 @@ def _idle(report: Report) -> Iterator[str]:
 def _first_events(report: Report) -> Iterator[str]:
     yield from ("## First event and memory", "")
     yield "Time from a call to its first event (for idle streams, to the first event of the last one), and growth of"
-    yield "the process's peak memory during the case."
+    yield "the process's peak memory during the case. L0 holds what precedes the content, so its first event comes with the"
+    yield "first token, which a paced provider sends 10 ms after the headers. In a new process (100,000 tokens, cold), L0 first"
+    yield "imports the code that serves calls, and compares its two readers ([direct reading](speed.md))."
     yield ""
     columns = [(name, field) for field in ("first_ms", "memory_mb") for name in (BARE, FULL)]
     yield from _table(
@@ -153,7 +160,8 @@ def _versions(report: Report) -> Iterator[str]:
     yield from ("## Versions", "")
     for name, versions in report["versions"].items():
         if name == BARE or name not in OWN:
-            yield f"- {TITLES[name]}: {', '.join(f'{package} {version}' for package, version in versions.items())}"
+            title = f"{TITLES[BARE]} and L0" if name == BARE else TITLES[name]
+            yield f"- {title}: {', '.join(f'{package} {version}' for package, version in versions.items())}"
     missing = [f"- {title}: {reason}" for title, reason in report["unavailable"].items()]
     missing += [f"- {title}: {reason}: {', '.join(cases)}" for (title, reason), cases in _reasons(report).items()]
     if missing:

@@ -20,8 +20,8 @@ _OTHER_OBJECTS = frozenset({"litellm", "l0-python"})
 """Variants that deliver their own objects: at least one per token, but not as many as the bare SDK."""
 _KEPT = ("first_ms", "memory_mb", "idle_us", "switch_on_ms")
 """Fields of the worker's results that are kept for each round, besides the cost."""
-UNITS = {"cold start": "ms", "idle": "kB a stream"}
-"""The unit of the costs of a group: CPU time, or memory."""
+UNITS = {"whole": "µs a call", "cold start": "ms", "idle": "kB a stream"}
+"""The unit of the costs of a group: CPU time, or memory. An answer that does not stream is one event."""
 PER_EVENT = "µs an event"
 """The unit of the other groups, CPU time."""
 
@@ -34,7 +34,11 @@ class Spread(NamedTuple):
     high: float
 
     def __str__(self) -> str:
-        return f"{number(self.median)} ({number(self.low)}-{number(self.high)})"
+        return self.text()
+
+    def text(self, more: int = 0) -> str:
+        """Return the figures as a text. ``more``: further decimals."""
+        return f"{number(self.median, more)} ({number(self.low, more)}-{number(self.high, more)})"
 
 
 def spread(rounds: Sequence[float]) -> Spread | None:
@@ -42,10 +46,10 @@ def spread(rounds: Sequence[float]) -> Spread | None:
     return Spread(median(rounds), min(rounds), max(rounds)) if rounds else None
 
 
-def number(value: float) -> str:
-    """Return a figure with about three digits."""
+def number(value: float, more: int = 0) -> str:
+    """Return a figure with about three digits. ``more``: further decimals."""
     decimals = 3 if 0 < value < 0.1 else 2 if value < 10 else 1 if value < 100 else 0
-    return f"{value:,.{decimals}f}"
+    return f"{value:,.{decimals + more}f}"
 
 
 def rounds_of(case: CaseReport, variant: str, what: str = "cost") -> list[float]:

@@ -53,7 +53,7 @@ def main() -> None:
             started = _start(callers, variant, order["origin"])
             result = _measure(callers[order["origin"]], case, warm) | started
         except UnsupportedError:
-            result = started | {"unsupported": "has no such call"}
+            result = started | {"unsupported": "does not apply"}
         except Exception as error:
             result = started | {"failed": f"{type(error).__name__}: {error}"[:300]}
         _write(lines, result)

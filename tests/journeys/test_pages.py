@@ -7,9 +7,11 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 import pytest
+from benchmarks.report import ratio
 from installed import httpx
 from runnable_pages import ROOT, python_blocks, run_page, run_python, run_source
 
@@ -225,9 +227,10 @@ def test_web_application_closes_a_stream_whose_response_never_starts(tmp_path: P
 
 
 def _ratio(case: dict[str, Any], variant: str) -> float:
-    """Relative to the bare SDK, of the fastest rounds."""
-    least, bare = (min(map(float, case["variants"][name]["cost"])) for name in (variant, "bare"))
-    return least / bare
+    """Relative to the bare SDK, as docs/benchmarks.md shows it."""
+    found = ratio(case, variant)
+    assert found is not None
+    return found.median
 
 
 def _range(ratios: dict[str, float], *apis: str) -> tuple[float, float]:
@@ -238,28 +241,29 @@ def _range(ratios: dict[str, float], *apis: str) -> tuple[float, float]:
 
 def _cost(cases: list[dict[str, Any]], name: str, variant: str) -> float:
     """Microseconds of CPU."""
-    return next(min(map(float, case["variants"][variant]["cost"])) for case in cases if case["name"] == name)
+    return next(median(map(float, case["variants"][variant]["cost"])) for case in cases if case["name"] == name)
 
 
 def test_the_figures_are_the_measured_ones():
     cases = json.loads((ROOT / "benchmarks/results/reference.json").read_text())["cases"]
     ratios = {case["name"]: _ratio(case, "l0") for case in cases if "l0" in case["variants"]}
     streams = {name: ratio for name, ratio in ratios.items() if name.endswith("25 x 200")}
-    assert _range(streams, "chat", "responses") == (0.13, 0.14)
-    assert _range(streams, "messages") == (0.37, 0.38)
+    assert _range(streams, "chat", "responses") == (0.13, 0.15)
+    assert _range(streams, "messages") == (0.38, 0.38)
     long_streams = {name: ratio for name, ratio in ratios.items() if name.endswith("1 x 5,000")}
     assert _range(long_streams, "chat", "responses") == (0.06, 0.07)
     assert _range(long_streams, "messages") == (0.2, 0.21)
     helpers = {name: ratio for name, ratio in ratios.items() if name.endswith("helper")}
-    assert _range(helpers, "chat", "responses") == (0.39, 0.51)
-    assert _range(helpers, "messages") == (0.64, 0.65)
-    assert [round(ratios[name], 2) for name in ("200 at once x 100", "1,000 at once x 20")] == [0.23, 0.69]
+    assert _range(helpers, "chat", "responses") == (0.38, 0.51)
+    assert _range(helpers, "messages") == (0.63, 0.67)
+    assert [round(ratios[name], 2) for name in ("200 at once x 100", "1,000 at once x 20")] == [0.23, 0.7]
     whole = {name: ratio for name, ratio in ratios.items() if name.endswith("whole")}
-    assert _range(whole, "chat", "responses") == (0.84, 0.9)
-    assert _range(whole, "messages") == (1.12, 1.12)
+    assert _range(whole, "chat", "responses") == (0.89, 0.96)
+    assert _range(whole, "messages") == (1.11, 1.13)
     talks = [ratio for name, ratio in ratios.items() if "50 turns" in name and not name.startswith("messages")]
     assert round(1 / max(talks)) == 7
     added = [_cost(cases, "chat sync, 50 turns", who) - _cost(cases, "chat sync whole", who) for who in ("bare", "l0")]
-    assert [round(added[0] / 1e3), round(added[1] / 1e3, 1)] == [8, 0.1]
+    assert round(added[0] / 1e3) == 8
+    assert added[1] / 1e3 < 0.1
     of_opentelemetry = [_cost(cases, name, "l0") - _cost(cases, name, "l0-silent") for name in whole]
-    assert round(sum(of_opentelemetry) / len(whole) / 1e3, 1) == 0.3
+    assert [round(cost / 1e3, 1) for cost in (min(of_opentelemetry), max(of_opentelemetry))] == [0.3, 0.4]

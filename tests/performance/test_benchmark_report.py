@@ -175,6 +175,14 @@ def test_targets_are_printed_with_the_verdict() -> None:
         assert re.search(rf"^\| {re.escape(target.what)} .* {target.verdict} \|$", text, re.MULTILINE)
 
 
+def test_near_miss_shows_as_a_miss() -> None:
+    found = spread([0.1331])
+    assert found is not None
+    assert (str(found), found.text(1)) == ("0.13 (0.13-0.13)", "0.133 (0.133-0.133)")
+    near = [replace(case, target=0.0713) for case in CASES if case.name == "chat sync, 25 x 200"]
+    assert re.search(r"x bare +\| +0.0713 \| +0.0714 \| MISSED", summary(report((*near,))))
+
+
 def test_page_says_what_was_not_measured() -> None:
     text = page(report(litellm="no such call"), "made", "made.svg")
     assert "- Other: not installed" in text
