@@ -11,7 +11,7 @@ from .inputs import InputError
 
 DESCRIPTION = """Print a script that completes commands, options and file names in a shell. It needs shtab, which
 the extra `cli` installs. bash: eval "$(l0 completion bash)" in ~/.bashrc. zsh: l0 completion zsh > FOLDER/_l0, with a
-FOLDER of your $fpath. Print it again after an update of L0. Exit code: 0, or 2 without shtab."""
+FOLDER of your $fpath. tcsh: l0 completion tcsh > FILE, and source FILE in ~/.tcshrc. Print it again after an update of L0. Exit code: 0, or 2 without shtab."""
 SHELLS = ("bash", "zsh", "tcsh")
 
 
@@ -32,12 +32,15 @@ def print_completion(parser: argparse.ArgumentParser, shell: str) -> int:
 
 
 def complete_paths(parser: argparse.ArgumentParser, *, file: Mapping[str, Any], folder: Mapping[str, Any]) -> None:
-    """Let every argument that is a path, by its type or its placeholder, be completed with files or with folders."""
+    """Let arguments that are paths be completed: with folders if the placeholder is one, else with files and folders.
+
+    A path is recognized by its type or its placeholder.
+    """
     for action in parser._actions:
         if isinstance(action, argparse._SubParsersAction):
             for command in action.choices.values():
                 complete_paths(command, file=file, folder=folder)
-        elif action.metavar == "DIR":
+        elif action.metavar in ("DIR", "FOLDER"):
             setattr(action, "complete", folder)  # noqa: B010 - shtab reads it; argparse does not declare it
         elif action.type is Path or action.metavar in ("FILE", "PROGRAM"):
             setattr(action, "complete", file)  # noqa: B010 - the same

@@ -59,6 +59,15 @@ def test_bash_completes(script: str, tmp_path: Path, words: tuple[str, ...], exp
     assert completions(script, tmp_path, *words) >= {*expected}
 
 
+@pytest.mark.parametrize("words", [("l0", "run", "--record", ""), ("l0", "view", "--recordings", "")], ids=" ".join)
+def test_bash_completes_an_option_for_folders_with_folders_only(
+    script: str, tmp_path: Path, words: tuple[str, ...]
+) -> None:
+    (tmp_path / "runs").mkdir()
+    (tmp_path / "app.py").touch()
+    assert completions(script, tmp_path, *words) == {"runs"}
+
+
 @pytest.mark.parametrize("shell", ["zsh", "tcsh"])
 def test_other_shells_have_a_script(shell: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["completion", shell]) == 0
