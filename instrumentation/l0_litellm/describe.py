@@ -19,9 +19,9 @@ _MESSAGES = "/messages"
 _PATHS = ("/chat/completions", "/responses")
 """Ends of the paths of OpenAI's dialects. Those of embeddings and legacy completions are missing: litellm sends such
 requests also to servers with the same path, but another dialect."""
-_HOSTS = {"api.openai.com": "openai", "api.anthropic.com": "anthropic"}
-"""Hosts that always send the terminal event, and their providers."""
-_NAMES = {
+_OWN_HOSTS = {"api.openai.com": "openai", "api.anthropic.com": "anthropic"}
+"""The providers' own hosts. They always send the terminal event of their dialect."""
+_PROVIDER_NAMES = {
     "azure": "azure.ai.openai",
     "azure_ai": "azure.ai.inference",
     "bedrock": "aws.bedrock",
@@ -33,7 +33,7 @@ _NAMES = {
     "watsonx": "ibm.watsonx.ai",
     "xai": "x_ai",
 }
-"""Provider names of OpenTelemetry's conventions, or L0's own, by the name that litellm uses if that differs."""
+"""Providers that have another name in OpenTelemetry's conventions, or in L0, than in litellm: that name by litellm's."""
 
 
 def describe(arguments: Mapping[str, Any]) -> InferenceRequest | None:
@@ -47,16 +47,18 @@ def describe(arguments: Mapping[str, Any]) -> InferenceRequest | None:
     body = body_of(arguments) if ends else None
     stream = bool(arguments.get("stream"))
     if body is None or stream is not bool(body.get("stream")):
-        return None
+        return None  # litellm will not read the form of answer that the body asks for
     address = address_of_url(url)
-    sure_provider = _HOSTS.get(address.host)
-    provider = sure_provider or provider_at(address.host, address.port) or _provider(arguments)
+    owner = _OWN_HOSTS.get(address.host)
+    provider = owner or provider_at(address.host, address.port) or _provider(arguments)
     if ends == [_MESSAGES]:
-        provider, certain = provider or "anthropic", sure_provider == "anthropic"
-        return describe_messages(body, provider=provider, certain=certain, stream=stream)
+        sends_terminal_event = owner == "anthropic"
+        return describe_messages(body, provider=provider or "anthropic", certain=sends_terminal_event, stream=stream)
     options = SimpleNamespace(url=ends[0], method="post", json_data=body, extra_json=None)
-    provider, certain = provider or "openai", sure_provider == "openai"
-    return describe_request(options, OPERATIONS, provider=provider, certain=certain, stream=stream)
+    sends_terminal_event = owner == "openai"
+    return describe_request(
+        options, OPERATIONS, provider=provider or "openai", certain=sends_terminal_event, stream=stream
+    )
 
 
 def body_of(arguments: Mapping[str, Any]) -> dict[str, Any] | None:
@@ -64,7 +66,10 @@ def body_of(arguments: Mapping[str, Any]) -> dict[str, Any] | None:
     signed, so L0 must not change them."""
     body, data = arguments.get("json"), arguments.get("data")
     if body is None and isinstance(data, str):
-        body = json.loads(data)
+        try:
+            body = json.loads(data)
+        except ValueError:
+            return None
     return body if isinstance(body, dict) else None
 
 
@@ -78,4 +83,4 @@ def _provider(arguments: Mapping[str, Any]) -> str | None:
     """Return the name of the provider that litellm chose; ``None`` if the request does not say."""
     details = getattr(arguments.get("logging_obj"), "model_call_details", None)
     name = details.get("custom_llm_provider") if isinstance(details, dict) else None
-    return _NAMES.get(name, name) if isinstance(name, str) and name else None
+    return _PROVIDER_NAMES.get(name, name) if isinstance(name, str) and name else None
