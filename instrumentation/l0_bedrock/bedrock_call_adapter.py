@@ -21,15 +21,14 @@ from .describe import INVOKE_STREAM, message_body, with_body
 from .single_attempt import SingleAttempt, new_call_id
 
 _RETRIED = frozenset({429, 500, 502, 503, 504, 509})
-"""Statuses that botocore retries in one of its modes. It also retries some error codes, which the engine knows."""
-_DEFAULT_ATTEMPTS: Mapping[str, int] = {"legacy": 5}
-"""botocore's default number of requests per call, by retry mode."""
-_STANDARD_ATTEMPTS = 3
-"""botocore's default number of requests per call in its other modes."""
+"""Statuses that botocore retries in one of its modes. It also retries some error codes; L0 retries the causes that they
+stand for."""
+_LEGACY_ATTEMPTS, _STANDARD_ATTEMPTS = 5, 3
+"""botocore's default number of requests per call: in the retry mode ``legacy``, and in its other modes."""
 _LONGEST_WAIT = 20.0
 """The longest delay before a retry, in seconds, as in `botocore.retries.standard`."""
-_LEAKING = ("botocore", "urllib3")
-"""Packages whose exceptions the bare SDK raises unchanged."""
+_UNWRAPPED = ("botocore", "urllib3")
+"""Packages whose exceptions the bare SDK raises as they are."""
 _NO_ANSWER = Failure(
     cause=Cause.EMPTY, message="the service reported success, but its answer has no message", sdk_retries=True
 )
@@ -59,7 +58,7 @@ class BedrockCallAdapter(WrappedCallAdapter):
         self._attempts = 0
 
     def options(self, attempt: AttemptSpec, headers: Mapping[str, str]) -> dict[str, Any]:  # noqa: ARG002 - an operation takes none
-        """Return the parameters of the operation for one attempt."""
+        """Return the request options of one attempt: here the parameters of the operation."""
         self.begin_attempt(attempt)
         self._attempts += 1
         parameters = dict(self._parameters)
@@ -90,13 +89,13 @@ class BedrockCallAdapter(WrappedCallAdapter):
     # -- failing ------------------------------------------------------------------------------------------------
 
     def sdk_retries(self, error: Exception, status: int | None) -> bool:  # noqa: ARG002 - the status decides
-        """As `WrappedCallAdapter.sdk_retries`."""
+        """Return True if one of botocore's retry modes sends the request again."""
         return status is None or status in _RETRIED
 
     def backoff(self, retry: int, failure: Failure) -> float:
-        """Return botocore's own delay, in seconds."""
+        """Return the delay of the client's retry mode in botocore 1.44, in seconds."""
         legacy = (self._client.meta.config.retries or {}).get("mode") == "legacy"
-        # The scales of `botocore.retries.standard`: throttled requests wait longer.
+        # The scales of `botocore.retries.standard`. Older versions always wait as long as after throttling.
         scale = 1.0 if legacy or failure.cause is Cause.RATE_LIMIT else 0.05
         return random.random() * min(scale * 2.0 ** (retry - 1), _LONGEST_WAIT)
 
@@ -120,12 +119,12 @@ class BedrockCallAdapter(WrappedCallAdapter):
             made.args = (message,)
         return made
 
-    def leaked(self, failure: Failure) -> tuple[type[BaseException], ...]:
-        """As `WrappedCallAdapter.leaked`: urllib3's exception, botocore's for a damaged frame, or the exception for an
+    def unwrapped(self, failure: Failure) -> tuple[type[BaseException], ...]:
+        """As `WrappedCallAdapter.unwrapped`: urllib3's exception, botocore's for a damaged frame, or the exception for an
         event that is not UTF-8."""
         error = failure.error
-        leaks = type(error).__module__.startswith(_LEAKING) or isinstance(error, UnicodeDecodeError)
-        return (type(error),) if error is not None and leaks else ()
+        raised_as_is = type(error).__module__.startswith(_UNWRAPPED) or isinstance(error, UnicodeDecodeError)
+        return (type(error),) if error is not None and raised_as_is else ()
 
     def _refuse(self, data: bytes) -> Failure:
         return error_event_failure(data, self._in_band, "an error without data")
@@ -139,7 +138,7 @@ class BedrockCallAdapter(WrappedCallAdapter):
     # -- the user's end -----------------------------------------------------------------------------------------
 
     @property
-    def gone(self) -> bool:
+    def client_closed(self) -> bool:
         """False: a client of botocore opens new connections after it was closed."""
         return False
 
@@ -153,6 +152,6 @@ class BedrockCallAdapter(WrappedCallAdapter):
 def retries_of(client: Any) -> tuple[int, int]:
     """Return how often the client retries a request, and how often it does by default."""
     retries = client.meta.config.retries or {}
-    default = _DEFAULT_ATTEMPTS.get(retries.get("mode", ""), _STANDARD_ATTEMPTS)
+    default = _LEGACY_ATTEMPTS if retries.get("mode") == "legacy" else _STANDARD_ATTEMPTS
     total = retries.get("total_max_attempts")
     return max((default if total is None else total) - 1, 0), default - 1

@@ -105,7 +105,7 @@ class RelayedConnection:
         self._body.close()
 
     def __getattr__(self, name: str) -> Any:
-        return getattr(self._body.answer.raw, name)
+        return getattr(self._body.response.raw, name)
 
     def __del__(self) -> None:
         messages = self.__dict__.get("_messages")

@@ -58,7 +58,7 @@ class EventStreamBody(_Sender, WrappedBody):
     """The body of a streamed answer. Its items are botocore's messages. ``eventstream``: the module
     `botocore.eventstream`."""
 
-    answer: EventResponse
+    response: EventResponse
 
     def __init__(self, runtime: CallRuntime, call: Callable[..., Any], eventstream: Any) -> None:
         super().__init__(runtime, call)
@@ -73,13 +73,13 @@ class EventStreamBody(_Sender, WrappedBody):
 
     def start(self) -> tuple[Iterator[bytes], BodyParser]:
         """As `WrappedBody.start`, without a recording of the body: no reader of recordings can parse these frames."""
-        return self.answer.reads(), self.parser()
+        return self.response.reads(), self.parser()
 
     def reader(self) -> WireReader:
         """As `WrappedBody.reader`."""
         make_codec = ChunkCodec if self.adapter.operation == INVOKE_STREAM else EventCodec
         self._codec = make_codec(self._eventstream.EventStreamMessage)
-        content_type = self.answer.headers.get("content-type", "")
+        content_type = self.response.headers.get("content-type", "")
         return self.adapter.reader(self._codec.build, "" if content_type == CONTENT_TYPE else content_type)
 
     def first_parser(self, reader: WireReader) -> BodyParser:

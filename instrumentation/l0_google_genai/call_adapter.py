@@ -99,8 +99,8 @@ class GoogleCallAdapter(WrappedCallAdapter):
         error.args = (message,)
         return error
 
-    def leaked(self, failure: Failure) -> tuple[type[BaseException], ...]:
-        """As `WrappedCallAdapter.leaked`: the transport's exception, or the SDK's for a body that it cannot parse."""
+    def unwrapped(self, failure: Failure) -> tuple[type[BaseException], ...]:
+        """As `WrappedCallAdapter.unwrapped`: the transport's exception, or the SDK's for a body that it cannot parse."""
         if failure.cause in (Cause.MALFORMED, Cause.NOT_A_STREAM):
             return (self._module.errors.UnknownApiResponseError,)
         if failure.error is not None:
@@ -120,7 +120,7 @@ class GoogleCallAdapter(WrappedCallAdapter):
     # -- the user's end -----------------------------------------------------------------------------------------
 
     @property
-    def gone(self) -> bool:
+    def client_closed(self) -> bool:
         """True if the user closed the client. (Over aiohttp, a closed client opens again.)"""
         return bool(getattr(self._client._httpx_client, "is_closed", False))
 

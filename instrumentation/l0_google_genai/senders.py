@@ -92,20 +92,20 @@ class AsyncGoogleAnswerSender(_GoogleAnswerSender):
 class _StreamBody(_Sender):
     """The base of the bodies of a streamed answer."""
 
-    answer: StreamedResponse
+    response: StreamedResponse
 
     def reader(self) -> WireReader:
         """As `WrappedBody.reader`."""
-        headers, make_body, encode = self.answer.answer.headers, self._make_body, _ENCODER.encode
+        headers, make_body, encode = self.response.answer.headers, self._make_body, _ENCODER.encode
 
         def build(event: dict[str, Any]) -> Any:
             return make_body(headers=headers, body=encode(event))
 
-        return self.adapter.reader(build, self.answer.headers.get("content-type", ""))
+        return self.adapter.reader(build, self.response.headers.get("content-type", ""))
 
     def first_parser(self, reader: WireReader) -> BodyParser:
         """As `WrappedBody.first_parser`."""
-        json_body = self.answer.headers.get("content-type", "").startswith("application/json")
+        json_body = self.response.headers.get("content-type", "").startswith("application/json")
         return JsonBodyParser(reader) if json_body else UnframedJsonParser(WireParser(reader))
 
     def resumed_parser(self, reader: WireReader) -> BodyParser:

@@ -133,8 +133,8 @@ class LitellmCallAdapter(WrappedCallAdapter):
             return raised
         return found
 
-    def leaked(self, failure: Failure) -> tuple[type[BaseException], ...]:
-        """As `WrappedCallAdapter.leaked`. Streams of Responses raise the transport's exception, or wrap it for the
+    def unwrapped(self, failure: Failure) -> tuple[type[BaseException], ...]:
+        """As `WrappedCallAdapter.unwrapped`. Streams of Responses raise the transport's exception, or wrap it for the
         router of litellm. Other streams raise litellm's own exception instead."""
         transport = self._module.httpx
         if self.call.dialect != "responses" or failure.cause in TIMEOUT_CAUSES:
@@ -157,7 +157,7 @@ class LitellmCallAdapter(WrappedCallAdapter):
     # -- the user's end -----------------------------------------------------------------------------------------
 
     @property
-    def gone(self) -> bool:
+    def client_closed(self) -> bool:
         """True if the user closed the client. (Newer versions of litellm replace a closed client.)"""
         return bool(getattr(self._handler.client, "is_closed", False))
 

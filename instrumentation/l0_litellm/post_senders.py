@@ -86,7 +86,7 @@ class AsyncPostSender(_PostSender):
 class _RelayedBody(_Sender):
     """The base of the bodies of a streamed answer. The items are the bytes of events, which litellm reads."""
 
-    answer: HttpxResponse
+    response: HttpxResponse
     ending = False
     """True once an event was read after which litellm stops reading, although more events follow. litellm gets that
     event only after the end of the answer: otherwise each such call would look as if the user had left it."""
@@ -106,7 +106,7 @@ class _RelayedBody(_Sender):
             head = f"event: {name}\n" if type(name) is str else ""
             return f"{head}data: {encode(event)}\n\n".encode()
 
-        return self.adapter.reader(build, self.answer.headers.get("content-type", ""))
+        return self.adapter.reader(build, self.response.headers.get("content-type", ""))
 
 
 def _finishes(event: Any) -> bool:

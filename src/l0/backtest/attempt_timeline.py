@@ -16,7 +16,8 @@ from l0.model.failure import Cause, Failure
 from l0.model.policy import Hold
 
 _ROUNDING = 1e-6
-"""Tolerance in seconds. If a deadline ended a recorded attempt, the end differs from the limit by rounding errors."""
+"""Tolerance in seconds for an attempt that was cut short: if a deadline cut it, its end differs from the limit by
+rounding errors."""
 
 
 class Gap(NamedTuple):
@@ -27,7 +28,11 @@ class Gap(NamedTuple):
 
 
 class Limits(NamedTuple):
-    """The limits of one attempt, in seconds; ``inf`` for none. ``total``: what is left for the whole call."""
+    """The limits of one attempt, in seconds; ``inf`` for none.
+
+    ``first``: until the first content. ``gap``: between content. ``liveness``: between reads. ``total``: what is left
+    for the whole call.
+    """
 
     first: float = inf
     gap: float = inf
@@ -44,38 +49,41 @@ class Expiry(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AttemptTimeline:
-    """The events of one request, and their times.
-
-    ``opened_at``: the headers of a success arrived; ``inf`` if none did. ``early``: the reads before the first content:
-    the time of each, and the number of items so far. ``content``: times of the reads that brought content; ``chars``:
-    the characters after each. ``gaps``: between content, and to the end. ``read_gaps``: between any reads.
-    ``accepted_at``: the provider showed an effect. ``complete_at``: from here on the answer is certainly complete.
-    ``ends_at``: its end.
-
-    ``missing``: why the answer is incomplete, although its body ended normally. ``failure``: how it failed.
-    ``censored``: L0 or the user ended it, so the rest is unknown. ``tokens``: input and output, as the provider states
-    them. ``resumable``: the answer can be resumed if it breaks.
-    """
+    """The events of one request, and their times."""
 
     ends_at: float
+    """The end of the attempt, or of its recording."""
     opened_at: float = inf
+    """The arrival of the headers of a success; ``inf`` if none arrived."""
     early: Sequence[tuple[float, int]] = ()
+    """The reads before the first content: the time of each, and the number of items so far."""
     content: Sequence[float] = ()
+    """The times of the reads that brought content."""
     chars: Sequence[int] = ()
+    """The number of characters of text after each read in ``content``."""
     gaps: Sequence[Gap] = ()
+    """The longest gaps so far between content, and from the last content to the end."""
     read_gaps: Sequence[Gap] = ()
+    """The longest gaps so far between the headers, the reads and the end."""
     accepted_at: float = inf
+    """The first sign of an effect at the provider, such as a stored conversation; ``inf`` if there was none."""
     complete_at: float = inf
+    """From here on the answer is certainly complete, even if the connection breaks."""
     missing: Cause | None = None
+    """Why the answer is incomplete, although its body ended normally."""
     failure: Failure | None = None
-    censored: bool = False
+    """How the attempt failed."""
+    cut_short: bool = False
+    """L0 or the user ended the attempt, so the rest of it is unknown."""
     tokens: tuple[int, int] | None = None
+    """Input and output tokens, as the provider states them; ``None`` if it states none."""
     resumable: bool = False
+    """The answer can be resumed if it breaks."""
 
     @property
     def complete(self) -> bool:
         """True if the attempt brought a complete answer."""
-        return self.missing is None and self.failure is None and not self.censored
+        return self.missing is None and self.failure is None and not self.cut_short
 
     @property
     def first_content(self) -> float:
@@ -90,7 +98,7 @@ class AttemptTimeline:
     def expiry(self, limits: Limits) -> Expiry | None:
         """Return the deadline that ends the attempt; ``None`` if the attempt or its recording ends before any."""
         expiries: list[Expiry] = []
-        slack = _ROUNDING if self.censored else 0.0
+        slack = _ROUNDING if self.cut_short else 0.0
         if self.quiet_until > limits.first - slack:
             opened = self.opened_at <= limits.first
             expiries.append(Expiry(limits.first, Cause.FIRST_CONTENT_TIMEOUT if opened else Cause.NO_HEADERS))
@@ -124,14 +132,14 @@ class AttemptTimeline:
     def _past_window(self, window: int) -> float:
         """Return the time at which the window has moved past the first content."""
         if not self.content or not self.chars[0]:
-            return self.first_content
+            return self.first_content  # nothing, or content other than text, which waits for no window
         times = zip(self.content, self.chars, strict=True)
         return next((at for at, chars in times if chars >= self.chars[0] + window), inf)
 
     def tokens_by(self, at: float) -> int:
-        """Return the tokens used by the time ``at``.
+        """Return the tokens used by the time ``at``: none before the headers, and after the end what the provider stated.
 
-        After the end, the numbers that the provider stated. Before, its input tokens and one per read with content.
+        In between, and if it stated nothing, the stated input tokens and one for each read with content.
         """
         stated = self.tokens or (0, 0)
         if self.opened_at > at:

@@ -216,7 +216,7 @@ class SimulatedCall:
         """
         while True:
             expiry = sent.timeline.expiry(limits)
-            if expiry is not None or not sent.timeline.censored:
+            if expiry is not None or not sent.timeline.cut_short:
                 return expiry
             if sent.timeline.content:
                 raise UnknownError("the rest of an answer that was cut off is not recorded")
@@ -352,7 +352,7 @@ class SimulatedCall:
         """
         content_times, end_times = [inf] * len(contenders), [inf] * len(contenders)
         decided_at = until
-        for place in sorted(range(len(contenders)), key=lambda place: contenders[place].timeline.censored):
+        for place in sorted(range(len(contenders)), key=lambda place: contenders[place].timeline.cut_short):
             contender = contenders[place]
             end = contender.started + self._quiet_until(contender, decided_at - contender.started)
             end_times[place] = end

@@ -43,12 +43,12 @@ def timeline_of(call: Call, attempt: RecordedAttempt, call_ended: float, order: 
     cut = _cut_by_l0(attempt.failure) or attempt.ending in ("lost", "closed")
     # A backtest does not evaluate rules, so an answer that a rule rejected counts as complete.
     failure = None if attempt.failure is not None and attempt.failure.cause in _RULE_CAUSES else attempt.failure
-    censored = cut if attempt.failure is not None or attempt.ending == "lost" else not opened
+    cut_short = cut if attempt.failure is not None or attempt.ending == "lost" else not opened
     return AttemptTimeline(
         ends_at=ends_at,
         opened_at=attempt.head_at - attempt.started if opened and attempt.head_at is not None else inf,
-        failure=None if censored else failure,
-        censored=censored,
+        failure=None if cut_short else failure,
+        cut_short=cut_short,
     )
 
 
@@ -108,7 +108,7 @@ class _Reading:
 
     def timeline(self, ends_at: float, attempt: RecordedAttempt) -> AttemptTimeline:
         reader, failure = self._reader, attempt.failure
-        missing, censored = None, False
+        missing, cut_short = None, False
         if reader.stopped or (failure is None and attempt.ending == "eof"):
             reader.finish()
             # The recorded failure is the more detailed one, if the reader finds the same cause.
@@ -118,7 +118,7 @@ class _Reading:
         elif failure is not None and failure.error is None and failure.cause is reader.incomplete_cause():
             missing, failure = failure.cause, None  # the body ended normally, and the machine called that a failure
         elif failure is None or _cut_by_l0(failure) or failure.cause in _RULE_CAUSES or attempt.ending == "lost":
-            censored, failure = True, None
+            cut_short, failure = True, None
         metadata = reader.metadata()
         stated = metadata.input_tokens is not None or metadata.output_tokens is not None
         return AttemptTimeline(
@@ -133,7 +133,7 @@ class _Reading:
             complete_at=self._complete_at,
             missing=missing,
             failure=failure,
-            censored=censored,
+            cut_short=cut_short,
             tokens=(metadata.input_tokens or 0, metadata.output_tokens or 0) if stated else None,
             resumable=reader.resumable,
         )

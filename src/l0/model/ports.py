@@ -232,6 +232,6 @@ class CallAdapter(Protocol):
         ...
 
     @property
-    def gone(self) -> bool:
+    def client_closed(self) -> bool:
         """Return True if the user closed the client that makes the call: no further request can be sent."""
         ...

@@ -36,7 +36,7 @@ class CallEnding:
     @property
     def stopped(self) -> bool:
         """True if the call has ended, or its client is closed: nothing more is sent."""
-        return self.outcome is not None or self._call_adapter.gone
+        return self.outcome is not None or self._call_adapter.client_closed
 
     def claim(self, outcome: Outcome) -> bool:
         """Return True for the first caller, who must report the end. Takes no lock, so that finalizers may call it."""

@@ -257,7 +257,7 @@ class CallRuntime:
         failure = self._failure_of(error, opened=opened) if self.open else None
         if failure is None and isinstance(error, Expired):
             error = error.__cause__ or error
-        if not self.open or (self.call_adapter.gone and (failure is None or failure.status is None)):
+        if not self.open or (self.call_adapter.client_closed and (failure is None or failure.status is None)):
             self.halt(error)
         if failure is None:
             self.leave(error)
@@ -518,7 +518,7 @@ class CallRuntime:
         failure = self.call_adapter.failed(error, opened=True)
         if failure is None and parsing and isinstance(error, Exception):
             failure = Failure(cause=Cause.INTERNAL, detail=repr(error), error=error)
-        if not parsing and self.call_adapter.gone:
+        if not parsing and self.call_adapter.client_closed:
             self.halt(error)
         if failure is None:
             self.leave(error)

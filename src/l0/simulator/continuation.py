@@ -13,10 +13,10 @@ from .faults import Fault
 _CONTINUE = re.compile(r"\bcontinue\b", re.IGNORECASE)
 
 
-def prefilled(messages: Any, flag: str | None = None) -> str:
-    """Return the text of a final assistant message. With a ``flag``, the message must have that flag set."""
+def prefilled(messages: Any, required_key: str | None = None) -> str:
+    """Return the text of a final assistant message. ``required_key``: a key that must be true in the message."""
     last = _message(messages, -1)
-    is_prefilled = last.get("role") == "assistant" and (flag is None or last.get(flag) is True)
+    is_prefilled = last.get("role") == "assistant" and (required_key is None or last.get(required_key) is True)
     return _text(last.get("content")) if is_prefilled else ""
 
 
@@ -37,7 +37,7 @@ def continued(answer: Answer, prefix: str, fault: Fault) -> Answer:
         return answer
     overlap = fault.find("repeats_overlap")
     repeated = min((overlap.count or 0) if overlap else 0, len(prefix))
-    return replace(answer, text=text[len(prefix) - repeated :], tokens=0)
+    return replace(answer, text=text[len(prefix) - repeated :], tokens=0)  # `tokens` would replace the text
 
 
 def _message(messages: Any, place: int) -> Mapping[str, Any]:

@@ -263,7 +263,7 @@ class StainlessCallAdapter:
     # -- stopped by the user -------------------------------------------------------------------------------------
 
     @property
-    def gone(self) -> bool:
+    def client_closed(self) -> bool:
         """Return True if the current client is closed."""
         try:
             return bool(self.client.is_closed())
@@ -279,7 +279,7 @@ class StainlessCallAdapter:
             return error
         if self.request is None:
             return request_of_closed(
-                self.sdk, self.request_of(None), error, retries=self.call.retry_limit > 0 and self.gone
+                self.sdk, self.request_of(None), error, retries=self.call.retry_limit > 0 and self.client_closed
             )
         return read_of_closed(self.sdk, self.request, error)
 

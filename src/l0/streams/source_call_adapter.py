@@ -114,7 +114,7 @@ class SourceCallAdapter:
         return error if error is not None else RuntimeError("the stream was closed")
 
     @property
-    def gone(self) -> bool:
+    def client_closed(self) -> bool:
         """False, because L0 does not know the client that a source uses."""
         return False
 

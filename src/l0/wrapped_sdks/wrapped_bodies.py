@@ -34,11 +34,13 @@ class WrappedSender:
         self.runtime = runtime
         self.adapter = runtime.call_adapter
         self.answer: Any = None
-        """The answer for the user; in a streamed call, the response to the current attempt, an `HttpxResponse`."""
+        """What the driver returns to the provider's package when the call is answered."""
 
 
 class _WrappedBody(WrappedSender, ABC):
-    """The common part of sync and async bodies."""
+    """The common part of sync and async bodies. ``response``: the response to the current attempt."""
+
+    response: HttpxResponse
 
     @abstractmethod
     def reader(self) -> WireReader:
@@ -46,7 +48,7 @@ class _WrappedBody(WrappedSender, ABC):
 
     def attach(self, answer: HttpxResponse) -> Command:
         """Serve the attempt from this response."""
-        self.answer = self.adapter.response = answer
+        self.answer = self.response = self.adapter.response = answer
         if self.runtime.recording is not None:
             self.runtime.recording.head(self.runtime.number, answer.recorded)
         return self.runtime.opened(answer.status, request_id_of(answer.headers))
@@ -85,14 +87,14 @@ class WrappedBody(_WrappedBody):
 
     def start(self) -> tuple[Iterator[bytes], BodyParser]:
         """Return the raw reads of the current attempt, and their parser."""
-        reads, recording = self.answer.reads(), self.runtime.recording
+        reads, recording = self.response.reads(), self.runtime.recording
         if recording is not None:
-            reads = recording.body(self.runtime.number, reads, 0)
+            reads = recording.body(self.runtime.number, reads, known=0)
         return reads, self.parser()
 
     def read_deadline(self) -> ReadDeadline | None:
         """Return a deadline for reads of the current connection; ``None`` if nothing can end a blocked read."""
-        deadline: ReadDeadline | None = self.answer.read_deadline()
+        deadline: ReadDeadline | None = self.response.read_deadline()
         return deadline
 
     def close(self) -> None:
@@ -111,9 +113,9 @@ class AsyncWrappedBody(_WrappedBody):
 
     def start(self) -> tuple[AsyncIterator[bytes], BodyParser]:
         """As `WrappedBody.start`."""
-        reads, recording = self.answer.areads(), self.runtime.recording
+        reads, recording = self.response.areads(), self.runtime.recording
         if recording is not None:
-            reads = recording.abody(self.runtime.number, reads, 0)
+            reads = recording.abody(self.runtime.number, reads, known=0)
         return reads, self.parser()
 
     async def prepare(self) -> None:

@@ -66,13 +66,13 @@ class WrappedCallAdapter(ABC):
         """Return an exception of the SDK's class, with this message."""
 
     @abstractmethod
-    def leaked(self, failure: Failure) -> tuple[type[BaseException], ...]:
+    def unwrapped(self, failure: Failure) -> tuple[type[BaseException], ...]:
         """Return the classes of exceptions, besides the SDK's own, that the bare SDK raises for a failure."""
 
     @property
     @abstractmethod
-    def gone(self) -> bool:
-        """As `CallAdapter.gone`."""
+    def client_closed(self) -> bool:
+        """As `CallAdapter.client_closed`."""
 
     def begin_attempt(self, attempt: AttemptSpec) -> None:
         """Discard the answer of the previous attempt, and set the model of this one."""
@@ -110,9 +110,9 @@ class WrappedCallAdapter(ABC):
         sample = self.sdk_error(failure, context.describe(failure))
         if error is not None and isinstance(error, type(sample)):
             return context.annotate(interruption(error, **context.fields(failure)))
-        leaked = self.leaked(failure)
-        original = error if type(error) in leaked else None
-        raised = interruption(sample, *leaked, original=original, **context.fields(failure))
+        unwrapped = self.unwrapped(failure)
+        original = error if type(error) in unwrapped else None
+        raised = interruption(sample, *unwrapped, original=original, **context.fields(failure))
         raised.__cause__ = error
         return raised
 

@@ -50,7 +50,7 @@ def broken(*content: float, ends_at: float) -> AttemptTimeline:
 
 def cut(ends_at: float) -> AttemptTimeline:
     """An attempt that L0 ended before it brought content."""
-    return answer(ends_at=ends_at, censored=True)
+    return answer(ends_at=ends_at, cut_short=True)
 
 
 def traffic(*calls: Sequence[AttemptTimeline], spacing: float = 1.0, **call: Any) -> RecordedTraffic:

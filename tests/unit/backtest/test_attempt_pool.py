@@ -63,7 +63,7 @@ def test_estimate_is_that_of_kaplan_and_meier() -> None:
     found = []
     for n in range(1000):
         timeline = made.draw(SOURCE, (n + 0.5) / 1000, call=9999)
-        if timeline.censored:
+        if timeline.cut_short:
             timeline = made.draw(SOURCE, uniform(n), call=9999, quiet_for=timeline.ends_at)
         found.append(timeline.first_content)
     assert found.count(1.0) == pytest.approx(400, abs=1)

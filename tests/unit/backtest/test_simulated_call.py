@@ -80,7 +80,7 @@ def test_same_limit_ends_a_cut_attempt_again() -> None:
 
 
 def test_answer_that_the_user_stopped_is_unknown() -> None:
-    found = result(traffic([answer(0.5, ends_at=0.7, censored=True)], *OTHERS), Policy())
+    found = result(traffic([answer(0.5, ends_at=0.7, cut_short=True)], *OTHERS), Policy())
     assert (found.verdict, found.reason) == (UNKNOWN, "the rest of an answer that was cut off is not recorded")
 
 

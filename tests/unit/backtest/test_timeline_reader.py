@@ -49,7 +49,7 @@ def test_complete_answer_has_the_times_of_its_reads() -> None:
     assert found.gaps == (Gap(1.0, 2.0), Gap(3.0, 3.0))
     assert found.read_gaps == (Gap(0.5, 0.5), Gap(1.0, 1.0))
     assert (found.complete_at, found.ends_at, found.tokens) == (4.0, 6.0, (7, 2))
-    assert (found.missing, found.failure, found.censored) == (None, None, False)
+    assert (found.missing, found.failure, found.cut_short) == (None, None, False)
 
 
 def test_body_that_ends_early_is_truncated() -> None:
@@ -62,7 +62,7 @@ def test_body_that_ends_early_is_truncated() -> None:
 def test_broken_connection_is_the_recorded_failure() -> None:
     failure = make_failure(Cause.RESET, error=ConnectionError())
     found = read(attempt(ROLE, WORD, ended=9.0, ending="error", failure=failure))
-    assert (found.failure, found.ends_at, found.censored) == (failure, 7.0, False)
+    assert (found.failure, found.ends_at, found.cut_short) == (failure, 7.0, False)
 
 
 @pytest.mark.parametrize(
@@ -77,21 +77,21 @@ def test_broken_connection_is_the_recorded_failure() -> None:
     ],
     ids=["deadline", "stall", "rule", "user", "race", "end of the recording"],
 )
-def test_attempt_that_l0_or_the_user_ended_is_censored(fields: dict[str, Any]) -> None:
+def test_attempt_that_l0_or_the_user_ended_is_cut_short(fields: dict[str, Any]) -> None:
     found = read(attempt(ROLE, WORD, ended=9.0, **fields))
-    assert (found.censored, found.failure, found.missing, found.ends_at) == (True, None, None, 7.0)
+    assert (found.cut_short, found.failure, found.missing, found.ends_at) == (True, None, None, 7.0)
 
 
-def test_attempt_that_l0_ended_before_its_headers_is_censored() -> None:
+def test_attempt_that_l0_ended_before_its_headers_is_cut_short() -> None:
     failure = make_failure(Cause.NO_HEADERS)
     found = read(attempt(status=None, head_at=None, ended=7.0, ending="closed", failure=failure))
-    assert (found.censored, found.opened_at, found.quiet_until) == (True, inf, 5.0)
+    assert (found.cut_short, found.opened_at, found.quiet_until) == (True, inf, 5.0)
 
 
 def test_transport_timeout_is_a_failure() -> None:
     failure = make_failure(Cause.NO_HEADERS, error=TimeoutError())
     found = read(attempt(status=None, head_at=None, ended=7.0, ending="error", failure=failure))
-    assert (found.censored, found.failure) == (False, failure)
+    assert (found.cut_short, found.failure) == (False, failure)
 
 
 def test_refusal_never_opens_a_stream() -> None:
@@ -110,7 +110,7 @@ def test_error_within_the_answer_is_a_failure() -> None:
 
 def test_answer_in_one_piece_ends_with_its_attempt() -> None:
     found = read(attempt(b"{}", ended=9.0), streaming=False)
-    assert (found.ends_at, found.failure, found.censored) == (7.0, None, False)
+    assert (found.ends_at, found.failure, found.cut_short) == (7.0, None, False)
 
 
 def test_compressed_body_is_decoded() -> None:

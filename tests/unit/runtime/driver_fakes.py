@@ -140,7 +140,7 @@ class FakeCallAdapter:
     def backoff(self, retry: int, failure: Failure) -> float:
         return self.wait
 
-    gone = False
+    client_closed = False
 
     def stopped(self, error: BaseException | None) -> BaseException:
         return Broken("closed") if error is None else error

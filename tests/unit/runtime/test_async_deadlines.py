@@ -371,7 +371,7 @@ from l0.runtime.async_deadlines import wait_unless_stopped
 from l0.runtime.call_ending import CallEnding
 
 class Open:
-    gone = False
+    client_closed = False
 
 signals = []
 signal.signal(signal.SIGALRM, lambda *_: signals.append(1))
