@@ -23,24 +23,24 @@ def viewer(tmp_path: Path) -> Iterator[ViewerClient]:
 
 @pytest.mark.parametrize("sender", SENDERS)
 def test_calls_are_listed(sim: Simulator, viewer: ViewerClient, sender: str) -> None:
-    quiet = {name: value for name, value in os.environ.items() if not name.startswith(("OTEL_", "L0_"))}
+    without_settings = {name: value for name, value in os.environ.items() if not name.startswith(("OTEL_", "L0_"))}
     sent = subprocess.run(
         [sys.executable, str(SCRIPT), sender, sim.openai, viewer.origin],
-        env=quiet,
+        env=without_settings,
         capture_output=True,
         text=True,
         timeout=HANGS * 2,
         check=False,
     )
     assert sent.returncode == 0, sent.stderr
-    failed, whole = viewer.get("/api/calls")["calls"]
-    assert {(call["provider"], call["model"], call["service"], call["attempts"]) for call in (failed, whole)} == {
+    failed, answered = viewer.get("/api/calls")["calls"]
+    assert {(call["provider"], call["model"], call["service"], call["attempts"]) for call in (failed, answered)} == {
         ("openai", "gpt-4o", "sender", 1)
     }
-    assert (whole["outcome"], whole["error_type"]) == ("ok", None)
-    assert whole["operation"] == (None if sender == "openinference" else "chat")  # it has no such attribute
-    assert whole["input_tokens"] > 0
-    assert whole["output_tokens"] > 0
+    assert (answered["outcome"], answered["error_type"]) == ("ok", None)
+    assert answered["operation"] == (None if sender == "openinference" else "chat")  # it has no such attribute
+    assert answered["input_tokens"] > 0
+    assert answered["output_tokens"] > 0
     assert failed["outcome"] == "failed"
-    detail = viewer.get(f"/api/calls/{whole['trace_id']}/{whole['span_id']}")
+    detail = viewer.get(f"/api/calls/{answered['trace_id']}/{answered['span_id']}")
     assert not [name for name in detail["attributes"] if name.startswith("l0.")]

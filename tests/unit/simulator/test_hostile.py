@@ -1,4 +1,4 @@
-"""Hostile clients: each gets an error answer, and none stops the simulator from serving others."""
+"""Hostile clients: none stops the simulator from serving others, and each whose request is wrong gets an error answer."""
 
 import contextlib
 import http.client
@@ -43,10 +43,10 @@ def post(path: str, body: Any, **headers: str) -> bytes:
     return f"POST {path} HTTP/1.1\r\ncontent-length: {len(raw)}\r\n{lines}\r\n".encode() + raw
 
 
-def serves(sim: Simulator) -> bool:
+def assert_serves(sim: Simulator) -> None:
     """Assert that another client gets its answer."""
     status, body = status_of(sim, post("/v1/chat/completions", CHAT))
-    return status == 200 and bool(body["choices"])
+    assert (status, bool(body["choices"])) == (200, True)
 
 
 def str_of(value: object) -> str:
@@ -65,7 +65,7 @@ def nested(depth: int) -> Any:
 
 
 def doubling(levels: int) -> dict[str, Any]:
-    """Return a short schema that requires two to the power of ``levels`` values."""
+    """Return a short schema whose complete answer has two to the power of ``levels`` values."""
 
     def pair(level: int) -> dict[str, Any]:
         return {"type": "object", "properties": {name: {"$ref": f"#/$defs/{level + 1}"} for name in "ab"}}
@@ -73,7 +73,7 @@ def doubling(levels: int) -> dict[str, Any]:
     return {"$ref": "#/$defs/0", "$defs": {str(level): pair(level) for level in range(levels)}}
 
 
-def formatted(schema: Any) -> dict[str, Any]:
+def asking_for(schema: Any) -> dict[str, Any]:
     return {**CHAT, "response_format": {"type": "json_schema", "json_schema": {"name": "n", "schema": schema}}}
 
 
@@ -101,9 +101,9 @@ MESSAGES = {"model": "c", "max_tokens": 9, "messages": [{"role": "user", "conten
         (post("/v1/responses", {"model": "m", "text": "no"}), 400),
         (post("/v1/messages", {**MESSAGES, "output_config": [1]}), 400),
         (post("/v1/messages/count_tokens", {"model": "c", "messages": nested(400)}), None),
-        (post("/v1/chat/completions", formatted(doubling(40))), 400),
-        (post("/v1/chat/completions", formatted({"$ref": "#/a", "a": {"$ref": "#/a"}})), 400),
-        (post("/v1/chat/completions", formatted({"type": "array", "minItems": 10**9})), 400),
+        (post("/v1/chat/completions", asking_for(doubling(40))), 400),
+        (post("/v1/chat/completions", asking_for({"$ref": "#/a", "a": {"$ref": "#/a"}})), 400),
+        (post("/v1/chat/completions", asking_for({"type": "array", "minItems": 10**9})), 400),
         (post("/v1/chat/completions", {**CHAT, "n": 128}, x_l0_simulate="tokens 1000000"), 400),
         *(
             (post("/v1/chat/completions", CHAT, x_l0_simulate=text), 400)
@@ -127,10 +127,10 @@ MESSAGES = {"model": "c", "max_tokens": 9, "messages": [{"role": "user", "conten
     ids=str_of,
 )
 def test_hostile_request_gets_an_error_answer(sim: Simulator, sent: bytes, status: int | None) -> None:
-    given, body = status_of(sim, sent)
-    assert given == status or (status is None and given in (200, 400, 500))
-    assert given == 200 or body["error"]["message"]
-    assert serves(sim)
+    found, body = status_of(sim, sent)
+    assert found == status or (status is None and found in (200, 400, 500))
+    assert found == 200 or body["error"]["message"]
+    assert_serves(sim)
 
 
 def test_lone_surrogate_is_answered_with_its_escape(sim: Simulator) -> None:
@@ -177,7 +177,7 @@ def test_failed_answer_does_not_affect_other_clients(
     assert (status, body["error"]["message"]) == (500, "The simulator cannot answer this request: ZeroDivisionError.")
     assert "ZeroDivisionError" in caplog.text
     assert sim.wait_idle(120)
-    assert serves(sim)
+    assert_serves(sim)
 
 
 def test_simulator_stops_while_a_client_does_not_read() -> None:
@@ -220,7 +220,7 @@ parts = st.sampled_from(
 def test_simulator_survives_arbitrary_bytes(shared: Simulator, sent: bytes) -> None:
     with connected(shared) as client:
         client.sendall(sent)
-        assert serves(shared)
+        assert_serves(shared)
         client.shutdown(socket.SHUT_WR)
         with contextlib.suppress(ConnectionError):
             while client.recv(65536):
@@ -243,7 +243,7 @@ STUCK = """
 """
 
 
-@pytest.mark.skipif(not hasattr(signal, "alarm"), reason="the system cannot end a process by itself")
+@pytest.mark.skipif(not hasattr(signal, "alarm"), reason="needs SIGALRM, by which a stuck simulator ends itself")
 def test_sigterm_stops_a_stuck_simulator() -> None:
     command = [sys.executable, "-c", textwrap.dedent(STUCK)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:

@@ -11,8 +11,8 @@ from l0.viewer.api_contract import AttemptOfCall, CallDetail, ListedCall, OtherS
 NUMBERS = itertools.count(1)
 
 
-def event(name: str, at: float, **known: Any) -> dict[str, Any]:
-    named = {key.replace("__", "."): value for key, value in known.items()}
+def event(name: str, at: float, **values: Any) -> dict[str, Any]:
+    named = {key.replace("__", "."): value for key, value in values.items()}
     return {"name": name, "timeUnixNano": str(nanoseconds(at)), "attributes": attributes(named)}
 
 
@@ -20,14 +20,14 @@ def detail(viewer: ViewerClient, number: int) -> Any:
     return viewer.get(f"/api/calls/{number:032x}/{number:016x}")
 
 
-def attempt(number: int, of: int, known: dict[str, Any], **how: Any) -> dict[str, Any]:
-    return span(number, known, trace=of, parent=of, name=f"attempt {known['l0.attempt.number']}", kind=1, **how)
+def attempt(number: int, of: int, given: dict[str, Any], **how: Any) -> dict[str, Any]:
+    return span(number, given, trace=of, parent=of, name=f"attempt {given['l0.attempt.number']}", kind=1, **how)
 
 
 @pytest.fixture
 def eventful(viewer: ViewerClient) -> Any:
     """A call with a failed attempt, a hedge that lost and a fallback, below a span of the application."""
-    made, first, hedge, second, root, sibling = (next(NUMBERS) for _ in range(6))
+    number, failed, hedge, fallback, root, sibling = (next(NUMBERS) for _ in range(6))
     events = [
         event("l0.retry", 300, l0__attempt__number=3, l0__cause="reset", l0__backoff=0.1),
         event("l0.resume", 310, l0__attempt__number=3, l0__resume__at=41, l0__resume__strategy="exact"),
@@ -37,16 +37,16 @@ def eventful(viewer: ViewerClient) -> Any:
     of_call = {"l0.attempts": 3, "l0.outcome": "recovered_fallback", "l0.retry.causes": ["reset"]}
     reset = {"l0.attempt.number": 1, "l0.attempt.cause": "reset", "http.response.status_code": 200}
     lost = {"l0.attempt.number": 2, "l0.attempt.hedge": True, "l0.attempt.lost": True}
-    other = {"l0.attempt.number": 3, "l0.attempt.leg": 1, "l0.attempt.model": "gpt-4o-mini", "l0.backoff": 0.1}
+    answered = {"l0.attempt.number": 3, "l0.attempt.leg": 1, "l0.attempt.model": "gpt-4o-mini", "l0.backoff": 0.1}
     viewer.send(
-        attempt(second, made, other, at=300, ms=100),
-        attempt(hedge, made, lost, at=100, ms=50),
-        attempt(first, made, reset, at=0, ms=200, error="reset: by peer"),
-        call(made, of_call, parent=root, ms=400, events=events),
-        span(root, {"http.route": "/chat"}, trace=made, name="GET /chat", kind=2, ms=500),
-        span(sibling, {"gen_ai.request.model": "e"}, trace=made, parent=root, name="embeddings e", at=450),
+        attempt(fallback, number, answered, at=300, ms=100),
+        attempt(hedge, number, lost, at=100, ms=50),
+        attempt(failed, number, reset, at=0, ms=200, error="reset: by peer"),
+        call(number, of_call, parent=root, ms=400, events=events),
+        span(root, {"http.route": "/chat"}, trace=number, name="GET /chat", kind=2, ms=500),
+        span(sibling, {"gen_ai.request.model": "e"}, trace=number, parent=root, name="embeddings e", at=450),
     )
-    return detail(viewer, made)
+    return detail(viewer, number)
 
 
 def test_attempts_are_in_order_with_their_fates(eventful: Any) -> None:
@@ -97,8 +97,8 @@ def test_values_have_the_fields_of_the_contract(viewer: ViewerClient, eventful: 
 
 @pytest.mark.parametrize(("outcome", "fate"), [("ok", "ok"), ("failed", "failed"), ("cancelled", "cancelled")])
 def test_call_without_attempt_spans_has_one_attempt(viewer: ViewerClient, outcome: str, fate: str) -> None:
-    viewer.send(call(made := next(NUMBERS), {"l0.outcome": outcome, "l0.cause": "reset"}, ms=70))
-    (only,) = detail(viewer, made)["attempts"]
+    viewer.send(call(number := next(NUMBERS), {"l0.outcome": outcome, "l0.cause": "reset"}, ms=70))
+    (only,) = detail(viewer, number)["attempts"]
     assert (only["number"], only["start"], only["duration"], only["outcome"]) == (1, START, 70.0, fate)
     assert only["cause"] == ("reset" if outcome == "failed" else None)
 
@@ -110,51 +110,56 @@ def test_messages_of_attempts_and_the_reason_of_the_end(viewer: ViewerClient, ev
         "l0.stop.reason": "all retries are used (Retry.max_retries=2)",
         "l0.stop.policy_field": "Retry.max_retries",
     }
-    viewer.send(call(made := next(NUMBERS), {"l0.outcome": "failed", "l0.cause": "reset"} | stopped))
-    found = detail(viewer, made)
+    viewer.send(call(number := next(NUMBERS), {"l0.outcome": "failed", "l0.cause": "reset"} | stopped))
+    found = detail(viewer, number)
     assert (found["stop_reason"], found["policy_field"]) == tuple(stopped.values())
 
 
 @pytest.mark.parametrize(
-    ("outcome", "served", "expected"),
-    [("ok", None, 40.0), ("recovered_retry", True, 240.0), ("recovered_resume", True, None), ("failed", False, None)],
+    ("outcome", "second_attempt", "expected"),
+    [
+        ("ok", "absent", 40.0),
+        ("recovered_retry", "answered", 240.0),
+        ("recovered_resume", "answered", None),
+        ("failed", "failed", None),
+    ],
 )
 def test_first_content_is_that_of_the_attempt_that_served(
-    viewer: ViewerClient, outcome: str, served: bool | None, expected: float | None
+    viewer: ViewerClient, outcome: str, second_attempt: str, expected: float | None
 ) -> None:
-    made, first, second = (next(NUMBERS) for _ in range(3))
-    viewer.send(call(made, {"l0.outcome": outcome, "l0.time_to_first_content": 0.04}, ms=400))
-    if served is not None:
-        cause = {} if served else {"l0.attempt.cause": "reset"}
+    number, first, second = (next(NUMBERS) for _ in range(3))
+    viewer.send(call(number, {"l0.outcome": outcome, "l0.time_to_first_content": 0.04}, ms=400))
+    if second_attempt != "absent":
+        cause = {"l0.attempt.cause": "reset"} if second_attempt == "failed" else {}
         viewer.send(
-            attempt(first, made, {"l0.attempt.number": 1, "l0.attempt.cause": "reset"}),
-            attempt(second, made, {"l0.attempt.number": 2} | cause, at=200),
+            attempt(first, number, {"l0.attempt.number": 1, "l0.attempt.cause": "reset"}),
+            attempt(second, number, {"l0.attempt.number": 2} | cause, at=200),
         )
-    assert detail(viewer, made)["first_content"] == (pytest.approx(expected) if expected is not None else None)
+    assert detail(viewer, number)["first_content"] == (pytest.approx(expected) if expected is not None else None)
 
 
 def test_timeline(viewer: ViewerClient) -> None:
-    viewer.send(call(made := next(NUMBERS), {"l0.timeline": [3, 0, 4], "l0.timeline.bucket": 0.05}))
-    assert detail(viewer, made)["timeline"] == {"bucket_ms": 50.0, "tokens": [3, 0, 4]}
+    viewer.send(call(number := next(NUMBERS), {"l0.timeline": [3, 0, 4], "l0.timeline.bucket": 0.05}))
+    assert detail(viewer, number)["timeline"] == {"bucket_ms": 50.0, "tokens": [3, 0, 4]}
 
 
-@pytest.mark.parametrize("known", [{}, {"l0.timeline": [1]}, {"l0.timeline": "x", "l0.timeline.bucket": 0.05}])
-def test_no_timeline_without_both_attributes(viewer: ViewerClient, known: dict[str, Any]) -> None:
-    viewer.send(call(made := next(NUMBERS), known))
-    assert detail(viewer, made)["timeline"] is None
+@pytest.mark.parametrize("given", [{}, {"l0.timeline": [1]}, {"l0.timeline": "x", "l0.timeline.bucket": 0.05}])
+def test_no_timeline_without_both_attributes(viewer: ViewerClient, given: dict[str, Any]) -> None:
+    viewer.send(call(number := next(NUMBERS), given))
+    assert detail(viewer, number)["timeline"] is None
 
 
 def test_captured_content_is_apart_from_the_attributes(viewer: ViewerClient) -> None:
-    known = {"gen_ai.input.messages": '[{"role": "user"}]', "gen_ai.output.messages": "cut off [", "other": 1}
-    viewer.send(call(made := next(NUMBERS), known))
-    found = detail(viewer, made)
+    given = {"gen_ai.input.messages": '[{"role": "user"}]', "gen_ai.output.messages": "cut off [", "other": 1}
+    viewer.send(call(number := next(NUMBERS), given))
+    found = detail(viewer, number)
     assert found["content"] == {
         "input_messages": [{"role": "user"}],
         "output_messages": "cut off [",
         "system_instructions": None,
         "tool_definitions": None,
     }
-    assert not known.keys() - {"other"} & found["attributes"].keys()
+    assert found["attributes"].keys() & given.keys() == {"other"}
 
 
 def test_unknown_call_is_not_found(viewer: ViewerClient) -> None:
