@@ -52,7 +52,8 @@ async def batch(client: AsyncOpenAI) -> None:
 
 def main() -> None:
     """Run the batch with a real model, or with the simulator."""
-    # Short delays, because the simulator recovers at once. l0.Policy.batch() waits longer, as a real provider needs.
+    # Up to 5 retries for bad content. The delays are short, because the simulator recovers at once. l0.Policy.batch()
+    # waits longer, as a real provider needs.
     l0.instrument(l0.Policy(retry=l0.Retry(attempts=5, base_delay=0.2)), summary=True)
     if "--live" in sys.argv:
         asyncio.run(batch(AsyncOpenAI()))

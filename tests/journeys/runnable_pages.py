@@ -13,6 +13,7 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 from l0.simulator.server import Simulator
@@ -106,8 +107,9 @@ def run_page(page: str, folder: Path, environment: Mapping[str, str], commands: 
     assert not problems, problems
     for number, step in enumerate(found):
         if isinstance(step, Command):
-            output = "\n".join((folder / f"{number}.{stream}").read_text("utf-8") for stream in ("out", "err"))
-            check_shown(step.output, output, step.text)
+            outputs = [(folder / f"{number}.{stream}").read_text("utf-8") for stream in ("out", "err")]
+            check_shown(step.output, "\n".join(outputs), step.text)
+            check_order(step.output, outputs, step.text)
     return sum(isinstance(step, Command) for step in found)
 
 
@@ -116,6 +118,21 @@ def check_shown(lines: Sequence[str], output: str, source: str) -> None:
     printed = {_comparable(line) for line in output.splitlines()}
     missing = [line for line in lines if _comparable(line) not in printed]
     assert not missing, f"$ {source}\n{output}\nlacks: {missing}"
+
+
+def check_order(lines: Sequence[str], outputs: Sequence[str], source: str) -> None:
+    """Raise an `AssertionError` if the page shows the lines of one output in another order, or part of a tree.
+
+    ``outputs``: stdout and stderr, which the page may show in any order.
+    """
+    for output in outputs:
+        printed = [_comparable(line) for line in output.splitlines()]
+        shown = [line for line in map(_comparable, lines) if line in set(printed)]
+        rest = iter(printed)
+        assert all(line in rest for line in shown), f"$ {source}\n{output}\nis shown in another order: {shown}"
+    rows = [line.lstrip() for line in (*lines, "")]
+    torn = [row for row, below in pairwise(rows) if row.startswith("├") and not below.startswith(("├", "└"))]
+    assert not torn, f"$ {source}\n{outputs}\nis shown without the rows after {torn}"
 
 
 def _script(found: Sequence[PageFile | Command], folder: Path) -> Iterator[str]:

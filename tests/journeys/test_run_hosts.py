@@ -145,7 +145,7 @@ def test_page_about_celery_runs_and_its_worker_sends_everything(
         queue = {"CELERY_BROKER_URL": "filesystem://", "CELERY_RESULT_BACKEND": f"file://{tmp_path}/results"}
         provider = {"OPENAI_API_KEY": "none", "OPENAI_BASE_URL": sim.openai, "OTEL_EXPORTER_OTLP_ENDPOINT": url}
         started = page.replace(command, " ".join((command, *children)))
-        assert run_page(started, tmp_path, {**queue, **provider}, found) == 3
+        assert run_page(started, tmp_path, {**queue, **provider}, found) == 4
     sent = {path: body for path, _, body in received}
     assert sent.keys() == {"/v1/traces", "/v1/metrics"}
     assert b"gen_ai.client.operation.duration" in sent["/v1/metrics"]
