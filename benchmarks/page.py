@@ -30,8 +30,9 @@ variant's process relative to that of the bare SDK in the same round: the median
 highest in brackets. L0 and the others report to an OpenTelemetry SDK whose exporters discard everything.
 
 A name such as `25 x 200` stands for 25 streams of 200 tokens, one after the other. *Whole*: calls that do not stream.
-*Helper*: the SDK's `.stream()`. *Paced*: the provider sends 100 tokens per second, elsewhere as fast as it can. *Cold*: the
-first call of a new process. *L0 for Python* is the earlier library that this one replaces ([migration](migration.md))."""
+*Helper*: the SDK's `.stream()`. *Paced*: the provider sends 100 tokens per second; elsewhere it is as fast as it can.
+*Cold*: the first call of a new process. *L0 for Python* is the earlier library that this one replaces
+([migration](migration.md))."""
 
 Rows = Iterable[Sequence[str]]
 Cell = Callable[..., str]
@@ -142,9 +143,10 @@ def _idle(report: Report) -> Iterator[str]:
 def _first_events(report: Report) -> Iterator[str]:
     yield from ("## First event and memory", "")
     yield "Time from a call to its first event (for idle streams, to the first event of the last one), and growth of"
-    yield "the process's peak memory during the case. L0 holds what precedes the content, so its first event comes with the"
-    yield "first token, which a paced provider sends 10 ms after the headers. In a new process (100,000 tokens, cold), L0 first"
-    yield "imports the code that serves calls, and compares its two readers ([direct reading](speed.md))."
+    yield "the process's peak memory during the case. L0 holds what precedes the content, so its first event comes"
+    yield "with the first token, which a paced provider sends 10 ms after the headers. In a new process (100,000"
+    yield "tokens, cold), L0 first imports the code that serves calls, and compares its two readers ([direct"
+    yield "reading](speed.md))."
     yield ""
     columns = [(name, field) for field in ("first_ms", "memory_mb") for name in (BARE, FULL)]
     yield from _table(

@@ -120,8 +120,8 @@ class BedrockCallAdapter(WrappedCallAdapter):
         return made
 
     def unwrapped(self, failure: Failure) -> tuple[type[BaseException], ...]:
-        """As `WrappedCallAdapter.unwrapped`: urllib3's exception, botocore's for a damaged frame, or the exception for an
-        event that is not UTF-8."""
+        """As `WrappedCallAdapter.unwrapped`: urllib3's exception, botocore's for a damaged frame, or the exception for
+        an event that is not UTF-8."""
         error = failure.error
         raised_as_is = type(error).__module__.startswith(_UNWRAPPED) or isinstance(error, UnicodeDecodeError)
         return (type(error),) if error is not None and raised_as_is else ()

@@ -100,7 +100,7 @@ class GoogleCallAdapter(WrappedCallAdapter):
         return error
 
     def unwrapped(self, failure: Failure) -> tuple[type[BaseException], ...]:
-        """As `WrappedCallAdapter.unwrapped`: the transport's exception, or the SDK's for a body that it cannot parse."""
+        """As `WrappedCallAdapter.unwrapped`: the transport's exception, or the SDK's for an unreadable body."""
         if failure.cause in (Cause.MALFORMED, Cause.NOT_A_STREAM):
             return (self._module.errors.UnknownApiResponseError,)
         if failure.error is not None:

@@ -33,7 +33,7 @@ _PROVIDER_NAMES = {
     "watsonx": "ibm.watsonx.ai",
     "xai": "x_ai",
 }
-"""Providers that have another name in OpenTelemetry's conventions, or in L0, than in litellm: that name by litellm's."""
+"""Providers whose name in OpenTelemetry's conventions, or in L0, differs from litellm's: that name by litellm's."""
 
 
 def describe(arguments: Mapping[str, Any]) -> InferenceRequest | None:

@@ -137,7 +137,7 @@ class AttemptTimeline:
         return next((at for at, chars in times if chars >= self.chars[0] + window), inf)
 
     def tokens_by(self, at: float) -> int:
-        """Return the tokens used by the time ``at``: none before the headers, and after the end what the provider stated.
+        """Return the tokens used by the time ``at``: none before the headers, after the end what the provider stated.
 
         In between, and if it stated nothing, the stated input tokens and one for each read with content.
         """

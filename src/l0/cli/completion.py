@@ -11,7 +11,8 @@ from .inputs import InputError
 
 DESCRIPTION = """Print a script that completes commands, options and file names in a shell. It needs shtab, which
 the extra `cli` installs. bash: eval "$(l0 completion bash)" in ~/.bashrc. zsh: l0 completion zsh > FOLDER/_l0, with a
-FOLDER of your $fpath. tcsh: l0 completion tcsh > FILE, and source FILE in ~/.tcshrc. Print it again after an update of L0. Exit code: 0, or 2 without shtab."""
+FOLDER of your $fpath. tcsh: l0 completion tcsh > FILE, and source FILE in ~/.tcshrc. Print it again after an update of
+L0. Exit code: 0, or 2 without shtab."""
 SHELLS = ("bash", "zsh", "tcsh")
 
 

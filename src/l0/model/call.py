@@ -85,7 +85,7 @@ class Call:
 
     ``retry_safety``: that of the request itself; `effective_retry_safety` respects the policy. ``max_retries``: the
     limit set by the client and the call; ``default_retries``: the SDK's default for it. ``read_once``: what of the
-    request can be read only once, as a text for messages; then both limits are 0, else the text is empty. ``strict``: as in
+    request can be read only once, as a text for messages; then both limits are 0. Else empty. ``strict``: as in
     `TerminalRule`, for the primary. ``fallback_rules``: the terminal rules of the fallbacks, in order.
     ``fallback_endpoints``: their servers; empty if all requests go to that of the call. In the explicit API, each is
     known only when the source has sent a request.

@@ -1,4 +1,4 @@
-"""Hostile clients: none stops the simulator from serving others, and each whose request is wrong gets an error answer."""
+"""Hostile clients: a wrong request gets an error answer, and none stops the simulator from serving others."""
 
 import contextlib
 import http.client
