@@ -144,7 +144,7 @@ def _first_events(report: Report) -> Iterator[str]:
     yield from ("## First event and memory", "")
     yield "Time from a call to its first event (for idle streams, to the first event of the last one), and growth of"
     yield "the process's peak memory during the case. L0 holds what precedes the content, so its first event comes"
-    yield "with the first token, which a paced provider sends 10 ms after the headers. In a new process (100,000"
+    yield "with the first content, which a paced provider sends 10 ms after the headers. In a new process (100,000"
     yield "tokens, cold), L0 first imports the code that serves calls, and compares its two readers ([direct"
     yield "reading](speed.md))."
     yield ""

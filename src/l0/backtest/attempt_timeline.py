@@ -70,9 +70,9 @@ class AttemptTimeline:
     complete_at: float = inf
     """From here on the answer is certainly complete, even if the connection breaks."""
     missing: Cause | None = None
-    """Why the answer is incomplete, although its body ended normally."""
+    """The reason why the answer is incomplete, although its body ended normally."""
     failure: Failure | None = None
-    """How the attempt failed."""
+    """The failure of the attempt; ``None`` if it did not fail."""
     cut_short: bool = False
     """L0 or the user ended the attempt, so the rest of it is unknown."""
     tokens: tuple[int, int] | None = None

@@ -34,13 +34,14 @@ class WrappedSender:
         self.runtime = runtime
         self.adapter = runtime.call_adapter
         self.answer: Any = None
-        """What the driver returns to the provider's package when the call is answered."""
+        """The result of the driver for an answered call."""
 
 
 class _WrappedBody(WrappedSender, ABC):
-    """The common part of sync and async bodies. ``response``: the response to the current attempt."""
+    """The common part of sync and async bodies."""
 
-    response: HttpxResponse
+    response: Any
+    """The response to the current attempt: an `HttpxResponse` of the provider's own class."""
 
     @abstractmethod
     def reader(self) -> WireReader:
