@@ -107,7 +107,7 @@ class _ReachWalker:
                 return inf, inf
 
     def _note_undone(self, can_undo: bool) -> None:
-        """Note a part whose match more text can undo: possessive, atomic or negative look-ahead."""
+        """Note a part whose match more text can undo: possessive, atomic, or negative and reading ahead."""
         self.can_be_undone = self.can_be_undone or can_undo
 
     def _repeat(self, node: Repeat) -> tuple[float, float]:
@@ -121,8 +121,8 @@ class _ReachWalker:
         width, reach = self.widths(node.items)
         if node.behind:
             self.lookbehind = max(self.lookbehind, width + 1)
-            return 0, 0
-        self._note_undone(node.negative)
+            reach = reach - width if width < inf else inf  # what an anchor in it reads, as in ``(?<=cat\b)``
+        self._note_undone(node.negative and reach > 0)
         return 0, reach
 
 
@@ -152,8 +152,8 @@ def _is_stable_node(node: Node, after: int) -> bool:
         case Group(items, atomic):
             return not atomic and _is_stable(items, after)
         case LookAround(items, behind, negative):
-            decided = behind or _ReachWalker().widths(items)[1] <= after
-            return decided or (not negative and _is_stable(items, 0))
+            decided = _ReachWalker().widths((node,))[1] <= after
+            return decided or (not negative and _is_stable(items, after if behind else 0))
         case _:  # a condition, or an opcode that a newer Python added
             return False
 

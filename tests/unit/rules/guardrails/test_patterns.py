@@ -212,11 +212,17 @@ def test_match_that_can_only_grow_is_reported_at_once(pattern: str, text: str) -
         ("sk-[a-z]{4,8}$", "sk-abcd", "1"),
         ("(?>sk|sk-a)(?!y)", "sk", "y"),
         ("s[ab]?+(?!b)", "sa", "b"),
+        (r"cat(?<=\bcat\b)", "cat", "s"),
+        ("cat(?<!cats)(?<=cat(?!s))", "cat", "s"),
     ],
 )
 def test_match_that_more_text_can_undo_is_not_reported_early(pattern: str, text: str, rest: str) -> None:
     assert re.search(pattern, text)
     assert not violations_for_any_split(rule(re.compile(pattern)), text + rest)
+
+
+def test_match_that_needs_the_next_character_is_reported() -> None:
+    assert violations_for_any_split(rule(re.compile(r"cat(?<!cat\b)")), "a cat, cats")
 
 
 @settings(max_examples=200)

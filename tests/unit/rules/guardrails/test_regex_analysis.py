@@ -36,6 +36,8 @@ from l0.rules.guardrails.regex_analysis import PatternAnalysis, analyse
         (r"(?:ab){2,}", inf),
         (r"(a)\1", inf),
         (r"(a)?(?(1)b|c)", inf),
+        (r"cat(?<=cat\b)", 4),
+        (r"cat(?<!cat$)s", 5),
     ],
 )
 def test_regex_reach(pattern: str, reach: float) -> None:
@@ -64,6 +66,11 @@ def test_regex_reach(pattern: str, reach: float) -> None:
         (r"foo(?=bar\b)", False),
         (r"foo(?=bar\b)\w{4}", True),
         (r"(?<!my )secret", True),
+        (r"cat(?<=\bcat)", True),
+        (r"cat(?<=cat\b)", False),
+        (r"cat(?<!cat\b)", False),
+        (r"(?<=cat(?=s)).", True),
+        (r"(?<=a\b)b", True),
         (r"(\w)\1", True),
         (r"(a)?(?(1)b|c)", False),
         (r"(?>ab)c", False),
@@ -82,6 +89,7 @@ def test_regex_match_that_no_further_text_undoes(pattern: str, stable: bool) -> 
         (r"a", 1, False),
         (r"(?<=abc)d", 4, False),
         (r"(?<!ab)d.*", 3, False),
+        (r"d.*(?<!d\B)", 2, True),
         (r"a.*(?!b)", 1, True),
         (r"a.*(?=b)", 1, False),
         (r"a.*+b", 1, True),
@@ -117,7 +125,9 @@ def test_regex_literals(pattern: str, literals: set[str]) -> None:
 
 
 pieces = st.recursive(
-    st.sampled_from(["a", "b", "ab", "S", "i", "k", "é", ".", r"\d", "[ab]", "[^a]", r"\b", "^", "$", r"\w"]),
+    st.sampled_from(
+        ["a", "b", "ab", "S", "i", "k", "é", ".", r"\d", "[ab]", "[^a]", r"\b", "^", "$", r"\w", r"(?<=a\b)", "(?<!b$)"]
+    ),
     lambda inner: st.one_of(
         st.lists(inner, min_size=1, max_size=3).map("".join),
         st.lists(inner, min_size=1, max_size=3).map(lambda each: f"(?:{'|'.join(each)})"),
