@@ -44,6 +44,10 @@ def strict_json_rule(
 
     An answer without text but with a tool call or a refusal passes. Raises `PolicyError` for an unknown kind.
     """
+    kinds = get_args(Kind)
+    is_list = isinstance(allow, Collection) and not isinstance(allow, str)
+    if not is_list or not allow or any(one not in kinds for one in allow):
+        raise PolicyError("strict_json_rule.allow", allow, "a list of some of " + ", ".join(kinds))
     return StrictJsonRule(allow=frozenset(allow), severity=severity)
 
 
@@ -75,11 +79,6 @@ class StrictJsonRule:
     severity: Severity = Severity.ERROR
     name: str = "strict_json"
     span: None = None
-
-    def __post_init__(self) -> None:
-        kinds = get_args(Kind)
-        if not self.allow or not self.allow <= set(kinds):
-            raise PolicyError("strict_json_rule.allow", sorted(self.allow), "some of " + ", ".join(kinds))
 
     @property
     def expected_kinds_message(self) -> str:
