@@ -145,7 +145,8 @@ class RepetitionCheck:
                 self._period = 0
                 return each + 1
             self._run += 1
-            if self._run >= enough and self._is_loop():
+            # Asked once: each later passage of this run consists of the same words, in another order.
+            if self._run == enough and self._is_loop():
                 self._done = True
                 return each
             if len(known) > 2 * _KEPT_WORDS:

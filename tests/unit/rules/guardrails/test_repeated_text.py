@@ -128,6 +128,13 @@ def test_repetition_in_long_data_ignores_chunk_boundaries() -> None:
     assert whole.at > text.index("well then")
 
 
+def test_repeated_data_is_recognized_once_per_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    is_loop, asked = RepetitionCheck._is_loop, []
+    monkeypatch.setattr(RepetitionCheck, "_is_loop", lambda check: asked.append(is_loop(check)) or asked[-1])
+    assert not violations(RULE, *[" ".join(map(str, range(300))) + "\n"] * 20)
+    assert asked == [False]
+
+
 def test_repetition_of_overlong_passages_is_not_detected() -> None:
     passage = " ".join(f"{word}{number}" for number in range(20) for word in WORDS[:300]) + " "
     assert not violations(RULE, *[passage] * 5)
