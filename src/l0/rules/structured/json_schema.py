@@ -92,8 +92,9 @@ def _compile(schema: dict[str, Any]) -> Validate:
         finally:
             _budget.reset(token)
         if error is not None:
-            place = place_of((*error.absolute_path, *_missing_name(error)), value, declared_names(schema))
-            raise MismatchError(str(error.validator), tuple(error.absolute_path), error.message, place)
+            path = tuple(error.absolute_path)
+            place = place_of(path, value, declared_names(schema), _missing_name(error))
+            raise MismatchError(str(error.validator), path, error.message, place)
         return value
 
     return validate
@@ -107,11 +108,10 @@ def _allowed(error: Any) -> str:
     return f"a value with {json.dumps({error.validator: error.validator_value})}"
 
 
-def _missing_name(error: Any) -> list[str]:
+def _missing_name(error: Any) -> str:
     """Return the name of the member that ``required`` misses: the message of its error begins with it."""
-    if error.validator != "required":
-        return []
-    return [name for name in error.validator_value if error.message.startswith(f"{name!r} ")]
+    names = error.validator_value if error.validator == "required" else ()
+    return next((name for name in names if error.message.startswith(f"{name!r} ")), "")
 
 
 def _check_patterns(schema: Any) -> None:

@@ -3,28 +3,30 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterable, Iterator
-from itertools import islice
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import Any
 
 _MAX_STEPS = 20
 """Steps of a path that a place shows. A recursive schema allows any number."""
 
 
-def place_of(path: Iterable[str | int], value: Any, declared: Collection[str]) -> str:
+def place_of(path: Sequence[str | int], value: Any, declared: Collection[str], absent: str = "") -> str:
     """Return the place of ``path`` in the JSON ``value``, such as ``$.ports[3].city``; empty for the whole value.
 
     ``declared``: the names that the schema declares. Any other key is from the answer, and is shown as ``*``. pydantic
-    adds the names of union members to its paths: they are no part of the value, and are left out.
+    adds the names of union members to its paths: the value has no such keys, and they are left out. ``absent``: the
+    member that is missing there; the place is then its own.
     """
     place = "$"
-    for step in islice(path, _MAX_STEPS):
+    for step in path[:_MAX_STEPS]:
         if isinstance(value, list) and isinstance(step, int):
             place += f"[{step}]"
             value = value[step] if -len(value) <= step < len(value) else None
-        elif isinstance(value, dict) and (step in declared or str(step) in value):
+        elif isinstance(value, dict) and str(step) in value:
             place += _member(str(step)) if step in declared else ".*"
-            value = value.get(str(step))
+            value = value[str(step)]
+    if absent in declared and len(path) < _MAX_STEPS:
+        place += _member(absent)
     return place if place != "$" else ""
 
 

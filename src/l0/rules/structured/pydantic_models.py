@@ -12,6 +12,9 @@ from .decoding import loads
 from .mismatch_place import declared_names, place_of
 from .schema_results import MismatchError
 
+_MISSING = frozenset({"missing", "value_error.missing"})
+"""The type of the error for a missing member, in pydantic 2 and 1."""
+
 
 def validator_of(thing: Any, allowed: str) -> Callable[[str], Any]:
     """Return a validator for a type. It returns the instance of a JSON text or raises `MismatchError`.
@@ -96,8 +99,9 @@ def _mismatch(errors: Any, text: str, declared: frozenset[str]) -> MismatchError
     """Return the error for a list of pydantic errors: the first one."""
     first = errors[0]
     path = tuple(first["loc"])
+    outer, absent = (path[:-1], str(path[-1])) if path and first["type"] in _MISSING else (path, "")
     try:
-        place = place_of(path, loads(text), declared) if path else ""
+        place = place_of(outer, loads(text), declared, absent) if path else ""
     except ValueError:  # pydantic accepts numbers that Python's parser does not
         place = ""
     return MismatchError(first["type"], path, first["msg"], place)

@@ -134,7 +134,7 @@ def _cut(rule: SchemaRule, text: str, ending: Ending) -> Sequence[Violation]:
     flaw = cut_flaw(text, ending)
     if flaw is None:
         return ()
-    found = _violation(rule, f"the answer {flaw}", len(text), _FAMILIES if text else _NO_JSON)
+    found = _violation(rule, f"the answer {flaw}", len(text), _NO_JSON if not text or text.isspace() else _FAMILIES)
     return (replace(found, severity=severity_of_cut(rule.severity, ending)),)
 
 

@@ -7,7 +7,7 @@ import dataclasses
 import sys
 from collections.abc import Callable
 from types import MappingProxyType
-from typing import Any
+from typing import Annotated, Any, Literal
 
 import pydantic
 import pytest
@@ -19,6 +19,7 @@ from typing_extensions import TypedDict
 
 from l0.model.policy import PolicyError
 from l0.model.rule import LIMIT_REASONS, Ending, Severity
+from l0.rules.families import Family
 from l0.rules.structured import json_schema
 from l0.rules.structured.edits import EditKind
 from l0.rules.structured.schema_results import Invalid, Parsed
@@ -102,6 +103,24 @@ Ferry: Any = pydantic.create_model(
     seats=(int | list[int], 0),
     crew=(dict[str, Item], pydantic.Field(default={}, alias="the crew")),
 )
+
+
+class Image(pydantic.BaseModel):
+    kind: Literal["image"]
+    url: int
+
+
+class Caption(pydantic.BaseModel):
+    kind: Literal["caption"]
+    image: str
+
+
+class Gallery(pydantic.BaseModel):
+    """pydantic adds ``image`` to the paths in its parts, which is a field of another class as well."""
+
+    parts: list[Annotated[Image | Caption, pydantic.Field(discriminator="kind")]]
+
+
 Harbour: Any = pydantic.create_model("Harbour", ferries=(list[Ferry], ...), count=(Callable[[], int], int))
 
 
@@ -138,6 +157,8 @@ TREE = {
         (PlainItem, '{"name": "a", "count": "x"}', "int_parsing at $.count"),
         (Schema.of_fields({"name": str}), "{}", "missing at $.name"),
         (Harbour, '{"ferries": [{"crew": 1}]}', "extra_forbidden at $.*[0].*"),
+        (Gallery, '{"parts": [{"kind": "image", "url": "?"}]}', "int_parsing at $.parts[0].url"),
+        (Gallery, '{"parts": [{"kind": "image"}]}', "missing at $.parts[0].url"),
     ],
 )
 def test_invalid_answer_names_the_place_as_far_as_the_schema_declares_it(
@@ -339,6 +360,14 @@ def test_complete_answer_and_answer_that_the_model_ended_are_not_cut(text: str, 
     check = schema_rule(Item, allow_repair=True).check()
     check.feed(text)
     assert not check.finish(Ending(finish_reason=reason))
+
+
+@pytest.mark.parametrize("allow_repair", [True, False], ids=["repaired", "unchanged"])
+def test_blank_answer_that_its_limit_cut_is_empty_as_well(allow_repair: bool) -> None:
+    check = schema_rule(Item, allow_repair=allow_repair).check()
+    check.feed(" \n")
+    (violation,) = check.finish(Ending(finish_reason="length"))
+    assert violation.families == {Family.JSON, Family.EMPTY}
 
 
 def test_schema_rule_that_only_warns_of_a_cut_answer_does_not_end_the_call() -> None:
