@@ -30,7 +30,8 @@ class TerminationHandler:
 
     ``before`` runs between any two instructions of the main thread, so it must not wait for a lock that this thread may
     hold. A signal that interrupts ``before`` takes effect when that returns: ``before`` always finishes, and never runs
-    within itself. If SIGTERM is ignored, or handled by a library in C, nothing is installed.
+    within itself. If it raises, the signal takes effect nevertheless. If SIGTERM is ignored, or handled by a library in
+    C, nothing is installed.
     """
 
     def __init__(self, before: Callable[[], object]) -> None:
@@ -81,9 +82,11 @@ class TerminationHandler:
 
     def run(self) -> None:
         """Call ``before`` for another reason than the signal, as at the end of the process. Only on the main thread."""
-        self._run()
-        if self._postponed:
-            self._pass_on(signal.SIGTERM, None)
+        try:
+            self._run()
+        finally:
+            if self._postponed:
+                self._pass_on(signal.SIGTERM, None)
 
     def _run(self) -> None:
         self._running = True
@@ -96,9 +99,11 @@ class TerminationHandler:
         if self._running:
             self._postponed = True
             return
-        if self._installed:
-            self._run()
-        self._pass_on(number, frame)
+        try:
+            if self._installed:
+                self._run()
+        finally:
+            self._pass_on(number, frame)
 
     def _pass_on(self, number: int, frame: FrameType | None) -> None:
         self._postponed = False

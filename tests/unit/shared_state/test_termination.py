@@ -35,6 +35,31 @@ def test_handler_of_the_application_runs_afterwards(calls):
     handler.remove()
 
 
+def test_handler_of_the_application_runs_even_if_saving_fails(calls):
+    def fail():
+        raise ValueError("full")
+
+    handler = TerminationHandler(fail)
+    handler.install()
+    with pytest.raises(ValueError, match="full"):
+        signal.raise_signal(signal.SIGTERM)
+    assert calls == ["application"]
+    handler.remove()
+
+
+def test_signal_during_a_failing_run_reaches_the_application(calls):
+    def fail():
+        signal.raise_signal(signal.SIGTERM)
+        raise ValueError("full")
+
+    handler = TerminationHandler(fail)
+    handler.install()
+    with pytest.raises(ValueError, match="full"):
+        handler.run()
+    assert calls == ["application"]
+    handler.remove()
+
+
 def test_removal_restores_the_handler_of_the_application(calls):
     own = signal.getsignal(signal.SIGTERM)
     handler = TerminationHandler(lambda: calls.append("save"))
