@@ -42,6 +42,8 @@ def test_objectives_come_from_a_list_a_file_or_the_defaults(tmp_path):
         ({"objectives": [1]}, PolicyError, "objectives: got"),
         ({"objectives": "no such file"}, FileNotFoundError, "no such file"),
         ({"store": 3}, PolicyError, "store: got 3, allowed: a writable SQLite file"),
+        ({"store": ""}, PolicyError, "store: got '', allowed: a writable SQLite file"),
+        ({"store": "a\0b"}, PolicyError, "store: got .* allowed: a writable SQLite file"),
         ({"on_burn": 3}, PolicyError, "on_burn: got 3, allowed: a function"),
     ],
 )

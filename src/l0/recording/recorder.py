@@ -9,6 +9,8 @@ import threading
 from collections import deque
 from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
 from random import Random
 from time import monotonic, sleep, time
 from typing import Any
@@ -44,6 +46,7 @@ class FlightRecorder:
 
     def __init__(self, options: RecordingOptions) -> None:
         self.options = options
+        self._folder = Path(options.folder).absolute()  # the program may change folders
         self.interval_s = _INTERVAL_S
         self.waiting_bytes = 0
         """The bytes of reads and requests that wait to be written. Approximate: calls add to it without a lock."""
@@ -152,7 +155,7 @@ class FlightRecorder:
         wake = self._wake
         try:
             with FORK_GATE:
-                self._files = files = RecordingFiles(self.options)
+                self._files = files = RecordingFiles(replace(self.options, folder=self._folder))
             while not self._closing:
                 wake.wait(self.interval_s)
                 with FORK_GATE:

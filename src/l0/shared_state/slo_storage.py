@@ -20,7 +20,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing, contextmanager
 from math import inf
-from os import PathLike, fspath
+from os import PathLike
 from pathlib import Path
 from time import monotonic
 
@@ -78,7 +78,7 @@ class Storage:
     """
 
     def __init__(self, path: str | PathLike[str]) -> None:
-        self._path = fspath(path)
+        self._path = Path(path).absolute()  # the program may change folders
         with self._open():
             pass
 

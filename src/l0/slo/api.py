@@ -83,5 +83,5 @@ def _storage(path: str | PathLike[str] | None) -> Storage | None:
         return None
     try:
         return Storage(path)
-    except (sqlite3.Error, TypeError) as error:
+    except (sqlite3.Error, TypeError, ValueError) as error:
         raise PolicyError("store", path, f"a writable SQLite file, or None ({error})") from error

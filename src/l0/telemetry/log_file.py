@@ -7,6 +7,7 @@ import logging
 import os
 from collections.abc import Callable
 from datetime import UTC, datetime
+from pathlib import Path
 from time import time
 
 from .log_lines import LogLine
@@ -23,13 +24,14 @@ class LogFile:
 
     def __init__(self, path: str, clock: Callable[[], float] = time) -> None:
         self.path = path
+        self._absolute = Path(path).absolute()  # the program may change folders
         self._clock = clock
         self._failed = False
 
     def write(self, line: LogLine, ids: dict[str, str]) -> None:
         """Append a line. Warn once if that fails."""
         try:
-            descriptor = os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+            descriptor = os.open(self._absolute, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
             try:
                 os.write(descriptor, self._json(line, ids))
             finally:

@@ -130,6 +130,15 @@ def test_a_full_file_gets_no_new_calls_and_calls_stay_whole(tmp_path: Path) -> N
     assert sum(len(attempt.body) for call in calls for attempt in call.attempts) == 12 * 2**15
 
 
+def test_a_recording_stays_in_its_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path)
+    with recorder(Path("calls")) as made:
+        monkeypatch.chdir(tmp_path / "elsewhere")
+        record_retried_call(made, [b"x"])
+    assert len(calls_in(tmp_path / "calls")) == 1
+
+
 def test_the_oldest_recordings_are_deleted_beyond_the_limit_of_the_folder(tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_bytes(b"x" * 2**20)
     for _ in range(20):

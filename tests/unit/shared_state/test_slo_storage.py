@@ -16,7 +16,7 @@ from makers import Clock
 
 from l0.model.failure import Cause, Failure
 from l0.shared_state import slo_storage, termination
-from l0.shared_state.slo_storage import Saver, Storage
+from l0.shared_state.slo_storage import Saver, Storage, stored_rows
 from l0.shared_state.slo_tracker import SloTracker
 from l0.slo.burn import DAY, HOUR, Count
 from l0.slo.judging import AttemptRecord
@@ -51,6 +51,18 @@ def test_storage_continues_the_counts_of_the_last_process(tmp_path, clock):
         assert next(tally.count for tally in slos.tallies() if tally.slo == "up") == Count(1, 3)
         slos.stop()
         clock.now += HOUR
+
+
+def test_storage_stays_in_its_folder(tmp_path, clock, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    slos = SloTracker(clock)
+    slos.start([UP], storage=Storage("slo.db"))
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    slos.record_attempt(TARGET, GOOD)
+    slos.stop()
+    assert not list(tmp_path.glob("elsewhere/*"))
+    assert stored_rows(tmp_path / "slo.db")
 
 
 def test_with_another_threshold_other_events_were_good(tmp_path, clock):

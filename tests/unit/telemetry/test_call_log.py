@@ -3,6 +3,7 @@
 import io
 import logging
 from collections.abc import Iterator
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -61,6 +62,15 @@ def test_line_goes_where_the_console_does_not_show_it(
     log.write(LINE)
     shown_twice = console and stream is Terminal
     assert output.getvalue() == ("" if shown_twice else "a call failed\n")
+
+
+def test_file_stays_in_its_folder(log: CallLog, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path)
+    log.use_file("calls.log")
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    log.write(LINE)
+    assert "a call failed" in (tmp_path / "calls.log").read_text()
 
 
 def test_line_returns_to_the_terminal_after_the_console(log: CallLog, handlers: list[logging.Handler]) -> None:
