@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import accumulate
 
 from l0.console.line import columns
 
@@ -20,9 +21,13 @@ def fitting(name: str, width: int | None) -> str:
     """Return the name in at most ``width`` columns; ``None`` is any number. A shortened name ends in "…"."""
     if width is None or columns(name) <= width:
         return name
-    while columns(name) >= width:
-        name = name[:-1]
-    return name + "…"
+    return _beginning(name, width - 1) + "…"
+
+
+def _beginning(text: str, width: int) -> str:
+    """Return the longest beginning of a text in at most ``width`` columns."""
+    ends = accumulate(map(columns, text))
+    return "".join(character for character, end in zip(text, ends, strict=True) if end <= width)
 
 
 def cut(row: Sequence[Part], width: int | None) -> Row:
@@ -30,9 +35,7 @@ def cut(row: Sequence[Part], width: int | None) -> Row:
     text = "".join(part for part, _ in row)
     if width is None or columns(text) <= width:
         return list(row)
-    while columns(text) >= width:
-        text = text[:-1]
-    room = len(text.rstrip("0123456789.,"))  # "spent 15 times" does not become "spent 1"
+    room = len(_beginning(text, width - 1).rstrip("0123456789.,"))  # "spent 15 times" does not become "spent 1"
     shortened: Row = []
     for part, style in row:
         shortened.append((part[:room], style))
