@@ -23,6 +23,7 @@ from .api_contract import (
     Timeline,
 )
 from .call_queries import COLUMNS, listed_call
+from .call_rows import milliseconds
 
 MAX_SPANS = 500
 LEAST_CALLS = 20
@@ -121,7 +122,6 @@ def _other(row: Sequence[Any], detail: Mapping[str, Any]) -> OtherSpan:
 def _attempt(call: ListedCall, row: Sequence[Any], detail: Mapping[str, Any]) -> AttemptOfCall:
     attributes: Json = detail["attributes"]
     leg = _number(attributes, names.ATTEMPT_LEG) or 0
-    backoff = _number(attributes, names.WAITED)
     lost = attributes.get(names.ATTEMPT_LOST) is True
     cause = _string(attributes, names.ATTEMPT_CAUSE)
     outcome: Literal["ok", "failed", "cancelled"] = "ok"
@@ -138,7 +138,7 @@ def _attempt(call: ListedCall, row: Sequence[Any], detail: Mapping[str, Any]) ->
         cause=cause,
         status=_whole(attributes, names.HTTP_STATUS),
         message=detail["status_message"],
-        backoff_before=backoff * 1e3 if backoff is not None else None,
+        backoff_before=milliseconds(attributes, names.WAITED),
         hedge=attributes.get(names.ATTEMPT_HEDGE) is True,
         lost=lost,
         provider=_string(attributes, names.PROVIDER) or (call["provider"] if not leg else None),
@@ -172,11 +172,11 @@ def _only_attempt(call: ListedCall, attributes: Json) -> AttemptOfCall:
 
 def _first_content(call: ListedCall, attributes: Json, attempts: Sequence[AttemptOfCall]) -> float | None:
     """Return the time from the call to the first content of the attempt that served it, in ms."""
-    waited = _number(attributes, names.TIME_TO_FIRST_CONTENT)
+    waited = milliseconds(attributes, names.TIME_TO_FIRST_CONTENT)
     served = [attempt["start"] for attempt in attempts if attempt["outcome"] == "ok"]
     if waited is None or call["outcome"] == Outcome.RECOVERED_RESUME or (attempts and not served):
         return None
-    return (served[-1] if served else call["start"]) - call["start"] + waited * 1e3
+    return (served[-1] if served else call["start"]) - call["start"] + waited
 
 
 def _resumed(event: EventOfSpan) -> ResumedAt:
@@ -204,10 +204,10 @@ def _finding(event: EventOfSpan) -> RuleFinding:
 
 
 def _timeline(attributes: Json) -> Timeline | None:
-    width, counts = _number(attributes, names.TIMELINE_BUCKET), attributes.get(names.TIMELINE)
-    if width is None or width <= 0 or not isinstance(counts, list) or not all(type(count) is int for count in counts):
+    width, counts = milliseconds(attributes, names.TIMELINE_BUCKET), attributes.get(names.TIMELINE)
+    if not width or not isinstance(counts, list) or not all(type(count) is int for count in counts):
         return None
-    return Timeline(bucket_ms=width * 1e3, tokens=counts)
+    return Timeline(bucket_ms=width, tokens=counts)
 
 
 def _content(attributes: Json) -> CapturedContent | None:

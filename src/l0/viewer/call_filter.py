@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from math import isfinite
 from typing import Any
 
 MAX_LIMIT = 1_000
 DEFAULT_LIMIT = 100
 MAX_VALUES = 50
+_MAX_DIGITS = 10
+_MAX_NUMBER = 2.0**53
+"""Above it, floats are no exact milliseconds. Sums and differences of such numbers stay finite."""
 SORTS = ("start", "duration", "first_token")
 """The columns by which a list of calls can be sorted; each has an index."""
 _COLUMNS = ("provider", "model", "outcome", "service")
@@ -101,7 +103,7 @@ def _number(parameters: Mapping[str, Sequence[str]], name: str, allowed: str) ->
         value = float(text)
     except ValueError:
         value = float("nan")
-    if not isfinite(value):
+    if not abs(value) <= _MAX_NUMBER:  # also True for NaN
         raise QueryError(f"{name}: got {text[:100]!r}, allowed: {allowed}")
     return value
 
@@ -111,7 +113,7 @@ def limit(parameters: Mapping[str, Sequence[str]]) -> int:
     text = _last(parameters, "limit")
     if text is None:
         return DEFAULT_LIMIT
-    if not (text.isascii() and text.isdigit() and 1 <= int(text[:10]) <= MAX_LIMIT):
+    if not (text.isascii() and text.isdigit() and len(text) <= _MAX_DIGITS and 1 <= int(text) <= MAX_LIMIT):
         raise QueryError(f"limit: got {text[:100]!r}, allowed: 1 to {MAX_LIMIT}")
     return int(text)
 

@@ -75,9 +75,9 @@ def call_row(span: SpanRecord) -> CallRow | None:
         error_type=_text(attributes, names.ERROR_TYPE),
         cause=causes[-1] if causes else None,
         attempts=attempts,
-        first_token=_milliseconds(attributes, names.RESPONSE_TIME_TO_FIRST_CHUNK, names.TIME_TO_FIRST_CONTENT),
-        gap_p95=_milliseconds(attributes, names.GAP_P95),
-        gap_max=_milliseconds(attributes, names.GAP_MAX),
+        first_token=milliseconds(attributes, names.RESPONSE_TIME_TO_FIRST_CHUNK, names.TIME_TO_FIRST_CONTENT),
+        gap_p95=milliseconds(attributes, names.GAP_P95),
+        gap_max=milliseconds(attributes, names.GAP_MAX),
         input_tokens=_integer(attributes, *_INPUT_TOKENS),
         output_tokens=_integer(attributes, *_OUTPUT_TOKENS),
         finish_reasons=_texts(attributes, names.RESPONSE_FINISH_REASONS),
@@ -90,7 +90,7 @@ def call_row(span: SpanRecord) -> CallRow | None:
         attempts_failed=min(attempts, retried + (outcome == Outcome.FAILED)),
         wasted_tokens=_integer(attributes, names.WASTED_TOKENS),
         sdk_retries=_integer(attributes, names.SDK_RETRIES),
-        recovery_time=_milliseconds(attributes, names.RECOVERY_TIME),
+        recovery_time=milliseconds(attributes, names.RECOVERY_TIME),
         search=_search_text(span, call, causes),
     )
 
@@ -172,10 +172,10 @@ def _integer(attributes: Mapping[str, Any], *wanted: str) -> int | None:
     return None
 
 
-def _milliseconds(attributes: Mapping[str, Any], *wanted: str) -> float | None:
-    """Return the first attribute in seconds that is set, in milliseconds."""
+def milliseconds(attributes: Mapping[str, Any], *wanted: str) -> float | None:
+    """Return the first attribute in seconds that is set, in milliseconds. Values that are no times are ignored."""
     for name in wanted:
         value = attributes.get(name)
-        if isinstance(value, int | float) and not isinstance(value, bool) and value >= 0:
+        if isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= _MAX_COUNT:
             return value * 1e3
     return None

@@ -143,7 +143,15 @@ def test_timeline(viewer: ViewerClient) -> None:
     assert detail(viewer, number)["timeline"] == {"bucket_ms": 50.0, "tokens": [3, 0, 4]}
 
 
-@pytest.mark.parametrize("given", [{}, {"l0.timeline": [1]}, {"l0.timeline": "x", "l0.timeline.bucket": 0.05}])
+@pytest.mark.parametrize(
+    "given",
+    [
+        {},
+        {"l0.timeline": [1]},
+        {"l0.timeline": "x", "l0.timeline.bucket": 0.05},
+        {"l0.timeline": [1], "l0.timeline.bucket": 1e306},
+    ],
+)
 def test_no_timeline_without_both_attributes(viewer: ViewerClient, given: dict[str, Any]) -> None:
     viewer.send(call(number := next(NUMBERS), given))
     assert detail(viewer, number)["timeline"] is None

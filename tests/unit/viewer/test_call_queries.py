@@ -104,7 +104,8 @@ def test_pages_have_every_call_once(filled: ViewerClient, order: dict[str, str])
     ("name", "value"),
     [
         *(("limit", value) for value in ("0", "1001", "-1", "many", "²", "9" * 30)),
-        *(("since", value) for value in ("yesterday", "nan", "inf")),
+        *(("limit", f"{'1':0>10}{more}") for more in ("999", "9" * 5_000)),
+        *(("since", value) for value in ("yesterday", "nan", "inf", "-1e300")),
         ("until", "1e999"),
         ("min_duration", "long"),
         ("sort", "model"),

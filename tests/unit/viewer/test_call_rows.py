@@ -161,6 +161,12 @@ def test_times_become_milliseconds() -> None:
     assert (row.call["first_token"], row.call["gap_p95"], row.call["gap_max"]) == (500.0, 20.0, 1000.0)
 
 
+def test_time_that_no_number_holds_in_milliseconds_is_unknown() -> None:
+    row = call_row(record({"gen_ai.request.model": "m", "l0.gap.p95": 1e306, "l0.recovery_time": -1.0}))
+    assert row is not None
+    assert (row.call["gap_p95"], row.recovery_time) == (None, None)
+
+
 def test_long_values_are_cut_in_the_list() -> None:
     row = call_row(record({"gen_ai.request.model": "m" * 1000}))
     assert row is not None
