@@ -114,7 +114,7 @@ def _row(key: _Key, sums: _Sums, first_tokens: Sequence[float], gaps: Sequence[f
 
 
 def budgets(connection: sqlite3.Connection) -> list[BudgetState]:
-    """Return the last reported state of every objective, the least budget first."""
+    """Return the last reported states of the objectives: the `MAX_ROWS` most urgent, the least budget first."""
     states: dict[tuple[Any, ...], BudgetState] = {}
     for name, service, text, value, time in connection.execute(
         "SELECT name, service, attributes, value, time FROM gauges ORDER BY time"
@@ -138,16 +138,22 @@ def budgets(connection: sqlite3.Connection) -> list[BudgetState]:
         )
         state["remaining" if name == names.SLO_BUDGET.name else "burn_rate"] = value
         state["time"] = time
-    return sorted(states.values(), key=_by_urgency)[:MAX_ROWS]
+    return sorted(sorted(states.values(), key=_by_urgency)[:MAX_ROWS], key=_by_budget)
 
 
 def _text(attributes: Mapping[str, Any], name: str) -> str | None:
     return str(attributes[name]) if name in attributes else None
 
 
-def _by_urgency(state: BudgetState) -> tuple[float, float]:
+def _by_budget(state: BudgetState) -> tuple[float, float]:
     remaining, burn_rate = state["remaining"], state["burn_rate"]
     return (1.0 if remaining is None else remaining, -(burn_rate or 0.0))
+
+
+def _by_urgency(state: BudgetState) -> float:
+    """Return the share of the budget that is left, or that the burn rate would leave at the end of its window."""
+    remaining, burn_rate = state["remaining"], state["burn_rate"]
+    return min(1.0 if remaining is None else remaining, 1.0 - (burn_rate or 0.0))
 
 
 class _TimesAndCounts:

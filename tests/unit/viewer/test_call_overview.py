@@ -1,12 +1,13 @@
 """The summary of calls: success as users saw it and of attempts, percentiles, causes and the series over time."""
 
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from viewer_client import START, ViewerClient, attributes, call, running_viewer
 
 from l0.viewer.api_contract import BudgetState, Overview, OverviewRow, Series
-from l0.viewer.call_overview import MAX_INTERVALS, intervals, percentile
+from l0.viewer.call_overview import MAX_INTERVALS, MAX_ROWS, intervals, percentile
 
 
 def timed(first: float, gap: float) -> dict[str, float]:
@@ -96,6 +97,19 @@ def test_last_value_of_a_budget_counts(viewer: ViewerClient) -> None:
     assert set(first) == set(BudgetState.__annotations__)
     assert (worse["slo"], worse["remaining"]) == ("worse", -0.5)
     assert (first["remaining"], first["burn_rate"], first["time"]) == (0.4, 3.0, 3_000.0)
+
+
+def test_burning_budgets_are_not_crowded_out(viewer: ViewerClient) -> None:
+    def send(name: str, value: float, model: int) -> dict[str, Any]:
+        known = attributes({"l0.slo": "up", "gen_ai.request.model": f"m{model}", "l0.slo.window": "1h"})
+        point = {"asDouble": value, "timeUnixNano": "1", "attributes": known}
+        return {"name": f"l0.slo.{name}", "gauge": {"dataPoints": [point]}}
+
+    metrics = [*(send("error_budget.remaining", 0.9, model) for model in range(MAX_ROWS)), send("burn_rate", 20.0, 999)]
+    viewer.post_json("metrics", {"resourceMetrics": [{"scopeMetrics": [{"metrics": metrics}]}]})
+    *others, last = viewer.get("/api/overview")["budgets"]
+    assert (last["model"], last["burn_rate"]) == ("m999", 20.0)
+    assert len(others) == MAX_ROWS - 1
 
 
 @pytest.mark.parametrize("length", [0, 1, 999, 60_000, 86_400_000, 10**13])
