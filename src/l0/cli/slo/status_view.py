@@ -66,7 +66,7 @@ def renderables(
     ]
     for provider, ratio in sorted(masked.items()):
         parts.append(f"{provider}: {share(ratio)} of the calls delivered in the last 3 days were saved by recovery")
-    charted = [status for status in statuses if status.enough and any(status.history)]
+    charted = [status for status in statuses if status.enough and any(value is not None for value in status.history)]
     if charted:
         parts.append(Text(_chart(min(charted, key=_budget_left), hours, plain=plain)))
     return parts

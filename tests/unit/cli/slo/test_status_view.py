@@ -13,7 +13,8 @@ import pytest
 from l0.cli.inputs import InputError
 from l0.cli.main import main
 from l0.cli.slo.chart import chart
-from l0.cli.slo.prometheus_client import Prometheus
+from l0.cli.slo.prometheus_client import Prometheus, PrometheusStatus
+from l0.cli.slo.status_view import renderables
 from l0.slo import series
 from l0.slo.burn import DAY, HOUR, PAIRS
 
@@ -92,6 +93,12 @@ def test_status_table_by_provider_and_chart_of_the_worst(prometheus, capsys):
     assert cells(text, "groq") == ["availability", "groq", "99 %", "3", "insufficient data", "-", "-", "-", "-"]
     assert "openai: 5 % of the calls delivered in the last 3 days were saved by recovery" in text
     assert "Budget left: availability of openai, the last 24 h" in text
+
+
+def test_a_budget_of_which_nothing_is_left_has_a_chart():
+    spent = PrometheusStatus("up", "attempts", "openai", 0.99, 20.0, 100.0, budget_left=0.0, history=[None, 0.0, 0.0])
+    *_, chart = renderables([spent], {}, 24.0, plain=True)
+    assert str(chart).startswith("Budget left: up of openai")
 
 
 def test_a_spent_budget_is_an_exit_code(prometheus, capsys):
