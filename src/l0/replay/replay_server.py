@@ -36,7 +36,8 @@ class ReplayOptions:
     match: Match = "body"
 
     def __post_init__(self) -> None:
-        if not 0 < self.speed <= inf:
+        is_number = isinstance(self.speed, int | float) and not isinstance(self.speed, bool)
+        if not is_number or not 0 < self.speed <= inf:
             raise ValueError(f"speed: got {self.speed!r}, allowed: a number above 0, or inf")
         if self.match not in get_args(Match):
             raise ValueError(f"match: got {self.match!r}, allowed: {', '.join(get_args(Match))}")
