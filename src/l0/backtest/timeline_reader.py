@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Mapping
 from math import inf
 from typing import Any
@@ -69,7 +68,7 @@ def _streamed(call: Call, attempt: RecordedAttempt, call_ended: float, order: Or
             reading.add(read.at - started, decode(read.data))
             if reader.stopped:
                 break
-    except (ValueError, zlib.error) as error:
+    except ValueError as error:
         raise UnreadableAttemptError(f"attempt {attempt.number}: {error!r}") from error
     last = reading.read_times[-1]
     ended = call_ended if attempt.ended is None else attempt.ended

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from .body_decoding import Decode, UnknownEncodingError, body_decoder
+from .body_decoding import DamagedBodyError, Decode, UnknownEncodingError, body_decoder
 from .recording_events import Read
 from .redaction import Redaction, unfinished
 
@@ -44,7 +44,7 @@ class BodyRedaction:
     def _decoded(self, data: bytes) -> bytes:
         try:
             return b"" if self._decode is None else self._decode(data)
-        except Exception:  # each module has its own errors
+        except DamagedBodyError:
             self._decode, self.decodable = None, False
             return b""
 

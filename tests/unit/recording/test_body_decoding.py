@@ -8,7 +8,7 @@ from types import ModuleType
 import pytest
 
 from l0.recording import body_decoding
-from l0.recording.body_decoding import UnknownEncodingError, body_decoder
+from l0.recording.body_decoding import DamagedBodyError, UnknownEncodingError, body_decoder
 
 BODY = b"data: one\n\ndata: two\n\n" * 20
 
@@ -40,10 +40,26 @@ def test_an_encoding_is_undone(encoding: str, size: int) -> None:
     assert decoded(encoding, ENCODINGS[encoding], size) == BODY
 
 
-def test_deflate_without_the_header_of_zlib_is_undone() -> None:
-    assert decoded("deflate", raw(BODY), 7) == BODY
-    with pytest.raises(zlib.error):
-        decoded("gzip", raw(BODY), 7)
+@pytest.mark.parametrize("size", [1, 2, 7])
+def test_deflate_without_the_header_of_zlib_is_undone(size: int) -> None:
+    assert decoded("deflate", raw(BODY), size) == BODY
+    with pytest.raises(DamagedBodyError, match="incorrect header check"):
+        decoded("gzip", raw(BODY), size)
+
+
+def test_damage_is_one_error_whatever_the_package_raises(monkeypatch: pytest.MonkeyPatch) -> None:
+    class BrotliError(Exception):
+        """The package's own error, which is no `ValueError`."""
+
+    class Decompressor:
+        def process(self, data: bytes) -> bytes:
+            raise BrotliError("corrupt")
+
+    package = ModuleType("brotli")
+    monkeypatch.setattr(package, "Decompressor", Decompressor, raising=False)
+    monkeypatch.setitem(sys.modules, "brotli", package)
+    with pytest.raises(DamagedBodyError, match="BrotliError: corrupt"):
+        decoded("br", b"x", 1)
 
 
 @pytest.mark.parametrize("encoding", ["br", "zstd"])
