@@ -45,6 +45,12 @@ def models(requests: Any) -> list[str]:
     return [request.body["model"] for request in requests]
 
 
+def check_served(got: Any, api: Api, *fallbacks: str) -> None:
+    """Check that the last of these models served the answer, after one request to the primary and to each."""
+    assert (got.error, got.text) == (None, OTHER.text)
+    assert models(got.requests) == [api.request["model"], *fallbacks]
+
+
 @pytest.fixture(scope="module")
 def second() -> Iterator[Simulator]:
     """Another provider."""
@@ -83,8 +89,7 @@ def spare(stage: Stage, second: Simulator) -> Iterator[dict[tuple[str, bool], An
 )
 def test_the_other_model_answers(stage: Stage, api: Api, fault: Fault, sync: bool) -> None:
     got = play(stage, api, fault, Reply(answer=OTHER), sync=sync, policy=falling("other-model"))
-    assert (got.error, got.text) == (None, OTHER.text)
-    assert models(got.requests) == [api.request["model"], "other-model"]
+    check_served(got, api, "other-model")
     assert len(got.ids) <= 1
     if api.name not in ("responses", "background"):
         assert got.models == {"other-model"}
@@ -133,8 +138,7 @@ def test_a_wait_beyond_the_time_limit_falls_back_at_once(
     limit = l0.Timeout(initial_token=None, inter_token=None, total=8000)
     policy = falling("second", "third", retry=retry, timeout=limit)
     got = play(stage, api, fault, fault, Reply(answer=OTHER), sync=sync, policy=policy)
-    assert (got.error, got.text) == (None, OTHER.text)
-    assert models(got.requests) == [api.request["model"], "second", "third"]
+    check_served(got, api, "second", "third")
 
 
 @sync_and_async
@@ -143,8 +147,7 @@ def test_a_bad_request_of_a_fallback_goes_on_with_the_next(stage: Stage, api: Ap
     body = {"error": {"type": "invalid_request_error", "message": "unknown parameter"}}
     faults = [Fault.status(503), Fault.status(400, body=body)]
     got = play(stage, api, *faults, Reply(answer=OTHER), sync=sync, policy=falling("second", "third"))
-    assert (got.error, got.text) == (None, OTHER.text)
-    assert models(got.requests) == [api.request["model"], "second", "third"]
+    check_served(got, api, "second", "third")
 
 
 @sync_and_async
@@ -204,8 +207,7 @@ def test_a_server_that_wants_an_hour_is_not_waited_for_but_left(stage: Stage, ap
     policy = falling("second", retry=l0.Retry(max_retries=3, base_delay=0))
     asked = Fault.status(429, {"retry-after": "3600"})
     got = play(stage, api, asked, Reply(answer=OTHER), sync=sync, policy=policy)
-    assert (got.error, got.text) == (None, OTHER.text)
-    assert models(got.requests) == [api.request["model"], "second"]
+    check_served(got, api, "second")
 
 
 @sync_and_async

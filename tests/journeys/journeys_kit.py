@@ -154,6 +154,13 @@ def async_claude(sim: Simulator, **options: Any) -> anthropic.AsyncAnthropic:
     return anthropic.AsyncAnthropic(**(_options(anthropic, sim.anthropic) | options))
 
 
+def client_of(sim: Simulator, dialect: str, *, sync: bool = True, **options: Any) -> Any:
+    """A client of the simulator that speaks a dialect."""
+    if dialect == "messages":
+        return (claude if sync else async_claude)(sim, **options)
+    return (chat_client if sync else async_chat_client)(sim, **options)
+
+
 def dumped(items: Any) -> list[Any]:
     """Objects of the SDK as plain data, with their type."""
     return [

@@ -13,10 +13,8 @@ from journeys_kit import (
     HELLO,
     RESPONDING,
     Spans,
-    async_chat_client,
-    async_claude,
     chat_client,
-    claude,
+    client_of,
 )
 
 import l0
@@ -52,7 +50,7 @@ def run(sim: Simulator, dialect: str, use: Callable[[Callable[[], Any]], Any], *
     body = {**({"max_tokens": 4096} if dialect == "messages" else {}), **more}
 
     async def main() -> Any:
-        async with (async_claude if dialect == "messages" else async_chat_client)(sim) as client:
+        async with client_of(sim, dialect, sync=False) as client:
             return await use(lambda: OPEN[dialect](client, body))
 
     return asyncio.run(main())
@@ -134,7 +132,7 @@ def test_requested_schema_makes_one_request(sim: Simulator, spans: Spans, dialec
     sim.script(*[Reply(answer=LONG)] * 3)
     shape = {"type": "json_schema", "schema": Note.model_json_schema()}
     more = {"response_format": SCHEMA} if dialect == "chat" else {"extra_body": {"output_config": {"format": shape}}}
-    client = (claude if dialect == "messages" else chat_client)(sim)
+    client = client_of(sim, dialect)
     with pytest.raises(l0.StreamInterrupted, match="length limit"):
         list(OPEN[dialect](client, {**more, **SHORT[dialect], "stream": stream}))
     assert len(sim.requests) == 1

@@ -18,10 +18,9 @@ from journeys_kit import (
     RESPONDING,
     Spans,
     async_chat_client,
-    async_claude,
     body,
     chat_client,
-    claude,
+    client_of,
     sync_and_async,
 )
 
@@ -75,11 +74,11 @@ def spliced(dialect: str, data: bytes) -> Reply:
 def call(sim: Simulator, dialect: str, way: str, *, sync: bool) -> BaseException | None:
     """Return the exception that one call raises. ``way``: ``create``, the ``helper`` ``.stream()``, or ``whole``."""
     if sync:
-        with (claude if dialect == "messages" else chat_client)(sim, max_retries=0) as client:
+        with client_of(sim, dialect, max_retries=0) as client:
             return _raised(lambda: _read(client, dialect, way))
 
     async def run() -> BaseException | None:
-        async with (async_claude if dialect == "messages" else async_chat_client)(sim, max_retries=0) as client:
+        async with client_of(sim, dialect, sync=False, max_retries=0) as client:
             try:
                 await _aread(client, dialect, way)
             except Exception as error:

@@ -248,18 +248,29 @@ def test_observer_receives_a_breaker(sim: Simulator, monkeypatch: pytest.MonkeyP
     assert recorder.lines[-1] == "failed breaker_open attempts=0 leg=0 Policy.breaker"
 
 
-def test_end_holds_figures_of_the_answer(sim: Simulator) -> None:
-    ends: list[l0.types.CallEnded] = []
+class Ends(l0.types.Observer, l0.types.CallObserver):
+    """Keeps the end of each call."""
 
-    class Ends(l0.types.Observer, l0.types.CallObserver):
-        def observe(self, call: l0.types.Call) -> l0.types.CallObserver:
-            return self
+    def __init__(self) -> None:
+        self.found: list[l0.types.CallEnded] = []
 
-        def notify(self, event: l0.types.CallEvent) -> None:
-            if isinstance(event, l0.types.CallEnded):
-                ends.append(event)
+    def observe(self, call: l0.types.Call) -> l0.types.CallObserver:
+        return self
 
-    l0.instrument(observers=[Ends()])
+    def notify(self, event: l0.types.CallEvent) -> None:
+        if isinstance(event, l0.types.CallEnded):
+            self.found.append(event)
+
+
+@pytest.fixture
+def ends(sim: Simulator) -> list[l0.types.CallEnded]:
+    """The end of each call, as an observer receives it."""
+    observer = Ends()
+    l0.instrument(observers=[observer])
+    return observer.found
+
+
+def test_end_holds_figures_of_the_answer(sim: Simulator, ends: list[l0.types.CallEnded]) -> None:
     sim.script(Answer(text=WORDS))
     play(sim, SCENARIOS["success"])
     (end,) = ends
@@ -274,18 +285,7 @@ def test_end_holds_figures_of_the_answer(sim: Simulator) -> None:
     assert end.wasted_tokens is None
 
 
-def test_tokens_count_for_the_leg_that_spent_them(sim: Simulator) -> None:
-    ends: list[l0.types.CallEnded] = []
-
-    class Ends(l0.types.Observer, l0.types.CallObserver):
-        def observe(self, call: l0.types.Call) -> l0.types.CallObserver:
-            return self
-
-        def notify(self, event: l0.types.CallEvent) -> None:
-            if isinstance(event, l0.types.CallEnded):
-                ends.append(event)
-
-    l0.instrument(observers=[Ends()])
+def test_tokens_count_for_the_leg_that_spent_them(sim: Simulator, ends: list[l0.types.CallEnded]) -> None:
     sim.script(Reply(fault=F.clean_end(at_event=1)), Answer(text=WORDS))
     with l0.policy(retry=NEVER, truncation="strict", fallback=Fallback(model="other")), claude(sim) as client:
         exhausted(client.messages.create(**MESSAGING, stream=True))

@@ -14,10 +14,8 @@ from journeys_kit import (
     OK,
     RESPONDING,
     Spans,
-    async_chat_client,
-    async_claude,
     chat_client,
-    claude,
+    client_of,
     dumped,
     sync_and_async,
 )
@@ -48,18 +46,12 @@ _DIFFERS = re.compile(r"(?<=[-_])[0-9a-f]{20,}|'created(_at)?': [0-9.]+")
 CUT = Fault.clean_end(at_event=5)
 
 
-def client_of(dialect: str, sim: Simulator, *, sync: bool) -> Any:
-    if dialect == "messages":
-        return (claude if sync else async_claude)(sim, max_retries=0)
-    return (chat_client if sync else async_chat_client)(sim, max_retries=0)
-
-
 def result(sim: Simulator, dialect: str, way: Way, *, sync: bool, wrap: Way = lambda client: client) -> Any:
     """Return what the user gets: objects, error with its notes; and the number of requests."""
     got: list[Any] = []
 
     def read() -> None:
-        answer = way(wrap(client_of(dialect, sim, sync=True)))
+        answer = way(wrap(client_of(sim, dialect, max_retries=0)))
         if hasattr(answer, "__enter__") and not hasattr(answer, "__iter__"):
             with answer as stream:
                 got.extend(stream)
@@ -67,7 +59,7 @@ def result(sim: Simulator, dialect: str, way: Way, *, sync: bool, wrap: Way = la
             got.extend(answer if hasattr(answer, "response") else [answer])
 
     async def aread() -> None:
-        async with client_of(dialect, sim, sync=False) as client:
+        async with client_of(sim, dialect, sync=False, max_retries=0) as client:
             answer = way(wrap(client))
             if hasattr(answer, "__aenter__"):
                 async with answer as stream:

@@ -9,9 +9,17 @@ import openai
 import pydantic
 import pytest
 from installed import helpers_of
-from journeys_kit import CHATTING, FAILED, MESSAGING, RESPONDING, Spans, async_chat_client, async_claude, sync_and_async
-from journeys_kit import chat_client as sync_chat_client
-from journeys_kit import claude as sync_claude
+from journeys_kit import (
+    CHATTING,
+    FAILED,
+    MESSAGING,
+    RESPONDING,
+    Spans,
+    async_chat_client,
+    chat_client,
+    client_of,
+    sync_and_async,
+)
 
 import l0
 from l0.simulator.answers import Answer
@@ -52,12 +60,9 @@ def parsed_of(dialect: str, answer: Any) -> Any:
     return answer.output_parsed if dialect == "responses" else answer.parsed_output
 
 
-def client_of(sim: Simulator, dialect: str, *, sync: bool) -> Any:
+def parsing_client(sim: Simulator, dialect: str, *, sync: bool) -> Any:
     """Return a client that can parse; skip if the SDK is too old."""
-    if dialect == "messages":
-        client: Any = (sync_claude if sync else async_claude)(sim)
-    else:
-        client = (sync_chat_client if sync else async_chat_client)(sim)
+    client = client_of(sim, dialect, sync=sync)
     if dialect != "chat" and not hasattr(getattr(client, dialect, None), "parse"):
         pytest.skip(f"parse() of {dialect} came with a later version of this SDK")
     return client
@@ -65,7 +70,7 @@ def client_of(sim: Simulator, dialect: str, *, sync: bool) -> Any:
 
 def parse(sim: Simulator, dialect: str, *, sync: bool) -> Any:
     """Return the parsed value of one call."""
-    client = client_of(sim, dialect, sync=sync)
+    client = parsing_client(sim, dialect, sync=sync)
     if sync:
         return parsed_of(dialect, PARSE[dialect](client))
 
@@ -149,7 +154,7 @@ STREAM: dict[str, Callable[[Any], Any]] = {
 
 def stream(sim: Simulator, dialect: str, *, sync: bool) -> None:
     """Read one stream of the SDK's helper, which parses the answer at its end."""
-    client = client_of(sim, dialect, sync=sync)
+    client = parsing_client(sim, dialect, sync=sync)
     if sync:
         with STREAM[dialect](client) as events:
             for _ in events:
@@ -206,7 +211,7 @@ def test_answer_that_a_rule_refuses_is_retried_without_a_retry_policy(
     schema = {"type": "json_schema", "json_schema": {"name": "city", "schema": City.model_json_schema()}}
     asked = {**CHATTING, "response_format": schema}
     if sync:
-        answer = sync_chat_client(sim).chat.completions.create(**asked)
+        answer = chat_client(sim).chat.completions.create(**asked)
     else:
 
         async def call() -> Any:
