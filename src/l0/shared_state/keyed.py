@@ -43,8 +43,11 @@ class Keyed(Generic[K, V]):
             value = values.pop(key) if key in values else self._make(key)
             values[key] = value  # move it to the end: dicts keep their order, so the first key is the oldest
             if len(values) > self._max_keys:
-                values.pop(next(iter(values)), None)
+                self._dropped(values.pop(next(iter(values))))
             return value
+
+    def _dropped(self, value: V) -> None:
+        """Do nothing. A subclass may handle a value that was dropped for a new key. The lock is held."""
 
     def items(self) -> list[tuple[K, V]]:
         """Return all current keys and values."""

@@ -38,7 +38,36 @@ MAX_TARGETS = 128
 
 
 class _Targets(Keyed[Target, TargetHistory]):
-    """The histories by target, with access to all of them."""
+    """The histories by target, with access to all of them.
+
+    ``stores``: a store gets all events, so those of a dropped history are kept until they are stored.
+    """
+
+    def __init__(self, make: Callable[[Target], TargetHistory], max_targets: int, *, stores: bool) -> None:
+        self._stores = stores
+        super().__init__(make, max_targets)
+
+    def renew(self) -> None:
+        """Drop every history, and the events that the parent process stores."""
+        super().renew()
+        self._rows_of_dropped: list[tuple[Key, Bucket]] = []
+
+    def clear(self) -> None:
+        """Drop every history."""
+        with self._lock:
+            for history in self._values.values():
+                self._dropped(history)
+            super().clear()
+
+    def _dropped(self, value: TargetHistory) -> None:
+        if self._stores:
+            self._rows_of_dropped += value.unsaved()
+
+    def take_unsaved(self) -> list[tuple[Key, Bucket]]:
+        """Return the events since the last call, each once."""
+        with self._lock:
+            rows, self._rows_of_dropped = self._rows_of_dropped, []
+        return rows + [row for history in self.all() for row in history.unsaved()]
 
     def all(self) -> list[TargetHistory]:
         """Return all histories, the least recently used first."""
@@ -53,7 +82,7 @@ class SloTracker:
         self._clock = clock
         self._saver: Saver | None = None
         self._fleet: Fleet | None = None
-        self._set(DEFAULTS, StoredWindows(), None)
+        self._set(DEFAULTS, StoredWindows(), None, stores=False)
         self._started = False
         self._feeds_breaker = False
         """A breaker reads the counts, so tracking continues after `stop`."""
@@ -61,10 +90,17 @@ class SloTracker:
         """The meters for which the instruments have been created."""
 
     def _set(
-        self, objectives: Sequence[Objective], stored: StoredWindows, on_burn: Callable[[Burn], None] | None
+        self,
+        objectives: Sequence[Objective],
+        stored: StoredWindows,
+        on_burn: Callable[[Burn], None] | None,
+        *,
+        stores: bool,
     ) -> None:
         self._targets = _Targets(
-            lambda target: TargetHistory(target, objectives, self._clock, stored, self._fleet), MAX_TARGETS
+            lambda target: TargetHistory(target, objectives, self._clock, stored, self._fleet),
+            MAX_TARGETS,
+            stores=stores,
         )
         self._on_burn = on_burn
         self._objectives = tuple(objectives)
@@ -83,9 +119,8 @@ class SloTracker:
         ``on_burn`` is called once when a budget begins to burn: at the end of the call that started it, in its thread.
         """
         self.stop()
-        self._set(
-            check_distinct(tuple(objectives)), StoredWindows(storage.load() if storage is not None else ()), on_burn
-        )
+        stored = StoredWindows(storage.load() if storage is not None else ())
+        self._set(check_distinct(tuple(objectives)), stored, on_burn, stores=storage is not None)
         if storage is not None:
             self._saver = Saver(storage, self._unsaved, self._clock)
         self._started = True
@@ -163,7 +198,7 @@ class SloTracker:
             saver.changed()
 
     def _unsaved(self) -> list[tuple[Key, Bucket]]:
-        return [row for history in self._targets.all() for row in history.unsaved()]
+        return self._targets.take_unsaved()
 
 
 def stored_report(rows: Iterable[tuple[Key, Bucket]], objectives: Sequence[Objective], at: float) -> Report:

@@ -16,8 +16,9 @@ from makers import Clock
 
 from l0.model.failure import Cause, Failure
 from l0.shared_state import slo_storage, termination
+from l0.shared_state.slo_history import StoredWindows, TargetHistory
 from l0.shared_state.slo_storage import Saver, Storage, stored_rows
-from l0.shared_state.slo_tracker import SloTracker
+from l0.shared_state.slo_tracker import MAX_TARGETS, SloTracker, _Targets, stored_report
 from l0.slo.burn import DAY, HOUR, Count
 from l0.slo.judging import AttemptRecord
 from l0.slo.objective import Indicator, Objective
@@ -63,6 +64,36 @@ def test_storage_stays_in_its_folder(tmp_path, clock, monkeypatch):
     slos.stop()
     assert not list(tmp_path.glob("elsewhere/*"))
     assert stored_rows(tmp_path / "slo.db")
+
+
+def test_events_of_targets_that_are_dropped_are_stored(tmp_path, clock):
+    slos = SloTracker(clock)
+    slos.start([UP], storage=Storage(tmp_path / "slo.db"))
+    models = [f"model-{number}" for number in range(MAX_TARGETS + 20)]
+    for model in (*models, models[0]):
+        slos.record_attempt(("openai", model), GOOD)
+    slos.stop()
+    stored = stored_report(stored_rows(tmp_path / "slo.db"), [UP], clock()).standings
+    assert {status.model: status.count.total for status in stored} == dict.fromkeys(models, 1) | {models[0]: 2}
+
+
+def test_events_from_before_a_fleet_are_stored(tmp_path, clock):
+    slos = SloTracker(clock)
+    slos.start([UP], storage=Storage(tmp_path / "slo.db"))
+    slos.record_attempt(TARGET, GOOD)
+    slos.share(None)
+    slos.record_attempt(TARGET, GOOD)
+    slos.stop()
+    (status,) = stored_report(stored_rows(tmp_path / "slo.db"), [UP], clock()).standings
+    assert status.count == Count(0, 2)
+
+
+def test_forked_child_does_not_store_what_its_parent_dropped(clock):
+    targets = _Targets(lambda target: TargetHistory(target, [UP], clock, StoredWindows()), 1, stores=True)
+    for model in ("first", "second"):
+        targets["openai", model].record_attempt(GOOD, clock())
+    targets.renew()
+    assert targets.take_unsaved() == []
 
 
 def test_with_another_threshold_other_events_were_good(tmp_path, clock):
