@@ -39,17 +39,18 @@ def run_backtest(args: argparse.Namespace) -> int:
         if args.search:
             base = next(iter(policies.values()), Policy())
             candidates = search(traffic, base, seed=args.seed, workers=workers)
-            print(search_table(candidates))
-            _write_plot(args.plot, [recorded_result(traffic), *(candidate.result for candidate in candidates)])
-            return 0
-        results = backtest(traffic, policies, seed=args.seed, workers=workers)
+            results: Sequence[PolicyResult] = [recorded_result(traffic), *(one.result for one in candidates)]
+            text = search_table(candidates)
+        else:
+            results = backtest(traffic, policies, seed=args.seed, workers=workers)
+            text = report(results)
     except (PolicyError, RecordingError) as error:
         raise InputError(str(error)) from error
     _write_plot(args.plot, results)
     if args.json:
         print(json.dumps([_as_json(result) for result in results], indent=2))
         return 0
-    print(report(results))
+    print(text)
     for result in results[1:] if args.changes else ():
         print(f"\n{changes(results[0], result)}")
     return 0

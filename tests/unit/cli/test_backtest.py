@@ -105,6 +105,22 @@ def test_plot_that_cannot_be_written_is_named(runs: Path, tmp_path: Path, capsys
     assert f"--plot {path}: No such file" in capsys.readouterr().err
 
 
+def test_search_prints_every_call_as_json(runs: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["backtest", str(runs), "--search", "--json"]) == 0
+    recorded, *found = json.loads(capsys.readouterr().out)
+    assert recorded["policy"] == "recorded"
+    assert found
+    assert {len(result["calls"]) for result in found} == {8}
+
+
+def test_search_lists_the_calls_that_change(runs: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["backtest", str(runs), "--search", "--changes"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    candidates = lines[1 : lines.index("")]
+    assert candidates
+    assert len([line for line in lines if " of 8 calls change" in line]) == len(candidates)
+
+
 def test_search_prints_the_front(runs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = tmp_path / "front.svg"
     assert main(["backtest", str(runs), "--search", "--plot", str(path)]) == 0
