@@ -24,10 +24,10 @@ _MISMATCH = frozenset({Family.SCHEMA})
 def schema_rule(schema: object, *, allow_repair: bool = False, severity: Severity = Severity.ERROR) -> SchemaRule:
     """Return a rule that requires an answer to match a schema (anything that `Schema.of` accepts).
 
-    An answer without text but with a tool call or a refusal passes. ``allow_repair``: an answer that matches after a
-    repair passes as well, for callers that repair it too. Otherwise the answer is checked unchanged, and text that
-    cannot become JSON is reported at once. An answer that a limit or a filter cut is never closed by a repair; at the
-    length limit, an error becomes fatal, because a retry would end there too.
+    An answer without text but with a tool call or a refusal passes, unless its length limit cut it. ``allow_repair``:
+    an answer that matches after a repair passes as well, for callers that repair it too. Otherwise the answer is
+    checked unchanged, and text that cannot become JSON is reported at once. An answer that a limit or a filter cut is
+    never closed by a repair; at the length limit, an error becomes fatal, because a retry would end there too.
 
     Raises:
         PolicyError: ``schema`` is not a schema.
@@ -87,11 +87,8 @@ class StrictCheck:
             case ScanStatus.INSIDE:
                 found = _cut(self._rule, "".join(self._parts), ending)
                 return found or (_violation(self._rule, UNTERMINATED, self._scanner.at),)
-            case ScanStatus.EMPTY if ending.has_other_content:
-                return ()
             case ScanStatus.EMPTY:
-                found = _cut(self._rule, "", ending)
-                return found or (_violation(self._rule, _EMPTY, self._scanner.at, _NO_JSON),)
+                return _no_json(self._rule, self._scanner.at, ending)
         return _validated(self._rule, "".join(self._parts), ending)
 
 
@@ -114,11 +111,14 @@ class RepairingCheck:
         text = "".join(self._parts)
         if text and not text.isspace():
             return _validated(self._rule, text, ending)
-        if (
-            ending.has_other_content and not ending.at_limit
-        ):  # at the limit, it may be only the reasoning before the JSON
-            return ()
-        return _cut(self._rule, text, ending) or (_violation(self._rule, _EMPTY, len(text), _NO_JSON),)
+        return _no_json(self._rule, len(text), ending)
+
+
+def _no_json(rule: SchemaRule, length: int, ending: Ending) -> Sequence[Violation]:
+    """Return the violation of an answer whose text is empty or blank. ``length``: of that text."""
+    if ending.has_other_content and not ending.at_limit:  # at the limit, it may be only the reasoning before the JSON
+        return ()
+    return _cut(rule, "", ending) or (_violation(rule, _EMPTY, length, _NO_JSON),)
 
 
 def _validated(rule: SchemaRule, text: str, ending: Ending) -> Sequence[Violation]:
@@ -134,7 +134,7 @@ def _cut(rule: SchemaRule, text: str, ending: Ending) -> Sequence[Violation]:
     flaw = cut_flaw(text, ending)
     if flaw is None:
         return ()
-    found = _violation(rule, f"the answer {flaw}", len(text), _NO_JSON if not text or text.isspace() else _FAMILIES)
+    found = _violation(rule, f"the answer {flaw}", len(text), _FAMILIES if text else _NO_JSON)
     return (replace(found, severity=severity_of_cut(rule.severity, ending)),)
 
 
