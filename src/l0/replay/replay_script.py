@@ -109,15 +109,18 @@ class ReplayScript:
     def take(self, request: ReplayRequest) -> RecordedAttempt:
         """Return the attempt for a request, and serve it no more. Raises `UnmatchedRequestError`."""
         matches = self._matcher(request)
-        found = min(
-            (entry for entry in self._unserved if matches(entry)),
-            key=lambda entry: request.retry not in ("", str(entry.number - 1)),
-            default=None,
-        )
+        found = None
+        for place, entry in enumerate(self._unserved):
+            if matches(entry):
+                has_same_count = request.retry in ("", str(entry.number - 1))
+                found = place if found is None or has_same_count else found
+                if has_same_count:  # so requests in the recorded order need no longer search
+                    break
         if found is None:
             raise UnmatchedRequestError(self._unmatched(request, any(map(matches, self._all))))
-        self._unserved.remove(found)
-        return self._attempt(found)
+        taken = self._unserved[found]
+        del self._unserved[found]
+        return self._attempt(taken)
 
     def _matcher(self, request: ReplayRequest) -> Callable[[_ScriptEntry], bool]:
         hashes = _hashes(request.body) if self._match == "body" else frozenset()
