@@ -30,7 +30,7 @@ def run_policies(
     """
     jobs = [(number, job) for number, policy in enumerate(policies) for job in jobs_of(traffic, policy, seed)]
     jobs.sort(key=_size, reverse=True)  # a large job that starts last would run alone
-    run = _processes(workers) if isinstance(workers, int) else workers
+    run = workers if callable(workers) else _processes(workers)
     by_policy: list[dict[int, CallResult]] = [{} for _ in policies]
     for (number, job), results in zip(jobs, run(traffic, [job for _, job in jobs]), strict=True):
         by_policy[number].update(zip(job.places, results, strict=True))
@@ -53,8 +53,8 @@ def check_portable(jobs: Sequence[Job], dumps: Callable[[Any], bytes] = pickle.d
 
 def _processes(number: int) -> Workers:
     """Return workers that run in this many processes; for 1, in this process."""
-    if number < 1:
-        raise ValueError(f"workers: got {number!r}, allowed: 1 or more")
+    if not isinstance(number, int) or isinstance(number, bool) or number < 1:
+        raise ValueError(f"workers: got {number!r}, allowed: a number of processes, 1 or more, or a Workers function")
 
     def run(traffic: RecordedTraffic, jobs: Sequence[Job]) -> Iterable[Sequence[CallResult]]:
         if number == 1:

@@ -3,6 +3,7 @@
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from backtest_kit import MIXED_POLICIES, mixed_traffic, run_policy
@@ -70,6 +71,7 @@ def test_script_without_a_guard_gets_an_error(tmp_path: Path) -> None:
     assert "__name__ == '__main__'" in ended.stderr
 
 
-def test_number_of_workers_is_checked(mixed: RecordedTraffic) -> None:
-    with pytest.raises(ValueError, match="workers: got 0, allowed: 1 or more"):
-        run_policies(mixed, [Policy()], workers=0)
+@pytest.mark.parametrize("workers", [0, -1, True, 2.5, "3", None])
+def test_number_of_workers_is_checked(mixed: RecordedTraffic, workers: Any) -> None:
+    with pytest.raises(ValueError, match=f"workers: got {workers!r}, allowed: a number of processes"):
+        run_policies(mixed, [Policy()], workers=workers)
