@@ -17,6 +17,7 @@ from warnings import warn
 
 from l0.console.call_summary import Summary
 from l0.console.call_tally import CallTally
+from l0.model.async_functions import is_async
 from l0.model.call import Call
 from l0.model.caller_warning import caller_line
 from l0.model.fleet_url import fleet_url
@@ -529,7 +530,7 @@ class PolicyBlock:
         if not callable(function) or isgeneratorfunction(function) or isasyncgenfunction(function):
             allowed = "a function or coroutine function; inside a generator use `with l0.policy(...)`"
             raise PolicyError("policy", function, allowed)
-        if iscoroutinefunction(function):
+        if is_async(function):
 
             @wraps(function)
             async def with_policy_async(*args: Any, **kwargs: Any) -> Any:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from inspect import isclass, iscoroutinefunction
+from inspect import isclass
 from typing import TypeGuard, cast
 
+from .async_functions import is_async
 from .call import Call
 from .call_events import CallEvent
 from .ports import CallObserver, Observer
@@ -18,7 +19,7 @@ def is_event_function(observer: object) -> TypeGuard[EventFunction]:
     """Return True for a function that can be used in place of an observer."""
     # An `Observer` of the previous release has `watch` in place of `observe`.
     is_observer = hasattr(observer, "observe") or hasattr(observer, "watch")
-    return callable(observer) and not (is_observer or isclass(observer) or iscoroutinefunction(observer))
+    return callable(observer) and not (is_observer or isclass(observer) or is_async(observer))
 
 
 def as_observer(observer: Observer | EventFunction) -> Observer:

@@ -8,11 +8,11 @@ from dataclasses import InitVar, dataclass, fields
 from datetime import timedelta
 from enum import StrEnum
 from importlib.util import find_spec
-from inspect import iscoroutinefunction
 from typing import TYPE_CHECKING, Any, Literal, TypeGuard, TypeVar, get_args
 
 from l0.migration import RetryAliases
 
+from .async_functions import is_async
 from .caller_warning import warn_caller
 from .durations import LONGEST_BACKOFF_S, LONGEST_DELAY_S, SHORTEST_HEDGE_MS, SHORTEST_LIMIT_MS, milliseconds, seconds
 from .failure import Failure, RetryableErrorType
@@ -71,12 +71,8 @@ def _check_function(field: str, value: object, argument: str) -> None:
         return
     if not callable(value):
         raise PolicyError(field, value, f"a function of {argument}, or None")
-    if _is_async(value):
+    if is_async(value):
         raise PolicyError(field, value, f"a function of {argument} without async, because nothing awaits it, or None")
-
-
-def _is_async(function: object) -> bool:
-    return iscoroutinefunction(function) or iscoroutinefunction(getattr(function, "__call__", None))  # noqa: B004 - a callable object
 
 
 def _check_choice(field: str, value: object, allowed: tuple[str, ...]) -> None:
@@ -202,7 +198,7 @@ class Retry(RetryAliases):
     @property
     def asks_async(self) -> bool:
         """True if ``should_retry`` is async, so that only the driver of async calls can call it."""
-        return _is_async(self.should_retry)
+        return is_async(self.should_retry)
 
     def __post_init__(self) -> None:
         _check_count("Retry.attempts", self.attempts)

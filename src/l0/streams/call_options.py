@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
-from inspect import iscoroutinefunction
 from types import MappingProxyType
 from typing import Any, Literal, TypedDict, get_args
 
 from l0.config import CONFIG, check_observers
 from l0.migration import translated
+from l0.model.async_functions import is_async
 from l0.model.call import Call, RetrySafety
 from l0.model.caller_warning import warn_caller
 from l0.model.function_observer import EventFunction, as_observer
@@ -162,7 +162,7 @@ def check(stream: Any, options: CallArguments) -> Policy:
     if resume is not None and resume not in get_args(Resume):
         raise PolicyError("resume", resume, "one of " + ", ".join(get_args(Resume)))
     hook = options.get("classify")
-    if hook is not None and (not callable(hook) or iscoroutinefunction(hook)):
+    if hook is not None and (not callable(hook) or is_async(hook)):
         raise PolicyError("classify", hook, "a plain function of an exception that returns a cause or None")
     adapter = options.get("adapter")
     if adapter is not None:

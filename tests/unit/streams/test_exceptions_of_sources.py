@@ -121,8 +121,14 @@ def test_classify_must_be_a_function(value: Any) -> None:
         l0.run_sync(Source(["a"]).plain, classify=value)
 
 
-def test_classify_must_not_be_async() -> None:
-    async def classify(error: Exception) -> None: ...
+async def classify_later(error: Exception) -> None: ...
 
+
+class ClassifyLater:
+    async def __call__(self, error: Exception) -> None: ...
+
+
+@pytest.mark.parametrize("classify", [classify_later, ClassifyLater()])
+def test_classify_must_not_be_async(classify: Any) -> None:
     with pytest.raises(PolicyError, match="classify"):
         l0.run_sync(Source(["a"]).plain, classify=classify)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from l0.model.async_functions import is_async
 from l0.model.policy import PolicyError
 from l0.model.rule import Ending, Severity, Violation
 
@@ -37,7 +37,7 @@ class FunctionRule:
     span: int | None = None
 
     def __post_init__(self) -> None:
-        if not callable(self.function) or inspect.iscoroutinefunction(self.function):
+        if not callable(self.function) or is_async(self.function):
             raise PolicyError("rule.function", self.function, "a plain function of a text, not a coroutine function")
         if not isinstance(self.name, str) or not self.name:
             raise PolicyError("rule.name", self.name, "a short text")

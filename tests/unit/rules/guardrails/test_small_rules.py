@@ -163,9 +163,22 @@ async def later(text: str) -> bool:
     return not text
 
 
+class Later:
+    async def __call__(self, text: str) -> bool:
+        return not text
+
+
 @pytest.mark.parametrize(
     ("field", "value"),
-    [("function", 5), ("function", later), ("name", ""), ("span", 1), ("span", True), ("severity", "x")],
+    [
+        ("function", 5),
+        ("function", later),
+        ("function", Later()),
+        ("name", ""),
+        ("span", 1),
+        ("span", True),
+        ("severity", "x"),
+    ],
 )
 def test_invalid_custom_rule_arguments_are_rejected(field: str, value: object) -> None:
     given: dict[str, object] = {"function": has_x, field: value}
