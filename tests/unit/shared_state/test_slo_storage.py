@@ -73,7 +73,7 @@ def test_events_of_targets_that_are_dropped_are_stored(tmp_path, clock):
     for model in (*models, models[0]):
         slos.record_attempt(("openai", model), GOOD)
     slos.stop()
-    stored = stored_report(stored_rows(tmp_path / "slo.db"), [UP], clock()).standings
+    stored = stored_report(stored_rows(tmp_path / "slo.db"), [UP], clock()).statuses
     assert {status.model: status.count.total for status in stored} == dict.fromkeys(models, 1) | {models[0]: 2}
 
 
@@ -84,7 +84,7 @@ def test_events_from_before_a_fleet_are_stored(tmp_path, clock):
     slos.share(None)
     slos.record_attempt(TARGET, GOOD)
     slos.stop()
-    (status,) = stored_report(stored_rows(tmp_path / "slo.db"), [UP], clock()).standings
+    (status,) = stored_report(stored_rows(tmp_path / "slo.db"), [UP], clock()).statuses
     assert status.count == Count(0, 2)
 
 

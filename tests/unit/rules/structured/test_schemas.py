@@ -373,7 +373,7 @@ def test_blank_answer_that_its_limit_cut_is_empty_as_well(allow_repair: bool) ->
 @pytest.mark.parametrize("allow_repair", [True, False], ids=["repaired", "unchanged"])
 def test_reasoning_that_reached_the_limit_before_any_json_is_fatal(allow_repair: bool) -> None:
     check = schema_rule(Item, allow_repair=allow_repair).check()
-    (violation,) = check.finish(Ending(other=True, finish_reason="length"))
+    (violation,) = check.finish(Ending(has_other_content=True, finish_reason="length"))
     assert violation.severity is Severity.FATAL
 
 
