@@ -54,6 +54,7 @@ print(call(), *inner, call())
 
 EXITING = """
 import atexit
+client.chat.completions  # openai 2 imports its resources here, with a thread pool: at exit it cannot, even without l0
 class Late:
     def __del__(self):
         print("del", call() is None, flush=True)
