@@ -122,6 +122,12 @@ def test_initial_token_timeout_bounds_trickling_headers(run: str, name: str, scr
     assert 0.35 < took < HUNG
 
 
+# httpcore 1 does not close the iterator of a request body that is not sent to its end: trio warns about it, with or
+# without L0.
+@pytest.mark.filterwarnings(
+    r"ignore:Exception ignored in. <async_generator object ByteStream\.__aiter__"
+    ":pytest.PytestUnraisableExceptionWarning"
+)
 @every_run
 def test_a_request_that_is_taken_in_byte_by_byte_is_bounded(run: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(CHAT, "messages", [{"role": "user", "content": "x" * 20_000_000}])
