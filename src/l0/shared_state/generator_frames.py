@@ -13,6 +13,7 @@ from opcode import opmap
 from types import FrameType
 
 _FOR_ITER, _GET_ANEXT, _SEND = (opmap.get(name, -1) for name in ("FOR_ITER", "GET_ANEXT", "SEND"))
+_CACHE = opmap.get("CACHE", -1)
 _YIELD_VALUE, _RESUME = opmap.get("YIELD_VALUE", -1), opmap.get("RESUME", -1)
 _LOCATION, _AFTER_YIELD = 3, 1
 """The bits of RESUME's argument that say what it follows, and their value after a `yield`; 2 is after `yield from`, 3
@@ -48,6 +49,8 @@ def is_iterated(generator: FrameType) -> bool:
     if caller is None:
         return False
     code, offset = caller.f_code.co_code, caller.f_lasti
+    if code[offset] == _CACHE:  # Python 3.12 is past the instruction if it has specialized it for generators
+        offset -= _UNIT
     if code[offset] == _FOR_ITER:
         return True
     return code[offset] == _SEND and offset >= 2 * _UNIT and code[offset - 2 * _UNIT] == _GET_ANEXT

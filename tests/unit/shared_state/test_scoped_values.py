@@ -82,6 +82,12 @@ def test_block_of_a_suspended_generator_applies_to_its_threads_and_not_to_its_co
     assert [(readers.consumer(), readers.thread()) for _ in range(3)] == [(None, "generator")] * 3
 
 
+def test_block_of_a_generator_does_not_apply_to_a_loop_that_the_interpreter_has_specialized() -> None:
+    scoped: Scoped[str] = Scoped("test")
+    found = {scoped.get() for _ in range(100) for _ in in_a_block(scoped, [])}
+    assert found == {None}
+
+
 @pytest.mark.parametrize("moment", ["before", "after"])
 def test_block_applies_to_a_thread_that_asks_while_its_consumer_asks(
     mark: InterruptedMark, readers: Readers, moment: str
