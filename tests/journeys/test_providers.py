@@ -42,6 +42,23 @@ def test_each_sdk_keeps_the_providers_that_its_instrumentor_was_given(sim: Simul
     assert told == ["openai", "anthropic"]
 
 
+def test_call_of_the_explicit_api_has_the_providers_of_the_sdk_that_serves_it(sim: Simulator) -> None:
+    """The last SDK to be instrumented is not its own: `l0.instrument()` patches whatever is installed."""
+    one, other = Spans(), Spans()
+    OpenAIInstrumentor().instrument(tracer_provider=one.provider)
+    AnthropicInstrumentor().instrument(tracer_provider=other.provider)
+    l0.instrument()
+    with chat_client(sim) as client, l0.run_sync(lambda: client.chat.completions.create(**CHATTING)) as stream:
+        stream.read()
+    assert (one.only.attributes or {})["gen_ai.provider.name"] == "openai"
+    assert other.all == ()
+    l0.run_sync(lambda: ["a source without an SDK"]).read()
+    assert len(other.all) == 1
+    l0.uninstrument()
+    l0.run_sync(lambda: ["unobserved"]).read()
+    assert (len(one.all), len(other.all)) == (1, 1)
+
+
 @pytest.mark.parametrize("key", ["127.0.0.1", "127.0.0.1:{port}"])
 def test_name_of_a_provider_is_the_one_that_the_user_gave(
     sim: Simulator, monkeypatch: pytest.MonkeyPatch, key: str
