@@ -57,27 +57,27 @@ class TerminationHandler:
     @property
     def is_installed(self) -> bool:
         """True if SIGTERM reaches this handler through no handlers but those of this module."""
-        handler: Any = signal.getsignal(signal.SIGTERM)
-        while isinstance(owner := getattr(handler, "__self__", None), TerminationHandler):
-            if owner is self:
-                return self._installed
-            handler = owner.previous
-        return False
+        return self._installed and self in _own_chain(signal.getsignal(signal.SIGTERM))
 
     @property
     def kills(self) -> bool:
         """True if the process dies once this handler has passed the signal on."""
-        return _kills(self.previous)
+        return _own_chain(self._handle)[-1].previous is signal.SIG_DFL
 
     def remove(self) -> None:
         """Restore the previous handler.
 
-        If another handler was installed in front, or this is not the main thread, the handler stays: from now on it
-        only passes signals on.
+        If a handler of other code was installed in front, or this is not the main thread, the handler stays: from now
+        on it only passes signals on.
         """
-        if self._installed and signal.getsignal(signal.SIGTERM) == self._handle:
-            with suppress(ValueError):  # not the main thread
-                signal.signal(signal.SIGTERM, self.previous)
+        if self._installed:
+            current = signal.getsignal(signal.SIGTERM)
+            for in_front in _own_chain(current):
+                if in_front.previous == self._handle:
+                    in_front.previous = self.previous
+            if current == self._handle:
+                with suppress(ValueError):  # not the main thread
+                    signal.signal(signal.SIGTERM, self.previous)
         self._installed = False
 
     def run(self) -> None:
@@ -114,10 +114,13 @@ class TerminationHandler:
             signal.raise_signal(number)
 
 
-def _kills(handler: Any) -> bool:
+def _own_chain(handler: Any) -> list[TerminationHandler]:
+    """Return the handlers of this module from ``handler`` on, up to the first one of other code."""
+    chain: list[TerminationHandler] = []
     while isinstance(owner := getattr(handler, "__self__", None), TerminationHandler):
+        chain.append(owner)
         handler = owner.previous
-    return handler is signal.SIG_DFL
+    return chain
 
 
 class SigtermFlush:

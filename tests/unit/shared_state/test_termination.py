@@ -70,6 +70,16 @@ def test_removal_restores_the_handler_of_the_application(calls):
     assert calls == ["application"]
 
 
+def test_removal_of_a_handler_behind_another_one_of_l0_leaves_no_trace(calls):
+    own = signal.getsignal(signal.SIGTERM)
+    handlers = [TerminationHandler(lambda: calls.append("save")) for _ in range(3)]
+    for handler in handlers:
+        handler.install()
+    for handler in (handlers[0], handlers[2], handlers[1]):
+        handler.remove()
+    assert signal.getsignal(signal.SIGTERM) is own
+
+
 def test_handler_behind_a_newer_one_is_not_cut_out_by_removal(calls):
     handler = TerminationHandler(lambda: calls.append("save"))
     handler.install()
