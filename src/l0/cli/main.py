@@ -6,6 +6,7 @@ Modules are imported only when needed, so that `l0 --help` is fast and requires 
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -39,9 +40,25 @@ the header x-l0-simulate, with [[simulate: ...]] in the newest message or the sy
 rate=0.3', 'answer story | empty', or 'clean-end at_event=6; ok' for an answer that breaks off and whose retry is
 complete. A request with an unknown word gets the list of all words."""
 
+_CLOSED_OUTPUT = 141
+"""The exit code that a shell shows for a program that SIGPIPE ended: 128 + 13. Python ignores that signal."""
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command and return its exit code: 2 for invalid input, 130 after an interruption."""
+    """Run one command and return its exit code: 2 for invalid input, 130 after an interruption, 141 if nobody reads its
+    output any longer."""
+    try:
+        try:
+            return _run_command(arguments)
+        finally:
+            if sys.stdout is not None:
+                sys.stdout.flush()  # here and not at the exit of the interpreter, which reports a closed pipe
+    except BrokenPipeError:
+        _discard_output()
+        return _CLOSED_OUTPUT
+
+
+def _run_command(arguments: Sequence[str] | None) -> int:
     args = _parser().parse_args(arguments)
     try:
         return _COMMANDS[args.command](args)
@@ -50,6 +67,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 2
     except KeyboardInterrupt:
         return 130
+
+
+def _discard_output() -> None:
+    """Send what is still buffered nowhere. The interpreter writes it at its exit, and would report the closed pipe."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except BrokenPipeError:
+            os.dup2(nowhere, stream.fileno())
+    os.close(nowhere)
 
 
 def _demo(args: argparse.Namespace) -> int:

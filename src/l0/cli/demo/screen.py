@@ -14,6 +14,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from ..output_console import OutputConsole
 from .demo_state import Demo, DemoRun
 from .details import details
 from .judge import AnswerVerdict, Result, differs, judge
@@ -35,8 +36,8 @@ def live(demo: Demo, console: Console, commands: Commands, *, plain: bool) -> Ab
 def console(*, plain: bool) -> Console:
     """Create the console for the screen; with ``plain``, without colour."""
     if plain:
-        return Console(no_color=True, highlight=False, width=WIDTH, force_terminal=False)
-    created = Console(highlight=False)
+        return OutputConsole(no_color=True, highlight=False, width=WIDTH, force_terminal=False)
+    created = OutputConsole(highlight=False)
     created.width = min(created.width, WIDTH)
     return created
 

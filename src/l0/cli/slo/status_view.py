@@ -32,13 +32,13 @@ def status(url: str, hours: float, *, plain: bool) -> int:
     if find_spec("rich") is None:
         raise InputError("the table needs rich: pip install 'l0-otel[slo]'")
     check_range("--hours", hours, 0.1, 24 * 30)
-    from rich.console import Console
+    from ..output_console import OutputConsole
 
     prometheus, now = Prometheus(url), time.time()
     statuses = prometheus.statuses(now, hours)
     if not statuses:
         raise InputError(_NO_EVENTS.format(url=url))
-    console = Console(no_color=plain, highlight=False)
+    console = OutputConsole(no_color=plain, highlight=False)
     if plain or not console.is_terminal:
         console.width = _WIDTH
     for part in renderables(statuses, prometheus.masked(now), hours, plain=plain):
