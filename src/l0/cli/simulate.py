@@ -79,7 +79,10 @@ def serve_until_signal(simulator: S, started: Callable[[S], None]) -> None:
 
 
 def _print_request(received: Received) -> None:
-    print(f"{time.strftime('%H:%M:%S')} {request_line(received)}", flush=True)
+    try:
+        print(f"{time.strftime('%H:%M:%S')} {request_line(received)}", flush=True)
+    except BrokenPipeError:  # nobody reads the lines any longer
+        _terminate()
 
 
 def request_line(received: Received) -> str:

@@ -141,6 +141,22 @@ def test_simulate_log_has_a_line_for_each_request() -> None:
     ]
 
 
+def test_simulate_ends_if_nobody_reads_its_log_any_longer() -> None:
+    command = [sys.executable, "-m", "l0", "simulate", "--port", "0", "--log"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stdout is not None
+            assert process.stderr is not None
+            url = process.stdout.readline().split()[-1]
+            process.stdout.close()
+            with openai.OpenAI(api_key="x", base_url=f"{url}/v1", max_retries=0) as client:
+                client.responses.create(model="simulated", input="hello")
+            errors = process.stderr.read()
+            assert (process.wait(timeout=30) in (0, 141), errors) == (True, "")
+        finally:
+            process.kill()
+
+
 def test_request_line_quotes_no_prompt_and_stays_one_line() -> None:
     body = {"model": "m\n\x1b[31m", "messages": [{"role": "user", "content": "secret"}]}
     received = Received(method="POST", path="/v1/x?" + "y" * 900, headers={}, body=body, disconnected=True)
