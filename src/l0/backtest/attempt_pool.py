@@ -7,15 +7,16 @@ from collections.abc import Sequence
 from hashlib import blake2b
 from typing import NamedTuple
 
-from l0.model.failure import Cause
+from l0.model.failure import Category
 from l0.model.policy import ResumeMode
 
 from .attempt_timeline import AttemptTimeline
 
 FEWEST = 5
 """The fewest comparable attempts from which one is drawn. With fewer, the result is unknown."""
-_CAUSES_IN_REQUEST = frozenset({Cause.BAD_REQUEST, Cause.CONTEXT_LENGTH, Cause.LOCAL, Cause.INTERNAL, Cause.DIVERGED})
-"""Causes that lie in the request itself. Such an attempt does not show what would happen to another request."""
+_OWN_CATEGORIES = frozenset({Category.FATAL, Category.INTERNAL})
+"""The categories of failures that concern their own request: its key, its model, its content. Such an attempt does not
+show what would happen to another request."""
 _HASH_BITS = 64
 
 
@@ -66,7 +67,7 @@ class AttemptPool:
         self._donors: dict[AttemptSource, list[Donor]] = {}
         for source, donor in attempts:
             failure = donor.timeline.failure
-            if failure is None or failure.cause not in _CAUSES_IN_REQUEST:
+            if failure is None or failure.category not in _OWN_CATEGORIES:
                 self._donors.setdefault(source, []).append(donor)
         for donors in self._donors.values():
             donors.sort(key=_quiet_until)

@@ -44,8 +44,10 @@ def test_own_attempt_is_not_drawn() -> None:
     assert drawn == {1.0, 2.0, 4.0, 5.0}
 
 
-def test_refusal_of_the_request_itself_is_not_drawn() -> None:
-    requests_fault = refused(cause=Cause.BAD_REQUEST)
+@pytest.mark.parametrize("cause", [Cause.BAD_REQUEST, Cause.AUTHENTICATION, Cause.NOT_FOUND, Cause.QUOTA])
+def test_refusal_of_the_request_itself_is_not_drawn(cause: Cause) -> None:
+    """No retry can fix it, so it is not what happens to the retry of another request."""
+    requests_fault = refused(cause=cause)
     made = pool(requests_fault, *[answer(float(n + 1)) for n in range(FEWEST)])
     assert all(made.draw(SOURCE, n / 100, call=99).failure is None for n in range(100))
 
