@@ -24,8 +24,9 @@ from l0 import migration, types
 from l0.cli.main import _parser
 from l0.model.call import Outcome
 from l0.model.failure import CATEGORIES, MEANINGS, RETRY_REASONS, Category, Cause
+from l0.model.named_policy import PRESETS, named_policy
 from l0.model.policy import Policy
-from l0.model.policy_from_environment import PRESETS, _variables, preset
+from l0.model.policy_from_environment import _variables
 from l0.model.rule import Rule, Severity
 from l0.model.verified_hold import FINAL_RULES
 from l0.rules.drift.drift_rule import TYPES, Drift
@@ -175,7 +176,7 @@ def _members(kind: type[StrEnum], heading: str) -> str:
 
 def _presets() -> str:
     """Return the values of the presets, without the fields that no preset sets."""
-    policies = {name: preset(name) for name in PRESETS}
+    policies = {name: named_policy(name, "") for name in PRESETS}
     names = dict.fromkeys(name for policy in policies.values() for name, _ in _leaves(policy))
     defaults = dict(_leaves(Policy()))
     lines = [_row("field", *(f"`{name}`" for name in policies)), "|---" * (len(policies) + 1) + "|\n"]

@@ -6,10 +6,10 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from os import PathLike
 
 from l0.model.policy import OrderMode, Policy
 from l0.model.policy_error import PolicyError
+from l0.recording.recording import RecordingPath
 from l0.shared_state.budget import COST, REFUND
 
 from .call_result import CallResult, Verdict
@@ -100,7 +100,7 @@ def _quantiles(times_s: Sequence[float | None]) -> Sequence[Estimate | None]:
 
 
 def backtest(
-    recording: str | PathLike[str] | RecordedTraffic,
+    recording: RecordingPath | RecordedTraffic,
     policies: Mapping[str, Policy],
     *,
     seed: int = 0,
@@ -108,9 +108,9 @@ def backtest(
 ) -> Sequence[PolicyResult]:
     """Return what the users got (``"recorded"``), and what they would have got under each policy.
 
-    ``recording``: a file or a folder, or `RecordedTraffic` that was loaded before. ``seed``: of the random choice of
-    attempts and of jitter. ``workers``: a number of processes, or `RayWorkers`; the results are the same. Raises
-    `PolicyError` for a policy that cannot be tested, and `RecordingError` if there is no recording.
+    ``recording``: a file, a folder or several of them, or `RecordedTraffic` that was loaded before. ``seed``: of the
+    random choice of attempts and of jitter. ``workers``: a number of processes, or `RayWorkers`; the results are the
+    same. Raises `PolicyError` for a policy that cannot be tested, and `RecordingError` if there is no recording.
     """
     for policy in policies.values():
         check_testable(policy)
@@ -142,7 +142,7 @@ def results_of(
     return [PolicyResult(name, calls, policy.budget) for (name, policy), calls in zip(policies, results, strict=True)]
 
 
-def _load(path: str | PathLike[str] | None, order: OrderMode) -> RecordedTraffic:
+def _load(path: RecordingPath | None, order: OrderMode) -> RecordedTraffic:
     if path is None:
         raise PolicyError("Policy.order", order, "the order with which the traffic was read")
     return RecordedTraffic.load(path, order)

@@ -62,7 +62,13 @@ def _percent(estimate: Estimate) -> Estimate:
 
 
 _PANELS = (
-    _Panel("Success (%)", "whole answers: right is better", ".1f", lambda result: _percent(result.success), 100.0),
+    _Panel(
+        "Success (%)",
+        "of known results: right is better",
+        ".1f",
+        lambda result: _percent(result.success),
+        100.0,
+    ),
     _Panel("First token, p95 (s)", "left is better", ".3g", lambda result: result.first_token_s[1]),
     _Panel("Extra requests per call", "left is better", ".3f", lambda result: result.extra_requests),
 )

@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from os import PathLike
 from typing import Self
 
 from l0.engine.commands import Command
 from l0.model.attempt import AttemptSpec
 from l0.model.call import Call, Outcome
 from l0.model.policy import OrderMode, ResumeMode
-from l0.recording.recording import RecordedAttempt, RecordedCall, Recording
+from l0.recording.recording import RecordedAttempt, RecordedCall, Recording, RecordingPath
 
 from .attempt_pool import AttemptPool, AttemptSource, Donor
 from .attempt_timeline import AttemptTimeline
@@ -65,7 +64,7 @@ class RecordedTraffic:
         self,
         calls: Sequence[TrafficCall],
         *,
-        path: str | PathLike[str] | None = None,
+        path: RecordingPath | None = None,
         order: OrderMode = "evidence",
         skipped: int = 0,
     ) -> None:
@@ -76,8 +75,8 @@ class RecordedTraffic:
         self.pool = AttemptPool([donor for call in calls if not call.unknown for donor in _donors(call)])
 
     @classmethod
-    def load(cls, path: str | PathLike[str], order: OrderMode = "evidence") -> Self:
-        """Read a recording: a file or a folder. ``order``: the `Policy.order` with which the answers are read."""
+    def load(cls, path: RecordingPath, order: OrderMode = "evidence") -> Self:
+        """Read a file, a folder or several of them. ``order``: the `Policy.order` with which the answers are read."""
         calls: list[TrafficCall] = []
         skipped, ending_sources = 0, set[_StreamSource]()
         with Recording.open(path) as recording:

@@ -7,7 +7,6 @@ from collections.abc import Iterator, Sequence
 from .call_result import CallResult, Verdict
 from .intervals import Estimate
 from .policy_backtest import PolicyResult
-from .policy_search import Candidate
 
 _MAX_REASONS = 3
 """Reasons of unknown calls that are shown per policy."""
@@ -17,7 +16,7 @@ _BUDGET_HEADINGS = ("budget spent", "refused by budget")
 def report(results: Sequence[PolicyResult]) -> str:
     """Return the tables of all policies."""
     number = len(results[0].calls) if results else 0
-    lines = [f"{number:,} recorded calls; 95 % intervals in brackets", "", *_verdicts(results), "", *_figures(results)]
+    lines = [_heading(number), "", *_verdicts(results), "", *_figures(results)]
     for result in results[1:]:
         for reason, count in list(result.unknown_reasons.items())[:_MAX_REASONS]:
             lines.append(f"{result.name}: {count:,} unknown: {reason}")
@@ -60,18 +59,27 @@ def _call(call: CallResult) -> str:
     return f"{call.verdict}{reason}, {call.requests} requests{total}"
 
 
-def search_table(candidates: Sequence[Candidate]) -> str:
-    """Return the table of a search."""
-    rows = [("not beaten by any other", "success", "first token p95 (s)", "extra requests")]
-    for candidate in candidates:
-        result = candidate.result
-        figures = (
-            _percent(result.success),
-            _number(result.first_token_s[1], ".3g"),
-            _number(result.extra_requests, ".3f"),
-        )
-        rows.append((result.name, *figures))
-    return "\n".join(_table(rows))
+def search_table(compared: Sequence[PolicyResult], found: Sequence[PolicyResult]) -> str:
+    """Return the table of a search: ``compared``, which are what users got and their policies, and then ``found``."""
+    head = (Verdict.WHOLE.value, Verdict.UNKNOWN.value, "first token p95 (s)", "extra requests")
+    rows = [("policy", *head), *map(_search_row, compared)]
+    rows += [("not beaten by any other:", "", "", "", ""), *map(_search_row, found)]
+    number = len(compared[0].calls) if compared else 0
+    return "\n".join([_heading(number), "", *_table(rows)])
+
+
+def _search_row(result: PolicyResult) -> tuple[str, ...]:
+    return (
+        result.name,
+        _percent(result.share(Verdict.WHOLE)),
+        _percent(result.share(Verdict.UNKNOWN)),
+        _number(result.first_token_s[1], ".3g"),
+        _number(result.extra_requests, ".3f"),
+    )
+
+
+def _heading(number: int) -> str:
+    return f"{number:,} recorded calls; results in % of all of them; 95 % intervals in brackets"
 
 
 def _percent(share: Estimate | None) -> str:

@@ -244,7 +244,7 @@ def _demo_arguments(demo: argparse.ArgumentParser) -> None:
 
 def _backtest_arguments(backtest: argparse.ArgumentParser) -> None:
     add = backtest.add_argument
-    add("recording", type=Path, metavar="PATH", help="a recording, or a folder of recordings")
+    add("recording", type=Path, nargs="+", metavar="PATH", help="recordings, or folders of recordings")
     add(
         "--policy",
         action="append",
@@ -270,7 +270,12 @@ def _backtest_arguments(backtest: argparse.ArgumentParser) -> None:
 
 def _run_arguments(run: argparse.ArgumentParser) -> None:
     add = run.add_argument
-    add("--policy", metavar="NAME", help="name of a preset, as in L0_POLICY (default: the SDKs' own behaviour)")
+    add(
+        "--policy",
+        metavar="NAME",
+        help="a preset, or FILE.py:NAME of a Policy or of a function that returns one, as in L0_POLICY (default: the "
+        "SDKs' own behaviour)",
+    )
     add("--record", metavar="DIR", help="record every call in this folder")
     add("--log", metavar="FILE", help="append each failure and recovery to this file as a line of JSON, as L0_LOG")
     add("--otlp", metavar="URL", help="export to this OTLP/HTTP collector, such as http://localhost:4318")

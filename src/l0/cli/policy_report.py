@@ -9,6 +9,7 @@ from time import monotonic
 from typing import Any
 
 from l0.config import CONFIG
+from l0.model.named_policy import PRESETS
 from l0.model.policy import Policy
 from l0.model.policy_from_environment import SWITCHES, EnvironmentSettings, Path, read_environment
 from l0.model.privacy import shown, without_credentials
@@ -21,7 +22,7 @@ from .doctor_finding import DoctorFinding
 class PolicyFieldSource:
     """One field of the policy in force, such as ``retry.attempts``.
 
-    ``source``: ``default``, ``code``, ``preset NAME`` or ``variable NAME``.
+    ``source``: ``default``, ``code``, ``preset NAME``, ``policy FILE.py:NAME`` or ``variable NAME``.
     """
 
     field: str
@@ -106,7 +107,8 @@ def _source(path: Path, value: Any, defaults: dict[Path, Any], settings: Environ
         if path[:length] in settings.sources and (length == len(path) or not is_default):
             return f"variable {settings.sources[path[:length]]}"
     if () in settings.sources and not is_default:
-        return f"preset {os.environ[settings.sources[()]].strip().lower()}"
+        text = os.environ[settings.sources[()]].strip()
+        return f"preset {text.lower()}" if text.lower() in PRESETS else f"policy {text}"
     return "default"
 
 

@@ -2,9 +2,9 @@
 
 The dataclasses of `policy` define the variables: a field of `Policy` is ``L0_<FIELD>``, a field of a nested value is
 ``L0_<FIELD>_<ITS FIELD>`` (``L0_RETRY_ATTEMPTS``, ``L0_TIMEOUT_INITIAL_TOKEN``), in the unit of that field.
-``L0_POLICY`` names the preset that the other variables change. Without it they change `Policy()`, so one variable of
-`Retry` also sets the other fields of `Retry` to their defaults. Fields that take a function or a mapping have no
-variable.
+``L0_POLICY`` names the policy that the other variables change: a preset, or ``FILE.py:NAME``. Without it they change
+`Policy()`, so one variable of `Retry` also sets the other fields of `Retry` to their defaults. Fields that take a
+function or a mapping have no variable.
 
 A variable cannot break a program: an unknown variable or a value that is not allowed is ignored and reported as a
 problem, and the other variables apply.
@@ -22,6 +22,7 @@ from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from .durations import UnitWarning
 from .fleet_url import fleet_url
+from .named_policy import named_policy
 from .nearest_name import nearest
 from .policy import Policy, PolicyError
 
@@ -39,8 +40,6 @@ _TELEMETRY = {"L0_ATTEMPT_SPANS", "L0_CHUNK_METRICS", "L0_FORMER_NAMES", "L0_RUL
 """Variables that telemetry reads. Their only value is ``all``."""
 _OTHER_VARIABLES = frozenset({_RECORD, _LOG, _PROVIDER_NAMES, _FLEET, *_TELEMETRY, *SWITCHES})
 """Variables that do not belong to the policy."""
-# A preset is a class method of `Policy` that needs no arguments.
-PRESETS = tuple(name for name, kind in vars(Policy).items() if type(kind) is classmethod)
 _BOOLEANS = {"true": True, "1": True, "false": False, "0": False}
 Path = tuple[str, ...]
 """The field names that lead from a policy to one of its settings, such as ``("retry", "attempts")``."""
@@ -56,7 +55,7 @@ class EnvironmentSettings:
     ``log``: the file for log lines in JSON; ``None`` for none. ``provider_names``: names of providers by host or
     ``host:port``. ``fleet``: the URL of the Redis that the fleet shares; ``None`` for none.
 
-    ``sources``: the variable that sets each field, by the field's path; the variable of the preset has the empty path.
+    ``sources``: the variable that sets each field, by the field's path; ``L0_POLICY`` has the empty path.
     ``problems``: one text for each variable that is ignored, or that is likely to be in the wrong unit.
     """
 
@@ -94,7 +93,7 @@ def read_environment(environ: Mapping[str, str]) -> EnvironmentSettings:
     for name, text in sorted(given.items(), key=lambda item: (item[0] != _PRESET, item[0])):
         try:
             if name == _PRESET:
-                policy, sources[()] = preset(text), name
+                policy, sources[()] = named_policy(text, name), name
             elif name in SWITCHES:
                 switches[SWITCHES[name]] = _boolean(name, text)
             elif name in (_RECORD, _LOG):
@@ -122,14 +121,6 @@ def read_environment(environ: Mapping[str, str]) -> EnvironmentSettings:
         problems=tuple(problems),
         **switches,
     )
-
-
-def preset(name: str, field: str = _PRESET) -> Policy:
-    """Return the preset with this name, in any case. Raises `PolicyError` for ``field`` if there is none."""
-    if name.lower() not in PRESETS:
-        raise PolicyError(field, name, "one of " + ", ".join(PRESETS))
-    policy: Policy = getattr(Policy, name.lower())()
-    return policy
 
 
 def _names_by_host(text: str) -> dict[str, str]:

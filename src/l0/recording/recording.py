@@ -20,6 +20,9 @@ from l0.model.failure import Failure
 from .recording_codec import decode
 from .recording_schema import SUFFIX, VERSION
 
+RecordingPath = str | PathLike[str] | Sequence[str | PathLike[str]]
+"""A file, a folder, or several of them."""
+
 
 class RecordingError(ValueError):
     """There is no such recording, or no such call in it."""
@@ -175,12 +178,14 @@ class Recording:
                 self.problems.append(f"{path}: {error}")
 
     @classmethod
-    def open(cls, path: str | PathLike[str]) -> Self:
-        """Open a file or a folder. Raises `RecordingError` if there is no recording."""
-        location = Path(path)
-        files = sorted(location.glob(f"*{SUFFIX}")) if location.is_dir() else [location] * location.is_file()
-        if not files:
-            raise RecordingError(f"{location}: no recording ({SUFFIX}) found")
+    def open(cls, path: RecordingPath) -> Self:
+        """Open files and folders. Raises `RecordingError` if one of them has no recording."""
+        files: list[Path] = []
+        for location in [Path(path)] if isinstance(path, str | PathLike) else map(Path, path):
+            found = sorted(location.glob(f"*{SUFFIX}")) if location.is_dir() else [location] * location.is_file()
+            if not found:
+                raise RecordingError(f"{location}: no recording ({SUFFIX}) found")
+            files += found
         return cls(files)
 
     def __enter__(self) -> Self:

@@ -124,10 +124,42 @@ def test_search_lists_the_calls_that_change(runs: Path, capsys: pytest.CaptureFi
 def test_search_prints_the_front(runs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = tmp_path / "front.svg"
     assert main(["backtest", str(runs), "--search", "--plot", str(path)]) == 0
-    head, *rows = capsys.readouterr().out.splitlines()
-    assert head.split("  ")[0] == "not beaten by any other"
+    heading, _, columns, recorded, found, *rows = capsys.readouterr().out.splitlines()
+    assert heading == "8 recorded calls; results in % of all of them; 95 % intervals in brackets"
+    assert columns.split()[:3] == ["policy", "whole", "unknown"]
+    assert recorded.split()[:2] == ["recorded", "87.5"]
+    assert found == "not beaten by any other:"
     assert any("100.0 %" in row for row in rows)
     assert path.read_text(encoding="utf-8").count('class="label"') == 1 + len(rows)
+
+
+def test_search_shows_the_policy_that_it_varies(runs: Path, mine: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    arguments = ["backtest", str(runs), "--policy", f"{mine}:patient"]
+    assert main(arguments) == 0
+    table = capsys.readouterr().out.splitlines()
+    assert main([*arguments, "--search"]) == 0
+    searched = capsys.readouterr().out.splitlines()
+    for name in ("recorded", f"{mine}:patient"):
+        whole, same = (next(row for row in rows if row.startswith(f"{name}  ")) for rows in (table, searched))
+        assert whole.removeprefix(name).split("]")[0] == same.removeprefix(name).split("]")[0]
+
+
+def test_search_as_json_has_the_calls_of_each_policy(runs: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["backtest", str(runs), "--search", "--json"]) == 0
+    recorded, *found = json.loads(capsys.readouterr().out)
+    assert recorded["policy"] == "recorded"
+    assert found
+    assert {len(result["calls"]) for result in found} == {8}
+
+
+def test_several_recordings_are_one(runs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (file,) = runs.glob("*.l0")
+    copied = tmp_path / file.name
+    copied.write_bytes(file.read_bytes())
+    assert main(["backtest", str(runs), str(copied), "--policy", "agent"]) == 0
+    assert capsys.readouterr().out.startswith("16 recorded calls")
+    assert main(["backtest", str(runs), str(tmp_path / "none"), "--policy", "agent"]) == 2
+    assert f"{tmp_path / 'none'}: no recording" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
@@ -135,9 +167,9 @@ def test_search_prints_the_front(runs: Path, tmp_path: Path, capsys: pytest.Capt
     [
         ([], "--policy: none given"),
         (["--policy", "fast"], "FILE.py:NAME"),
-        (["--policy", "{mine}:number"], "got int, allowed: a preset"),
-        (["--policy", "{mine}:missing"], "got NoneType"),
-        (["--policy", "{mine}:broken"], "it raised ValueError('no')"),
+        (["--policy", "{mine}:number"], "number is a value of type int"),
+        (["--policy", "{mine}:missing"], "missing is a value of type NoneType"),
+        (["--policy", "{mine}:broken"], "broken raised ValueError('no')"),
         (["--policy", "nowhere.py:policy"], "nowhere.py is not a file"),
         (["--policy", "agent", "--workers", "0"], "--workers: got 0, allowed: 1 or more"),
     ],

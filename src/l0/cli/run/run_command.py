@@ -10,8 +10,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from l0.cli.inputs import InputError, check_range
+from l0.model.named_policy import absolute, named_policy
 from l0.model.policy_error import PolicyError
-from l0.model.policy_from_environment import preset
 from l0.telemetry.otlp_request import ENDPOINTS, check_endpoint
 
 from .program import Program, find_program
@@ -29,9 +29,9 @@ _ISOLATING = frozenset("ISE")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LaunchOptions:
-    """The options of the command. ``policy``: the name of a preset. ``otlp``: base URL of an OTLP/HTTP collector.
-    ``console``: show each call on stderr. ``view``: the port of the viewer that shows the calls. ``record``: the folder
-    in which calls are recorded. ``log``: the file for log lines in JSON.
+    """The options of the command. ``policy``: a preset, or ``FILE.py:NAME``. ``otlp``: base URL of an OTLP/HTTP
+    collector. ``console``: show each call on stderr. ``view``: the port of the viewer that shows the calls. ``record``:
+    the folder in which calls are recorded. ``log``: the file for log lines in JSON.
     """
 
     policy: str | None = None
@@ -83,8 +83,8 @@ def run_environment(environ: Mapping[str, str], options: LaunchOptions, name: st
         environment["OTEL_SERVICE_NAME"] = environment.get("OTEL_SERVICE_NAME") or name
     try:
         if options.policy is not None:
-            preset(options.policy, "--policy")
-            environment["L0_POLICY"] = options.policy
+            named_policy(options.policy, "--policy")
+            environment["L0_POLICY"] = absolute(options.policy)
         if options.console:
             environment["L0_CONSOLE"] = "1"
         for variable, path in (("L0_RECORD", options.record), ("L0_LOG", options.log)):
