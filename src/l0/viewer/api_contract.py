@@ -5,8 +5,8 @@ Filters may be repeated, and then any of their values matches.
 
 | path | parameters | result |
 |---|---|---|
-| ``/api/overview`` | ``since``, ``until``, ``provider``, ``model`` | `Overview` |
-| ``/api/calls`` | these and those of a list of calls, below | `CallsPage` |
+| ``/api/overview`` | `call_filter.FILTERS` | `Overview` |
+| ``/api/calls`` | these and `call_filter.PAGE_PARAMETERS` | `CallsPage` |
 | ``/api/calls/{trace_id}/{span_id}`` | | `CallDetail`; 404 if the call is not kept |
 | ``/api/calls/{trace_id}/{span_id}/recording`` | | `RecordingLookup` |
 | ``/api/calls/{trace_id}/{span_id}/recording/{attempt}/request`` | ``offset`` | `RequestPage`; 404 without it |
@@ -15,13 +15,10 @@ Filters may be repeated, and then any of their values matches.
 | ``/api/about`` | | `About` |
 | ``/api/live`` | | server-sent events; the data of each is a `LiveMessage` |
 
-A list of calls also takes ``outcome``, ``cause``, ``service``, ``q``, ``min_duration``, ``cursor``, ``limit`` (to
-1,000), ``sort`` (``start``, ``duration`` or ``first_token``, which leaves out calls without one) and ``order``
-(``desc``, ``asc``).
 ``q`` searches for words in the ids of the trace, the span, the response, the conversation and the provider's requests,
 and in provider, models, operation, outcome, causes, error type, finish reasons, server, service and name of the span.
 
-An invalid parameter is answered with status 400 and an `ApiError`.
+An unknown parameter, or one with a value that is not allowed, is answered with status 400 and an `ApiError`.
 """
 
 from __future__ import annotations

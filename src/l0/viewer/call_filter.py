@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
+
+from l0.model.call import Outcome
 
 MAX_LIMIT = 1_000
 DEFAULT_LIMIT = 100
@@ -14,7 +16,27 @@ _MAX_NUMBER = 2.0**53
 """Above it, floats are no exact milliseconds. Sums and differences of such numbers stay finite."""
 SORTS = ("start", "duration", "first_token")
 """The columns by which a list of calls can be sorted; each has an index."""
+FILTERS = {
+    "provider": "name of a provider",
+    "model": "name of a model",
+    "outcome": f"{', '.join(f'`{outcome.value}`' for outcome in Outcome)}",
+    "service": "name of a service",
+    "cause": "[cause](errors.md) of a failed attempt",
+    "since": "calls that began then or later, in Unix milliseconds",
+    "until": "calls that began before, in Unix milliseconds",
+    "min_duration": "calls that took so long or longer, in milliseconds",
+    "q": "words; each must occur in an id, a name or a cause, as in the search of the page",
+}
+"""The parameters that choose calls, and what each takes, in Markdown."""
+PAGE_PARAMETERS = {
+    "sort": f"{', '.join(f'`{column}`' for column in SORTS)}; `first_token` leaves out calls without one",
+    "order": "`desc`, `asc`",
+    "limit": f"number of calls, 1 to {MAX_LIMIT:,} (default: {DEFAULT_LIMIT})",
+    "cursor": "the `next` of the page before",
+}
+"""The parameters that order a list of calls and choose a page of it."""
 _COLUMNS = ("provider", "model", "outcome", "service")
+_OUTCOMES = tuple(outcome.value for outcome in Outcome)
 _CAUSE = "EXISTS (SELECT 1 FROM json_each(causes) WHERE value = ?)"
 
 
@@ -34,9 +56,18 @@ class CallFilter:
         return CallFilter(f"{self.condition} AND {condition}", (*self.values, *values))
 
 
+def check_names(given: Iterable[str], allowed: Collection[str]) -> None:
+    """Raise `QueryError` for a parameter that is not allowed."""
+    for name in given:
+        if name not in allowed:
+            raise QueryError(f"{name[:100]}: no such parameter, allowed: {', '.join(allowed) or 'none'}")
+
+
 def call_filter(parameters: Mapping[str, Sequence[str]]) -> CallFilter:
     """Return the filter that a request specifies. Raises `QueryError`."""
     found = CallFilter("1", ())
+    for outcome in _values(parameters, "outcome"):
+        _check("outcome", outcome, _OUTCOMES)
     for column in _COLUMNS:
         if wanted := _values(parameters, column):
             found = found.also(f"{column} IN ({', '.join('?' * len(wanted))})", *wanted)
@@ -80,9 +111,13 @@ def call_order(parameters: Mapping[str, Sequence[str]]) -> CallOrder:
 
 def _one_of(parameters: Mapping[str, Sequence[str]], name: str, allowed: Sequence[str]) -> str:
     text = _last(parameters, name) or allowed[0]
+    _check(name, text, allowed)
+    return text
+
+
+def _check(name: str, text: str, allowed: Sequence[str]) -> None:
     if text not in allowed:
         raise QueryError(f"{name}: got {text[:100]!r}, allowed: {', '.join(allowed)}")
-    return text
 
 
 def _duration(parameters: Mapping[str, Sequence[str]]) -> float | None:

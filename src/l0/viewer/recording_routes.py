@@ -13,7 +13,7 @@ from starlette.routing import Route
 from l0.recording.recording import RecordedCall
 
 from .api_contract import ApiError, RecordingLookup
-from .call_filter import QueryError
+from .api_route import api_route
 from .json_response import json_response
 from .recorded_bodies import answer_page, offset_of, request_page
 from .recorded_calls import RecordedCalls
@@ -26,9 +26,9 @@ _Page = Callable[[RecordedCall, int, int], Any]
 def recording_routes() -> list[Route]:
     """Return the routes. The application has its `RecordedCalls` in ``state.recorded``."""
     return [
-        Route(_PATH, _lookup),
-        Route(f"{_PATH}/{{attempt:int}}/request", partial(_part, request_page)),
-        Route(f"{_PATH}/{{attempt:int}}/answer", partial(_part, answer_page)),
+        api_route(_PATH, _lookup),
+        api_route(f"{_PATH}/{{attempt:int}}/request", partial(_part, request_page), ["offset"]),
+        api_route(f"{_PATH}/{{attempt:int}}/answer", partial(_part, answer_page), ["offset"]),
     ]
 
 
@@ -42,10 +42,7 @@ async def _lookup(request: Request) -> Response:
 async def _part(page: _Page, request: Request) -> Response:
     recorded: RecordedCalls = request.app.state.recorded
     number = request.path_params["attempt"]
-    try:
-        offset = offset_of({name: request.query_params.getlist(name) for name in request.query_params})
-    except QueryError as error:
-        return json_response(ApiError(error=str(error)), 400)
+    offset = offset_of({name: request.query_params.getlist(name) for name in request.query_params})
     search = await recorded.read(*_ids(request), lambda call: page(call, number, offset))
     if search.found is None:
         return json_response(ApiError(error="this body is not recorded, or no longer"), 404)

@@ -20,8 +20,9 @@ import l0
 from l0.model.failure import MEANINGS
 
 from .api_contract import About, ApiError
+from .api_route import api_route
 from .call_detail import call_detail
-from .call_filter import QueryError
+from .call_filter import FILTERS, PAGE_PARAMETERS
 from .call_overview import overview
 from .call_queries import calls_page, facets, kept
 from .call_store import CallStore
@@ -49,13 +50,13 @@ def viewer_app(store: CallStore, live: LiveCalls, recorded: RecordedCalls) -> St
 
     routes = [
         *(Route(f"/v1/{signal}", partial(receive, signal), methods=["POST"]) for signal in SIGNALS),
-        Route("/api/overview", partial(_answer, overview)),
-        Route("/api/calls", partial(_answer, calls_page)),
-        Route("/api/calls/{trace_id}/{span_id}", _detail),
+        api_route("/api/overview", partial(_answer, overview), FILTERS),
+        api_route("/api/calls", partial(_answer, calls_page), {**FILTERS, **PAGE_PARAMETERS}),
+        api_route("/api/calls/{trace_id}/{span_id}", _detail),
         *recording_routes(),
-        Route("/api/facets", partial(_answer, lambda connection, _: facets(connection))),
-        Route("/api/about", partial(_answer, partial(_about, store))),
-        Route("/api/live", _live),
+        api_route("/api/facets", partial(_answer, lambda connection, _: facets(connection))),
+        api_route("/api/about", partial(_answer, partial(_about, store))),
+        api_route("/api/live", _live),
         Mount("/", StaticFiles(directory=STATIC, html=True)),
     ]
     app = Starlette(routes=routes, middleware=[Middleware(RequestGuard)], lifespan=lifespan)
@@ -66,10 +67,7 @@ def viewer_app(store: CallStore, live: LiveCalls, recorded: RecordedCalls) -> St
 async def _answer(query: _Query, request: Request) -> Response:
     store: CallStore = request.app.state.store
     parameters = {name: request.query_params.getlist(name) for name in request.query_params}
-    try:
-        return json_response(await store.query(lambda connection: query(connection, parameters)))
-    except QueryError as error:
-        return json_response(ApiError(error=str(error)), 400)
+    return json_response(await store.query(lambda connection: query(connection, parameters)))
 
 
 async def _detail(request: Request) -> Response:

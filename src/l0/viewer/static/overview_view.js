@@ -5,7 +5,7 @@ import { Chart } from "./charts.js";
 import { h } from "./dom.js";
 import { nothingMatches } from "./empty_state.js";
 import { count, duration, NONE, percent, plural } from "./format.js";
-import { apiParameters, callsAddress, changed } from "./route.js";
+import { apiParameters, callsAddress, changed, unordered } from "./route.js";
 import { causeMeaning, causesKnown, providerAndModel } from "./words.js";
 
 const REFRESH_MS = 1_000;
@@ -57,7 +57,7 @@ export class OverviewView {
   async load() {
     const turn = ++this.turn;
     try {
-      const [overview] = await Promise.all([getOverview(apiParameters(this.filter)), causesKnown]);
+      const [overview] = await Promise.all([getOverview(apiParameters(unordered(this.filter))), causesKnown]);
       if (turn === this.turn) this.show(overview);
     } catch (error) {
       if (turn === this.turn) this.failed(error);

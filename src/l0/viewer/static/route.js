@@ -45,6 +45,11 @@ export function changed(filter, values) {
   return next;
 }
 
+/** Return the filter without the order of the list of calls. */
+export function unordered(filter) {
+  return changed(filter, { sort: "", order: "" });
+}
+
 /** Return the parameters of the API for a filter. Relative times count back from now. */
 export function apiParameters(filter) {
   const parameters = new URLSearchParams();
