@@ -133,7 +133,7 @@ def test_explain_prints_the_story_of_a_call_by_id_and_last(
     assert main(["explain", call.id[:8]]) == 0
     assert capsys.readouterr().out == last
     assert main(["explain", "zz"]) == 2
-    assert "exactly one" in capsys.readouterr().err
+    assert "no call found" in capsys.readouterr().err
     monkeypatch.delenv("L0_RECORD")
     assert main(["explain", "last"]) == 2
     assert "L0_RECORD" in capsys.readouterr().err

@@ -29,7 +29,12 @@ _LONGEST_TEXT = 2_000
 def add_arguments(explain: argparse.ArgumentParser) -> None:
     """Add the options of the command."""
     add = explain.add_argument
-    add("call", metavar="CALL", help="the id of a call, the beginning of it, its trace id, or last")
+    add(
+        "call",
+        metavar="CALL",
+        help="the id of a call, the beginning of it, its trace id, the provider's id of a request (req_...), last, "
+        "slowest, or failed (the latest one)",
+    )
     add("path", type=Path, nargs="?", metavar="FILE|FOLDER", help="a recording, or a folder (default: $L0_RECORD)")
 
 

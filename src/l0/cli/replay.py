@@ -25,7 +25,7 @@ def add_arguments(replay: argparse.ArgumentParser) -> None:
     """Add the options of the command."""
     add = replay.add_argument
     add("path", type=Path, metavar="FILE|FOLDER", help="a recording (.l0), or a folder of them")
-    add("--call", metavar="ID", help="serve only this call: its id, the beginning of it, its trace id, or last")
+    add("--call", metavar="ID", help="serve only this call, named as in l0 explain")
     add("--speed", default="1", metavar="1|max", help="1: the recorded times (default); 10: ten times as fast; max")
     add("--match", choices=["body", "order"], default="body", help="match bodies as well (default), or only the order")
     add("--port", type=int, default=4010, help="port of 127.0.0.1; 0 means any free port (default: 4010)")

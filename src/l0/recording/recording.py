@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from functools import cached_property, lru_cache
 from os import PathLike
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 from l0.engine.commands import Command
 from l0.engine.signals import Signal
 from l0.model.call import Call, Outcome
 from l0.model.failure import Failure
+from l0.wire.request_id import REQUEST_ID_HEADERS
 
 from .recording_codec import decode
 from .recording_schema import SUFFIX, VERSION
@@ -157,6 +159,47 @@ class RecordedCall:
             yield from self._database.execute(query, (self.id,))
 
 
+class _Choice(NamedTuple):
+    """A call that is chosen by what is known of all. ``sql``: selects one call of a file. ``order``: the greatest one
+    of all files is chosen."""
+
+    sql: str
+    order: Callable[[RecordedCall], float]
+
+
+def _started(call: RecordedCall) -> float:
+    return call.started_unix
+
+
+_CHOICES = {
+    "last": _Choice("1 ORDER BY started_unix DESC, began DESC LIMIT 1", _started),
+    "failed": _Choice("outcome = 'failed' ORDER BY started_unix DESC, began DESC LIMIT 1", _started),
+    "slowest": _Choice("{duration} NOTNULL ORDER BY {duration} DESC LIMIT 1", lambda call: call.duration_s or 0.0),
+}
+_MATCHES = f"""substr(id, 1, length(?1)) = ?1 OR trace_id = ?1 OR id IN (
+    SELECT attempts.call FROM attempts, json_each(attempts.response_headers) AS header
+    WHERE json_extract(header.value, '$[0]') IN {REQUEST_ID_HEADERS} AND json_extract(header.value, '$[1]') = ?1
+)"""
+_MAX_LISTED = 20
+"""The calls that the message of an error lists."""
+
+
+def _no_single_call(key: str, found: Sequence[RecordedCall]) -> Iterator[str]:
+    """Yield the lines that say why a key names no single call, and how to name one."""
+    if not found:
+        allowed = "the id of a call, the beginning of it, its trace id, the provider's id of a request, "
+        yield f"{key}: no call found, allowed: {allowed}{', '.join(_CHOICES)}"
+        return
+    yield f"{key}: {len(found)} calls match, choose one by its id:"
+    for call in sorted(found, key=_started)[:_MAX_LISTED]:
+        began = datetime.fromtimestamp(call.started_unix, UTC)
+        duration = "" if call.duration_s is None else f" in {call.duration_s:.2f} s"
+        outcome = call.outcome or "the recording ends before the call"
+        yield f"  {call.id}  {began:%Y-%m-%d %H:%M:%S} UTC  {call.call.model}  {outcome}{duration}"
+    if len(found) > _MAX_LISTED:
+        yield f"  and {len(found) - _MAX_LISTED} more"
+
+
 class Recording:
     """The calls of one file, or of all files in a folder, oldest first.
 
@@ -215,24 +258,20 @@ class Recording:
         return sum(count for path in self._databases for (count,) in self._select(path, "SELECT count(*) FROM calls"))
 
     def call(self, key: str) -> RecordedCall:
-        """Return the call with this id, beginning of an id, or trace id; or the ``"last"`` one.
+        """Return the call with this id, beginning of an id, trace id, or provider's id of one of its requests; or the
+        ``"last"``, the ``"slowest"`` or the latest ``"failed"`` one.
 
-        Raises `RecordingError` if there is none, or more than one.
+        Raises `RecordingError` if there is none, or more than one: its message then lists them.
         """
-        if key == "last":
-            found = [
-                call for path in self._databases for call in self._calls(path, "1 ORDER BY started_unix DESC LIMIT 1")
-            ]
-            found = sorted(found, key=lambda call: call.started_unix)[-1:]
+        choice = _CHOICES.get(key)
+        if choice is not None:
+            found = [call for path in self._databases for call in self._calls(path, choice.sql)]
+            found = sorted(found, key=choice.order)[-1:]
         else:
-            found = [
-                call
-                for path in self._databases
-                for call in self._calls(path, "substr(id, 1, length(?1)) = ?1 OR trace_id = ?1", key)
-            ]
-        if not key or len(found) != 1:
-            raise RecordingError(f"{key}: {len(found)} calls have this id or trace id, allowed: exactly one")
-        return found[0]
+            found = [call for path in self._databases for call in self._calls(path, _MATCHES, key)] if key else []
+        if len(found) == 1:
+            return found[0]
+        raise RecordingError("\n".join(_no_single_call(key, found)))
 
     def of_span(self, trace_id: str, span_id: str) -> RecordedCall | None:
         """Return the call that this span reports; ``None`` if no file has it."""
@@ -247,7 +286,8 @@ class Recording:
     def _calls(self, path: Path, condition: str, *values: object) -> Iterator[RecordedCall]:
         query = (
             "SELECT id, started_unix, began, trace_id, span_id, call, outcome, error, "
-            f"{self._durations[path]}, delivered_items, delivered_chars, incomplete FROM calls WHERE {condition}"
+            f"{self._durations[path]}, delivered_items, delivered_chars, incomplete FROM calls "
+            f"WHERE {condition.replace('{duration}', self._durations[path])}"
         )
         for row in self._select(path, query, *values):
             id_, started, began, trace_id, span_id, call, outcome, error, duration_s, items, chars, incomplete = row

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+REQUEST_ID_HEADERS = ("x-request-id", "request-id", "x-amzn-requestid")
+"""The headers with the id that OpenAI, Anthropic or Amazon gave a request."""
+
 
 def request_id_of(headers: Mapping[str, str]) -> str | None:
     """Return the id that OpenAI, Anthropic or Amazon gave a request; ``None`` if the headers have none."""
-    return headers.get("x-request-id") or headers.get("request-id") or headers.get("x-amzn-requestid")
+    return next(filter(None, map(headers.get, REQUEST_ID_HEADERS)), None)

@@ -5,6 +5,8 @@ import os
 import sqlite3
 from contextlib import closing
 from pathlib import Path
+from time import perf_counter
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -15,6 +17,7 @@ from recording_kit import begin, calls_in, record_retried_call, recorder
 import l0
 from l0.engine.machine import ADMIT_ALL
 from l0.engine.signals import Begin, Failed, Waited
+from l0.model.attempt import AttemptSpec
 from l0.model.call import Outcome
 from l0.model.failure import Cause
 from l0.model.policy_error import PolicyError
@@ -97,6 +100,56 @@ def test_every_call_is_found_by_id_prefix_trace_and_last(tmp_path: Path) -> None
                 recording.call(unknown)
     with pytest.raises(RecordingError):
         Recording.open(tmp_path / "none")
+
+
+def test_a_call_is_found_by_what_is_wrong_with_it(tmp_path: Path) -> None:
+    with recorder(tmp_path) as made:
+        for outcome, seconds in (
+            (Outcome.OK, 1),
+            (Outcome.FAILED, 3),
+            (Outcome.FAILED, 2),
+            (Outcome.OK, 9),
+            (Outcome.OK, 4),
+        ):
+            call = begin(made)
+            call.ended(outcome, None, perf_counter() + seconds)
+        begin(made)
+    with Recording.open(tmp_path) as recording:
+        calls = list(recording)
+        assert recording.call("failed").id == calls[2].id
+        assert recording.call("slowest").id == calls[3].id
+
+
+def test_a_call_is_found_by_the_providers_id_of_a_request(tmp_path: Path) -> None:
+    with recorder(tmp_path) as made:
+        for number, header in enumerate(("x-request-id", "Request-Id", "x-amzn-RequestId", "x-other")):
+            call = begin(made)
+            call.sending(AttemptSpec(number=1, leg=0), None, "", 1.0)
+            headers = SimpleNamespace(raw=[(header.encode(), b"req_%d" % number)])
+            request = SimpleNamespace(
+                method="POST", url="http://host/v1", headers=SimpleNamespace(raw=[]), content=b"{}"
+            )
+            call.head(1, SimpleNamespace(status_code=200, headers=headers, _request=request))
+            call.ended(Outcome.OK, None, 2.0)
+    with Recording.open(tmp_path) as recording:
+        calls = list(recording)
+        assert [recording.call(f"req_{number}").id for number in range(3)] == [call.id for call in calls[:3]]
+        with pytest.raises(RecordingError, match="req_3: no call found, allowed: "):
+            recording.call("req_3")
+
+
+def test_calls_whose_ids_begin_alike_are_listed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with recorder(tmp_path) as made:
+        ids = iter([0xA1 << 56, 0xA2 << 56])
+        monkeypatch.setattr(made, "_random_bits", lambda _: next(ids))
+        for outcome in (Outcome.OK, Outcome.FAILED):
+            begin(made, model="small").ended(outcome, None, perf_counter())
+    with Recording.open(tmp_path) as recording, pytest.raises(RecordingError) as caught:
+        recording.call("a")
+    heading, *lines = str(caught.value).splitlines()
+    assert heading == "a: 2 calls match, choose one by its id:"
+    assert [line.split()[0] for line in lines] == ["a100000000000000", "a200000000000000"]
+    assert [line.split()[4:6] for line in lines] == [["small", "ok"], ["small", "failed"]]
 
 
 @pytest.mark.parametrize(("failed", "ending"), [(True, "error"), (False, "lost")])
