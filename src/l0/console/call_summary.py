@@ -23,9 +23,10 @@ class ModelSummary:
     """The calls whose primary is this model of this provider, even if a fallback answered.
 
     ``provider``: empty if it is not known. ``first_token``: the times from the call to the first chunk that the user
-    got, retries included. ``gap``: the times between two reads that brought content. ``input_tokens``,
-    ``output_tokens``: as far as providers report them, for answers and for attempts that failed; ``None`` if none was
-    reported.
+    got, retries included. ``gap``: percentiles, over the calls, of each call's own 95th percentile of its gaps; a
+    gap is the time between two reads that brought content. ``longest_gap``: of all calls, in seconds; ``None`` if there
+    was no gap. ``input_tokens``, ``output_tokens``: as far as providers report them, for answers and for attempts that
+    failed; ``None`` if none was reported.
     """
 
     provider: str
@@ -34,6 +35,7 @@ class ModelSummary:
     failed: int
     first_token: Percentiles
     gap: Percentiles
+    longest_gap: float | None = None
     input_tokens: int | None
     output_tokens: int | None
 

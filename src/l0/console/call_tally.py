@@ -32,7 +32,7 @@ _WHOLE, _RECOVERED, _DOUBTFUL, _FAILED, _CANCELLED = "whole", "recovered", "doub
 class _ModelTally:
     """The calls of one model so far."""
 
-    __slots__ = ("calls", "failed", "first_token", "gap", "input_tokens", "output_tokens")
+    __slots__ = ("calls", "failed", "first_token", "gap", "input_tokens", "longest_gap", "output_tokens")
 
     def __init__(self) -> None:
         self.calls = self.failed = 0
@@ -40,6 +40,7 @@ class _ModelTally:
         self.output_tokens: int | None = None
         self.first_token = TimeHistogram()
         self.gap = TimeHistogram()
+        self.longest_gap: float | None = None
 
     def add(self, ended: CallEnded) -> None:
         self.calls += 1
@@ -50,8 +51,9 @@ class _ModelTally:
         if ended.stream_stats is not None:
             if ended.stream_stats.first_chunk is not None:
                 self.first_token.add(ended.stream_stats.first_chunk)
-            for seconds, count in ended.stream_stats.gaps:
-                self.gap.add(seconds, count)
+            if ended.stream_stats.gap_max > 0:
+                self.gap.add(ended.stream_stats.gap_p95)
+                self.longest_gap = max(self.longest_gap or 0.0, ended.stream_stats.gap_max)
 
     def summary(self, provider: str, model: str) -> ModelSummary:
         return ModelSummary(
@@ -61,6 +63,7 @@ class _ModelTally:
             failed=self.failed,
             first_token=_percentiles(self.first_token),
             gap=_percentiles(self.gap),
+            longest_gap=self.longest_gap,
             input_tokens=self.input_tokens,
             output_tokens=self.output_tokens,
         )

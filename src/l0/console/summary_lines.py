@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
+from l0.model.durations import NOTABLE_GAP_S
+
 from .layout import ConsoleLayout
 from .line import Line, Part, Style, columns
 
@@ -51,6 +53,14 @@ def _counts(summary: Summary) -> Iterator[Line]:
         yield _labelled("no retry" if not number else "", (f"{count:,}: {reason}", ""))
     if costs := [*_requests(summary), *_spent(summary)]:
         yield _labelled("cost", ("; ".join(costs), ""))
+    yield from _longest_gap(summary)
+
+
+def _longest_gap(summary: Summary) -> Iterator[Line]:
+    """Yield the longest gap of all calls, if it is notable: percentiles hide a rare pause."""
+    model = max(summary.models, key=lambda each: each.longest_gap or 0.0, default=None)
+    if model is not None and model.longest_gap is not None and model.longest_gap >= NOTABLE_GAP_S:
+        yield _labelled("gaps", (f"the longest took {model.longest_gap:,.2f} s ({_name(model)})", ""))
 
 
 def _requests(summary: Summary) -> Iterator[str]:
@@ -90,7 +100,7 @@ def _table(summary: Summary, layout: ConsoleLayout) -> Iterator[Line]:
     longest = max(columns(_name(model)) for model in shown)
     widest = (_TABLE if layout.width is None else min(layout.width, _TABLE)) - _FIGURE * _FIGURES_PER_ROW - 2
     name_width = min(max(longest, len("model")), widest) if widest > 0 else longest
-    titles = (f"{'first token, s':>{_FIGURE * 3}}", f"{'gap, ms':>{_FIGURE * 3}}")
+    titles = (f"{'first token, s':>{_FIGURE * 3}}", f"{'gap p95 per call, ms':>{_FIGURE * 3}}")
     yield Line(((" " * (name_width + 2 + _FIGURE) + "".join(titles), "dim"),))
     percentiles = "".join(f"{title:>{_FIGURE}}" for title in ("p50", "p95", "p99") * 2)
     yield Line(((f"  {'model':<{name_width}}{'calls':>{_FIGURE}}{percentiles}", "dim"),))

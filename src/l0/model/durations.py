@@ -23,6 +23,9 @@ LONGEST_DELAY_S = 1000.0
 """The same for `Retry.max_delay`, which a batch job may set to minutes."""
 _LONGEST_LIMIT_S = 1e9
 """About 30 years, which a `timedelta` can still express."""
+NOTABLE_GAP_S = 1.0
+"""The shortest gap in an answer that is shown on its own. A delay of a second interrupts a reader's thought: Nielsen,
+"Usability Engineering", 1993, chapter 5."""
 
 
 class UnitWarning(UserWarning):

@@ -13,15 +13,12 @@ from l0.engine.signals import Closed, Ended, Failed, Released, Slow, Waited
 from l0.engine.stop_reasons import NO_STOP, Stop, describe_stop, policy_field
 from l0.model.attempt import AttemptSpec
 from l0.model.call import Call
+from l0.model.durations import NOTABLE_GAP_S
 from l0.model.failure import MEANINGS, Failure
 from l0.model.policy import Policy
 
 from .arrived_text import arrived_text
 from .recording import RecordedAttempt, RecordedCall, RecordedDecision
-
-_NOTABLE_GAP_S = 1.0
-"""The shortest gap that is reported. A delay of a second interrupts a reader's thought: Nielsen, "Usability
-Engineering", 1993, chapter 5."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,7 +74,7 @@ def _longest_gap(recorded: RecordedCall, attempt: RecordedAttempt) -> Iterator[S
     """Report the longest gap between two reads that brought content, if it is notable."""
     pairs = zip(attempt.reads, arrived_text(recorded, attempt), strict=True)
     arrived = [(read.at, len(content)) for read, content in pairs if content]
-    tokens, longest, gap_event = 0, _NOTABLE_GAP_S, None
+    tokens, longest, gap_event = 0, NOTABLE_GAP_S, None
     for (at, count), (following, _) in pairwise(arrived):
         tokens += count
         if following - at >= longest:

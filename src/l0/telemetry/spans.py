@@ -24,7 +24,7 @@ from l0.model.errors import raised
 from l0.model.failure import Failure
 
 from . import attributes, capture, listeners, names, sanitizer
-from .recovery_cost import RecoveryCost
+from .recovery_cost import RecoveryCost, unknown_waste
 
 log = logging.getLogger(__name__)
 
@@ -231,6 +231,8 @@ class CallSpan:
         described = attributes.of_engine(ended)
         if ended.attempts > 1:
             described |= self._cost(ended)
+        if (ended.attempts > 1 or ended.failure is not None) and unknown_waste(ended):
+            described[names.UNKNOWN_WASTE] = True
         if not self._foreign:
             described |= attributes.of_answer(ended)
             if attributes.failed(ended):

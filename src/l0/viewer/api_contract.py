@@ -316,8 +316,8 @@ class OverviewRow(TypedDict):
     the calls, of each call's own 95th percentile of its gaps. Tokens are ``None`` if no call reported any.
     ``sdk_retries``: the requests after the first of each call that the bare SDK would have sent too; ``None`` if no
     call reported it. ``recovery_time``: the duration of failed attempts that were followed by another one, and of the
-    waits before it. ``unknown_waste``: calls with requests that L0 added, for which the provider reported no wasted
-    tokens.
+    waits before it. ``unknown_waste``: calls with an attempt that did not serve the answer and may have used
+    tokens, which the provider did not report.
     """
 
     provider: str | None

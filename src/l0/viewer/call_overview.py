@@ -31,7 +31,7 @@ _TABLE = "calls INDEXED BY calls_by_group"
 """Reading the whole index in its order is faster than finding the calls of a time and sorting them."""
 _GROUPS = f"""SELECT provider, model, outcome, causes, count(*), sum(attempts), sum(attempts_failed),
   sum(input_tokens), sum(output_tokens), sum(wasted_tokens), sum(sdk_retries), sum(recovery_time),
-  sum(wasted_tokens IS NULL AND attempts - 1 > coalesce(sdk_retries, 0))
+  sum(unknown_waste)
   FROM {_TABLE} WHERE {{}} GROUP BY provider, model, outcome, causes"""
 
 

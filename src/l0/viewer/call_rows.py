@@ -48,6 +48,7 @@ class CallRow:
     causes: tuple[str, ...]
     attempts_failed: int
     wasted_tokens: int | None
+    unknown_waste: bool
     sdk_retries: int | None
     recovery_time: float | None
     search: str
@@ -89,6 +90,7 @@ def call_row(span: SpanRecord) -> CallRow | None:
         causes=causes,
         attempts_failed=min(attempts, retried + (outcome == Outcome.FAILED)),
         wasted_tokens=_integer(attributes, names.WASTED_TOKENS),
+        unknown_waste=attributes.get(names.UNKNOWN_WASTE) is True,
         sdk_retries=_integer(attributes, names.SDK_RETRIES),
         recovery_time=milliseconds(attributes, names.RECOVERY_TIME),
         search=_search_text(span, call, causes),

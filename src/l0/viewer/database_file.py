@@ -9,7 +9,7 @@ from contextlib import closing
 from pathlib import Path
 
 _APPLICATION = 0x6C30_7677  # "l0vw": marks the file as ours
-_VERSION = 4
+_VERSION = 5
 """Version of the tables. A file with another version is emptied: it holds copies of telemetry only."""
 _TABLES = """
 CREATE TABLE spans (
@@ -26,7 +26,7 @@ CREATE TABLE calls (
   error_type TEXT, cause TEXT, attempts INTEGER NOT NULL, first_token REAL, gap_p95 REAL, gap_max REAL,
   input_tokens INTEGER, output_tokens INTEGER, finish_reasons TEXT NOT NULL, stop_reason TEXT,
   causes TEXT NOT NULL, attempts_failed INTEGER NOT NULL, wasted_tokens INTEGER,
-  sdk_retries INTEGER, recovery_time REAL, search TEXT NOT NULL
+  unknown_waste INTEGER NOT NULL, sdk_retries INTEGER, recovery_time REAL, search TEXT NOT NULL
 );
 CREATE INDEX calls_by_start ON calls (start, id);
 CREATE INDEX calls_by_duration ON calls (duration, id);
@@ -35,7 +35,7 @@ CREATE INDEX calls_by_first_token ON calls (first_token, id);
 -- nothing.
 CREATE INDEX calls_by_group ON calls (
   provider, model, outcome, causes, service, start,
-  attempts, attempts_failed, input_tokens, output_tokens, wasted_tokens, sdk_retries, recovery_time,
+  attempts, attempts_failed, input_tokens, output_tokens, wasted_tokens, unknown_waste, sdk_retries, recovery_time,
   first_token, gap_p95, duration
 );
 CREATE TABLE gauges (

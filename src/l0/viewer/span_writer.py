@@ -34,7 +34,7 @@ _log = logging.getLogger("l0.viewer")
 _SPAN = """INSERT INTO spans
   (trace_id, span_id, parent_id, name, kind, scope, service, start, duration, failed, detail)
   VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING"""
-_CALL = f"INSERT INTO calls VALUES ({', '.join('?' * 26)})"
+_CALL = f"INSERT INTO calls VALUES ({', '.join('?' * 27)})"
 _REQUEST_IDS = f"""SELECT json_extract(detail, '$.attributes."{names.REQUEST_ID}"') FROM spans
   WHERE trace_id = ? AND parent_id = ?"""
 _MORE_TO_SEARCH = """UPDATE calls SET search = search || ' ' || ?
@@ -239,6 +239,7 @@ def _call_values(row: CallRow, request_ids: Sequence[str]) -> tuple[Any, ...]:
         json.dumps(row.causes),
         row.attempts_failed,
         row.wasted_tokens,
+        row.unknown_waste,
         row.sdk_retries,
         row.recovery_time,
         " ".join((row.search, *request_ids)),

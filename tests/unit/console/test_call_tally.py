@@ -170,22 +170,24 @@ def test_summary_as_text(tally: CallTally) -> None:
 
 def test_speed_and_tokens_of_a_model(tally: CallTally) -> None:
     for first in (0.1, 0.2, 0.3):
-        stats = make_stats(first_chunk=first, gaps=((0.01, 98), (0.5, 2)))
+        stats = make_stats(first_chunk=first, gaps=((0.01, 98), (0.5, 2)), gap_p95=first / 10, gap_max=0.5)
         end(tally, stream_stats=stats, metadata=ResponseMetadata(input_tokens=10, output_tokens=5))
-    end(tally, stream_stats=make_stats(first_chunk=None), **failed(Cause.NOT_FOUND))
+    end(tally, stream_stats=make_stats(first_chunk=None, gap_max=0.0), **failed(Cause.NOT_FOUND))
     (found,) = tally.summary().models
     assert (found.provider, found.model, found.calls, found.failed) == ("openai", "gpt-4o", 4, 1)
     assert (found.input_tokens, found.output_tokens) == (30, 15)
     assert found.first_token.p50 == pytest.approx(0.2, rel=0.1)
     assert found.first_token.p99 == 0.3
-    assert found.gap.p50 == pytest.approx(0.01, rel=0.1)
-    assert found.gap.p99 == 0.5
+    assert found.gap.p50 == pytest.approx(0.02, rel=0.1), "of the calls' own 95th percentiles, as in the viewer"
+    assert found.gap.p99 == pytest.approx(0.03)
+    assert found.longest_gap == 0.5
 
 
 def test_model_without_streams_has_no_times(tally: CallTally) -> None:
-    end(tally, stream_stats=make_stats(first_chunk=None))
+    end(tally, stream_stats=make_stats(first_chunk=None, gap_max=0.0))
     (found,) = tally.summary().models
     assert found.first_token == found.gap == Percentiles()
+    assert found.longest_gap is None
 
 
 def test_models_are_bounded_and_the_others_come_last(tally: CallTally) -> None:

@@ -16,6 +16,7 @@ MODEL = ModelSummary(
     failed=5,
     first_token=Percentiles(p50=0.31, p95=0.82, p99=12.04),
     gap=Percentiles(p50=0.012, p95=0.048, p99=1.203),
+    longest_gap=12.018,
     input_tokens=1,
     output_tokens=2,
 )
@@ -72,7 +73,8 @@ def test_summary() -> None:
         "  cost       11 requests added by L0; 30 retries that the SDK makes too; 12.35 s",
         "             in failed attempts and waits; 1,530 wasted tokens, unknown for 3",
         "             calls",
-        "                             first token, s              gap, ms",
+        "  gaps       the longest took 12.02 s (openai gpt-4o)",
+        "                             first token, s gap p95 per call, ms",
         "  model          calls    p50    p95    p99    p50    p95    p99",
         "  openai gpt-4o  1,234   0.31   0.82  12.04     12     48  1,203",
         "  openai mini        3      -      -      -      -      -      -",

@@ -63,6 +63,23 @@ def test_call_with_retries_has_their_cost(traces, play, ended):
     assert (found["l0.sdk_retries"], found["l0.recovery_time"]) == (1, 1.5)
 
 
+@pytest.mark.parametrize(
+    ("failure", "unknown"),
+    [
+        (Failure(cause=Cause.UNAVAILABLE, status=503), None),
+        (Failure(cause=Cause.CONNECTION), None),
+        (Failure(cause=Cause.RESET), True),
+    ],
+)
+@pytest.mark.parametrize("outcome", [Outcome.RECOVERED_RETRY, Outcome.FAILED])
+def test_unknown_waste_is_that_of_the_console(traces, play, ended, failure, unknown, outcome):
+    given_up = {"failure": failure, "attempts": 1} if outcome is Outcome.FAILED else {"attempts": 2}
+    end = replace(ended, outcome=outcome, failures=(failure,), wasted_tokens=None, **given_up)
+    play(SpanObserver(traces.provider), [AttemptStarted(attempt=AttemptSpec(number=1), at=100.0), end])
+    found = traces.exporter.get_finished_spans()[-1].attributes
+    assert found.get("l0.wasted_tokens.unknown") is unknown
+
+
 def test_a_call_is_one_client_span_with_everything_that_is_known(traces, play, smooth):
     play(SpanObserver(traces.provider), smooth)
     (span,) = traces.exporter.get_finished_spans()

@@ -20,6 +20,7 @@ def filled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ViewerClient]:
         recovered = {"l0.outcome": "recovered_retry", "l0.attempts": 2, "l0.retry.causes": ["reset"]}
         wasted = {"l0.wasted_tokens": 7, "l0.sdk_retries": 1, "l0.recovery_time": 1.5}
         lost = {"l0.outcome": "failed", "l0.attempts": 2, "l0.retry.causes": ["reset"], "l0.cause": "stall"}
+        lost |= {"l0.wasted_tokens.unknown": True}
         tokens = {"gen_ai.usage.input_tokens": 10, "gen_ai.usage.output_tokens": 5}
         viewer.send(
             *(call(number, timed(number / 100, 0.01) | tokens, at=number * 100) for number in range(1, 11)),

@@ -27,10 +27,10 @@ _FIGURES = (
     ("p50", 7),
     ("p95", 6),
     ("p99", 6),
-    ("p95", 7),
+    ("p95", 11),
 )
 """The figures of the table after the model: title and width."""
-_GROUPS = (("calls", 7), ("re-", 8), ("success, %", 12), ("first token, s", 19), ("gap, ms", 9))
+_GROUPS = (("calls", 7), ("re-", 8), ("success, %", 12), ("first token, s", 19), ("gap p95, ms", 13))
 """The row above these titles: title and width. "re-" and "covered" are one title, on two rows."""
 _BARS = " ▁▂▃▄▅▆▇█"
 _MAX_CAUSES = 8

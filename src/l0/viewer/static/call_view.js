@@ -134,7 +134,7 @@ function summary(call) {
   return facts([
     ["Started", fullMoment(call.start)], ["Service", call.service], ["Provider", call.provider], ["Model", call.model],
     ["Operation", call.operation], ["Duration", duration(call.duration)], ["First token", time(call.first_token)],
-    ["Gaps p95", time(call.gap_p95)], ["Longest gap", time(call.gap_max)], [call.attempts.length > 1 ? "Tokens of all attempts" : "Tokens", tokens],
+    ["Gap p95", time(call.gap_p95)], ["Longest gap", time(call.gap_max)], [call.attempts.length > 1 ? "Tokens of all attempts" : "Tokens", tokens],
     ["Finish reason", call.finish_reasons.filter((one) => one !== "error").join(", ")],
   ], { class: "facts" });
 }

@@ -13,7 +13,7 @@ const PARTS = [["first-try", "ok at the first attempt"], ["recovered", "recovere
 const COLUMNS = [
   ["Model", ""], ["Calls", "number"], ["Outcomes", "share"], ["Users saw", "number"], ["Attempts", "number"],
   ["Recovered", "number"], ["Failed", "number"], ["First token p50", "number first"], ["p95", "number first"],
-  ["p99", "number first"], ["Gaps p50", "number gap"], ["p95", "number gap"], ["p99", "number gap"],
+  ["p99", "number first"], ["Gap p95 of each call: p50", "number gap"], ["p95", "number gap"], ["p99", "number gap"],
   ["Tokens in", "number tokens"], ["Tokens out", "number tokens"],
 ];
 
@@ -31,7 +31,7 @@ export class OverviewView {
         { name: "failed", label: "failed", kind: "bars" }] }),
       new Chart({ title: "First token", format: duration, zoomed, series: [
         { name: "first_token_p95", label: "p95", kind: "line", dash: [5, 3] }, { name: "first_token_p50", label: "p50", kind: "line" }] }),
-      new Chart({ title: "Gaps between tokens", format: duration, zoomed, series: [
+      new Chart({ title: "Gap p95 of each call", format: duration, zoomed, series: [
         { name: "gap_p95", label: "p95", kind: "line", dash: [5, 3] }] }),
     ];
     this.build(root);
