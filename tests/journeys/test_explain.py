@@ -97,7 +97,7 @@ STORIES: dict[str, tuple[Scenario, list[str]]] = {
     "exhausted": (EXHAUSTED, [r"all retries are used \(Retry.max_retries=1\) \[Retry.max_retries=1\]"]),
     "retries of each leg": (
         LEGS,
-        [r"(\[Retry.max_retries=2\].*\[Retry.max_retries=2, 2 used\].*){2}", "go on with fallback 1"],
+        [r"(\[Retry.max_retries=2\].*\[Retry.max_retries=2, this is retry 2\].*){2}", "go on with fallback 1"],
     ),
     "strict": (STRICT, [r"truncated: .* \[Policy.truncation='strict'\]"]),
     "doubted": (DOUBTED, [r"in spite of: truncated \[Policy.truncation='warn'\]"]),

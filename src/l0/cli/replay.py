@@ -27,7 +27,12 @@ def add_arguments(replay: argparse.ArgumentParser) -> None:
     add("path", type=Path, metavar="FILE|FOLDER", help="a recording (.l0), or a folder of them")
     add("--call", metavar="ID", help="serve only this call, named as in l0 explain")
     add("--speed", default="1", metavar="1|max", help="1: the recorded times (default); 10: ten times as fast; max")
-    add("--match", choices=["body", "order"], default="body", help="match bodies as well (default), or only the order")
+    add(
+        "--match",
+        choices=["body", "order"],
+        default="body",
+        help="find the recorded request by its path and its body (default), or by its path and the recorded order",
+    )
     add("--port", type=int, default=4010, help="port of 127.0.0.1; 0 means any free port (default: 4010)")
 
 

@@ -185,7 +185,7 @@ def _wait(
     if isinstance(spec, AttemptSpec) and spec.resume is not None:
         received = len(spec.resume_state.text) if spec.resume_state is not None else 0
         return f"resume the answer after {_count(received, 'character')} {when}", _value(call, "Policy.resume")
-    used = f", {retries} used" if retries > 1 else ""
+    used = f", this is retry {retries}" if retries > 1 else ""
     limit = _value(call, "max_retries" if call.policy.retry is None else "Retry.max_retries")
     return f"retry {when}", f"{limit}{used}"
 

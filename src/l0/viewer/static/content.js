@@ -5,7 +5,7 @@ import { h } from "./dom.js";
 /** Return the captured content, or a note that there is none. */
 export function captured(content) {
   if (content === null) {
-    return h("p", { class: "muted" }, "No content was captured. L0 records prompts and answers only if the program asks for it: ",
+    return h("p", { class: "muted" }, "The span has no messages. L0 puts prompts and answers on spans only if the program asks for it: ",
       h("code", {}, "OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT=SPAN_ONLY"), ".");
   }
   const parts = [

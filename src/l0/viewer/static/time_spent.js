@@ -3,9 +3,6 @@
 import { h } from "./dom.js";
 import { duration } from "./format.js";
 
-/** How many times the usual gap the gaps of a slow stream are. */
-const SLOW = 2;
-
 /** Return the sentence as a list of elements, empty if nothing is known. */
 export function timeSpent(call) {
   const parts = [...lost(call), ...served(call)];
@@ -43,10 +40,9 @@ function served(call) {
     `${duration(Math.max(0, call.duration - call.first_token))} for the rest of the answer${gaps(call)}`];
 }
 
-/** Return how the gaps compare to those of other calls of the model, if enough of them are known. */
-function gaps({ gap_p95: own, usual_gap_p95: usual }) {
-  if (own === null || !usual) return "";
-  const ratio = own / usual;
-  const words = ratio >= SLOW ? `${ratio < 10 ? ratio.toFixed(1) : Math.round(ratio)} times the model's median` : `the model's median is ${duration(usual)}`;
-  return ` (95% of gaps up to ${duration(own)}, ${words})`;
+/** Return the longest gap, and what is usual for the model if enough of its calls are known. */
+function gaps({ gap_max: longest, usual_gap_p95: usual }) {
+  if (longest === null) return "";
+  const compared = usual ? `; usual for the model: 95% of gaps up to ${duration(usual)}` : "";
+  return ` (longest gap ${duration(longest)}${compared})`;
 }
