@@ -194,6 +194,21 @@ def test_longest_gap_of_an_answer_is_told(server: Server, tmp_path: Path, times:
     assert [f"{event.at} {event.subject} {event.text}" for event in gaps] == told
 
 
+def test_slow_program_is_told_and_is_no_gap_of_the_provider(server: Server, tmp_path: Path) -> None:
+    server.script[:] = [HEALTHY]
+    _, call = recorded(tmp_path, lambda: played(server.url, SCENARIOS["healthy"], True))
+    times = [(0.0, 0.1), (2.1, 2.2), (5.2, 5.3), (5.3005, 9.0), (9.0, 9.1)]  # 2 s and 3 s in the program
+    reads = [
+        RecordedRead(at=at, data=part, began=began) for (began, at), part in zip(times, HEALTHY.parts, strict=True)
+    ]
+    with Recording.open(tmp_path) as recording:
+        slow = recording.call(call.id)
+        vars(slow)["attempts"] = [replace(attempt, head_at=0.0, reads=reads) for attempt in slow.attempts]
+        told = [f"{event.at} {event.text}" for event in call_story(slow) if " s " in event.text]
+    assert "9.1 5.00 s of this passed in your program between reads, not at the provider" in told
+    assert [text for text in told if "gap" in text] == []
+
+
 def story(folder: Path) -> list[StoryEvent]:
     with Recording.open(folder) as recording:
         return call_story(recording.call("last"))

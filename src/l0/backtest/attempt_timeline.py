@@ -7,8 +7,9 @@ that are longer than all before them, and one bisection finds the gap for any li
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from math import inf
 from typing import NamedTuple
 
@@ -147,14 +148,17 @@ class AttemptTimeline:
         return sum(stated) if at >= self.ends_at and self.tokens else stated[0] + bisect_right(self.content, at)
 
 
-def longest_so_far(times: Iterable[float]) -> tuple[Gap, ...]:
-    """Return the gaps between successive times that are longer than all before them."""
+def longest_so_far(times: Sequence[float], program_s: Sequence[float] = ()) -> tuple[Gap, ...]:
+    """Return the gaps between successive times that are longer than all before them.
+
+    ``program_s``: by each of the times, the seconds that had passed in the program, which are no part of a gap;
+    by default none had.
+    """
     gaps: list[Gap] = []
-    last: float | None = None
-    for at in times:
-        if last is not None and at - last > (gaps[-1].seconds if gaps else 0.0):
-            gaps.append(Gap(at - last, last))
-        last = at
+    for (last, earlier_s), (at, later_s) in pairwise(zip(times, program_s or [0.0] * len(times), strict=True)):
+        seconds = at - last - (later_s - earlier_s)
+        if seconds > (gaps[-1].seconds if gaps else 0.0):
+            gaps.append(Gap(seconds, at - seconds))
     return tuple(gaps)
 
 

@@ -64,8 +64,8 @@ def _streamed(call: Call, attempt: RecordedAttempt, call_ended: float, order: Or
     reading = _Reading(reader, head_at - started)
     try:
         decode = body_decoder(headers.get("content-encoding", ""))
-        for read in attempt.reads:
-            reading.add(read.at - started, decode(read.data))
+        for read, program_s in zip(attempt.reads, attempt.program_s(), strict=True):
+            reading.add(read.at - started, decode(read.data), program_s)
             if reader.stopped:
                 break
     except ValueError as error:
@@ -84,18 +84,23 @@ class _Reading:
         self._parser = WireParser(reader)
         self._opened_at = opened_at
         self.read_times = [opened_at]
+        self._program_s = [0.0]
+        """The time that had passed in the program by each read."""
         self._early: list[tuple[float, int]] = []
         self._content: list[float] = []
+        self._content_program_s: list[float] = []
         self._chars: list[int] = []
         self._accepted_at = self._complete_at = inf
 
-    def add(self, at: float, data: bytes) -> None:
+    def add(self, at: float, data: bytes, program_s: float) -> None:
         reader = self._reader
         content = reader.content
         items = len(self._parser.feed(data))
         self.read_times.append(at)
+        self._program_s.append(program_s)
         if reader.content > content:
             self._content.append(at)
+            self._content_program_s.append(program_s)
             self._chars.append(reader.chars)
         else:
             if not self._content:
@@ -126,8 +131,8 @@ class _Reading:
             early=tuple(self._early),
             content=tuple(self._content),
             chars=tuple(self._chars),
-            gaps=longest_so_far([*self._content, ends_at]),
-            read_gaps=longest_so_far([*self.read_times, ends_at]),
+            gaps=longest_so_far([*self._content, ends_at], [*self._content_program_s, self._program_s[-1]]),
+            read_gaps=longest_so_far([*self.read_times, ends_at], [*self._program_s, self._program_s[-1]]),
             accepted_at=self._accepted_at,
             complete_at=self._complete_at,
             missing=missing,

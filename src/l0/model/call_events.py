@@ -148,6 +148,7 @@ class StreamStats:
     and count, smallest first; sizes are accurate to 10 %. ``jitter``: the standard deviation of the gaps.
     ``smoothness``: 100 * (1 - ``jitter`` / their mean), at least 0; 100 means that all gaps are equal.
 
+    ``program_s``: how long the program took between reads, from the first content on.
     ``held_s``: how long L0 held back the first object, or the last object if rules check text before its release.
     ``timeline``: the number of content deltas in each ``timeline_bucket`` seconds from the start of the call; empty
     unless the timeline is switched on.
@@ -167,6 +168,7 @@ class StreamStats:
     smoothness: float
     wire_bytes: int
     held_s: float
+    program_s: float = 0.0
     gaps: tuple[tuple[float, int], ...] = ()
     timeline: tuple[int, ...] = ()
     timeline_bucket: float = 0.0

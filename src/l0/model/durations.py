@@ -26,6 +26,8 @@ _LONGEST_LIMIT_S = 1e9
 NOTABLE_GAP_S = 1.0
 """The shortest gap in an answer that is shown on its own. A delay of a second interrupts a reader's thought: Nielsen,
 "Usability Engineering", 1993, chapter 5."""
+NOTABLE_PROGRAM_S = 0.1
+"""The shortest time that a slow program is reported for. A shorter delay seems instantaneous, by the same source."""
 
 
 class UnitWarning(UserWarning):

@@ -153,7 +153,7 @@ class CallRecorder:
             self._counted(data)
             return
         memory.waiting_bytes = waiting + len(data)
-        self._append((Read, self.id, perf_counter(), number, data, self.items, self.chars))
+        self._append((Read, self.id, perf_counter(), number, data, self.items, self.chars, None))
 
     def body(self, number: int, parts: Iterator[bytes], known: int) -> Iterator[bytes]:
         """Yield the parts of a body, and record each of them.
@@ -167,14 +167,16 @@ class CallRecorder:
         try:
             for _ in range(known):
                 yield next(parts)
+            began = perf_counter()
             for part in parts:
                 waiting = memory.waiting_bytes
                 if waiting > limit or self.incomplete or memory.stopped:
                     self._counted(part)
                 else:
                     memory.waiting_bytes = waiting + len(part)
-                    append((Read, id_, perf_counter(), number, part, self.items, self.chars))
+                    append((Read, id_, perf_counter(), number, part, self.items, self.chars, began))
                 yield part
+                began = perf_counter()
             ending = "eof"
         except Exception:
             ending = "error"
@@ -190,14 +192,16 @@ class CallRecorder:
         try:
             for _ in range(known):
                 yield await anext(parts)
+            began = perf_counter()
             async for part in parts:
                 waiting = memory.waiting_bytes
                 if waiting > limit or self.incomplete or memory.stopped:
                     self._counted(part)
                 else:
                     memory.waiting_bytes = waiting + len(part)
-                    append((Read, id_, perf_counter(), number, part, self.items, self.chars))
+                    append((Read, id_, perf_counter(), number, part, self.items, self.chars, began))
                 yield part
+                began = perf_counter()
             ending = "eof"
         except Exception:
             ending = "error"

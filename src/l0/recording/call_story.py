@@ -13,7 +13,7 @@ from l0.engine.signals import Closed, Ended, Failed, Released, Slow, Waited
 from l0.engine.stop_reasons import NO_STOP, Stop, describe_stop, policy_field
 from l0.model.attempt import AttemptSpec
 from l0.model.call import Call
-from l0.model.durations import NOTABLE_GAP_S
+from l0.model.durations import NOTABLE_GAP_S, NOTABLE_PROGRAM_S
 from l0.model.failure import MEANINGS, Failure
 from l0.model.policy import Policy
 
@@ -38,6 +38,7 @@ def call_story(recorded: RecordedCall) -> list[StoryEvent]:
     call = recorded.call
     found = [event for attempt in recorded.attempts for event in _attempt(call, attempt)]
     found += [event for attempt in recorded.attempts for event in _longest_gap(recorded, attempt)]
+    found += [event for attempt in recorded.attempts for event in _program_time(attempt)]
     decisions = recorded.decisions
     failures: list[Failure] = []
     leg = retries = 0  # retries on one leg: each leg has its own count
@@ -71,18 +72,27 @@ def _attempt(call: Call, attempt: RecordedAttempt) -> Iterator[StoryEvent]:
 
 
 def _longest_gap(recorded: RecordedCall, attempt: RecordedAttempt) -> Iterator[StoryEvent]:
-    """Report the longest gap between two reads that brought content, if it is notable."""
-    pairs = zip(attempt.reads, arrived_text(recorded, attempt), strict=True)
-    arrived = [(read.at, len(content)) for read, content in pairs if content]
+    """Report the longest gap between two reads that brought content, if it is notable. The program's time is no part of
+    it."""
+    parts = zip(attempt.reads, arrived_text(recorded, attempt), attempt.program_s(), strict=True)
+    arrived = [(read.at, read.at - program_s, len(content)) for read, content, program_s in parts if content]
     tokens, longest, gap_event = 0, NOTABLE_GAP_S, None
-    for (at, count), (following, _) in pairwise(arrived):
+    for (at, waited, count), (_, following, _) in pairwise(arrived):
         tokens += count
-        if following - at >= longest:
-            longest = following - at
+        if following - waited >= longest:
+            longest = following - waited
             text = f"longest gap: {longest:.2f} s without content after {_count(tokens, 'token')}"
             gap_event = StoryEvent(at=at, subject=f"attempt {attempt.number}", text=text)
     if gap_event is not None:
         yield gap_event
+
+
+def _program_time(attempt: RecordedAttempt) -> Iterator[StoryEvent]:
+    """Report the time that the program took between reads, if it is notable: it makes a fast provider seem slow."""
+    program_s = attempt.program_s()
+    if program_s and program_s[-1] >= NOTABLE_PROGRAM_S:
+        text = f"{program_s[-1]:.2f} s of this passed in your program between reads, not at the provider"
+        yield StoryEvent(at=attempt.reads[-1].at, subject=f"attempt {attempt.number}", text=text)
 
 
 def _media(request: Mapping[str, Any]) -> str:

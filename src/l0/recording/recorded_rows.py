@@ -43,7 +43,7 @@ _REQUEST = "UPDATE attempts SET request = ? WHERE call = ? AND number = ?"
 _HEAD = "UPDATE attempts SET status = ?, response_headers = ?, head_at = ? WHERE call = ? AND number = ?"
 _ENDING = "UPDATE attempts SET ending = ? WHERE call = ? AND number = ?"
 _ATTEMPT_OVER = "UPDATE attempts SET ended = ?, error = ?, ending = coalesce(ending, ?) WHERE call = ? AND number = ?"
-_READ = "INSERT INTO reads (call, attempt, seq, at, bytes) VALUES (?, ?, ?, ?, ?)"
+_READ = "INSERT INTO reads (call, attempt, seq, at, bytes, began) VALUES (?, ?, ?, ?, ?, ?)"
 _DECISION = "INSERT INTO decisions (call, seq, at, signal, command, inputs, nested) VALUES (?, ?, ?, ?, ?, ?, ?)"
 _DELIVERY = "INSERT INTO deliveries (call, at, items, chars) VALUES (?, ?, ?, ?)"
 
@@ -98,7 +98,8 @@ class CallRows:
 
     def _write_body(self, body: BodyRedaction, *, final: bool) -> None:
         for read, data in body.take(final=final):
-            self._add(_READ, (read.id, read.number, self._reads, read.at - self._began, data))
+            began = None if read.began is None else read.began - self._began
+            self._add(_READ, (read.id, read.number, self._reads, read.at - self._began, data, began))
             self._reads += 1
 
     @write.register

@@ -26,16 +26,25 @@ RecordingPath = str | PathLike[str] | Sequence[str | PathLike[str]]
 """A file, a folder, or several of them."""
 
 
+_SHORTEST_PAUSE_S = 0.001
+"""A shorter time between two reads is L0's own rather than the program's."""
+
+
 class RecordingError(ValueError):
     """There is no such recording, or no such call in it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RecordedRead:
-    """The bytes of one read of an answer, without content encoding. ``at``: seconds since the start of the call."""
+    """The bytes of one read of an answer, without content encoding. ``at``: seconds since the start of the call.
+
+    ``began``: the same of the start of the read; ``None`` if L0 read ahead, or an older version recorded it. The time
+    from the read before until then passed in the program.
+    """
 
     at: float
     data: bytes
+    began: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,6 +95,19 @@ class RecordedAttempt:
     failure: Failure | None
     reads: Sequence[RecordedRead] = field(repr=False)
 
+    def program_s(self) -> Sequence[float]:
+        """Return, for each read, the seconds since the first one that had passed in the program by then, while nothing
+        was read."""
+        passed, total = [], 0.0
+        idle_since: float | None = None
+        for read in self.reads:
+            if read.began is not None and idle_since is not None:
+                pause = read.began - idle_since
+                total += pause if pause >= _SHORTEST_PAUSE_S else 0.0
+            idle_since = read.at
+            passed.append(total)
+        return passed
+
     @property
     def body(self) -> bytes:
         """Return the bytes of the answer, decoded.
@@ -124,9 +146,10 @@ class RecordedCall:
     def attempts(self) -> Sequence[RecordedAttempt]:
         """The attempts, in order."""
         reads: dict[int, list[RecordedRead]] = {}
-        query = "SELECT attempt, at, bytes FROM reads WHERE call = ? ORDER BY seq"
-        for number, at, data in self._rows(query):
-            reads.setdefault(number, []).append(RecordedRead(at=at, data=data))
+        # Files of older versions have no last column.
+        for _, number, _, at, data, *began in self._rows("SELECT * FROM reads WHERE call = ? ORDER BY seq"):
+            read = RecordedRead(at=at, data=data, began=began[0] if began else None)
+            reads.setdefault(number, []).append(read)
         query = (
             "SELECT number, leg, hedge, started, request, status, response_headers, head_at, ended, ending, error "
             "FROM attempts WHERE call = ? ORDER BY number"

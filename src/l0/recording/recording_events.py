@@ -64,7 +64,8 @@ class Exchanged(NamedTuple):
 
 class Read(NamedTuple):
     """Bytes of an answer, as they came from the connection. ``items``, ``chars``: as in `Delivered`, before this
-    read."""
+    read. ``began``: when the read began, which is later than the end of the one before if the program took time in
+    between; ``None`` if L0 read ahead."""
 
     id: str
     at: float
@@ -72,6 +73,7 @@ class Read(NamedTuple):
     data: bytes
     items: int
     chars: int
+    began: float | None
 
 
 class BodyEnded(NamedTuple):

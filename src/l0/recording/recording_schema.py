@@ -27,7 +27,8 @@ CREATE TABLE attempts (
     PRIMARY KEY (call, number)
 ) WITHOUT ROWID;
 CREATE TABLE reads (
-    call TEXT NOT NULL, attempt INTEGER NOT NULL, seq INTEGER NOT NULL, at REAL NOT NULL, bytes BLOB NOT NULL
+    call TEXT NOT NULL, attempt INTEGER NOT NULL, seq INTEGER NOT NULL, at REAL NOT NULL, bytes BLOB NOT NULL,
+    began REAL
 );
 CREATE INDEX reads_call ON reads (call);
 CREATE TABLE decisions (
@@ -39,4 +40,5 @@ CREATE TABLE deliveries (call TEXT NOT NULL, at REAL NOT NULL, items INTEGER NOT
 CREATE INDEX deliveries_call ON deliveries (call);
 """
 """``calls.began`` is the start of a call on the monotonic clock of its process, the clock of the signals. Every other
-time is in seconds since then. ``chars`` counts the answer's characters so far; ``items`` those of one read."""
+time is in seconds since then. ``chars`` counts the answer's characters so far; ``items`` those of one read.
+``reads.began`` is later than the ``at`` of the read before if the program took time in between; older files lack it."""

@@ -26,7 +26,8 @@ class StreamStatsRecorder:
 
     Durations are in seconds. ``first_chunk`` counts from the start of the call, and ``first_content`` from that of the
     current attempt; ``last_chunk_at`` is a time of the monotonic clock. ``_batched``: the number of gaps in the current
-    batch. ``_gap_count``, ``_mean`` and ``_squared_deviations`` (a sum) describe the gaps of all earlier batches.
+    batch. ``_read_at``: the end of the last read. ``_program_s``, ``_read_s_before``: of the earlier attempts.
+    ``_gap_count``, ``_mean`` and ``_squared_deviations`` (a sum) describe the gaps of all earlier batches.
     """
 
     __slots__ = (
@@ -38,6 +39,9 @@ class StreamStatsRecorder:
         "_mean",
         "_gap_count",
         "_opened",
+        "_program_s",
+        "_read_at",
+        "_read_s_before",
         "_squared_deviations",
         "_waited_s",
         "chunks",
@@ -57,6 +61,8 @@ class StreamStatsRecorder:
         self._counts: dict[int, int] = {}
         self._max = self._mean = self._squared_deviations = self._waited_s = 0.0
         self._gap_count = 0
+        self._program_s = self._read_s_before = 0.0
+        self._read_at = began
         self.chunks = 0
         self.stalls = 0
         self.wire_bytes = 0
@@ -67,12 +73,26 @@ class StreamStatsRecorder:
 
     def opened(self, started: float) -> None:
         """Record the headers of the attempt that was sent at ``started``."""
+        self._program_s = self._program_so_far()
         self._opened = started
         self._waited_s = 0.0
+        self._read_s_before = self._read_s()
         self.first_content = None
+
+    def _read_s(self) -> float:
+        """Return the seconds spent reading after the first content, over all attempts."""
+        return self._mean * self._gap_count + sum(self._gaps[: self._batched]) + self._waited_s
+
+    def _program_so_far(self) -> float:
+        """Return the seconds between reads, which passed in the program, over all attempts."""
+        if self.first_content is None:
+            return self._program_s
+        since_first = self._read_at - self._opened - self.first_content
+        return self._program_s + max(0.0, since_first - (self._read_s() - self._read_s_before))
 
     def read(self, at: float, seconds: float, content: int, raw: Any) -> None:
         """Record a read that took ``seconds``, ended at ``at`` and brought ``raw``. ``content``: its content deltas."""
+        self._read_at = at
         if type(raw) is bytes:
             self.wire_bytes += len(raw)
         if not content:
@@ -124,6 +144,7 @@ class StreamStatsRecorder:
 
     def result(self, at: float) -> StreamStats:
         """Return the statistics, once the call is over."""
+        program_s = self._program_so_far()
         if self._waited_s >= STALL_S:
             self.stalls += 1
         if self._batched:
@@ -148,6 +169,7 @@ class StreamStatsRecorder:
             smoothness=max(0.0, steady),
             wire_bytes=self.wire_bytes,
             held_s=self.held_s,
+            program_s=program_s,
             gaps=tuple(gaps),
         )
 

@@ -7,6 +7,7 @@ from functools import lru_cache
 
 from l0.model.call import AttributeValue, Call, Outcome
 from l0.model.call_events import CallEnded, ResponseMetadata, StreamStats
+from l0.model.durations import NOTABLE_PROGRAM_S
 from l0.model.failure import Cause, Failure
 
 from . import names
@@ -120,6 +121,8 @@ def _of_stats(stats: StreamStats, metadata: ResponseMetadata | None) -> Attribut
         attributes[names.TIME_TO_FIRST_CONTENT] = stats.first_content
     if stats.held_s > 0:
         attributes[names.HELD] = stats.held_s
+    if stats.program_s >= NOTABLE_PROGRAM_S:
+        attributes[names.PROGRAM_TIME] = stats.program_s
     if stats.gap_max > 0:
         attributes[names.GAP_MAX] = stats.gap_max
         attributes[names.GAP_P50] = stats.gap_p50

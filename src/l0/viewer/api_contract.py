@@ -165,6 +165,8 @@ class CallDetail(CallFields):
     first_content: float | None
     """From the call to the first content of the attempt that served it. It may be held back until ``first_token``.
     ``None`` for a resumed answer."""
+    in_program: float | None
+    """The time that the program took between reads, from the first content on; ``None`` if it is short or unknown."""
     usual_gap_p95: float | None
     """The median of ``gap_p95`` over the calls of this provider and model; ``None`` if there are too few."""
     policy_field: str | None

@@ -58,6 +58,7 @@ def call_detail(connection: sqlite3.Connection, trace_id: str, span_id: str) -> 
         "scope": scope,
         "status_message": detail["status_message"],
         "first_content": _first_content(call, attributes, attempts),
+        "in_program": _in_program(attributes),
         "usual_gap_p95": _usual_gap(connection, call),
         "policy_field": _string(attributes, names.STOP_FIELD),
         "attributes": {key: value for key, value in attributes.items() if key not in _CONTENT.values()},
@@ -71,6 +72,11 @@ def call_detail(connection: sqlite3.Connection, trace_id: str, span_id: str) -> 
         "spans": others,
     }
     return cast(CallDetail, detail_of_call)
+
+
+def _in_program(attributes: Json) -> float | None:
+    seconds = _number(attributes, names.PROGRAM_TIME)
+    return None if seconds is None else seconds * 1e3
 
 
 def _usual_gap(connection: sqlite3.Connection, call: ListedCall) -> float | None:

@@ -52,6 +52,19 @@ def test_complete_answer_has_the_times_of_its_reads() -> None:
     assert (found.missing, found.failure, found.cut_short) == (None, None, False)
 
 
+def test_time_of_a_slow_program_is_no_gap() -> None:
+    """The limits of a policy do not count it either."""
+    ats, begins = (3.0, 5.0, 9.0, 9.5), (2.5, 4.5, 8.0, 9.0)  # pauses of 1.5 s, 3 s and none
+    reads = [
+        RecordedRead(at=at, data=data, began=began)
+        for at, began, data in zip(ats, begins, [ROLE, WORD, WORD, DONE], strict=True)
+    ]
+    found = read(attempt(reads=reads))
+    assert found.content == (3.0, 7.0)
+    assert found.gaps == (Gap(1.0, 6.0),)
+    assert found.read_gaps == (Gap(0.5, 0.5), Gap(1.0, 6.0))
+
+
 def test_body_that_ends_early_is_truncated() -> None:
     assert read(attempt(ROLE, WORD, ended=9.0)).missing is Cause.TRUNCATED
     failed = attempt(ROLE, WORD, ended=9.0, failure=make_failure(Cause.TRUNCATED))

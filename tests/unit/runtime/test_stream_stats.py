@@ -177,3 +177,26 @@ def test_timeline_of_a_very_long_stream():
     result = stats.result(1e9)
     assert sum(result.timeline) == 2
     assert len(result.timeline) > TIMELINE_BUCKETS // 2
+
+
+@given(st.lists(st.tuples(st.floats(0.0, 9.0), st.floats(0.0, 9.0), st.booleans()), max_size=100))
+@settings(max_examples=100)
+def test_time_between_reads_is_that_of_the_program(reads):
+    stats = StreamStatsRecorder(0.0)
+    stats.opened(0.0)
+    now = 1.0
+    stats.read(now, 1.0, True, b"..")
+    for pause, seconds, content in reads:
+        now += pause + seconds
+        stats.read(now, seconds, content, b"..")
+    assert stats.result(now + 5.0).program_s == pytest.approx(sum(pause for pause, _, _ in reads), abs=1e-6)
+
+
+def test_time_between_attempts_is_not_that_of_the_program():
+    stats = StreamStatsRecorder(0.0)
+    for started in (0.0, 100.0):
+        stats.opened(started)
+        stats.read(started + 1.0, 1.0, False, b"..")  # 2 s before the first content, as the wait for the headers was
+        stats.read(started + 4.0, 1.0, True, b"..")
+        stats.read(started + 7.0, 1.0, True, b"..")  # 2 s in the program
+    assert stats.result(200.0).program_s == 4.0

@@ -6,7 +6,7 @@ import logging
 from dataclasses import replace
 
 import pytest
-from makers import make_call
+from makers import make_call, make_stats
 from opentelemetry import context, trace
 from opentelemetry.context import Context
 from opentelemetry.instrumentation.utils import suppress_instrumentation
@@ -61,6 +61,12 @@ def test_call_with_retries_has_their_cost(traces, play, ended):
     play(SpanObserver(traces.provider), [*events, end])
     found = traces.exporter.get_finished_spans()[-1].attributes
     assert (found["l0.sdk_retries"], found["l0.recovery_time"]) == (1, 1.5)
+
+
+@pytest.mark.parametrize(("seconds", "shown"), [(5.2, 5.2), (0.1, 0.1), (0.09, None)])
+def test_time_of_a_slow_program_is_on_the_span(traces, play, ended, seconds, shown):
+    play(SpanObserver(traces.provider), [replace(ended, stream_stats=make_stats(program_s=seconds))])
+    assert traces.exporter.get_finished_spans()[-1].attributes.get("l0.program_time") == shown
 
 
 @pytest.mark.parametrize(

@@ -138,6 +138,11 @@ def test_first_content_is_that_of_the_attempt_that_served(
     assert detail(viewer, number)["first_content"] == (pytest.approx(expected) if expected is not None else None)
 
 
+def test_time_in_the_program(viewer: ViewerClient) -> None:
+    viewer.send(call(slow := next(NUMBERS), {"l0.program_time": 5.2}), call(quick := next(NUMBERS), {}))
+    assert [detail(viewer, made)["in_program"] for made in (slow, quick)] == [5_200.0, None]
+
+
 def test_timeline(viewer: ViewerClient) -> None:
     viewer.send(call(number := next(NUMBERS), {"l0.timeline": [3, 0, 4], "l0.timeline.bucket": 0.05}))
     assert detail(viewer, number)["timeline"] == {"bucket_ms": 50.0, "tokens": [3, 0, 4]}

@@ -270,7 +270,7 @@ def test_call_that_means_harm_is_a_problem(
 
 def test_times_that_json_cannot_hold(retried: Recorded, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
-        "l0.recording.recording.RecordedRead", lambda at, data: RecordedRead(at=float("inf"), data=data)
+        "l0.recording.recording.RecordedRead", lambda at, data, began: RecordedRead(at=float("inf"), data=data)
     )
     assert retried.lookup["call"]["flow"]["reads"][0]["at"] == 0
     assert retried.page(2, "answer")["reads"][0]["at"] == 0

@@ -33,11 +33,18 @@ function served(call) {
   const hedge = call.attempts.some((one) => one.hedge);
   const hedged = hedge ? " of the faster request" : "";
   if (call.first_token === null) return [`${duration(last.duration)} for the answer${hedged}`];
-  if (call.resume_points.length) return [`${duration(last.duration)} for the rest of the answer${gaps(call)}`];
+  if (call.resume_points.length) return rest(call, last.duration);
   const begin = last.start - call.start;
   const slower = last.hedge ? [`${duration(begin - known(call))} with a slower request alone`] : [];
   return [...slower, `${duration(Math.max(0, call.first_token - begin))} to the first token${hedged}`,
-    `${duration(Math.max(0, call.duration - call.first_token))} for the rest of the answer${gaps(call)}`];
+    ...rest(call, call.duration - call.first_token)];
+}
+
+/** Return where the time after the first token went: the answer, and the program that reads it. */
+function rest(call, time) {
+  const own = call.in_program ?? 0;
+  const answer = `${duration(Math.max(0, time - own))} for the rest of the answer${gaps(call)}`;
+  return own ? [answer, `${duration(own)} in your program`] : [answer];
 }
 
 /** Return the longest gap, and what is usual for the model if enough of its calls are known. */
