@@ -46,6 +46,7 @@ USES = (
         "*_tokens",
         "fields of ResponseMetadata: `observer_notifier` adds them up by name",
     ),
+    Use("src/l0/cli/output_console.py", "on_broken_pipe", "rich calls it"),
     Use("src/l0/migration.py", "*", "names of L0 for Python: programs that come from it use them"),
     Use(
         "src/l0/model/policy.py",

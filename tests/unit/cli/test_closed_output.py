@@ -12,7 +12,7 @@ import pytest
 from l0.cli.main import main
 
 CLOSED_OUTPUT = 141
-"""What a shell shows for a program that SIGPIPE ended."""
+"""The exit code that a shell shows for a program that SIGPIPE ended."""
 
 
 @contextmanager
