@@ -54,7 +54,7 @@ def test_replay_serves_a_recording_and_stops_on_a_signal(recording: Path, stop: 
         (["--speed", "fast"], ["--speed", "fast", "max"]),
         (["--speed", "0"], ["speed", "0.0", "above 0"]),
         (["--port", "70000"], ["port", "70000", "65535"]),
-        (["--call", "zz"], ["zz", "exactly one"]),
+        (["--call", "zz"], ["zz", "no call found"]),
     ],
 )
 def test_replay_refuses_invalid_values(
