@@ -72,7 +72,7 @@ def _run_command(arguments: Sequence[str] | None) -> int:
 def _discard_output() -> None:
     """Send what is still buffered nowhere. The interpreter writes it at its exit, and would report the closed pipe."""
     nowhere = os.open(os.devnull, os.O_WRONLY)
-    for stream in (sys.stdout, sys.stderr):
+    for stream in filter(None, (sys.stdout, sys.stderr)):
         try:
             stream.flush()
         except BrokenPipeError:
