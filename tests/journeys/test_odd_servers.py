@@ -94,6 +94,23 @@ def test_a_byte_order_mark_costs_no_chunk(sim: Simulator) -> None:
     assert dumped(OPEN["chat"](sim)) == dumped(OPEN["chat"](sim))
 
 
+@pytest.mark.parametrize(
+    "event", [b'{"id":"i","event":{"delta":{"type":"text","text":"Hi"}}}', b'{"id":"i","choices":null}']
+)
+def test_events_of_another_format_arrive_as_without_l0(sim: Simulator, event: bytes) -> None:
+    """No event can be read, so nothing proves that the answer is empty: it is not an error, and not requested again."""
+    forget_sources()
+    content = b"".join(b"data: %s\n\n" % event for _ in range(4))
+
+    def prepare() -> None:
+        sim.script(Reply(body=RecordedBody(content=content)))
+
+    bare, ours = both_ways(sim, lambda sim: dumped(OPEN["chat"](sim)), prepare)
+    assert bare == ours
+    assert len(ours) == 4
+    assert len(sim.requests) == 1
+
+
 @pytest.mark.parametrize("choices", [2, 3])
 def test_several_choices(sim: Simulator, choices: int) -> None:
     bare, ours = both_ways(

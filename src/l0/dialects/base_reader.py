@@ -157,7 +157,9 @@ class BaseReader(ABC):
         """Return the cause of the failure if an answer ends without its terminal event."""
         if not self.events and not self._event_stream:
             return Cause.NOT_A_STREAM
-        return Cause.TRUNCATED if self.content else Cause.EMPTY
+        # An event that could not be read may have had content: only its end is missing for certain.
+        unread = self.events and self.has_unread_event
+        return Cause.TRUNCATED if self.content or unread else Cause.EMPTY
 
     def varying_fields(self, name: bytes | None, event: Any) -> dict[str, str | int] | None:  # noqa: ARG002
         """As `l0.model.ports.WireReader.varying_fields`."""

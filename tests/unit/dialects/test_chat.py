@@ -68,6 +68,8 @@ ARGUMENTS = chunk({"tool_calls": [{"index": 0, "function": {"arguments": '{"a": 
         ([ROLE], 1, Cause.EMPTY, 0, "", ()),
         ([], 1, Cause.EMPTY, 0, "", ()),
         ([DONE], 1, Cause.EMPTY, 0, "", ()),
+        # The events are of another format, so nothing proves that the answer is empty.
+        ([{"id": "c", "event": {"delta": {"text": "Hi"}}}], 1, Cause.TRUNCATED, 0, "", ("unknown_shape",)),
         ([b"null", delta("Hi"), STOP, DONE], 1, None, 1, "Hi", ("null_event",)),
         ([b"", delta("Hi"), STOP, DONE], 1, None, 1, "Hi", ("event_without_data",)),
         # Several choices: each must finish, and only the first is the text.

@@ -56,6 +56,8 @@ COMPLETED = response("completed", usage=USAGE)
         ([CREATED], Cause.EMPTY, 0, "", ()),
         ([], Cause.EMPTY, 0, "", ()),
         ([b"[DONE]"], Cause.EMPTY, 0, "", ()),
+        ([b"null"], Cause.EMPTY, 0, "", ("null_event",)),
+        ([{"id": "c", "event": {"delta": "Hi"}}], Cause.TRUNCATED, 0, "", ()),
         ([CREATED, text("Hi"), b"[DONE]"], Cause.TRUNCATED, 1, "Hi", ()),
         ([CREATED, {"type": "response.refusal.delta", "delta": "no"}, COMPLETED], None, 1, "", ()),
         ([CREATED, {"type": "response.function_call_arguments.delta", "delta": "{"}, COMPLETED], None, 1, "", ()),
