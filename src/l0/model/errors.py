@@ -76,10 +76,18 @@ def raised_with_text(max_places: int = _MAX_PLACES) -> str:
     `PolicyError`, which hides credentials. A subclass of Python's errors may be anybody's, and have any message.
     """
     error = sys.exception()
-    if error is None:
-        return "no exception"
+    return "no exception" if error is None else _with_places(error, class_and_text(error), max_places)
+
+
+def class_and_text(error: BaseException) -> str:
+    """Return the class of an error, and its message if that cannot quote a secret (see `raised_with_text`)."""
     safe = type(error) in _ERRORS_OF_CODE or isinstance(error, PolicyError)
-    return _with_places(error, type(error).__qualname__ + (f": {error}" if safe else ""), max_places)
+    return type(error).__qualname__ + (f": {error}" if safe else "")
+
+
+def class_and_place(error: BaseException) -> str:
+    """Return the result of `class_and_text`, and the innermost place of the traceback."""
+    return _with_places(error, class_and_text(error), 1)
 
 
 def _with_places(error: BaseException, text: str, max_places: int) -> str:

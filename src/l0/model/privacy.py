@@ -30,7 +30,8 @@ def shown(value: object) -> str:
         return repr(value)
     if isinstance(value, list | tuple | set | frozenset):
         opening, closing = ("[", "]") if isinstance(value, list) else ("(", ")") if isinstance(value, tuple) else "{}"
-        return f"{opening}{', '.join(map(shown, value))}{closing}"
+        comma = "," if isinstance(value, tuple) and len(value) == 1 else ""
+        return f"{opening}{', '.join(map(shown, value))}{comma}{closing}"
     if isinstance(value, Mapping):
         return f"{{{', '.join(f'{shown(key)}: {shown(item)}' for key, item in value.items())}}}"
     if type(value).__module__.partition(".")[0] == "l0":

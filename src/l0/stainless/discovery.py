@@ -19,7 +19,7 @@ from l0.telemetry.otlp_request import check_endpoint
 from .installed import entry_points_of, version_of
 from .late_imports import late_imports
 from .post_imports import importable, take_all
-from .sdk_instrumentor import PATCHING, SdkInstrumentor
+from .sdk_instrumentor import PATCHING, SdkInstrumentor, place_of
 
 if TYPE_CHECKING:
     from l0.model.function_observer import EventFunction
@@ -82,12 +82,15 @@ def load_providers() -> tuple[list[Any], list[str]]:
     found: dict[str, tuple[Any, str]] = {}
     problems = []
     for name, place in providers().items():
+        kind = None
         try:
-            instrumentor = _load(place)()
-        except Exception:  # a defect of one package must not stop a program that does not use it
-            from l0.model.errors import raised_with_text
+            kind = _load(place)
+            instrumentor = kind()
+        except Exception as error:  # a defect of one package must not stop a program that does not use it
+            from l0.model.errors import class_and_text
 
-            problems.append(f"l0 ignores {describe_entry_point(name)}: {raised_with_text(max_places=1)}")
+            defect = f"{class_and_text(error)} at {_place_in_package(error, place, kind)}"
+            problems.append(f"l0 ignores {describe_entry_point(name)}: {defect}")
             continue
         sdk_name = instrumentor.sdk_name
         if sdk_name in found:
@@ -101,6 +104,19 @@ def load_providers() -> tuple[list[Any], list[str]]:
         if sdk_name not in loaded or not instrumentor.is_copy_of(loaded[sdk_name])
     }
     return [*(loaded | in_use).values()], problems
+
+
+def _place_in_package(error: Exception, place: str, kind: type | None) -> str:
+    """Return the place of a provider package's defect: its class, else the innermost line that is not of L0."""
+    if kind is not None:
+        return place_of(kind)
+    import traceback
+
+    for frame, line in reversed([*traceback.walk_tb(error.__traceback__)]):
+        if str(frame.f_globals.get("__name__")).partition(".")[0] not in ("l0", "importlib"):
+            return f"{frame.f_code.co_filename}:{line}"
+    module = sys.modules.get(place.partition(":")[0])
+    return getattr(module, "__file__", None) or f"the entry point's value, {place}"
 
 
 def describe_entry_point(name: str) -> str:

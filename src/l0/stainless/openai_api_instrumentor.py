@@ -11,9 +11,15 @@ A provider is one class (docs/providers.md)::
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable, Mapping
+from importlib.machinery import PathFinder
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from l0.model.policy_error import PolicyError
+
+from .installed import version_of
 from .sdk_instrumentor import check_attribute, is_text
 from .stainless_instrumentor import StainlessInstrumentor
 
@@ -32,6 +38,12 @@ OPERATIONS: Operations = {
     "/embeddings": ("embeddings", "embeddings"),
 }
 """The requests that L0 serves. Others, such as those to files, models, images, audio and realtime, pass through."""
+
+
+_DECLARED = ("sdk_name", "distribution", "supported", "provider_name", "paths", "host", "client_options")
+"""The attributes that a provider's class may declare."""
+_KNOWN = frozenset({*_DECLARED, "module_name"})
+"""Attributes of a class that are not its own: declared, or set when the class is defined."""
 
 
 class OpenAiApiInstrumentor(StainlessInstrumentor):
@@ -55,6 +67,7 @@ class OpenAiApiInstrumentor(StainlessInstrumentor):
     def check_attributes(cls) -> None:
         """As `SdkInstrumentor.check_attributes`."""
         super().check_attributes()
+        _check_names(cls)
         check_attribute(cls, "provider_name", is_text, 'the value of gen_ai.provider.name, such as "groq"')
         check_attribute(cls, "paths", _are_paths, f"a tuple of paths or URLs that end with {', '.join(OPERATIONS)}")
         check_attribute(cls, "host", _is_host, 'None, or the name of a host without a scheme, such as "api.groq.com"')
@@ -64,6 +77,18 @@ class OpenAiApiInstrumentor(StainlessInstrumentor):
         from .openai_provider import DeclaredProvider  # the first call needs it
 
         return DeclaredProvider(sdk, self.provider_name, self.paths, self.host)
+
+    def _unsupported(self) -> str | None:
+        """As `SdkInstrumentor`, and the reason if the installed SDK lacks the module that Stainless generates.
+
+        Without metadata of the distribution, the package may be another one of this name: that is no reason.
+        """
+        reason = super()._unsupported()
+        found = version_of(self.distribution)
+        if reason is not None or found is None or _has_module(self.sdk_name, self.module_name):
+            return reason
+        missing = f"it has no module {self.module_name}, so Stainless did not generate it"
+        return f"l0 does not patch {self.distribution} {found}: {missing}"
 
 
 def operations_at(paths: Iterable[str]) -> Operations:
@@ -78,8 +103,37 @@ def operations_at(paths: Iterable[str]) -> Operations:
     return found
 
 
+def paths_of(paths: Iterable[str], dialect: str) -> list[str]:
+    """Return the paths of one dialect."""
+    return [path for path, (known, _) in operations_at(paths).items() if known == dialect]
+
+
+def _check_names(kind: type[OpenAiApiInstrumentor]) -> None:
+    """Raise `PolicyError` for a public attribute that L0 does not know. Methods and properties are the class's own."""
+    for base in kind.__mro__[: kind.__mro__.index(OpenAiApiInstrumentor)]:
+        for name, value in vars(base).items():
+            is_own = name.startswith("_") or callable(value) or hasattr(value, "__get__")
+            if not is_own and not hasattr(OpenAiApiInstrumentor, name) and name not in _KNOWN:
+                from l0.model.nearest_name import nearest
+
+                meant = nearest(name, _DECLARED, "l0.uninstrument()")
+                allowed = f"{meant}one of {', '.join(_DECLARED)}; a name that begins with _ for your own"
+                raise PolicyError(f"{kind.__module__}.{kind.__qualname__}.{name}", value, allowed)
+
+
+def _has_module(package: str, module: str) -> bool:
+    """Return True if a package is not installed, or has this module. Nothing of a top-level package is imported."""
+    if module in sys.modules:
+        return True
+    try:
+        spec = find_spec(package)
+    except Exception:  # `find_spec` imports the parent of a submodule, which may raise anything
+        return True
+    return spec is None or PathFinder.find_spec(module, spec.submodule_search_locations or ()) is not None
+
+
 def _are_paths(value: object) -> bool:
-    if not isinstance(value, tuple | list | set | frozenset) or not value or not all(map(is_text, value)):
+    if not isinstance(value, tuple) or not value or not all(map(is_text, value)):
         return False
     try:
         operations_at(value)

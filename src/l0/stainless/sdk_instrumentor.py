@@ -69,7 +69,11 @@ class SdkInstrumentor(ABC):
         """Return the only instance, as OpenTelemetry's instrumentors do. Raises `PolicyError` for a bad attribute."""
         _register()
         if "_instance" not in vars(cls):  # a base class has its own
-            cls.check_attributes()
+            try:
+                cls.check_attributes()
+            except PolicyError as error:
+                error.add_note(f"the class is at {place_of(cls)}")
+                raise
             cls._instance = super().__new__(cls)
         return cls._instance
 
@@ -237,6 +241,16 @@ def check_attribute(kind: type, name: str, is_allowed: Callable[[object], bool],
     value = getattr(kind, name, _Nothing())
     if not is_allowed(value):
         raise PolicyError(f"{kind.__module__}.{kind.__qualname__}.{name}", value, allowed)
+
+
+def place_of(kind: type) -> str:
+    """Return the file and the line of a class; only its module if its source is not available."""
+    import inspect  # only errors need it
+
+    try:
+        return f"{inspect.getsourcefile(kind)}:{inspect.getsourcelines(kind)[1]}"
+    except (OSError, TypeError):
+        return kind.__module__
 
 
 def is_text(value: object) -> bool:

@@ -3,6 +3,8 @@
 import sys
 import warnings
 from collections.abc import Iterator
+from importlib import import_module
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -27,6 +29,41 @@ def declare(name: str = "Declared", **attributes: Any) -> type[OpenAiApiInstrume
     """Return a provider's class with these attributes. ``...``: without this one."""
     chosen = {key: value for key, value in {**DECLARED, **attributes}.items() if value is not ...}
     return type(name, (OpenAiApiInstrumentor,), {"__module__": "l0_declared", **chosen})
+
+
+SOURCE_WITHOUT_PATHS = """from l0.stainless.openai_api_instrumentor import OpenAiApiInstrumentor
+
+
+class Placed(OpenAiApiInstrumentor):
+    sdk_name = "openai"
+    supported = ">= 1"
+    provider_name = "own"
+"""
+
+
+def _write_package(folder: Path, monkeypatch: pytest.MonkeyPatch, name: str, source: str) -> ModuleType:
+    """Write a module, and import it."""
+    (folder / f"{name}.py").write_text(source, "utf-8")
+    monkeypatch.syspath_prepend(str(folder))
+    _forget_after_test(monkeypatch, name)
+    return import_module(name)
+
+
+def _forget_after_test(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    monkeypatch.setitem(sys.modules, name, ModuleType(name))
+    monkeypatch.delitem(sys.modules, name)
+
+
+def _install_sdk(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Install ``own-sdk`` 1.2, which has none of the modules that Stainless generates."""
+    (folder / "own_sdk").mkdir()
+    (folder / "own_sdk" / "__init__.py").write_text("", "utf-8")
+    metadata = folder / "own_sdk-1.2.dist-info"
+    metadata.mkdir()
+    (metadata / "METADATA").write_text("Metadata-Version: 2.4\nName: own-sdk\nVersion: 1.2\n", "utf-8")
+    (metadata / "RECORD").write_text("own_sdk/__init__.py,,\n", "utf-8")
+    monkeypatch.syspath_prepend(str(folder))
+    _forget_after_test(monkeypatch, "own_sdk")
 
 
 def is_patched() -> bool:
@@ -54,7 +91,9 @@ def warnings_of_instrument() -> list[str]:
         ("paths", "/chat/completions", "got '/chat/completions'"),
         ("paths", (), "got ()"),
         ("paths", ("/chat/completions", "/v1/chat"), "got ('/chat/completions', '/v1/chat')"),
-        ("paths", (42,), "got (42)"),
+        ("paths", (42,), "got (42,)"),
+        ("paths", ["/chat/completions"], "got ['/chat/completions']"),
+        ("paths", ("/v1/messages",), "got ('/v1/messages',)"),
         ("host", "https://api.example.com", "got 'https://api.example.com'"),
         ("host", "api.example.com/v1", "got 'api.example.com/v1'"),
         ("client_options", "key", "got 'key'"),
@@ -68,14 +107,83 @@ def test_attribute_that_is_missing_or_not_allowed_is_named(attribute: str, given
 
 
 @pytest.mark.parametrize(
+    ("name", "meant"),
+    [("path", "did you mean paths? "), ("hosts", "did you mean host? "), ("timeout_s", "")],
+)
+def test_unknown_attribute_is_named_with_the_one_that_may_be_meant(name: str, meant: str) -> None:
+    with pytest.raises(l0.PolicyError) as raised:
+        declare(**{name: "given"})()
+    assert str(raised.value).startswith(f"l0_declared.Declared.{name}: got 'given', allowed: {meant}one of ")
+    assert "provider_name" in str(raised.value)
+
+
+def test_unknown_attribute_of_a_base_class_is_named() -> None:
+    base = declare("Base", hosts=("a",))
+    with pytest.raises(l0.PolicyError, match=r"Derived\.hosts: got"):
+        type("Derived", (base,), {"__module__": "l0_declared"})()
+
+
+def test_error_of_a_class_has_its_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    kind = _write_package(tmp_path, monkeypatch, "l0_placed", SOURCE_WITHOUT_PATHS).Placed
+    with pytest.raises(l0.PolicyError) as raised:
+        kind()
+    assert raised.value.__notes__ == [f"the class is at {tmp_path / 'l0_placed.py'}:4"]
+
+
+def test_ignored_package_has_the_place_of_its_class(
+    entry_points: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _write_package(tmp_path, monkeypatch, "l0_placed", SOURCE_WITHOUT_PATHS)
+    entry_points["l0_placed"] = "l0_placed:Placed"
+    (warning,) = warnings_of_instrument()
+    assert warning.startswith("l0 ignores the entry point l0_placed: PolicyError: l0_placed.Placed.paths: got nothing")
+    assert warning.endswith(f" at {tmp_path / 'l0_placed.py'}:4")
+
+
+@pytest.mark.parametrize("imported", [True, False])
+def test_sdk_that_stainless_did_not_generate_is_refused_with_one_warning(
+    entry_points: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, imported: bool
+) -> None:
+    module = ModuleType("l0_declared")
+    vars(module)["Declared"] = declare(sdk_name="own_sdk", distribution="own-sdk")
+    monkeypatch.setitem(sys.modules, "l0_declared", module)
+    entry_points["l0_own"] = "l0_declared:Declared"
+    _install_sdk(tmp_path, monkeypatch)
+    if imported:
+        import_module("own_sdk")
+    (warning,) = warnings_of_instrument()
+    assert warning == (
+        "l0 does not patch own-sdk 1.2: it has no module own_sdk._base_client, so Stainless did not generate it"
+    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        import_module("own_sdk")
+    assert is_patched()
+
+
+def test_package_of_another_distribution_is_left_alone_without_a_warning(
+    entry_points: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    module = ModuleType("l0_declared")
+    vars(module)["Declared"] = declare(sdk_name="own_sdk", distribution="not-installed")
+    monkeypatch.setitem(sys.modules, "l0_declared", module)
+    entry_points["l0_own"] = "l0_declared:Declared"
+    _install_sdk(tmp_path, monkeypatch)
+    assert warnings_of_instrument() == []
+
+
+@pytest.mark.parametrize(
     "attributes",
     [
         {},
         {"supported": "~= 1.60"},
         {"supported": ">=1.60,!=2.0,<4"},
-        {"paths": ["https://api.example.com/v1/responses", "chat/completions"]},
+        {"paths": ("https://api.example.com/v1/responses", "chat/completions")},
         {"host": "api.example.com"},
         {"client_options": {}},
+        {"_own": "any"},
+        {"own_method": lambda _: "any"},
+        {"own_property": property(lambda _: "any")},
     ],
 )
 def test_attributes_that_are_allowed(attributes: dict[str, Any]) -> None:
