@@ -46,7 +46,7 @@ from .doctor_answers import doctor_answers
 from .doctor_finding import DoctorFinding
 from .library_limits import library_limits
 from .policy_report import policy_fields, policy_report
-from .provider_packages import provider_packages, undeclared_distribution, undeclared_host
+from .provider_packages import provider_packages, undeclared_distribution, undeclared_host, wrong_import_name
 
 _NAMESAKES = ("l0", "reliable-ai-streams-py")
 """Other distributions that install a package `l0`. If two are installed, their files overwrite each other."""
@@ -103,14 +103,16 @@ def _report() -> Iterator[tuple[str, Iterable[DoctorFinding]]]:
     if packages := list(_guarded(provider_packages(problems))):
         yield "Provider packages", packages
     missing = [instrumentor for instrumentor in found if installed_version(instrumentor.sdk_name) is None]
+    misnamed = {instrumentor: finding for instrumentor in missing if (finding := wrong_import_name(instrumentor))}
     if len(missing) == len(found):
         yield "SDKs", [DoctorFinding("no supported SDK is installed: l0.instrument() patches nothing", True)]
     for instrumentor in found:
-        if isinstance(instrumentor, SdkInstrumentor) and instrumentor not in missing:
-            yield f"{instrumentor.sdk_name}, supported {instrumentor.supported}", _sdk(instrumentor)
-    if missing:
-        yield "SDKs that are not installed", map(_missing, missing)
-    if limits := list(_guarded(library_limits())):
+        if isinstance(instrumentor, SdkInstrumentor) and (instrumentor not in missing or instrumentor in misnamed):
+            findings = [misnamed[instrumentor]] if instrumentor in misnamed else _sdk(instrumentor)
+            yield f"{instrumentor.sdk_name}, supported {instrumentor.supported}", findings
+    if others := [instrumentor for instrumentor in missing if instrumentor not in misnamed]:
+        yield "SDKs that are not installed", map(_missing, others)
+    if limits := list(_guarded(library_limits({*map(_distribution, found)}))):
         yield "Other libraries", limits
     yield "Policy", policy_report()
     yield "OpenTelemetry", _telemetry()
@@ -258,7 +260,7 @@ def _quiet() -> Iterator[None]:
 
 def _answers(instrumentor: StainlessInstrumentor, sdk: Sdk) -> Iterator[DoctorFinding]:
     """Check one answer per API."""
-    with provider(SimulatorConfig()) as simulator, _unrecorded():
+    with provider(SimulatorConfig()) as simulator, _unrecorded(), _quiet():
         yield from doctor_answers(instrumentor, sdk, simulator)
 
 
@@ -298,6 +300,9 @@ def _options(instrumentor: StainlessInstrumentor) -> Iterator[DoctorFinding]:
     if kind is not None:
         kind.construct(method="post", url="/")
     options = instrumentor.patches.options
+    if options is None and kind is not None:
+        yield DoctorFinding("options of requests: not checked, because no call was made")
+        return
     reason = "another function replaces the SDK's" if options is None else options.switched_off or options.unsupported
     how = "constructed from known defaults" if reason is None else f"left to the SDK ({reason})"
     yield DoctorFinding(f"options of requests: {how}", options is not None and options.switched_off is not None)

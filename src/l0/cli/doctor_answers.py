@@ -2,23 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
+from contextlib import suppress
+from operator import attrgetter
 from typing import Any, NamedTuple
+from urllib.parse import urlsplit
 
 from l0.config import observed_by
+from l0.model.errors import StreamInterrupted, class_and_place
 from l0.simulator import corpus
-from l0.stainless.openai_api_instrumentor import OpenAiApiInstrumentor, operations_at
+from l0.stainless.openai_api_instrumentor import OpenAiApiInstrumentor, operations_at, paths_of
 from l0.stainless.sdk import Sdk
 from l0.stainless.stainless_instrumentor import StainlessInstrumentor
 
 from .demo.demo_provider import CALL_ID_HEADER, ScriptedSimulator
 from .demo.failure_causes import FailureCauses, numbered
 from .demo.judge import AnswerVerdict, Result, judge
-from .demo.load import Load, available_apis, call_id, read
+from .demo.load import METHODS, FailureEvent, Load, OtherFormatError, available_apis, call_id, read
 from .demo.plan import APIS, SDKS, Api, plan, shipped
 from .doctor_finding import DoctorFinding
 
 _RUN = "doctor"
+_STREAMED = "one streamed answer"
+_OUTCOMES = {
+    AnswerVerdict.WHOLE: "whole",
+    AnswerVerdict.ERROR: "error",
+    AnswerVerdict.SILENT: "not the answer that was sent, and no error",
+    AnswerVerdict.FOREIGN: "an error of a class that this SDK does not raise",
+}
 
 
 class _ClientError(Exception):
@@ -42,12 +53,17 @@ def doctor_answers(
         return
     seen = observer.snapshot()
     for answer in answers:
-        path = _requested_path(simulator, answer.number)
+        path, head = _requested_path(simulator, answer.number), f"{answer.kind}, {answer.api}: "
+        if isinstance(instrumentor, OpenAiApiInstrumentor):
+            obstacle = _obstacle(instrumentor, answer, sent=path is not None, unstreamed=observer.unstreamed)
+            if obstacle is not None:
+                yield DoctorFinding(head + obstacle)
+                continue
         unseen = path is not None and answer.number not in seen
-        text = f"{answer.kind}, {answer.api}: {answer.outcome}"
+        text = head + _outcome(instrumentor, answer)
         if unseen:
             text += f", but {_unseen(instrumentor, path)}"
-        yield DoctorFinding(text, answer.problem or unseen)
+        yield DoctorFinding(text, answer.verdict is not AnswerVerdict.WHOLE or unseen)
         if isinstance(instrumentor, OpenAiApiInstrumentor):
             url = _default_url(instrumentor, sdk, answer)
             if url is not None and url not in (path, *instrumentor.paths):
@@ -60,38 +76,90 @@ class _Answer(NamedTuple):
     number: int
     kind: str
     api: str
-    outcome: str
-    problem: bool
+    verdict: AnswerVerdict
+    error: BaseException | None
     request: Callable[[Any], BaseException | None]
 
 
-def _streamed(result: Result) -> _Answer:
-    verdict, call = judge(result), result.call
-    outcome = verdict.value if result.error is None else f"{verdict.value}: {result.error!r}"
-    problem = verdict is not AnswerVerdict.WHOLE
+def _obstacle(
+    instrumentor: OpenAiApiInstrumentor, answer: _Answer, *, sent: bool, unstreamed: Collection[int]
+) -> str | None:
+    """Return the reason why this call of the report cannot check a declared path; ``None`` if it does.
+
+    ``sent``: the SDK sent a request. ``unstreamed``: as in `FailureCauses`. The program's own calls may still work.
+    """
+    if answer.error is None:
+        return None
+    if not sent:
+        paths = " or ".join(paths_of(instrumentor.paths, answer.api))
+        return f"cannot try {paths}: the SDK sent no request ({class_and_place(answer.error)})"
+    if answer.kind == _STREAMED and answer.number in unstreamed:
+        return "cannot try a stream: the SDK reads the answer as one object, even with stream=True"
+    return None
+
+
+def _outcome(instrumentor: StainlessInstrumentor, answer: _Answer) -> str:
+    """Describe the outcome of a call. The text of an error is shown only if L0 wrote it, or if it cannot be secret."""
+    error = answer.error
+    if error is None:
+        return _OUTCOMES[answer.verdict]
+    if isinstance(error, OtherFormatError) and isinstance(instrumentor, OpenAiApiInstrumentor):
+        paths = " and ".join(paths_of(instrumentor.paths, answer.api))
+        return f"not OpenAI's format: the SDK's {error} has other fields. Leave out {paths}"
+    own = isinstance(error, StreamInterrupted | FailureEvent)
+    text = f"{type(error).__name__}: {error}" if own else class_and_place(error)
+    return f"{_OUTCOMES[answer.verdict]}: {text}"
+
+
+def _streamed(result: Result, find_method: Callable[[Any], Any] | None = None) -> _Answer:
+    call = result.call
 
     def request(client: Any) -> BaseException | None:
-        return read({call.api: client}, call, _RUN).error
+        return read({call.api: client}, call, _RUN, find_method).error
 
-    return _Answer(call.number, "one streamed answer", call.api, outcome, problem, request)
+    return _Answer(call.number, _STREAMED, call.api, judge(result), result.error, request)
 
 
-def _embeddings(client: Any, number: int) -> _Answer:
+def _embeddings(client: Any, number: int, find_method: Callable[[Any], Any]) -> _Answer:
     """Request one vector. Embeddings are never streamed."""
 
     def request(client: Any) -> BaseException | None:
         headers = {CALL_ID_HEADER: call_id(_RUN, number)}
         try:
             with numbered(number):
-                client.embeddings.create(model="simulated", input="Hi", extra_headers=headers)
+                find_method(client)(model="simulated", input="Hi", extra_headers=headers)
         except Exception as error:
             return error
         return None
 
     error = request(client)
     verdict = AnswerVerdict.WHOLE if error is None else AnswerVerdict.ERROR
-    outcome = verdict.value if error is None else f"{verdict.value}: {error!r}"
-    return _Answer(number, "one answer", "embeddings", outcome, error is not None, request)
+    return _Answer(number, "one answer", "embeddings", verdict, error, request)
+
+
+def _method(api: str, paths: Iterable[str]) -> Callable[[Any], Any]:
+    """Return a function that finds an API's method of a client: that of openai's SDK, else one named by a path, such as
+    ``client.fim.completions.create`` for ``/v1/fim/completions``."""
+    usual = attrgetter("embeddings.create") if api == "embeddings" else METHODS[api]  # type: ignore[index]
+
+    def find(client: Any) -> Any:
+        try:
+            return usual(client)
+        except AttributeError:
+            for name in _names(paths):
+                with suppress(AttributeError):
+                    return attrgetter(f"{name}.create")(client)
+            raise
+
+    return find
+
+
+def _names(paths: Iterable[str]) -> Iterator[str]:
+    """Yield the dotted names that the ends of paths may have on a client, the longest first."""
+    for path in paths:
+        parts = [part.replace("-", "_") for part in urlsplit(path).path.split("/") if part]
+        for first in range(len(parts)):
+            yield ".".join(parts[first:])
 
 
 def _answers(instrumentor: StainlessInstrumentor, sdk: Sdk, simulator: ScriptedSimulator) -> list[_Answer]:
@@ -105,8 +173,10 @@ def _answers(instrumentor: StainlessInstrumentor, sdk: Sdk, simulator: ScriptedS
     # The answers of the completions API are text only: not every SDK has objects for tool calls in parts.
     calls = plan(len(apis), 0, 0.0, dict.fromkeys(apis, answers["completions"]), apis)
     with _client(instrumentor, sdk, simulator.origin) as client:
-        found = [_streamed(read(dict.fromkeys(apis, client), call, _RUN)) for call in calls]
-        return found + ([_embeddings(client, len(calls))] if "embeddings" in dialects else [])
+        methods = {api: _method(api, paths_of(instrumentor.paths, api)) for api in dialects}
+        results = [read({call.api: client}, call, _RUN, methods[call.api]) for call in calls]
+        found = [_streamed(result, methods[result.call.api]) for result in results]
+        return found + ([_embeddings(client, len(calls), methods["embeddings"])] if "embeddings" in dialects else [])
 
 
 def _client_class(sdk: Sdk) -> Any:
@@ -126,9 +196,13 @@ def _client(instrumentor: OpenAiApiInstrumentor, sdk: Sdk, origin: str) -> Any:
     except Exception as error:
         arguments = ", ".join(f"{name}=..." for name in options)
         raise _ClientError(
-            f"could not construct {kind.__name__}({arguments}): {type(error).__name__}: {error}. "
+            f"could not construct {kind.__name__}({arguments}): {type(error).__name__}: {_first_line(error)}. "
             f"Declare the arguments that it needs as client_options of {type(instrumentor).__name__}"
         ) from error
+
+
+def _first_line(error: BaseException) -> str:
+    return next(iter(str(error).splitlines()), "")
 
 
 def _default_url(instrumentor: OpenAiApiInstrumentor, sdk: Sdk, answer: _Answer) -> str | None:

@@ -9,6 +9,7 @@ from importlib.util import find_spec
 from typing import Any
 
 from l0.stainless.discovery import GROUP, PREFIX, describe_entry_point
+from l0.stainless.installed import version_of
 from l0.stainless.openai_api_instrumentor import OpenAiApiInstrumentor
 from l0.stainless.sdk_instrumentor import SdkInstrumentor
 
@@ -49,6 +50,21 @@ def undeclared_distribution(instrumentor: SdkInstrumentor) -> DoctorFinding | No
         f"the package {instrumentor.sdk_name} is of the distribution {owners}, not of {instrumentor.distribution}: "
         f"declare the right name as distribution of {kind}",
         isinstance(instrumentor, OpenAiApiInstrumentor),
+    )
+
+
+def wrong_import_name(instrumentor: Any) -> DoctorFinding | None:
+    """Return a problem if the distribution of an SDK is installed, though its package cannot be found."""
+    found = version_of(instrumentor.distribution) if isinstance(instrumentor, OpenAiApiInstrumentor) else None
+    if found is None:
+        return None
+    name = instrumentor.distribution
+    packages = sorted(package for package, owners in packages_distributions().items() if name in owners)
+    such_as = f", such as {packages[0]}" if packages else ""
+    return DoctorFinding(
+        f"{name} {found} is installed, but it has no module {instrumentor.sdk_name}: sdk_name of "
+        f"{type(instrumentor).__name__} is the name by which programs import it{such_as}",
+        True,
     )
 
 

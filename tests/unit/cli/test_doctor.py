@@ -324,7 +324,7 @@ def test_export_that_cannot_work_is_a_problem(
 def test_limits_of_other_libraries_are_listed(
     monkeypatch: pytest.MonkeyPatch, report: Callable[..., list[str]]
 ) -> None:
-    monkeypatch.setattr(doctor, "library_limits", lambda: iter([doctor.DoctorFinding("dspy 1.2: no SDK")]))
+    monkeypatch.setattr(doctor, "library_limits", lambda _: iter([doctor.DoctorFinding("dspy 1.2: no SDK")]))
     assert report("Other libraries") == ["    dspy 1.2: no SDK"]
 
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from types import MappingProxyType, ModuleType
+from types import MappingProxyType, ModuleType, SimpleNamespace
 from typing import Any
 
 import openai
 import pytest
+from openai.types import Completion
 
 from l0.cli.main import main
 from l0.fastpath.constructors.compiled_constructors import CompilationReport
@@ -185,6 +186,128 @@ def test_entry_point_with_another_name_is_a_problem(report: Callable[..., list[s
     assert f"  ! l0 ignores {ignored}: its name does not begin with l0_" in lines
     assert not any("other_package_point" in line for line in lines)
     assert "declared_package" not in sys.modules
+
+
+class WithoutCompletions(openai.OpenAI):
+    """A client with the completions API at another place."""
+
+    @property
+    def completions(self) -> Any:
+        raise AttributeError("'WithoutCompletions' object has no attribute 'completions'")
+
+
+class WithNestedCompletions(WithoutCompletions):
+    """A client whose path ``/fim/completions`` has a method of the same name."""
+
+    @property
+    def fim(self) -> Any:
+        post = self.post
+
+        def create(*, prompt: str, model: str, **options: Any) -> Any:
+            body, headers = {"model": model, "prompt": prompt, "stream": True}, options["extra_headers"]
+            return post(
+                "/fim/completions",
+                body=body,
+                options={"headers": headers},
+                cast_to=Completion,
+                stream=True,
+                stream_cls=openai.Stream[Completion],
+            )
+
+        return SimpleNamespace(completions=SimpleNamespace(create=create))
+
+
+def test_method_is_found_by_the_path(monkeypatch: pytest.MonkeyPatch, report: Callable[..., list[str]]) -> None:
+    monkeypatch.setattr(openai, "Client", WithNestedCompletions)
+    lines = report(paths=("/chat/completions", "/fim/completions"))
+    assert "    one streamed answer, completions: whole" in lines
+    assert not any(line.startswith("  !") for line in lines)
+
+
+def test_path_whose_method_is_not_found_is_no_problem(
+    monkeypatch: pytest.MonkeyPatch, report: Callable[..., list[str]]
+) -> None:
+    monkeypatch.setattr(openai, "Client", WithoutCompletions)
+    lines = report(paths=("/chat/completions", "/fim/completions"))
+    (line,) = (line for line in lines if "completions: cannot" in line)
+    assert line.startswith("    one streamed answer, completions: cannot try /fim/completions: the SDK sent no request")
+    assert "AttributeError: 'WithoutCompletions' object has no attribute 'completions' at " in line
+    assert not any(line.startswith("  !") for line in lines)
+
+
+class Validating(openai.OpenAI):
+    """A client whose embeddings accept some models only."""
+
+    @property
+    def embeddings(self) -> Any:
+        def create(**_: Any) -> Any:
+            raise ValueError("1 validation error\n  input_value='simulated'")
+
+        return SimpleNamespace(create=create)
+
+
+def test_model_that_the_sdk_does_not_accept_is_no_problem_and_not_quoted(
+    monkeypatch: pytest.MonkeyPatch, report: Callable[..., list[str]]
+) -> None:
+    monkeypatch.setattr(openai, "Client", Validating)
+    lines = report(paths=("/chat/completions", "/embeddings"))
+    (line,) = (line for line in lines if "embeddings" in line)
+    reason = "cannot try /embeddings: the SDK sent no request (ValueError at "
+    assert line.startswith(f"    one answer, embeddings: {reason}")
+    assert not any("input_value" in line for line in lines)
+
+
+class Unstreamed(openai.OpenAI):
+    """A client that sends ``stream`` to the server and reads one object."""
+
+    def post(self, path: str, **options: Any) -> Any:
+        return super().post(path, **{**options, "stream": False, "stream_cls": None})
+
+
+def test_sdk_that_does_not_read_a_stream_is_no_problem_and_logs_nothing(
+    monkeypatch: pytest.MonkeyPatch, report: Callable[..., list[str]], caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(openai, "Client", Unstreamed)
+    lines = report(paths=("/chat/completions",))
+    reason = "cannot try a stream: the SDK reads the answer as one object, even with stream=True"
+    assert f"    one streamed answer, chat: {reason}" in lines
+    assert not caplog.records
+
+
+def test_objects_of_another_format_are_a_problem(
+    monkeypatch: pytest.MonkeyPatch, report: Callable[..., list[str]]
+) -> None:
+    monkeypatch.setattr("l0.cli.demo.load.content_of", lambda _, event: event.delta.text)
+    lines = report(paths=("/chat/completions",))
+    (line,) = (line for line in lines if ", chat: " in line)
+    assert line == (
+        "  ! one streamed answer, chat: not OpenAI's format: the SDK's ChatCompletionChunk has other fields. "
+        "Leave out /chat/completions"
+    )
+
+
+def test_options_are_not_judged_if_no_call_was_made(
+    monkeypatch: pytest.MonkeyPatch, report: Callable[..., list[str]]
+) -> None:
+    monkeypatch.setattr(openai, "Client", KeyedClient)
+    lines = report(paths=("/chat/completions",))
+    assert "    options of requests: not checked, because no call was made" in lines
+
+
+def test_wrong_import_name_of_an_installed_distribution_is_a_problem(report: Callable[..., list[str]]) -> None:
+    lines = report(sdk_name="open_ai", distribution="openai", paths=("/chat/completions",))
+    assert (
+        f"  ! openai {openai.__version__} is installed, but it has no module open_ai: "
+        "sdk_name of DeclaredInstrumentor is the name by which programs import it, such as openai"
+    ) in lines
+    assert not any("pip install openai" in line for line in lines)
+
+
+def test_sdk_that_stainless_did_not_generate_is_a_problem(report: Callable[..., list[str]]) -> None:
+    lines = report(sdk_name="anyio", paths=("/chat/completions",))
+    (line,) = (line for line in lines if "anyio._base_client" in line)
+    assert line.startswith("  ! anyio ")
+    assert line.endswith("it has no module anyio._base_client, so Stainless did not generate it)")
 
 
 def test_objects_that_the_sdk_builds_are_no_problem(

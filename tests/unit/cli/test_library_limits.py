@@ -45,3 +45,20 @@ def test_version_without_the_limit_is_not_reported(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(sys, "path", [str(tmp_path)])
     install(tmp_path, "dspy", "dspy/clients/lm.py")
     assert list(library_limits()) == []
+
+
+@pytest.mark.parametrize("name", ["mistralai", "ollama", "zai-sdk"])
+def test_sdk_that_l0_does_not_patch_is_reported(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, name: str) -> None:
+    monkeypatch.setattr(sys, "path", [str(tmp_path)])
+    install(tmp_path, name, f"{name}/__init__.py")
+    (found,) = library_limits()
+    assert found.text == f"{name} 1.2: l0 does not see its calls; the explicit API can run them"
+    assert not found.problem
+
+
+def test_generated_sdk_is_reported_unless_a_class_patches_it(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(sys, "path", [str(tmp_path)])
+    install(tmp_path, "sambanova", "sambanova/__init__.py")
+    (found,) = library_limits()
+    assert found.text == "sambanova 1.2: l0 does not see its calls; a provider's class can add it"
+    assert list(library_limits({"sambanova"})) == []

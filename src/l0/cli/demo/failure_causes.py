@@ -30,6 +30,8 @@ class FailureCauses:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._causes: dict[int, tuple[Cause, ...]] = {}
+        self.unstreamed: set[int] = set()
+        """Numbers of the calls whose SDK reads the answer as one object."""
 
     def snapshot(self) -> dict[int, tuple[Cause, ...]]:
         """Return the causes of the failed attempts of each call, in order."""
@@ -40,10 +42,14 @@ class FailureCauses:
         """Forget all calls."""
         with self._lock:
             self._causes.clear()
+            self.unstreamed.clear()
 
-    def observe(self, call: Call) -> _CallFailures:  # noqa: ARG002 - the number is known from the context
+    def observe(self, call: Call) -> _CallFailures:
         """Return the `CallObserver` that keeps the causes of this call."""
-        return _CallFailures(self, _NUMBER.get())
+        number = _NUMBER.get()
+        if number is not None and not call.streaming:
+            self.unstreamed.add(number)
+        return _CallFailures(self, number)
 
     def keep(self, number: int, causes: tuple[Cause, ...]) -> None:
         """Keep the causes of one call."""

@@ -23,12 +23,13 @@ from .failure_causes import numbered
 from .judge import Result
 from .plan import APIS, SDKS, Api, PlannedCall
 
-_METHODS: Mapping[Api, Callable[[Any], Any]] = {
+METHODS: Mapping[Api, Callable[[Any], Any]] = {
     "chat": attrgetter("chat.completions.create"),
     "responses": attrgetter("responses.create"),
     "completions": attrgetter("completions.create"),
     "messages": attrgetter("messages.create"),
 }
+"""Functions that return an API's method of a client."""
 _MODEL = "simulated"
 _PROMPT = "Say what you are asked to say."
 _MESSAGES = [{"role": "user", "content": _PROMPT}]
@@ -59,6 +60,10 @@ class FailureEvent(Exception):  # noqa: N818 - it represents an event, and is ne
     """The SDK returned an event that reports a failed answer."""
 
 
+class OtherFormatError(Exception):
+    """An object of the SDK does not have the fields of the API. The message is the name of its class."""
+
+
 class AnswerReader:
     """Reads one answer as a user would, and measures its times."""
 
@@ -73,9 +78,14 @@ class AnswerReader:
 
     def add(self, event: Any) -> None:
         """Record one event of the answer."""
-        if reports_failure(self._call.api, event):
+        try:
+            failed = reports_failure(self._call.api, event)
+            piece = "" if failed else content_of(self._call.api, event)
+        except (AttributeError, TypeError) as error:
+            raise OtherFormatError(type(event).__name__) from error
+        if failed:
             self._error = FailureEvent(event.type)
-        elif piece := content_of(self._call.api, event):
+        elif piece:
             now = perf_counter()
             if self._last is None:
                 self._first = now - self._began
@@ -106,11 +116,15 @@ def _sdk_errors(client: Any) -> tuple[type[BaseException], ...]:
     return (package.APIError.__base__, transport.TransportError, transport.DecodingError, ValueError)
 
 
-def read(clients: Clients, call: PlannedCall, run: str) -> Result:
-    """Make one call with a sync client. ``run``: name of the run, which makes the request's id unique."""
+def read(clients: Clients, call: PlannedCall, run: str, find_method: Callable[[Any], Any] | None = None) -> Result:
+    """Make one call with a sync client.
+
+    ``run``: name of the run, which makes the request's id unique. ``find_method``: returns the method of the client;
+    ``None`` for that of openai's and anthropic's clients.
+    """
     reader = AnswerReader(call)
     try:
-        with numbered(call.number), _create(clients, call, run) as stream:
+        with numbered(call.number), _create(clients, call, run, find_method) as stream:
             for event in stream:
                 reader.add(event)
     except Exception as error:
@@ -131,8 +145,8 @@ async def aread(clients: Clients, call: PlannedCall, run: str) -> Result:
     return reader.result()
 
 
-def _create(clients: Clients, call: PlannedCall, run: str) -> Any:
-    create = _METHODS[call.api](clients[call.api])
+def _create(clients: Clients, call: PlannedCall, run: str, find_method: Callable[[Any], Any] | None = None) -> Any:
+    create = (find_method or METHODS[call.api])(clients[call.api])
     headers = {HEADER: call.script, CALL_ID_HEADER: call_id(run, call.number)}
     return create(**_ARGUMENTS[call.api], stream=True, extra_headers=headers)
 
