@@ -53,19 +53,33 @@ class Decoder(Protocol):
 
     @property
     def has_pending(self) -> bool:
-        """Return True if content has begun that becomes an event only when it is complete, such as a tool call."""
+        """Return True if content has begun that becomes an event only when it is complete, such as a tool call.
+
+        False if each item becomes its events at once. An answer with pending content is not resumed: a continuation
+        would repeat or lose it.
+        """
         ...
 
     def decode(self, item: Any) -> Sequence[Event]:
-        """Return the events of one item. If it raises, the attempt has failed."""
+        """Return the events of one item, or ``[]``. If it raises, the attempt has failed.
+
+        Text is an `Event` of type ``TOKEN``. Collect the parts of a tool call, and return one event of type
+        ``TOOL_CALL`` with a `ToolCall` as ``data`` when the call is complete. An event of type ``ERROR`` fails the
+        attempt.
+        """
         ...
 
     def is_complete(self) -> bool | None:
-        """Return True if the items prove that the answer is complete; ``None`` if only the end of the source does."""
+        """Return whether the items so far prove that the answer is complete.
+
+        True: they do, such as by a finish reason. False: an answer of this provider states its end, and this one has
+        not; the end of the source is then an error (``truncated``). ``None``: items never state it, so an answer is
+        complete when its source ends.
+        """
         ...
 
     def metadata(self) -> ResponseMetadata:
-        """Return the metadata that the provider sent with the answer."""
+        """Return the metadata that the provider sent with the answer: model, finish reasons, tokens."""
         ...
 
 
@@ -74,7 +88,7 @@ class Adapter(Protocol):
 
     @property
     def name(self) -> str:
-        """Return the name that error messages use."""
+        """Return the name that error messages use, and that a call has as its provider on spans and for observers."""
         ...
 
     def recognizes(self, item: object) -> bool:
@@ -199,6 +213,10 @@ class Registry:
         check_adapter(adapter)
         with self._lock:
             self._registered = (adapter, *(other for other in self._registered if other.name != adapter.name))
+
+    def is_built_in(self, adapter: Adapter) -> bool:
+        """Return True for an adapter of L0, whose name is that of an SDK, not of a provider."""
+        return adapter in self._built_in
 
     def find(self, item: object) -> Adapter | None:
         """Return the adapter that recognizes ``item``, or ``None``."""

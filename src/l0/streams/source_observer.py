@@ -123,6 +123,11 @@ class SourceCallObserver:
         """True if a patched SDK sent the attempt's request, and requested one choice."""
         return self._request is not None and REQUEST_CHOICE_COUNT not in self._request.attributes
 
+    def adapted(self, name: str) -> None:
+        """Name the provider by the adapter of the primary's items, unless a request describes the call."""
+        if not self._leg and self._request is None:
+            self._call = replace(self._call, provider=name)
+
     def begin(self) -> None:
         """Reset the metadata and the failure for a new attempt."""
         self._request, self.metadata, self.failure = None, None, None

@@ -182,6 +182,8 @@ class SourceReader:
         try:
             adapter = self._adapter or ADAPTERS.find(item)
             self._decoder = adapter.decoder() if adapter is not None else None
+            if adapter is not None and not ADAPTERS.is_built_in(adapter):
+                self._sdk_call.adapted(adapter.name)
             if isinstance(self._decoder, DeltaDecoder) and self._sdk_call.one_choice:
                 self._decoder.expect_one_choice()
         except Exception as error:  # the adapter may be user code

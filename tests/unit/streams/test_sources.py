@@ -72,6 +72,24 @@ def test_an_adapter_of_ones_own() -> None:
     assert source.made == 2
 
 
+@pytest.mark.parametrize("named", [True, False], ids=["passed", "recognized"])
+def test_observers_get_the_name_of_an_adapter_as_the_provider(lines: None, named: bool) -> None:
+    seen: list[str] = []
+    adapter: dict[str, Any] = {"adapter": LineAdapter()} if named else {}
+    source = Source([Line("a")])
+    with l0.run_sync(source.plain, observers=[lambda call, _: seen.append(call.provider)], **adapter) as stream:
+        list(stream)
+    assert set(seen) == {"lines"}
+
+
+def test_built_in_adapter_names_no_provider() -> None:
+    seen: list[str] = []
+    source = Source([Event(EventType.TOKEN, "a")])
+    with l0.run_sync(source.plain, observers=[lambda call, _: seen.append(call.provider)]) as stream:
+        list(stream)
+    assert set(seen) == {"unknown"}
+
+
 @pytest.mark.usefixtures("lines")
 @pytest.mark.parametrize("method", ["recognizes", "decoder"])
 def test_an_adapter_that_fails_is_no_defect_of_ours(method: str, monkeypatch: pytest.MonkeyPatch) -> None:
