@@ -15,6 +15,7 @@ from l0.simulator.server import Simulator
 PAGE = (Path(__file__).resolve().parents[2] / "docs" / "providers.md").read_text(encoding="utf-8")
 CODE, ENTRY_POINT = re.search(r"```python\n(# l0_sambanova\.py\n.*?)```.*?```toml\n(.*?)```", PAGE, re.DOTALL).groups()  # type: ignore[union-attr]
 TEST_OF_PAGE = re.search(r"```python\n(import l0\n[^`]*?from sambanova.*?)```", PAGE, re.DOTALL)[1]  # type: ignore[index]
+TABLE_OF_PAGE = re.search(r"```python\n(# test_sambanova\.py\n.*?)```", PAGE, re.DOTALL)[1]  # type: ignore[index]
 NEEDED = pytest.mark.skipif(
     find_spec("sambanova") is None,
     reason="sambanova is not installed here: make test-providers has an environment with it",
@@ -75,3 +76,10 @@ def test_doctor_shows_it_as_our_own(tmp_path: Path) -> None:
 @NEEDED
 def test_test_of_the_page_passes(tmp_path: Path) -> None:
     _run(tmp_path, "-c", TEST_OF_PAGE)
+
+
+@NEEDED
+def test_table_of_the_page_passes(tmp_path: Path) -> None:
+    tests = tmp_path / "test_sambanova.py"
+    tests.write_text(TABLE_OF_PAGE)
+    assert " passed" in _run(tmp_path, "-m", "pytest", str(tests), "-q", "-n0", f"--rootdir={tmp_path}")
