@@ -252,7 +252,9 @@ def _argument(action: argparse.Action) -> str:
 def _names() -> str:
     """Return the public names by topic. Of the public modules, the page has the names of `l0.types` only."""
     groups = {title: [f"l0.{name}" for name in names] for title, names in l0._GROUPS.items() if title != "Modules"}
-    groups["The explicit API"].append("l0.streams.call_options.CallArguments")
+    groups["The explicit API"] += [
+        f"l0.streams.{name}" for name in ("adapters.Adapter", "adapters.Decoder", "call_options.CallArguments")
+    ]
     groups["Types"] = [f"l0.types.{name}" for name in types.__all__]
     parts = [(f"## {title}", *(f"::: {name}" for name in names)) for title, names in groups.items()]
     return "\n\n".join(line for part in parts for line in part)

@@ -70,11 +70,10 @@ class Decoder(Protocol):
         ...
 
     def is_complete(self) -> bool | None:
-        """Return whether the items so far prove that the answer is complete.
+        """Return True if the items so far prove that the answer is complete, such as by a finish reason.
 
-        True: they do, such as by a finish reason. False: an answer of this provider states its end, and this one has
-        not; the end of the source is then an error (``truncated``). ``None``: items never state it, so an answer is
-        complete when its source ends.
+        False: answers of this provider state their end, and this one has not done so yet. The end of the source is then
+        an error (``truncated``). ``None``: items never state it, so an answer is complete when its source ends.
         """
         ...
 

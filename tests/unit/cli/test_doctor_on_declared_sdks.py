@@ -199,9 +199,10 @@ class WithoutCompletions(openai.OpenAI):
 class WithNestedCompletions(WithoutCompletions):
     """A client whose path ``/fim/completions`` has a method of the same name."""
 
-    @property
-    def fim(self) -> Any:
+    def __getattr__(self, name: str) -> Any:
         post = self.post
+        if name != "fim":
+            raise AttributeError(name)
 
         def create(*, prompt: str, model: str, **options: Any) -> Any:
             body, headers = {"model": model, "prompt": prompt, "stream": True}, options["extra_headers"]
