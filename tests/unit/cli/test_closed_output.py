@@ -1,5 +1,6 @@
 """Commands whose output nobody reads any longer, as in `l0 doctor | head -1`."""
 
+import logging
 import os
 import subprocess
 import sys
@@ -22,6 +23,15 @@ def closed_output() -> Iterator[None]:
     os.close(reader)
     with os.fdopen(writer, "w") as output, redirect_stdout(output):
         yield
+
+
+@pytest.fixture(autouse=True)
+def log_level_of_other_tests() -> Iterator[None]:
+    """The demo mutes the log, and leaves it so if its output is closed: the process is about to end."""
+    log = logging.getLogger("l0")
+    level = log.level
+    yield
+    log.setLevel(level)
 
 
 @pytest.mark.parametrize(
