@@ -116,7 +116,8 @@ def test_search_prints_every_call_as_json(runs: Path, capsys: pytest.CaptureFixt
 def test_search_lists_the_calls_that_change(runs: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["backtest", str(runs), "--search", "--changes"]) == 0
     lines = capsys.readouterr().out.splitlines()
-    candidates = lines[2 : lines.index("")]  # after the heading and the recorded policy
+    table = lines[lines.index("") + 1 :]
+    candidates = table[2 : table.index("")]  # after the heading and the recorded calls
     assert candidates
     assert len([line for line in lines if " of 8 calls change" in line]) == len(candidates)
 
