@@ -32,8 +32,8 @@ def late_imports() -> Iterator[None]:
     A fork waits for the block (`ForkGate`): a child would wait forever for a module that another thread was importing.
     """
     with FORK_GATE:
-        # A provider package that is missing is no sign of a second copy. To replace the modules then would lose those that
-        # another thread is importing at the time, and import them twice.
+        # A provider package that is missing is no sign of a second copy. To replace the modules then would lose those
+        # that another thread is importing at the time, and import them twice.
         if sys.modules.get("l0") is _own["l0"]:
             yield
             return
