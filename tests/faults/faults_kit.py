@@ -154,8 +154,9 @@ _STAMPED = ("failed", "in_band_error", "lifecycle_frames")
 
 
 def _reply(sample: Sample, fault: Fault) -> Reply:
-    """A body with its fault. Events that a fault adds carry ids: made here, they are always the same."""
-    if fault.find("whole_json"):
+    """A body with its fault. Events that a fault adds carry ids: made here, they are always the same; but such a body
+    cannot have a pause."""
+    if fault.find("whole_json") or (fault.find("stall") and fault.find(*_STAMPED)):
         return Reply(fault=fault)
     if not fault.find(*_STAMPED):
         return Reply(body=RecordedBody(content=sample.content), fault=fault)

@@ -122,7 +122,7 @@ def test_what_the_loser_of_a_hedge_had_read_is_recorded(
     assert differing(call) == []
     assert [one.text for one in call_story(call) if one.subject == "attempt 1"][1:] == [
         "status 200",
-        f"dropped, as another attempt served the answer; after 1 read, {len(ROLE)} bytes",
+        f"dropped, as another attempt was faster; after 1 read, {len(ROLE)} bytes",
     ]
     with replay(tmp_path / "first", speed=inf) as replayed:
         again, repeated = recorded(tmp_path / "second", lambda: played(replayed.openai, scenario, sync))

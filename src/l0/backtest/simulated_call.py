@@ -318,56 +318,64 @@ class SimulatedCall:
 
         ``after``: the seconds after which the first attempt is slow.
         """
-        limits = self._limits(first.started)
-        limit = min(limits.first, limits.total)
-        quiet = self._quiet_until(first, min(after, limit))
         contenders = [first]
-        if quiet <= min(after, limit) and first.timeline.content:
+        quiet = self._quiet_until(first, after)
+        if first.timeline.first_content <= quiet:
             return (yield from self._win(first, contenders, first.started + quiet))
-        if quiet > min(after, limit) and after < limit:
+        if quiet >= after < self._limits(first.started).first:
             yield from self._wait_until(first.started + after)
             command = self._machine.step(Slow(self._at))
             if isinstance(command, AttemptSpec) and command.hedge:
                 contenders.append(self._send(command))
-        until = first.started + limit
-        content_times, end_times = self._race_times(contenders, until)
+        content_times, end_times = self._race_times(contenders)
         if min(content_times) < inf:
             winner = contenders[content_times.index(min(content_times))]
             return (yield from self._win(winner, contenders, min(content_times)))
-        if max(end_times) > until:
-            return (yield from self._end_without_winner(first, until, limits))
-        answered = [contender for contender in contenders if contender.timeline.failure is None]
+        answered = [contender for contender in contenders if self._answered(contender)]
         if answered:
             return (yield from self._win(answered[0], contenders, max(end_times)))
         yield from self._wait_until(max(end_times))
         self._lose([contender for contender in contenders if contender is not first])
+        limits = self._limits(first.started)
+        expiry = self._expiry(first, limits)
+        if expiry is not None:
+            return self._expired(first, expiry, limits)
         failure = first.timeline.failure
         assert failure is not None
         return self._failed(first, failure)
 
-    def _race_times(self, contenders: list[_Sent], until: float) -> tuple[list[float], list[float]]:
-        """Return when each contender brings content (``inf`` if another is first), and when it brings content or ends.
+    def _race_times(self, contenders: list[_Sent]) -> tuple[list[float], list[float]]:
+        """Return when each contender brings content (``inf`` if another is first), and when it brings content, ends or
+        is late.
 
         A contender whose recording was cut off, such as a former loser, matters only until the other brings content.
         """
         content_times, end_times = [inf] * len(contenders), [inf] * len(contenders)
-        decided_at = until
+        decided_at = inf
         for place in sorted(range(len(contenders)), key=lambda place: contenders[place].timeline.cut_short):
             contender = contenders[place]
-            end = contender.started + self._quiet_until(contender, decided_at - contender.started)
-            end_times[place] = end
-            if contender.timeline.content and end <= decided_at:
-                decided_at = content_times[place] = end
+            quiet = self._quiet_until(contender, decided_at - contender.started)
+            end_times[place] = contender.started + quiet
+            if contender.timeline.first_content <= quiet:
+                decided_at = content_times[place] = end_times[place]
         return content_times, end_times
 
-    def _quiet_until(self, sent: _Sent, limit: float) -> float:
-        """Return the time of the first content, or of the end without any, in seconds since the request.
+    def _quiet_until(self, sent: _Sent, until: float) -> float:
+        """Return the time at which the attempt brings content, ends without any, or is late: in seconds since its
+        request, and at most ``until``.
 
-        If the recording ends before ``limit``, continue with a drawn attempt.
+        If the recording ends before, continue with a drawn attempt.
         """
+        limits = self._limits(sent.started)
+        limits = limits._replace(gap=inf, first=min(limits.first, until))
         if not sent.timeline.content:
-            self._expiry(sent, Limits(first=limit))
-        return sent.timeline.quiet_until
+            self._expiry(sent, limits)
+        expiry = sent.timeline.expiry(limits)
+        return min(sent.timeline.quiet_until, inf if expiry is None else expiry.at)
+
+    def _answered(self, sent: _Sent) -> bool:
+        """Return True if the body of an attempt without content ended normally."""
+        return sent.timeline.failure is None and self._expiry(sent, self._limits(sent.started)) is None
 
     def _win(self, winner: _Sent, contenders: list[_Sent], at: float) -> Steps:
         """Serve the call with the winner from the time ``at``. Drop the others."""
@@ -376,21 +384,12 @@ class SimulatedCall:
             self._lose([contender for contender in contenders if contender is not winner])
         return (yield from self._serve(winner, at))
 
-    def _end_without_winner(self, first: _Sent, until: float, limits: Limits) -> Steps:
-        """End a race in which no contender has brought content by its limit."""
-        yield from self._wait_until(until)
-        failure = first.timeline.failure
-        if failure is not None and first.started + first.timeline.ends_at <= until:
-            return self._failed(first, failure)
-        cause = Cause.TOTAL_TIMEOUT if limits.total <= limits.first else Cause.FIRST_CONTENT_TIMEOUT
-        return self._expired(first, Expiry(until - first.started, cause), limits)
-
     def _lose(self, losers: list[_Sent]) -> None:
         """Account for the losers of a race."""
         for loser in losers:
-            waited = self._at - loser.started
+            waited = self._quiet_until(loser, self._at - loser.started)
             self._extra_tokens += loser.timeline.tokens_by(waited)
-            if self._admission is not None and (loser.timeline.failure is None or loser.timeline.ends_at > waited):
+            if self._admission is not None and loser.timeline.quiet_until > waited:  # it was slower, or late
                 self._admission.overtaken(waited)
 
     # -- the functions that the machine calls -----------------------------------------------------------------------

@@ -109,6 +109,11 @@ _INCOMPLETE_MESSAGES = {
 }
 
 
+def incomplete_answer(missing: Cause) -> Failure:
+    """Return the failure of a body that ended before its answer was complete."""
+    return Failure(cause=missing, message=_INCOMPLETE_MESSAGES[missing])
+
+
 class Admission(Protocol):
     """The permissions that the shared state (breakers, budgets) grants to one call."""
 
@@ -313,7 +318,7 @@ class Machine:
             return self._finish()
         strict = self.call.terminal_rule(self.leg).strict
         if strict or missing is not Cause.TRUNCATED:
-            return self._failed(Failure(cause=missing, message=_INCOMPLETE_MESSAGES[missing]), at, progress)
+            return self._failed(incomplete_answer(missing), at, progress)
         return self._finish(missing.value) if strict is False else self._finish()
 
     def _failed(self, failure: Failure, at: float, progress: AttemptProgress) -> Command:

@@ -23,7 +23,8 @@ class AttemptStarted:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AttemptEnded:
-    """An attempt ended. ``failure``: ``None`` if it served the answer. ``lost``: a parallel request was faster.
+    """An attempt ended. ``failure``: ``None`` if it served the answer. ``lost``: it was not used, because a parallel
+    request was faster, or it failed beside one.
 
     ``status``: the HTTP status of the response; ``None`` if there was none. ``action``: the decision after a failure:
     ``"retry"`` or ``"resume"`` (``wait_s`` seconds later), ``"fallback"`` (to the next fallback) or ``"raise"``;

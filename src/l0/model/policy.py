@@ -336,6 +336,8 @@ class Fallback:
 class Hedge:
     """A second request in parallel with a slow one. L0 uses the answer whose content arrives first.
 
+    Each of them has its own ``Timeout.initial_token`` and ``liveness``: if one is late or fails, the other goes on.
+
     ``after``: **milliseconds** from the first request to the second, or a ``timedelta``. ``None``: the 95th percentile
     of the times to first content in the last 200 calls to the same provider and model with a prompt of this size. Below
     20 samples there is no hedge.

@@ -107,7 +107,7 @@ _ENDINGS = {
     "eof": "complete body",
     "error": "broken",
     "closed": "closed by the client",
-    "lost": "dropped, as another attempt served the answer;",
+    "lost": "dropped, as another attempt was faster;",
     None: "given up",
 }
 

@@ -79,7 +79,7 @@ class RecordedAttempt:
 
     ``request``: ``method``, ``path``, ``headers``, and the body as `recorded_request.described_body` describes it;
     empty for a source of the explicit API. ``ending``: ``"eof"``, ``"error"``, ``"closed"`` (by the user or by L0), or
-    ``"lost"`` (another attempt served the answer).
+    ``"lost"`` (another attempt was faster).
     """
 
     number: int

@@ -86,7 +86,7 @@ class BodyEnded(NamedTuple):
 
 
 class AttemptEnding(NamedTuple):
-    """An attempt ended, with or without a ``failure``. ``lost``: another one served the answer.
+    """An attempt ended, with or without a ``failure``. ``lost``: as in `AttemptEnded`.
 
     ``items``, ``chars``: as in `Delivered`.
     """

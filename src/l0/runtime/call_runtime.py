@@ -173,7 +173,7 @@ class CallRuntime:
             self.halt()
         started = perf_counter()
         if not attempt.hedge:
-            self.number, self.started = attempt.number, started
+            self.number, self.started, self.hedge_won = attempt.number, started, False
         if self.shadow is not None:
             self.shadow.sent(started)
         if not self.observers.observed:
@@ -251,10 +251,19 @@ class CallRuntime:
         self._holding = isinstance(command, Relay) and command.holding
         return command
 
-    def failed(self, error: BaseException, *, opened: bool = False) -> Command:
+    def failed_head(self, status: int | None, request_id: str | None) -> None:
+        """Record the headers of an attempt that ends now, in a race that nobody has won."""
+        self.request_id = request_id
+        if self.observers.observed:
+            self.observers.opened(status, request_id, self.started)
+
+    def failed(self, error: BaseException, *, opened: bool = False, ended_at: float | None = None) -> Command:
         """Return the next command after an exception raised while sending. Raise it if it is not a failure of the
-        request. ``opened``: True if the headers had arrived."""
-        failure = self._failure_of(error, opened=opened) if self.open else None
+        request.
+
+        ``opened``: True if the headers had arrived. ``ended_at``: the time at which the attempt ended; ``None``: now.
+        """
+        failure = self.failure_of(error, self.deadlines, opened=opened, at=ended_at) if self.open else None
         if failure is None and isinstance(error, Expired):
             error = error.__cause__ or error
         if not self.open or (self.call_adapter.client_closed and (failure is None or failure.status is None)):
@@ -262,19 +271,27 @@ class CallRuntime:
         if failure is None:
             self.leave(error)
             raise error
-        return self._fail(failure, perf_counter(), answered=failure.cause in ANSWERED).command
-
-    def _failure_of(self, error: BaseException, *, opened: bool) -> Failure | None:
-        expired = isinstance(error, Expired) or self.ends_silence(error)
-        failure = None if expired else self.call_adapter.failed(error, opened=opened)
         at = perf_counter()
+        ended_at = at if ended_at is None else ended_at
+        if failure.policy_field:  # a time limit has expired
+            self.admission.first_content(ended_at - self.started)
+        return self._fail(failure, at, answered=failure.cause in ANSWERED, ended_at=ended_at).command
+
+    def failure_of(
+        self, error: BaseException, deadlines: CallDeadlines | None, *, opened: bool, at: float | None = None
+    ) -> Failure | None:
+        """Return the failure for an exception of an attempt; ``None`` if it is not a failure of the request.
+
+        ``deadlines``: those of the attempt. ``at``: the time of the exception; ``None``: now.
+        """
+        at = perf_counter() if at is None else at
+        expired = isinstance(error, Expired) or self._ends_silence(error, deadlines, at)
+        failure = None if expired else self.call_adapter.failed(error, opened=opened)
         # A timeout of the transport may be due to our deadline, because we reduce it to the time that is left.
         late = failure is not None and failure.cause in (Cause.NO_HEADERS, Cause.READ_TIMEOUT)
-        # Check `expired` as well: if a hedge was sent since, the deadline that expired is no longer the current one.
-        if self.deadlines is None or not (expired or (late and self.deadlines.passed(at))):
+        if deadlines is None or not (expired or (late and deadlines.passed(at))):
             return failure
-        self.admission.first_content(at - self.started)
-        return self.deadlines.failure(at)
+        return deadlines.failure(at)
 
     def backoff_over(self, *, vetoed: bool = False) -> Command:
         """Continue after a backoff. Send nothing if the user has closed the stream or the client meanwhile.
@@ -300,21 +317,22 @@ class CallRuntime:
         """Seconds before the current attempt is hedged; ``None`` if it is not."""
         return None if self.machine.hedged else self.admission.hedge_after()
 
-    @property
-    def first_limit(self) -> float:
-        """Return the seconds that the first content may take; ``inf`` for no limit."""
-        timeout = self.call.policy.timeout
-        first = timeout.initial_token if timeout is not None else None
-        usual = self.admission.deadline(None if first is None else first / 1000)
-        return min(inf if usual is None else usual, self.machine.remaining_s(perf_counter()))
+    def parallel_deadlines(self, started: float, skipped_s: float) -> CallDeadlines | None:
+        """Return the deadlines of an attempt of a race, sent at ``started``; ``None`` if the call has none.
 
-    def overdue(self) -> Command:
-        """End the hedged attempts, because none of them brought content in time."""
-        at = perf_counter()
-        self.admission.first_content(at - self.started)
-        cause = Cause.TOTAL_TIMEOUT if self.machine.remaining_s(at) <= 0 else Cause.FIRST_CONTENT_TIMEOUT
-        assert self.deadlines is not None
-        return self._fail(self.deadlines.failure(at, cause), at).command
+        ``skipped_s``: as of `CallDeadlines.of_parallel_attempt`.
+        """
+        if self.deadlines is None:
+            return None
+        deadlines = self.deadlines.of_parallel_attempt(skipped_s)
+        deadlines.sending(started, self.admission.deadline)
+        return deadlines
+
+    def use_deadlines(self, deadlines: CallDeadlines | None) -> None:
+        """Use these deadlines of the call from now on. The machine counts the same time as passed."""
+        self.deadlines = deadlines
+        if deadlines is not None:
+            self.machine.began = deadlines.began
 
     # -- reading ----------------------------------------------------------------------------------------------------
 
@@ -487,20 +505,16 @@ class CallRuntime:
             self._fragments_before_read = len(self._parser.reader.text)
         if isinstance(error, StopIteration | StopAsyncIteration) and self._parser is not None:
             return self.on_read(self._parser.end, since)
-        expired = isinstance(error, Expired) or self.ends_silence(error)
+        expired = isinstance(error, Expired) or self._ends_silence(error, self.deadlines, perf_counter())
         return self.expired() if expired else self.on_read_error(error)
 
-    def ends_silence(self, error: BaseException | None) -> bool:
-        """Return True if ``error`` is a recorded silence that a deadline of this call ends. The time then counts as
+    def _ends_silence(self, error: BaseException | None, deadlines: CallDeadlines | None, at: float) -> bool:
+        """Return True if ``error`` is a recorded silence that one of ``deadlines`` ends. The time then counts as
         passed."""
-        if not isinstance(error, RecordedSilence) or self.deadlines is None:
+        if not isinstance(error, RecordedSilence) or deadlines is None or not deadlines.skip(at, error):
             return False
-        at = perf_counter()
-        skipped_s = self.deadlines.skip(at, at - self.started, error)
-        if skipped_s is None:
-            return False
-        self.machine.began -= skipped_s
         error.accepted = True
+        self.use_deadlines(self.deadlines)
         return True
 
     def on_read_error(self, error: BaseException) -> AttemptOver:
@@ -595,8 +609,14 @@ class CallRuntime:
         state = ResumeState(text=self._kept_text or "") if restarts else None
         return self._settle(self._step(Failed(failure, at, accepted, state)), at, None)
 
-    def _fail(self, failure: Failure, at: float, *, answered: bool = False) -> AttemptOver:
-        """Fail the attempt. ``answered``: a complete answer came, so the effects of the request have happened."""
+    def _fail(
+        self, failure: Failure, at: float, *, answered: bool = False, ended_at: float | None = None
+    ) -> AttemptOver:
+        """Fail the attempt.
+
+        ``answered``: a complete answer came, so the effects of the request have happened. ``ended_at``: the time at
+        which the attempt ended, if that was before ``at``, while another attempt ran beside it.
+        """
         reader = self._parser.reader if self._parser is not None else None
         if self.recording is not None:
             self.recording.failed(self.number, failure.error)
@@ -605,7 +625,7 @@ class CallRuntime:
             self._drop()
         accepted = answered and not self.call.effective_retry_safety.in_parallel if reader is None else reader.accepted
         resume_point, progress = self._resume_point(self.call.policy.resume), self._progress()
-        return self._settle(self._step(Failed(failure, at, accepted, *resume_point)), at, progress)
+        return self._settle(self._step(Failed(failure, at, accepted, *resume_point)), at, progress, ended_at)
 
     def _drop(self) -> None:
         """Drop the held items, which must not be delivered. Remember the text that the user has already."""
@@ -656,15 +676,17 @@ class CallRuntime:
         phase = PHASES.get(self.machine.state, Phase.RELAYING)
         return AttemptProgress(phase, accepted, resume_state is not None, early_release)
 
-    def _settle(self, command: Command, at: float, progress: AttemptProgress | None) -> AttemptOver:
+    def _settle(
+        self, command: Command, at: float, progress: AttemptProgress | None, ended_at: float | None = None
+    ) -> AttemptOver:
         """Drop the held items if ``command`` retries the attempt; else return them, to be delivered.
 
-        ``progress``: that of a failed attempt, for a policy that only observes.
+        ``progress``: that of a failed attempt, for a policy that only observes. ``ended_at``: as of `_fail`.
         """
         if isinstance(command, Wait | Raise):
             if self.shadow is not None and progress is not None:
                 self.shadow.failed(self.machine.failures[-1], progress, at)
-            self.attempt_ended(self.machine.failures[-1], at, command)
+            self.attempt_ended(self.machine.failures[-1], at if ended_at is None else ended_at, command)
         if isinstance(command, Raise) and self._holding and self._buffer.holds_message:
             self._drop()  # an incomplete answer, which such a policy never delivers
         if not isinstance(command, Wait):

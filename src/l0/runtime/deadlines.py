@@ -6,6 +6,7 @@ Time counts only while the engine reads, so that a slow consumer is not taken fo
 from __future__ import annotations
 
 from collections.abc import Callable
+from copy import copy
 from math import inf
 from typing import Protocol
 
@@ -46,12 +47,13 @@ class CallDeadlines:
     ``_content_left``: the seconds of reading that remain until content must arrive. ``_content_due`` and
     ``_sign_of_life_due``: the deadlines of the current read for content and for any bytes. ``_waiting_since``: the time
     at which the current request or read began; ``None`` while the consumer has the control. ``_request_cause``: the
-    cause of the failure if a request that is being sent is late; ``None`` while a body is read.
+    cause of the failure if a request that is being sent is late; ``None`` while a body is read. ``_sent_at``: the
+    time at which the attempt was sent.
     """
 
     __slots__ = (
         "_sign_of_life_due",
-        "_began",
+        "began",
         "_has_content",
         "_first",
         "_first_limit",
@@ -60,12 +62,15 @@ class CallDeadlines:
         "_liveness_limit",
         "_content_due",
         "_request_cause",
+        "_sent_at",
         "_waiting_since",
         "_total_at",
     )
 
     def __init__(self, timeout: Timeout, began: float) -> None:
-        self._began = began
+        self.began = began
+        """The time at which the call began."""
+        self._sent_at = began
         self._first = self._first_limit = _seconds(timeout.initial_token)
         self._gap_limit = _seconds(timeout.inter_token)
         self._liveness_limit = _seconds(timeout.liveness)
@@ -86,7 +91,7 @@ class CallDeadlines:
         self._set_first_limit(usual)
         self._content_due = at + self._first_limit if first else inf
         self._sign_of_life_due = inf
-        self._request_cause, self._waiting_since = cause, at
+        self._request_cause, self._waiting_since, self._sent_at = cause, at, at
         return min(self._content_due, self._total_at)
 
     def opened(self, started: float, at: float, usual: Usual = _unchanged) -> None:
@@ -94,7 +99,7 @@ class CallDeadlines:
         self._set_first_limit(usual)
         self._content_left = self._first_limit - (at - started)
         self._has_content, self._request_cause = False, None
-        self._waiting_since = None
+        self._waiting_since, self._sent_at = None, started
 
     def _set_first_limit(self, usual: Usual) -> None:
         first = usual(self._first if self._first < inf else None)
@@ -123,31 +128,44 @@ class CallDeadlines:
         self._waiting_since = None
         return at >= self._total_at or self._content_left < -_BACKLOG_S
 
-    def skip(self, at: float, elapsed_s: float, silence: RecordedSilence) -> float | None:
-        """Move all deadlines as if a recorded silence had passed by now. Return the seconds that were skipped.
+    def skip(self, at: float, silence: RecordedSilence) -> bool:
+        """Move all deadlines as if a recorded silence had passed by now, in no time.
 
-        ``None``, without a change, if no deadline would have passed.
-
-        ``elapsed_s``: seconds since the attempt was sent, in which the silence itself took no time.
+        Return False, without a change, if no deadline would have passed.
         """
         if self._request_cause is None:
             self.reading(at)
-        skipped = max(silence.waited_s - elapsed_s, 0.0)
+        skipped = max(silence.waited_s - (at - self._sent_at), 0.0)
         total_at = self._total_at - skipped
         content_due = self._content_due - (silence.silence_s if self._has_content else skipped)
         sign_of_life_due = self._sign_of_life_due - silence.silence_s
         late = at - min(total_at, content_due, sign_of_life_due)
         if late < -_SILENCE_SLACK_S:
-            return None
+            return False
         slack = min(late, 0.0)
-        self._began -= skipped - slack
+        self.began -= skipped - slack
         self._total_at = total_at + slack
         self._content_due, self._sign_of_life_due = content_due + slack, sign_of_life_due + slack
-        return skipped - slack
+        return True
+
+    def of_parallel_attempt(self, skipped_s: float) -> CallDeadlines:
+        """Return deadlines for an attempt that runs beside others of the call: only the total time is common.
+
+        ``skipped_s``: the seconds of a recorded silence that count as passed before the attempt is sent.
+        """
+        deadlines = copy(self)
+        deadlines.began -= skipped_s
+        deadlines._total_at -= skipped_s
+        return deadlines
+
+    @property
+    def due(self) -> float:
+        """The deadline of the current request or read."""
+        return min(self._content_due, self._sign_of_life_due, self._total_at)
 
     def passed(self, at: float) -> bool:
         """Return True if the deadline of the current read has passed."""
-        return at >= min(self._content_due, self._sign_of_life_due, self._total_at)
+        return at >= self.due
 
     @property
     def unlimited(self) -> bool:
@@ -179,7 +197,7 @@ class CallDeadlines:
         awaited, field = _LIMITS[cause]
         due = {Cause.TOTAL_TIMEOUT: self._total_at, Cause.DEAD: self._sign_of_life_due}.get(cause, self._content_due)
         limits = {
-            Cause.TOTAL_TIMEOUT: self._total_at - self._began,
+            Cause.TOTAL_TIMEOUT: self._total_at - self.began,
             Cause.DEAD: self._liveness_limit,
             Cause.STALLED: self._gap_limit,
         }

@@ -50,11 +50,11 @@ class ObserverNotifier:
         "_began",
         "_call",
         "_call_observers",
+        "_head",
         "_leg",
         "_lines",
         "_call_ended",
         "_spent",
-        "_status",
         "observed",
         "stats",
     )
@@ -67,7 +67,7 @@ class ObserverNotifier:
         self._began = began
         self._lines: CallLines | None = None
         self.observed = bool(call_observers)
-        self._status: tuple[int | None, str | None] = (None, None)
+        self._head: tuple[int | None, str | None] = (None, None)
         """HTTP status and request id of the attempt in progress."""
         self._call_ended = False
         self._leg = 0
@@ -91,25 +91,19 @@ class ObserverNotifier:
 
     def opened(self, status: int | None, request_id: str | None, started: float) -> None:
         """Report the headers of the attempt that was sent at ``started``."""
-        self._status = (status, request_id)
+        self._head = (status, request_id)
         if self.stats is not None:
             self.stats.opened(started)
 
     def attempt_ended(self, number: int, at: float) -> None:
         """Report the end of an attempt that served the answer, or that its user stopped."""
-        (status, request_id), self._status = self._status, (None, None)
-        self._emit(AttemptEnded(number=number, failure=None, status=status, request_id=request_id, at=at))
+        head, self._head = self._head, (None, None)
+        self._emit(_attempt_ended(number, None, at, head))
 
     def attempt_failed(self, number: int, failure: Failure, at: float, following: Command, *, resuming: bool) -> None:
         """Report the failure of an attempt, and the command that follows. ``resuming``: it resumes the answer."""
-        (status, request_id), self._status = self._status, (None, None)
-        event = AttemptEnded(
-            number=number,
-            failure=failure,
-            status=failure.status if failure.status is not None else status,
-            request_id=failure.request_id or request_id,
-            at=at,
-        )
+        head, self._head = self._head, (None, None)
+        event = _attempt_ended(number, failure, at, head)
         stop = NO_STOP
         if isinstance(following, Wait):
             stop = following.stop or NO_STOP
@@ -124,13 +118,11 @@ class ObserverNotifier:
             event = replace(event, stop_reason=describe_stop(stop, self._call, failure), budget_refused=refused)
         self.notify(event)
 
-    def lost(self, number: int, failure: Failure | None, at: float) -> None:
-        """Report the end of one of two hedged attempts: it failed, or the other one was faster."""
+    def lost(self, number: int, failure: Failure | None, at: float, head: tuple[int | None, str | None]) -> None:
+        """Report the end of one of two hedged attempts: it failed, or the other one was faster. ``head``: the HTTP
+        status and the request id of its answer."""
         if self._call_observers:
-            status, request_id = (failure.status, failure.request_id) if failure is not None else (None, None)
-            self._emit(
-                AttemptEnded(number=number, failure=failure, status=status, request_id=request_id, at=at, lost=True)
-            )
+            self._emit(replace(_attempt_ended(number, failure, at, head), lost=True))
 
     def notify(self, event: CallEvent) -> None:
         """Report a failed attempt, a finding of a rule, a change of a breaker, or a decision of a policy in shadow
@@ -233,6 +225,17 @@ class ObserverNotifier:
                 observer.notify(event)
             except Exception:
                 report_observer_failure(observer, "notify")
+
+
+def _attempt_ended(
+    number: int, failure: Failure | None, at: float, head: tuple[int | None, str | None]
+) -> AttemptEnded:
+    """Return the end of an attempt. What its failure states goes before ``head``, which it has if it was answered."""
+    status, request_id = head
+    if failure is not None:
+        status = failure.status if failure.status is not None else status
+        request_id = failure.request_id or request_id
+    return AttemptEnded(number=number, failure=failure, status=status, request_id=request_id, at=at)
 
 
 def read_metadata(reader: Reader) -> ResponseMetadata | None:

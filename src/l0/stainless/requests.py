@@ -8,8 +8,10 @@ from functools import partial
 from typing import Any
 
 from l0.engine.commands import Command
+from l0.model.failure import Failure
 from l0.runtime.async_deadlines import within
 from l0.runtime.call_runtime import CallRuntime
+from l0.runtime.deadlines import CallDeadlines
 from l0.wire.request_id import request_id_of
 
 from .read_ahead import ReadAhead
@@ -25,12 +27,13 @@ def response_of(answer: Any) -> Any:
     return getattr(answer, "http_response", None) or getattr(answer, "response", None) or answer
 
 
-def send_by(runtime: CallRuntime, call_adapter: StainlessCallAdapter) -> float:
+def send_by(runtime: CallRuntime, call_adapter: StainlessCallAdapter, deadlines: CallDeadlines | None = None) -> float:
     """Return the time at which a request that is sent now is abandoned.
 
-    If the SDK's own retry loop stays active, only the total time of the call limits it.
+    If the SDK's own retry loop stays active, only the total time of the call limits it. ``deadlines``: those of a
+    request in a race; ``None`` for any other.
     """
-    return runtime.send_by(first=not call_adapter.loops)
+    return runtime.send_by(first=not call_adapter.loops) if deadlines is None else deadlines.due
 
 
 class _SdkRequests:
@@ -85,14 +88,18 @@ class _SdkRequests:
         if hasattr(response, "stream"):
             observe_body(response, self._sdk.transport_of(response), runtime)
             self.call_adapter.request = self.call_adapter.request_of(response)
-        request_id = request_id_of(getattr(response, "headers", {}))
-        return runtime.opened(getattr(response, "status_code", None), request_id)
+        return runtime.opened(*self.head(response))
+
+    def head(self, answer: Any) -> tuple[int | None, str | None]:
+        """Return the HTTP status and the provider's request id of an answer."""
+        response = response_of(answer)
+        return getattr(response, "status_code", None), request_id_of(getattr(response, "headers", {}))
 
     def stopped(self, answer: Any) -> None:
         """As `HedgeSender.stopped`: if there is an answer, the exception is that of a read."""
         self.call_adapter.request = None if answer is None else self.call_adapter.request_of(response_of(answer))
 
-    def _read_ahead(self, answer: Any, number: int) -> ReadAhead | None:
+    def _read_ahead(self, answer: Any, number: int, deadlines: CallDeadlines | None) -> ReadAhead | None:
         """Return the body of ``answer`` for reading ahead, recorded if calls are; ``None`` if that is impossible."""
         response = response_of(answer)
         loop, recording = self._sdk.loop, self.runtime.recording
@@ -114,7 +121,7 @@ class _SdkRequests:
         )
         decoder = client._make_sse_decoder()
         usual = type(decoder) is self._sdk.streaming.SSEDecoder
-        return ReadAhead(body, self.call_adapter.provider.reader(reading), None if usual else decoder)
+        return ReadAhead(body, self.call_adapter.provider.reader(reading), None if usual else decoder, deadlines)
 
 
 SENDING: ContextVar[_SdkRequests | None] = ContextVar("l0_sending", default=None)
@@ -124,21 +131,22 @@ SENDING: ContextVar[_SdkRequests | None] = ContextVar("l0_sending", default=None
 class SdkRequests(_SdkRequests):
     """The requests of a sync client."""
 
-    def send(self, options: Any) -> Any:
-        """Send one attempt. Return when its headers arrive."""
+    def send(self, options: Any, deadlines: CallDeadlines | None = None) -> Any:
+        """Send one attempt. Return when its headers arrive. ``deadlines``: as of `send_by`."""
         token = SENDING.set(self)
         try:
             unenforced_limit = self.call_adapter.unenforced_limit
             if unenforced_limit is None:
                 return self._call(options)
-            return send_within(send_by(self.runtime, self.call_adapter), partial(self._call, options), unenforced_limit)
+            deadline = send_by(self.runtime, self.call_adapter, deadlines)
+            return send_within(deadline, partial(self._call, options), unenforced_limit)
         finally:
             SENDING.reset(token)
 
-    def read_until_content(self, answer: Any, number: int) -> bool:
-        """Read up to the first content. Return True if it arrived, or if the body cannot be read ahead of the SDK."""
-        ahead = self._read_ahead(answer, number)
-        return True if ahead is None else ahead.until_content()
+    def read_until_content(self, answer: Any, number: int, deadlines: CallDeadlines | None) -> Failure | None:
+        """As `HedgeSender.read_until_content`. Read nothing of a body that cannot be read ahead of the SDK."""
+        ahead = self._read_ahead(answer, number, deadlines)
+        return None if ahead is None else ahead.until_content()
 
     def discard(self, answer: Any) -> None:
         """Close the connection."""
@@ -152,21 +160,21 @@ class SdkRequests(_SdkRequests):
 class AsyncSdkRequests(_SdkRequests):
     """The requests of an async client."""
 
-    async def send(self, options: Any) -> Any:
+    async def send(self, options: Any, deadlines: CallDeadlines | None = None) -> Any:
         """As `SdkRequests.send`."""
         token = SENDING.set(self)
         try:
             if self.runtime.deadlines is None:
                 return await self._call(options)
             send: Callable[[], Awaitable[Any]] = partial(self._call, options)
-            return await within(send_by(self.runtime, self.call_adapter), send)
+            return await within(send_by(self.runtime, self.call_adapter, deadlines), send)
         finally:
             SENDING.reset(token)
 
-    async def read_until_content(self, answer: Any, number: int) -> bool:
+    async def read_until_content(self, answer: Any, number: int, deadlines: CallDeadlines | None) -> Failure | None:
         """As `SdkRequests.read_until_content`."""
-        ahead = self._read_ahead(answer, number)
-        return True if ahead is None else await ahead.auntil_content()
+        ahead = self._read_ahead(answer, number, deadlines)
+        return None if ahead is None else await ahead.auntil_content()
 
     async def discard(self, answer: Any) -> None:
         """As `SdkRequests.discard`."""

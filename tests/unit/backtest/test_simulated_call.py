@@ -148,12 +148,19 @@ def test_recorded_loser_of_a_race_loses_it_again() -> None:
     assert (found.verdict, found.requests, found.first_token_s) == (WHOLE, 2, pytest.approx(1.5))
 
 
-def test_race_ends_at_the_limit_of_the_first_token() -> None:
+def test_race_ends_at_the_limits_of_both_requests() -> None:
     slow = [[answer(8.0)]] * 8
     policy = first_within(2000, hedge=Hedge(after=1000), retry=Retry(max_retries=0))
     found = result(traffic(*slow), policy)
     assert (found.verdict, found.reason, found.requests) == (FAILED, "first_content_timeout", 2)
-    assert found.total_s == pytest.approx(2.0)
+    assert found.total_s == pytest.approx(3.0)
+
+
+def test_hedge_runs_on_after_the_limit_of_the_first_request() -> None:
+    policy = first_within(2000, hedge=Hedge(after=1000), retry=Retry(max_retries=0))
+    found = result(traffic([answer(8.0)], *[[answer(1.5)]] * 8), policy)
+    assert (found.verdict, found.requests) == (WHOLE, 2)
+    assert found.first_token_s == pytest.approx(2.5)
 
 
 def test_request_that_must_not_run_twice_is_not_hedged() -> None:

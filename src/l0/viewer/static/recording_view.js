@@ -9,7 +9,7 @@ import { visible } from "./visible_text.js";
 
 const AGAIN_MS = 1_000;
 const MOST_TRIES = 30;
-const ENDINGS = { eof: "complete body", error: "broken", closed: "closed by the client", lost: "dropped: another attempt served the answer" };
+const ENDINGS = { eof: "complete body", error: "broken", closed: "closed by the client", lost: "dropped: another attempt was faster" };
 
 export class RecordingView {
   constructor(trace, span) {
