@@ -150,7 +150,7 @@ class StreamStats:
     ``smoothness``: 100 * (1 - ``jitter`` / their mean), at least 0; 100 means that all gaps are equal.
 
     ``program_s``: how long the program took between reads, from the first content on.
-    ``held_s``: how long L0 held back the first object, or the last object if rules check text before its release.
+    ``held_s``: how long L0 held back content that had arrived: that of the first objects, or of the last if longer.
     ``timeline``: the number of content deltas in each ``timeline_bucket`` seconds from the start of the call; empty
     unless the timeline is switched on.
     """

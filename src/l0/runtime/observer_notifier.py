@@ -213,10 +213,10 @@ class ObserverNotifier:
             CALL_LOG.write(line)
 
     def delivered(self, items: list[Any], at: float, held: float) -> None:
-        """Report the first objects delivered to the user, or the last. ``held``: the seconds for which they were held
-        back."""
+        """Report the first objects delivered to the user, or the last. ``held``: the seconds for which their content
+        was held back."""
         if self.stats is not None and items:
-            self.stats.held_s = held
+            self.stats.held_s = max(self.stats.held_s, held)
             self.stats.delivered(len(items), at)
 
     def _emit(self, event: CallEvent) -> None:

@@ -18,16 +18,30 @@ class OutputBuffer:
     ``window``: for ``hold="verified"``, the number of checked characters that are still held.
     """
 
-    __slots__ = ("_lagging", "_held", "_hold", "_since", "_window", "early_release", "lags", "released")
+    __slots__ = (
+        "_content_since",
+        "_delivered_since",
+        "_held",
+        "_hold",
+        "_lagging",
+        "_since",
+        "_window",
+        "early_release",
+        "lags",
+        "released",
+    )
 
     def __init__(self, hold: Hold, window: int) -> None:
         self._hold = hold
         self._window = window
         self._held: list[Any] = []
-        self._lagging: deque[tuple[int, list[Any]]] = deque()
-        """Items that the window has not moved past, each list with the number of characters up to its end."""
+        self._lagging: deque[tuple[int, list[Any], float]] = deque()
+        """Items that the window has not moved past, each list with the number of characters up to its end, and the time
+        at which it came; ``inf`` before content."""
         self._since = inf
         """The time at which the first item was held; ``inf`` before."""
+        self._content_since = self._delivered_since = inf
+        """The time since which content is held, and since which the items delivered last were; ``inf`` for none."""
         self.lags = hold.until == "verified"
         """True if text is held even after the commit point, until the window has moved past it."""
         self.released = 0
@@ -44,7 +58,7 @@ class OutputBuffer:
         """Drop all items, and start anew."""
         self._held = []
         self._lagging.clear()
-        self._since = inf
+        self._since = self._content_since = self._delivered_since = inf
         self.released = 0
 
     def keep(self, items: list[Any]) -> None:
@@ -60,6 +74,8 @@ class OutputBuffer:
             self._since = perf_counter()
         if self.lags:
             return self.add_after_commit(items, reader, chars, checked)
+        if self._content_since == inf and (reader.content or reader.other):
+            self._content_since = perf_counter()
         self._held += items
         hold = self._hold
         if not self._held or hold.until == "message":
@@ -82,10 +98,13 @@ class OutputBuffer:
         ``chars``: characters of the answer up to the end of ``items``. ``checked``: how many of them the rules have
         checked. Content other than text (reasoning, a tool call) only waits for the text before it.
         """
-        self._lagging.append((chars, items))
+        has_content = reader.content or reader.other
+        self._lagging.append((chars, items, perf_counter() if has_content else inf))
         due: list[Any] = []
+        self._delivered_since = inf
         while self._lagging and (self._lagging[0][0] + self._window <= checked or (not chars and reader.content)):
-            self.released, passed = self._lagging.popleft()
+            self.released, passed, came_at = self._lagging.popleft()
+            self._delivered_since = min(self._delivered_since, came_at)
             due += passed
         return due
 
@@ -96,14 +115,16 @@ class OutputBuffer:
 
     def flush(self) -> list[Any]:
         """Return all held items."""
-        held = [item for _, items in self._lagging for item in items] + self._held
+        held = [item for _, items, _ in self._lagging for item in items] + self._held
+        self._delivered_since = min(self._content_since, *[came_at for _, _, came_at in self._lagging], inf)
+        self._content_since = inf
         self._lagging.clear()
         self._held = []
         return held
 
     def held_s(self, at: float) -> float:
-        """Return the seconds for which the first item has been held."""
-        return max(0.0, at - self._since) if self._since < inf else 0.0
+        """Return the seconds for which content was held of the items that were delivered last, at the time ``at``."""
+        return max(0.0, at - self._delivered_since) if self._delivered_since < inf else 0.0
 
     def _held_for(self, seconds: float) -> bool:
         return perf_counter() - self._since >= seconds

@@ -103,7 +103,8 @@ TIME_TO_FIRST_CONTENT: Final = "l0.time_to_first_content"
 """Time in s from the request of the attempt that answered to its first content, not counting framing events and
 role-only deltas."""
 HELD: Final = "l0.held"
-"""Time in s for which L0 held back the first object; the last object, if rules check text before its release."""
+"""Time in s for which L0 held back content that had arrived: that of the first objects delivered, or of the last if it
+was longer."""
 PROGRAM_TIME: Final = "l0.program_time"
 """Time in s that the program took between reads, from the first content on, if that is 0.1 s or more."""
 WIRE_BYTES: Final = "l0.wire.bytes"

@@ -98,3 +98,23 @@ def test_a_restart_forgets_everything(mode):
     kept.restart()
     assert kept.flush() == []
     assert kept.held_s(7.0) == 0.0
+
+
+@pytest.mark.parametrize(
+    ("mode", "first", "last"), [("first_content", [0.0], 0.0), ("verified", [0.0], 2.0), ("message", [], 4.0)]
+)
+def test_only_content_counts_as_held(mode, first, last, monkeypatch):
+    clock = {"now": 5.0}
+    monkeypatch.setattr(output_buffer, "perf_counter", lambda: clock["now"])
+    kept, reader = OutputBuffer(Hold(until=mode, window=2), 2), FakeReader()
+    committed, held = False, []
+    for items in ([FRAME], ["ab"], ["cd"], ["e"], ["f"]):  # at 6, 7, 8, 9 and 10
+        clock["now"] += 1.0
+        due = feed(kept, reader, items, committed=committed)
+        if due and not committed:
+            held.append(kept.held_s(clock["now"]))
+        committed = committed or bool(due)
+    clock["now"] += 1.0
+    kept.flush()
+    assert kept.held_s(clock["now"]) == last
+    assert held == first
