@@ -233,6 +233,11 @@ class CallSpan:
             described |= self._cost(ended)
         if (ended.attempts > 1 or ended.failure is not None) and unknown_waste(ended):
             described[names.UNKNOWN_WASTE] = True
+        shows_attempts = (
+            len(self._attempts_started) > 1 or self._every_attempt or attributes.cancelled_in_backoff(ended)
+        )
+        if attributes.failed(ended) and not shows_attempts:
+            described |= self._of_only_response()
         if not self._foreign:
             described |= attributes.of_answer(ended)
             if attributes.failed(ended):
@@ -240,7 +245,7 @@ class CallSpan:
         if self._former_names:
             described = attributes.with_former_names(described)
         sanitizer.set_attributes(self._span, described)
-        if len(self._attempts_started) > 1 or self._every_attempt or attributes.cancelled_in_backoff(ended):
+        if shows_attempts:
             self._report_attempts(end, {resume_point.attempt: resume_point.at for resume_point in ended.resume_points})
         if self._rule_matches:
             self._report_rules()
@@ -248,6 +253,15 @@ class CallSpan:
             sanitizer.add_event(self._span, names.SHADOW_EVENT, _of_decision(decision), self._wall_ns(decision.at))
         if self._content is not None:
             self._content.record(self._span, ended, end)
+
+    def _of_only_response(self) -> attributes.Attributes:
+        """Return what identifies the answer of the only attempt, because no other span names it."""
+        described: attributes.Attributes = {}
+        for attempt_ended in self._attempts_ended.values():
+            described |= _of_response(attempt_ended)
+        if self._foreign:
+            described.pop(names.HTTP_STATUS, None)
+        return described
 
     def _cost(self, ended: CallEnded) -> attributes.Attributes:
         """Return what the requests after the first one cost."""
@@ -376,14 +390,16 @@ def _of_attempt(call: Call, attempt: AttemptSpec, ended: AttemptEnded | None) ->
         return described
     if ended.lost:
         described[names.ATTEMPT_LOST] = True
-    if ended.status is not None:
-        described[names.HTTP_STATUS] = ended.status
-    if ended.request_id is not None:
-        described[names.REQUEST_ID] = ended.request_id
+    described |= _of_response(ended)
     if ended.failure is not None:
         described[names.ATTEMPT_CAUSE] = ended.failure.cause.value
         described[names.ERROR_TYPE] = attributes.error_type(ended.failure)
     return described
+
+
+def _of_response(ended: AttemptEnded) -> attributes.Attributes:
+    found = {names.HTTP_STATUS: ended.status, names.REQUEST_ID: ended.request_id}
+    return {name: value for name, value in found.items() if value is not None}
 
 
 class _Active:

@@ -138,6 +138,20 @@ def test_what_is_not_known_is_left_out(traces, play, call, ended):
     }
 
 
+@pytest.mark.parametrize("status", [401, None])
+def test_a_call_that_fails_with_its_only_attempt_names_the_request(traces, play, smooth, status):
+    started, attempt, end = smooth
+    refused = Failure(cause=Cause.AUTHENTICATION, status=status)
+    attempt = replace(attempt, failure=refused, status=status)
+    play(
+        SpanObserver(traces.provider),
+        [started, attempt, replace(end, outcome=Outcome.FAILED, failure=refused, failures=(refused,))],
+    )
+    (span,) = traces.exporter.get_finished_spans()
+    assert span.attributes["l0.request.id"] == "req_1"
+    assert span.attributes.get("http.response.status_code") == status
+
+
 @pytest.mark.parametrize(("text", "ratio"), [("hello", 200.0), ("hällo", 1000 / 6), ("\ud800", 1000 / 3), ("", None)])
 def test_overhead_ratio_needs_text(traces, play, ended, text, ratio):
     play(SpanObserver(traces.provider), [replace(ended, text=text)])

@@ -8,7 +8,7 @@ from viewer_client import START, ViewerClient, call, running_viewer, span
 
 from l0.model.failure import Cause
 
-SLOW = {"gen_ai.response.time_to_first_chunk": 0.9, "l0.stop.reason": "a limit"}
+SLOW = {"gen_ai.response.time_to_first_chunk": 0.9, "l0.stop.reason": "a limit", "l0.request.id": "req_only"}
 NAMES = {1: "plain", 2: "failed", 3: "recovered", 4: "other", 5: "cancelled"}
 
 
@@ -67,6 +67,7 @@ def test_newest_call_is_first(filled: ViewerClient) -> None:
         ({"q": "100__x"}, []),
         ({"q": "req_early"}, ["recovered"]),
         ({"q": "req_late"}, ["recovered"]),
+        ({"q": "req_only"}, ["failed"]),
         ({"min_duration": 2_000}, ["recovered"]),
         ({"sort": "duration"}, ["recovered", "other", "cancelled", "failed", "plain"]),
         ({"sort": "first_token", "order": "asc"}, ["plain", "failed"]),
