@@ -201,6 +201,7 @@ _MESSAGES: dict[Cause, str] = {
 """L0's own messages. Third-party text is kept separately in `Failure.detail`."""
 
 MEANINGS: dict[Cause, str] = _MESSAGES | {
+    Cause.CONNECTION: "no connection to the provider, or it was closed before the headers of the response",
     Cause.FIRST_CONTENT_TIMEOUT: "no content within Timeout.initial_token",
     Cause.STALLED: "no further content within Timeout.inter_token",
     Cause.DEAD: "no bytes at all within Timeout.liveness",

@@ -7,7 +7,7 @@ exceptions, and their retry rules.
 from __future__ import annotations
 
 import ssl
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from socket import gaierror
 from traceback import walk_tb
@@ -18,8 +18,8 @@ from l0.model.failure import Cause, Failure
 from l0.model.tolerant_reading import code_of
 from l0.wire.request_id import request_id_of
 
-Classes = tuple[type[BaseException] | str, ...]
-"""Exception classes, or names of classes that are not imported. A name stands for its subclasses as well."""
+from .exception_links import Classes, is_a, links
+from .transport_messages import transport_message
 
 _TIMEOUTS: Classes = ("TimeoutException", "APITimeoutError", TimeoutError)
 _BROKEN: tuple[tuple[Classes, Cause], ...] = (
@@ -77,30 +77,13 @@ def classify(error: BaseException, classes: ExceptionClasses, rules: RetryRules,
         broken = error if link is None else link
         cause = _broken(broken, direct=link is not None) if opened else unreached(error, broken)
         return Failure(
-            cause=cause, detail=text_of_exception(broken), error=error, sdk_retries=rules.retries(error, None)
+            cause=cause,
+            message=transport_message(cause, error),
+            detail=text_of_exception(broken),
+            error=error,
+            sdk_retries=rules.retries(error, None),
         )
     return _in_band(error) if is_a(error, classes.provider) else None
-
-
-def is_a(error: BaseException, classes: Classes) -> bool:
-    """Return True if an exception is of one of the classes."""
-    for base in type(error).__mro__:
-        if base.__name__ in classes:
-            return True
-    for candidate in classes:  # noqa: SIM110 - a generator costs a frame per class, and this runs often per failure
-        if not isinstance(candidate, str) and isinstance(error, candidate):
-            return True
-    return False
-
-
-def links(error: BaseException) -> Iterator[BaseException]:
-    """Yield the exception and each one in its chain of causes, once."""
-    seen: set[int] = set()
-    link: BaseException | None = error
-    while link is not None and id(link) not in seen:
-        seen.add(id(link))
-        yield link
-        link = link.__cause__ or link.__context__
 
 
 def drop_tracebacks(error: BaseException) -> None:

@@ -20,6 +20,7 @@ from l0.wire.request_id import request_id_of
 from l0.wire.retry_after import server_wait
 
 from .exception_classifier import ExceptionClasses, text_of_exception, unreached
+from .transport_messages import transport_message
 
 # Pairs of causes: before the headers of the answer arrived, and after.
 _LOST, _LATE = (Cause.CONNECTION, Cause.RESET), (Cause.NO_HEADERS, Cause.READ_TIMEOUT)
@@ -158,7 +159,10 @@ def library_failure(
     cause = _library_cause(error, opened=opened)
     if cause is Cause.CONNECTION:
         cause = unreached(error, error)
-    return None if cause is None else Failure(cause=cause, detail=text_of_exception(error), error=error)
+    if cause is None:
+        return None
+    message = transport_message(cause, error)
+    return Failure(cause=cause, message=message, detail=text_of_exception(error), error=error)
 
 
 def _of_response(

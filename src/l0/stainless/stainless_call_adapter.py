@@ -25,7 +25,8 @@ from l0.model.ports import Build, WireReader
 from l0.model.resume_state import ResumeState
 from l0.model.rule import LIMIT_REASONS
 from l0.model.tolerant_reading import log_unread
-from l0.runtime.exception_classifier import ExceptionClasses, RetryRules, classify, is_a, response_in, transport_error
+from l0.runtime.exception_classifier import ExceptionClasses, RetryRules, classify, response_in, transport_error
+from l0.runtime.exception_links import is_a
 from l0.shared_state.terminal_event_sources import StreamSource
 from l0.wire.request_id import request_id_of
 from l0.wire.retry_after import requested_wait, server_wait

@@ -13,7 +13,8 @@ from l0.model.errors import StreamInterrupted, fill, raised
 from l0.model.failure import CATEGORIES, TIMEOUT_CAUSES, Category, Cause, Failure
 from l0.model.policy import PolicyError
 from l0.runtime import exception_classifier
-from l0.runtime.exception_classifier import RetryRules, is_a, links, text_of_exception
+from l0.runtime.exception_classifier import RetryRules, text_of_exception
+from l0.runtime.exception_links import is_a, links
 from l0.runtime.library_errors import LIBRARY_CLASSES, library_failure
 from l0.stainless.interruptions import interruption
 from l0.wire.retry_after import server_wait
