@@ -256,7 +256,8 @@ class Machine:
 
     def _open(self, at: float) -> AttemptSpec | Raise:
         while not self._admission.may_open(self.leg):
-            self.failures.append(Failure(cause=Cause.BREAKER_OPEN, message=self._admission.refusal))
+            refusal = self._admission.refusal
+            self.failures.append(Failure(cause=Cause.BREAKER_OPEN, message=refusal, policy_field="Policy.breaker"))
             next_leg = self._next_leg(resuming=self.resuming)
             if next_leg is None:
                 return self._raise(self.failures[-1])

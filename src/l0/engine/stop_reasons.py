@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from l0.model.call import Call
-from l0.model.failure import RETRY_REASONS, Cause, Failure
+from l0.model.failure import RETRY_REASONS, Failure
 
 LONGEST_SERVER_WAIT = 60.0
 """Seconds. If a server asks for a longer wait, the call falls back to the next leg or fails at once."""
@@ -67,12 +67,6 @@ _FIELDS = {
     StopReason.OUT_OF_TIME: "Timeout.total",
     StopReason.REFUSED: "Policy.budget",
 }
-_FIELDS_OF_CAUSES = {
-    Cause.GUARDRAIL_VIOLATION: "Policy.guardrails",
-    Cause.DRIFT: "Policy.drift",
-    Cause.BREAKER_OPEN: "Policy.breaker",
-}
-"""The field of the policy that turned an event into a failure. A failure by a time limit states the field itself."""
 
 
 def policy_field(stop: Stop, call: Call, failure: Failure) -> str:
@@ -82,7 +76,7 @@ def policy_field(stop: Stop, call: Call, failure: Failure) -> str:
     """
     if stop.reason is StopReason.RETRIES_USED:
         return "max_retries" if call.policy.retry is None else "Retry.max_retries"
-    return _FIELDS.get(stop.reason) or failure.policy_field or _FIELDS_OF_CAUSES.get(failure.cause, "")
+    return _FIELDS.get(stop.reason) or failure.policy_field
 
 
 def describe_stop(stop: Stop, call: Call, failure: Failure) -> str:

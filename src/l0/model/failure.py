@@ -236,7 +236,7 @@ class Failure:
     wait, in seconds, that the server requested. ``sdk_retries``: True if the bare SDK would retry the request.
     ``error``: the exception that the bare SDK would raise; ``None`` if it would raise none. ``typed``: the user first
     gets the failure as an event object of the SDK, and the exception on reading the next event. ``policy_field``: the
-    field of the policy that set the limit that passed, such as ``"Timeout.inter_token"``; empty if none did.
+    field of the policy without which there would be no failure, such as ``"Timeout.inter_token"``; empty if none is.
     """
 
     cause: Cause

@@ -14,7 +14,7 @@ from l0.engine.stop_reasons import NO_STOP, Stop, describe_stop, policy_field
 from l0.model.attempt import AttemptSpec
 from l0.model.call import Call
 from l0.model.durations import NOTABLE_GAP_S, NOTABLE_PROGRAM_S
-from l0.model.failure import MEANINGS, Failure
+from l0.model.failure import MEANINGS, Cause, Failure
 from l0.model.policy import Policy
 
 from .arrived_text import arrived_text
@@ -138,7 +138,8 @@ def _signal(call: Call, decision: RecordedDecision) -> tuple[str, str]:
         case Ended(missing=None):
             return "the answer is complete", ""
         case Ended(missing=missing):
-            field = "Policy.truncation" if call.policy.truncation is not None else ""
+            decided = missing is Cause.TRUNCATED and call.policy.truncation is not None
+            field = "Policy.truncation" if decided else ""
             return f"{missing}: {MEANINGS[missing]}" if missing is not None else "", _value(call, field)
         case Failed(failure=failure):
             return str(failure), _value(call, policy_field(NO_STOP, call, failure))

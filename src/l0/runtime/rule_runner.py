@@ -23,7 +23,7 @@ from l0.rules.finding_filter import FindingFilter
 from l0.rules.guardrails.inspection import Inspection, widest_span
 
 from .observer_notifier import read_metadata
-from .requested_schema import NOTHING, RequestedSchemas, requested_schemas
+from .requested_schema import NOTHING, TOOLS, RequestedSchemas, requested_schemas
 
 _log = logging.getLogger("l0")
 _WINDOW = 256
@@ -292,7 +292,16 @@ class RuleRunner:
         category = Category.FATAL if worst.severity is Severity.FATAL else None
         message = f"{worst.rule}: {worst.plain}"
         detail = worst.message if worst.quotes else ""
-        return Failure(cause=cause, message=message, code=worst.rule, category=category, detail=detail)
+        field = self._field_of(cause, worst.rule)
+        return Failure(
+            cause=cause, message=message, code=worst.rule, category=category, detail=detail, policy_field=field
+        )
+
+    def _field_of(self, cause: Cause, rule: str) -> str:
+        """Return the field of the policy that asked for a rule."""
+        if rule == TOOLS or any(rule == schema_rule.name for schema_rule in self.schemas.rules):
+            return "Policy.structured"
+        return "Policy.drift" if cause is Cause.DRIFT else "Policy.guardrails"
 
     def _report(self, cause: Cause, violation: Violation, at: float) -> None:
         key = (violation.rule, violation.at, violation.message)

@@ -9,7 +9,7 @@ from makers import make_call
 from recording_kit import begin, calls_in, recorder
 
 from l0.engine.machine import ADMIT_ALL
-from l0.engine.signals import Begin, Failed
+from l0.engine.signals import Begin, Ended, Failed, Opened
 from l0.model.call import Outcome
 from l0.model.failure import Cause, Failure
 from l0.model.policy import Fallback, Policy, Timeout
@@ -34,3 +34,18 @@ def test_the_story_names_the_limit_that_passed(tmp_path: Path, field: str, cause
         call.ended(Outcome.FAILED, None, 6.0)
     (recorded,) = calls_in(tmp_path)
     assert [event.field for event in call_story(recorded) if event.subject == "signal"] == [SHOWN[field]]
+
+
+@pytest.mark.parametrize(
+    ("missing", "field"), [(Cause.TRUNCATED, "Policy.truncation='strict'"), (Cause.EMPTY, ""), (Cause.NOT_A_STREAM, "")]
+)
+def test_the_story_names_truncation_only_where_it_decided(tmp_path: Path, missing: Cause, field: str) -> None:
+    policy = Policy(truncation="strict")
+    with recorder(tmp_path) as made:
+        call = begin(made, policy=policy, strict=True)
+        machine = call.machine(make_call(policy=policy, strict=True), lambda: 0.5, lambda number, failure: 0, ADMIT_ALL)
+        for signal in (Begin(0.0), Opened(1.0), Ended(missing, 2.0)):
+            machine.step(signal)
+        call.ended(Outcome.FAILED, None, 6.0)
+    (recorded,) = calls_in(tmp_path)
+    assert [event.field for event in call_story(recorded) if event.subject == "signal"] == [field]

@@ -9,6 +9,7 @@ from time import perf_counter
 from typing import Any, cast
 
 import pytest
+from makers import make_call
 
 from l0.model.call_events import RuleMatched
 from l0.model.failure import Cause
@@ -18,7 +19,14 @@ from l0.model.rule import Ending, Rule, Violation
 from l0.rules.drift.drift_rule import Drift
 from l0.rules.guardrails.catalogue import Guardrails
 from l0.runtime.requested_schema import NOTHING
-from l0.runtime.rule_runner import RuleRunner
+from l0.runtime.rule_runner import RuleRunner, rule_runner_for
+
+SCHEMA = {
+    "response_format": {
+        "type": "json_schema",
+        "json_schema": {"name": "n", "schema": {"type": "object", "properties": {"a": {"type": "integer"}}}},
+    }
+}
 
 
 @dataclass
@@ -188,3 +196,23 @@ def test_finding_that_is_not_reported_still_fails_the_attempt() -> None:
     assert first.code == "strict_json"
     assert second is not None
     assert [each.rule for each in found] == ["strict_json"]
+
+
+@pytest.mark.parametrize(
+    ("request_", "policy", "text", "field"),
+    [
+        ({}, Policy(guardrails=[Guardrails.pattern_rule("bad", severity="error")]), "bad", "Policy.guardrails"),
+        ({}, Policy(drift=Drift(severity="error")), "same same " * 200, "Policy.drift"),
+        (SCHEMA, Policy(structured=True, guardrails="minimal"), '{"a": "b"}', "Policy.structured"),
+        (SCHEMA, Policy(structured=True, guardrails="minimal"), "", "Policy.guardrails"),
+    ],
+    ids=["guardrail", "drift", "schema", "guardrail beside a schema"],
+)
+def test_a_failure_names_the_field_that_asked_for_the_rule(
+    request_: dict[str, Any], policy: Policy, text: str, field: str
+) -> None:
+    made = rule_runner_for(make_call(policy=policy, body=request_), lambda _: None, timed=False)
+    assert made is not None
+    failure = made.complete_answer(text, (), Ending())
+    assert failure is not None
+    assert failure.policy_field == field
