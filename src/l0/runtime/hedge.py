@@ -475,14 +475,7 @@ async def arace(runtime: CallRuntime, command: AttemptSpec, sender: AsyncHedgeSe
     try:
         with until_closed(runtime.ending):
             async with anyio.create_task_group() as group:
-                tasks = _Tasks(runtime, sender, group)
-                tasks.start(hedge_race.contenders[0])
-                while not hedge_race.over:
-                    if await tasks.wait_for_report(hedge_race.wait_s):
-                        continue
-                    if hedge_race.hedge_is_due():
-                        tasks.start(hedge_race.add_hedge())
-                    await tasks.expire(hedge_race)
+                await _Tasks(runtime, sender, group).decide(hedge_race)
                 hedge_race.finish()
                 group.cancel_scope.cancel()
         hedge_race.halt_if_stopped(sender)
@@ -509,16 +502,24 @@ class _Tasks:
         self._scopes: dict[Contender, anyio.CancelScope] = {}
         self._report = anyio.Event()
 
-    def start(self, contender: Contender | None) -> None:
-        """Start a contender, if there is one."""
+    async def decide(self, hedge_race: HedgeRace) -> None:
+        """Start the contenders. Return when the race is over."""
+        self._start(hedge_race.contenders[0])
+        while not hedge_race.over:
+            if await self._reports_within(hedge_race.wait_s):
+                continue
+            if hedge_race.hedge_is_due():
+                self._start(hedge_race.add_hedge())
+            await self._expire(hedge_race)
+
+    def _start(self, contender: Contender | None) -> None:
         import anyio
 
         if contender is not None:
             self._scopes[contender] = anyio.CancelScope()
             self._group.start_soon(self._run, contender)
 
-    async def wait_for_report(self, seconds: float) -> bool:
-        """Wait. Return True if a contender reports within ``seconds``."""
+    async def _reports_within(self, seconds: float) -> bool:
         import anyio
 
         with anyio.move_on_after(None if seconds == inf else max(seconds, 0.0)):
@@ -526,7 +527,7 @@ class _Tasks:
             return True
         return False
 
-    async def expire(self, hedge_race: HedgeRace) -> None:
+    async def _expire(self, hedge_race: HedgeRace) -> None:
         """End late contenders. The event loop may have been held up, so first give it time to read what has arrived."""
         import anyio
 
