@@ -642,9 +642,9 @@ def reading_ahead(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     begun: list[Any] = []
     ahead = _SdkRequests._read_ahead
 
-    def note(requests: Any, answer: Any, number: int) -> Any:
+    def note(requests: Any, answer: Any, *attempt: Any) -> Any:
         begun.append(answer)
-        return ahead(requests, answer, number)
+        return ahead(requests, answer, *attempt)
 
     monkeypatch.setattr(_SdkRequests, "_read_ahead", note)
     return begun
