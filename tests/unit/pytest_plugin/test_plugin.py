@@ -96,6 +96,15 @@ class Run:
     def recordings(self, name: str) -> list[dict]:
         return json.loads(self.file(name).read_text())["recordings"]
 
+    def silence(self, name: str, silences: list[tuple[int, float] | None]) -> None:
+        """Let recordings end in a silence: after the number of reads, ended by the client at the time in ms."""
+        content = json.loads(self.file(name).read_text())
+        for one, silence in zip(content["recordings"], silences, strict=True):
+            if silence is not None:
+                one["reads"] = one["reads"][: silence[0]]
+                one["end"] = {"end": "gave_up", "at_ms": silence[1]}
+        self.file(name).write_text(json.dumps(content))
+
 
 EVERY_KIND = """
 @pytest.mark.l0_cassette
@@ -286,6 +295,72 @@ def test_hedge_of_a_silent_request_is_played(run: Run) -> None:
         _, events = json.loads(run.pytester.path.joinpath("kept", mode).read_text())
         assert [name for name, _ in events].count("AttemptStarted") == 2
         assert [one["end"]["end"] for one in run.recordings(f"test_limited[{mode}]")] == ["gave_up", "eof"]
+
+
+CALLS_FOR_RACES = """
+@pytest.mark.l0_cassette
+@pytest.mark.parametrize("mode", ["sync", "async"])
+def test_limited(mode):
+    for _ in range(%d):
+        streamed() if mode == "sync" else asyncio.run(ask_async())
+"""
+NO_CONTENT, SOME_CONTENT = 1, 4
+"""Reads of an answer."""
+RACES = {
+    "hedge answers": ("NO_LIMITS", [(NO_CONTENT, 30_100), None], [None, None, None]),
+    "each is late": (
+        "NO_LIMITS | dict(initial_token=60_000)",
+        [(NO_CONTENT, 60_000), (NO_CONTENT, 60_000), None],
+        ["first_content_timeout", "first_content_timeout", None, None],
+    ),
+    "hedge has the rest of the time": (
+        "NO_LIMITS | dict(total=60_000)",
+        [(NO_CONTENT, 30_100), (SOME_CONTENT, 30_000)],
+        [None, "total_timeout", "total_timeout"],
+    ),
+    "both use up the time": (
+        "NO_LIMITS | dict(total=60_000)",
+        [(NO_CONTENT, 60_000), (NO_CONTENT, 30_000)],
+        ["total_timeout", "total_timeout", "total_timeout"],
+    ),
+    "deadline is before the hedge": (
+        "NO_LIMITS | dict(initial_token=20_000)",
+        [(NO_CONTENT, 20_000), None],
+        ["first_content_timeout", None, None],
+    ),
+}
+
+
+@pytest.mark.parametrize(("limits", "silences", "causes"), RACES.values(), ids=RACES)
+def test_silences_of_a_hedged_call_are_played_without_a_wait(
+    run: Run, limits: str, silences: list[tuple[int, float] | None], causes: list[str | None]
+) -> None:
+    """``causes``: of the ends of the attempts, and of the call."""
+    run.write(CALLS_FOR_RACES % len(silences))
+    run.record().assert_outcomes(passed=2)
+    for mode in ("sync", "async"):
+        run.silence(f"test_limited[{mode}]", silences)
+    run.write(LIMITED % f"hedge=l0.Hedge(after=30_000), timeout=l0.Timeout(**({limits}))")
+    run.play().assert_outcomes(passed=2)
+    for mode in ("sync", "async"):
+        events = json.loads(run.pytester.path.joinpath("kept", mode).read_text())[1]
+        assert [cause for name, cause in events if name in ("AttemptEnded", "CallEnded")] == causes
+
+
+@pytest.mark.parametrize("hedge", ["False", "l0.Hedge(after=30_000)"])
+def test_played_silences_leave_no_time_for_a_retry(run: Run, hedge: str) -> None:
+    silences = [(NO_CONTENT, 60_000)] * (1 if hedge == "False" else 2)
+    run.write(CALLS_FOR_RACES % len(silences))
+    run.record().assert_outcomes(passed=2)
+    for mode in ("sync", "async"):
+        run.silence(f"test_limited[{mode}]", silences)
+    limited = LIMITED % f"hedge={hedge}, timeout=l0.Timeout(**(NO_LIMITS | dict(initial_token=60_000, total=61_000)))"
+    run.write(limited.replace("base_delay=0", "base_delay=10, strategy='fixed'"))
+    run.play().assert_outcomes(passed=2)
+    for mode in ("sync", "async"):
+        events = json.loads(run.pytester.path.joinpath("kept", mode).read_text())[1]
+        assert [name for name, _ in events].count("AttemptStarted") == len(silences)
+        assert events[-1] == ["CallEnded", "first_content_timeout"]
 
 
 def test_request_that_never_got_an_answer_is_kept(run: Run) -> None:
