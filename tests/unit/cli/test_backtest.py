@@ -116,8 +116,8 @@ def test_search_prints_every_call_as_json(runs: Path, capsys: pytest.CaptureFixt
 def test_search_lists_the_calls_that_change(runs: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["backtest", str(runs), "--search", "--changes"]) == 0
     lines = capsys.readouterr().out.splitlines()
-    table = lines[lines.index("") + 1 :]
-    candidates = table[2 : table.index("")]  # after the heading and the recorded calls
+    heading = lines.index("not beaten by any other:")
+    candidates = lines[heading + 1 : lines.index("", heading)]
     assert candidates
     assert len([line for line in lines if " of 8 calls change" in line]) == len(candidates)
 
