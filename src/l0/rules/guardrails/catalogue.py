@@ -71,13 +71,14 @@ class Guardrails(GuardrailsAliases):
     ) -> Rule:
         """Report patterns that occur in the answer.
 
-        ``patterns``: compiled regular expressions, or strings, which match in upper and lower case. Each message is
-        reported once per answer, as an error unless ``severity`` says otherwise. A match that can only grow is reported
-        as soon as it exists; one that more text can undo, such as one before the end of a word, when it is decided.
-        ``span``: number of characters within which an unbounded expression, such as ``a.*b``, must match; ``None``:
-        check all patterns on the complete answer at its end. Without patterns, the bundled ones are used: meta
-        commentary, hedging, refusals, leaked instructions, placeholders and collapsed formats, in English, German and
-        Spanish, each with its own severity.
+        ``patterns``: compiled regular expressions, or strings. A string is literal text, not a regular expression, and
+        matches in upper and lower case; L0 warns if it looks like a regular expression. Each message is reported once
+        per answer, as an error unless ``severity`` says otherwise. A match that can only grow is reported as soon as it
+        exists; one that more text can undo, such as one before the end of a word, when it is decided. ``span``: number
+        of characters within which an unbounded expression, such as ``a.*b``, must match; ``None``: check all patterns
+        on the complete answer at its end. Without patterns, the bundled ones are used: meta commentary, hedging,
+        refusals, leaked instructions, placeholders and collapsed formats, in English, German and Spanish, each with its
+        own severity.
         """
         if patterns is None:
             return _bundled_patterns() if severity is None else _bundled_patterns(severity=_severity(severity))

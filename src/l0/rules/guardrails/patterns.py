@@ -17,7 +17,9 @@ from dataclasses import dataclass
 from math import inf
 from typing import ClassVar
 
+from l0.model.caller_warning import warn_caller
 from l0.model.policy import PolicyError
+from l0.model.privacy import shown
 from l0.model.rule import Ending, Severity, Violation
 
 from ..bounded_regex import OverrunError, Search, TimeBudget, bounded
@@ -34,6 +36,22 @@ SEARCH_SECONDS = 0.1
 _PER_BUDGET = 50_000
 """A text gets one time budget per this many characters, and at least one."""
 _EXTRA = "guardrails"
+_REGEX_SYNTAX = re.compile(
+    r"""
+      \\[dDwWsSbB]            # a class of characters, the boundary of a word
+    | \[ \^? \w-\w            # a range
+    | \[ \^ [^\]]+ \]         # all but some characters
+    | \[ [^\]]+ \] [+*?{]     # one of some characters, repeated
+    | [\w)\]] \{\d+ ,? \d*\}  # a number of repetitions
+    | \.[+*]                  # any text
+    | \w \| \w                # alternatives
+    | \(\?[:=!<Pims]          # a group that does not only group
+    | \A\^\w                  # the beginning
+    """,
+    re.VERBOSE,
+)
+"""Syntax of regular expressions that a literal text rarely contains. Phrases such as ``[INST]`` and ``<|im_end|>`` have
+none of it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,7 +109,8 @@ class PatternRule:
 def compiled(patterns: re.Pattern[str] | str | Iterable[re.Pattern[str] | str]) -> list[re.Pattern[str]]:
     """Return compiled regular expressions. Strings become literal patterns that ignore case.
 
-    Raises `PolicyError` for anything else, and for an empty text.
+    Warns about a string that looks like a regular expression: as literal text it would find nothing. Raises
+    `PolicyError` for anything else, and for an empty text.
     """
     listed = [patterns] if isinstance(patterns, str | re.Pattern) else patterns
     allowed = "a str or a compiled regular expression on str, not empty, or several"
@@ -100,6 +119,11 @@ def compiled(patterns: re.Pattern[str] | str | Iterable[re.Pattern[str] | str]) 
     found: list[re.Pattern[str]] = []
     for each in listed:
         if isinstance(each, str) and each:
+            if _REGEX_SYNTAX.search(each):
+                warn_caller(
+                    f"pattern_rule.patterns: {shown(each)} is literal text; for a regular expression, write "
+                    "re.compile(...), and for exactly this text, re.compile(re.escape(...))"
+                )
             found.append(re.compile(re.escape(each), re.IGNORECASE))
         elif isinstance(each, re.Pattern) and isinstance(each.pattern, str) and each.pattern:
             found.append(each)

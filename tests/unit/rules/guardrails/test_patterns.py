@@ -1,6 +1,7 @@
 """The pattern rule: matches across any chunk boundary are reported once each, at a cost of O(new text)."""
 
 import re
+import warnings
 from dataclasses import replace
 
 import pytest
@@ -308,3 +309,54 @@ def test_pattern_engines_agree(engine: str, monkeypatch: pytest.MonkeyPatch) -> 
     patterns = {r"[ab]+c\b": 20, r"(?<=my )\w+:": 11, r"foo(?!bar)": 27, r"o+$": 28}
     found = {each: violations_for_any_split(rule(re.compile(each), span=64), text) for each in patterns}
     assert {each: violations_found[0].at for each, violations_found in found.items()} == patterns
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        r"sk-[A-Za-z0-9]{16}",
+        r"sk-[a-z]",
+        r"key[^ ]",
+        r"[abc]+",
+        r"\d\d",
+        r"\bsecret",
+        r"a{3}",
+        r"a{3,}",
+        r"(ab){1,2}",
+        r"secret.*end",
+        r"x.+",
+        r"password|secret",
+        r"(?i)secret",
+        r"^secret",
+        r"(one|two)",
+    ],
+)
+def test_text_that_looks_like_a_regular_expression_warns_at_the_line_of_the_caller(text: str) -> None:
+    with pytest.warns(RuntimeWarning, match=r"^pattern_rule\.patterns: .* is literal text; .*re\.compile") as caught:
+        made = rule(text)
+    assert caught[0].filename == __file__
+    assert not violations(made, "sk-ABCDEFGHIJKLMNOP password 11 aaa")
+    assert violations(made, f"it is {text}.")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "internal only",
+        "[INST]",
+        "<|im_start|>",
+        "[TODO: add]",
+        "{{name}}",
+        "{name}",
+        "$100",
+        "a.c",
+        "C++",
+        "why?",
+        "**",
+    ],
+)
+def test_text_with_signs_but_no_regular_expression_does_not_warn(text: str) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert violations(rule(text), f"it is {text}.")
+        rule(re.compile(r"sk-[a-z]{3}"))
