@@ -555,8 +555,11 @@ def is_rule(value: object) -> bool:
 
 
 def preset_or_list(rules: Sequence[object]) -> str:
-    """Return the allowed presets for a `PolicyError`; for a preset within a list, the way to write it there."""
+    """Return the allowed presets for a `PolicyError`; for a preset or a list within a list, the way to write it
+    there."""
     presets = get_args(GuardrailsPreset)
+    if any(map(_is_list, rules)):
+        return "a list in a list as *rules, such as *Guardrails.recommended()"
     listed = next((rule for rule in rules if len(rules) > 1 and rule in presets), None)
     return f"one of {', '.join(presets)}" if listed is None else f"a preset in a list as *Guardrails.{listed}()"
 

@@ -18,6 +18,13 @@ def without_credentials(text: str) -> str:
     return _QUERY.sub("?...", _USERINFO.sub("", text)) if "//" in text or "?" in text else text
 
 
+def shown_briefly(value: object) -> str:
+    """As `shown`, cut after about `_MAX_LENGTH` characters, so that a long list does not hide the rest of a message."""
+    text = shown(value)
+    longest = _MAX_LENGTH + len("'...'")
+    return text if len(text) <= longest else f"{text[:_MAX_LENGTH]}..."
+
+
 def shown(value: object) -> str:
     """Return the repr of a plain value, list or mapping, and only the class name of any other object.
 

@@ -28,8 +28,9 @@ from l0.model.policy import (
     RetryableErrorType,
     Timeout,
 )
-from l0.model.privacy import shown
+from l0.model.privacy import shown_briefly
 from l0.model.rule import Severity
+from l0.rules.guardrails.catalogue import Guardrails
 from l0.rules.guardrails.custom_rule import FunctionRule
 
 LIMITS = ("initial_token", "inter_token", "liveness", "total")
@@ -117,7 +118,7 @@ def test_a_bad_value_is_named_with_what_is_allowed(kind, field, given, allowed):
     assert error.field == f"{kind.__name__}.{field}"
     assert error.given is given
     assert allowed in error.allowed
-    assert str(error) == f"{error.field}: got {shown(given)}, allowed: {error.allowed}"
+    assert str(error) == f"{error.field}: got {shown_briefly(given)}, allowed: {error.allowed}"
     assert isinstance(error, ValueError)
 
 
@@ -446,3 +447,21 @@ def test_verified_hold_accepts_rules_that_decide_in_time_or_only_warn() -> None:
 def test_preset_in_a_list_of_guardrails_is_explained() -> None:
     with pytest.raises(PolicyError, match=r"a preset in a list as \*Guardrails\.recommended\(\)"):
         Policy(guardrails=["recommended", LATE])  # type: ignore[list-item]
+
+
+def test_list_in_a_list_of_guardrails_is_explained() -> None:
+    for wrong in ([Guardrails.recommended(), LATE], [[LATE], LATE]):
+        with pytest.raises(PolicyError, match=r"a list in a list as \*rules, such as \*Guardrails\.recommended\(\)"):
+            Policy(guardrails=wrong)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("given", [[Guardrails.recommended(), LATE], ["a" * 150, "b" * 150], {"a" * 300: 1}, range(9)])
+def test_error_shows_the_beginning_of_a_long_value(given: object) -> None:
+    error = PolicyError("field", given, "less")
+    assert len(str(error)) <= len("field: got ") + 205 + len(", allowed: less")
+    assert str(error).endswith(", allowed: less")
+    assert error.given is given
+
+
+def test_policy_does_not_print_the_bundled_patterns() -> None:
+    assert len(repr(Policy(guardrails=Guardrails.recommended()))) < 3_000

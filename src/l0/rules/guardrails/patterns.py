@@ -13,7 +13,7 @@ from __future__ import annotations
 import re
 from bisect import bisect_left
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from math import inf
 from typing import ClassVar
 
@@ -93,11 +93,11 @@ class PatternRule:
     name: str
     severity: Severity
     span: int | None
-    streamed: tuple[_SearchedPattern, ...]
-    whole: tuple[tuple[PatternFinding, Search], ...]
-    prefilter: Prefilter
-    kept: int
-    covers: Mapping[Family, Severity]
+    streamed: tuple[_SearchedPattern, ...] = field(repr=False)
+    whole: tuple[tuple[PatternFinding, Search], ...] = field(repr=False)
+    prefilter: Prefilter = field(repr=False)
+    kept: int = field(repr=False)
+    covers: Mapping[Family, Severity] = field(repr=False)
     """The families that the patterns find, with the highest severity of each."""
     specificity: ClassVar[int] = 1
 
