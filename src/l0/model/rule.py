@@ -24,6 +24,10 @@ class Severity(StrEnum):
     """The call ends at once, and its connection is closed."""
 
 
+NO_MESSAGE = "the rule found a problem"
+"""The message of a violation whose rule gives none, or gives one that may quote the answer."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Violation:
     """A violation of a rule. ``at``: its position in the answer, in characters. ``confidence``: 0 to 1.
@@ -33,7 +37,7 @@ class Violation:
     family and have overlapping passages are reported once.
 
     ``message``: a description. ``quotes``: True if a user's function built the message, so it may quote the answer;
-    spans, logs and errors then contain `plain` instead.
+    spans, logs, errors and the repr then contain `plain` instead.
     """
 
     rule: str
@@ -46,15 +50,16 @@ class Violation:
     passage: tuple[int, int | None] | None = field(default=None, compare=False)
 
     def __repr__(self) -> str:
+        message = f"plain={self.plain!r}" if self.quotes else f"message={self.message!r}"
         return (
-            f"Violation(rule={self.rule!r}, message={self.plain!r}, severity={self.severity!r}, at={self.at}, "
+            f"Violation(rule={self.rule!r}, {message}, severity={self.severity!r}, at={self.at}, "
             f"confidence={self.confidence})"
         )
 
     @property
     def plain(self) -> str:
         """Return a message that quotes nothing of the answer."""
-        return f"{self.rule} does not hold" if self.quotes else self.message
+        return NO_MESSAGE if self.quotes else self.message
 
 
 LIMIT_REASONS = frozenset({"length", "max_tokens", "MAX_TOKENS", "model_context_window_exceeded", "incomplete"})

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from l0.model.async_functions import is_async
 from l0.model.policy import PolicyError
-from l0.model.rule import Ending, Severity, Violation
+from l0.model.rule import NO_MESSAGE, Ending, Severity, Violation
 
 TextFunction = Callable[[str], bool | str | None]
 """A function that returns the problem with a text: a message, or just ``True``.
@@ -100,7 +100,7 @@ class FunctionCheck:
         self._done = True
         self._pieces = []
         rule = self._rule
-        message = problem if isinstance(problem, str) else f"{rule.name} does not hold"
+        message = problem if isinstance(problem, str) else NO_MESSAGE
         quotes = isinstance(problem, str) and not _is_literal_of(rule.function, problem)
         return (Violation(rule=rule.name, message=message, severity=rule.severity, at=at, quotes=quotes),)
 

@@ -111,16 +111,18 @@ class Shouting:
         (shouts, "it shouts"),
         (lambda text: text.isupper() and "it shouts", "it shouts"),
         (Shouting().check, "it shouts"),
-        (Shouting(), "custom does not hold"),
-        (partial(shouts), "custom does not hold"),
-        (lambda text: f"it shouts {text}", "custom does not hold"),
-        (lambda text: text, "custom does not hold"),
-        (lambda text: True, "custom does not hold"),
+        (Shouting(), "the rule found a problem"),
+        (partial(shouts), "the rule found a problem"),
+        (lambda text: f"it shouts {text}", "the rule found a problem"),
+        (lambda text: text, "the rule found a problem"),
+        (lambda text: True, "the rule found a problem"),
     ],
 )
 def test_only_a_message_that_is_a_literal_of_the_function_is_shown(function: TextFunction, plain: str) -> None:
     (found,) = violations(Guardrails.rule(function), "HELLO")
     assert found.plain == plain
+    shown = f"message={found.message!r}" if found.message == plain else f"plain={plain!r}"
+    assert repr(found).startswith(f"Violation(rule='custom', {shown}, severity=")
 
 
 @pytest.mark.parametrize(
@@ -138,7 +140,7 @@ def test_only_a_message_that_is_a_literal_of_the_function_is_shown(function: Tex
 )
 def test_custom_function_on_parts(text: str, at: int | None) -> None:
     found = violations_for_any_split(Guardrails.rule(has_x, span=10), text)
-    assert [(one.message, one.at) for one in found] == ([] if at is None else [("custom does not hold", at)])
+    assert [(one.message, one.at) for one in found] == ([] if at is None else [("the rule found a problem", at)])
 
 
 @settings(max_examples=200)
