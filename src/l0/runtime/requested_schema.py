@@ -49,7 +49,7 @@ class RequestedSchemas:
             return None
         if not isinstance(verdict, Invalid):
             return None
-        return f"{'do not fit' if verdict.checked else 'could not be checked'}: {verdict.problem}"
+        return f"{'do not fit' if verdict.checked else 'could not be checked'}: {verdict.problem or verdict.reason}"
 
 
 def _violation(name: str, arguments: str, why: str, ending: Ending) -> Violation:

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextvars import ContextVar
 from functools import lru_cache
+from itertools import chain
 from math import inf
 from typing import Any
 
@@ -19,6 +20,7 @@ from l0.model.policy import PolicyError
 
 from ..bounded_regex import OverrunError, Search, TimeBudget, bounded, can_take_long
 from .decoding import loads
+from .defect_words import listed, phrase_of
 from .mismatch_place import declared_names, objects_in, place_of
 from .schema_results import MismatchError, UncheckedError
 
@@ -84,7 +86,8 @@ def _compile(schema: dict[str, Any]) -> Validate:
         seconds = CHECK_SECONDS * max(1, -(-len(text) // _PER_BUDGET))
         token = _budget.set(TimeBudget(seconds))
         try:
-            error = best_match(validator.iter_errors(value))
+            errors = list(validator.iter_errors(value))
+            error = best_match(errors)
         except Unresolvable as unknown:
             raise PolicyError("the JSON Schema's references", unknown.ref, "references within the schema") from None
         except OverrunError as overrun:
@@ -92,12 +95,26 @@ def _compile(schema: dict[str, Any]) -> Validate:
         finally:
             _budget.reset(token)
         if error is not None:
-            path = tuple(error.absolute_path)
-            place = place_of(path, value, declared_names(schema), _missing_name(error))
-            raise MismatchError(str(error.validator), path, error.message, place)
+            raise _mismatch(error, errors, value, declared_names(schema))
         return value
 
     return validate
+
+
+def _mismatch(error: Any, errors: Iterable[Any], value: Any, declared: Collection[str]) -> MismatchError:
+    """Return the error for ``error``, which is one of ``errors`` or within it, and the others."""
+
+    def defect_of(each: Any) -> tuple[str, str]:
+        place = place_of(tuple(each.absolute_path), value, declared, _missing_name(each))
+        return phrase_of(str(each.validator), each.validator_value), place
+
+    outermost = error
+    while outermost.parent is not None:
+        outermost = outermost.parent
+    others = (each for each in errors if each is not outermost)
+    problem = listed(map(defect_of, chain([error], others)))
+    _, place = defect_of(error)
+    return MismatchError(str(error.validator), tuple(error.absolute_path), error.message, place, problem)
 
 
 def _allowed(error: Any) -> str:

@@ -9,6 +9,7 @@ from typing import Any
 from l0.model.policy import PolicyError
 
 from .decoding import loads
+from .defect_words import listed, phrase_of
 from .mismatch_place import declared_names, place_of
 from .schema_results import MismatchError
 
@@ -96,15 +97,20 @@ def _declared_by_v1(model: Any) -> frozenset[str]:
 
 
 def _mismatch(errors: Any, text: str, declared: frozenset[str]) -> MismatchError:
-    """Return the error for a list of pydantic errors: the first one."""
-    first = errors[0]
-    path = tuple(first["loc"])
-    outer, absent = (path[:-1], str(path[-1])) if path and first["type"] in _MISSING else (path, "")
+    """Return the error for a list of pydantic errors."""
     try:
-        place = place_of(outer, loads(text), declared, absent) if path else ""
+        value = loads(text)
     except ValueError:  # pydantic accepts numbers that Python's parser does not
-        place = ""
-    return MismatchError(first["type"], path, first["msg"], place)
+        value = None
+
+    def place(error: Any) -> str:
+        path = tuple(error["loc"])
+        outer, absent = (path[:-1], str(path[-1])) if path and error["type"] in _MISSING else (path, "")
+        return place_of(outer, value, declared, absent) if value is not None else ""
+
+    first = errors[0]
+    problem = listed((phrase_of(error["type"]), place(error)) for error in errors)
+    return MismatchError(first["type"], tuple(first["loc"]), first["msg"], place(first), problem)
 
 
 def _require_pydantic_2() -> None:

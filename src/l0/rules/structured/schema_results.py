@@ -13,12 +13,13 @@ Path = tuple[str | int, ...]
 class MismatchError(ValueError):
     """JSON that does not match the schema. The fields are those of `Invalid`."""
 
-    def __init__(self, reason: str, path: Path, detail: str, place: str = "") -> None:
+    def __init__(self, reason: str, path: Path, detail: str, place: str = "", problem: str = "") -> None:
         super().__init__(detail)
         self.reason = reason
         self.path = path
         self.detail = detail
         self.place = place
+        self.problem = problem or reason
 
 
 class UncheckedError(MismatchError):
@@ -50,7 +51,8 @@ class Invalid:
     keys may come from the answer. ``place``: the same place without quotations, such as ``$.ports[3].city``, with ``*``
     for keys that the schema does not declare; empty for the whole answer. ``detail``: a message for people, which may
     quote the answer. ``checked``: false if the check exceeded its time budget; an answer that cannot be checked is
-    invalid.
+    invalid. ``problem``: up to three defects in words, such as ``missing at $.city, not an integer at $.ferries``,
+    without quotations. The other fields describe the first defect.
     """
 
     reason: str
@@ -59,13 +61,10 @@ class Invalid:
     edits: tuple[Edit, ...] = ()
     checked: bool = True
     place: str = ""
+    problem: str = ""
 
     @property
     def flaw(self) -> str:
         """Return what is wrong, as a phrase to append to a subject. It does not quote the answer."""
-        return f"{'does not fit the schema' if self.checked else 'could not be checked'}: {self.problem}"
-
-    @property
-    def problem(self) -> str:
-        """Return the reason and the place, such as ``missing at $.city``. They do not quote the answer."""
-        return f"{self.reason} at {self.place}" if self.place else self.reason
+        verb = "does not fit the schema" if self.checked else "could not be checked"
+        return f"{verb}: {self.problem or self.reason}"

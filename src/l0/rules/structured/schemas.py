@@ -82,6 +82,7 @@ class Schema:
                 edits=edits,
                 checked=not isinstance(mismatch, UncheckedError),
                 place=mismatch.place,
+                problem=mismatch.problem,
             )
         except RecursionError:
             return Invalid(reason="nested too deeply", edits=edits, checked=False)

@@ -124,6 +124,15 @@ class Gallery(pydantic.BaseModel):
 Harbour: Any = pydantic.create_model("Harbour", ferries=(list[Ferry], ...), count=(Callable[[], int], int))
 
 
+def refuse(city: str) -> str:
+    raise ValueError(f"{city} is not a city")
+
+
+Checked: Any = pydantic.create_model(
+    "Checked", city=(Annotated[str, pydantic.AfterValidator(refuse)], ...), ferries=(int, ...)
+)
+
+
 TREE = {
     "properties": {
         "city": {"type": "string"},
@@ -139,26 +148,45 @@ TREE = {
 @pytest.mark.parametrize(
     ("thing", "text", "problem"),
     [
-        (TREE, '{"city": "a"}', "required at $.ferries"),
-        (TREE | {"additionalProperties": True}, '{"city": 1, "ferries": 1}', "type at $.city"),
-        (TREE | {"required": []}, '{"open hours": [1, "a"]}', 'type at $["open hours"][1]'),
-        (TREE | {"required": []}, '{"ports": {"my secret": {"city": 3}}}', "type at $.ports.*.city"),
-        (TREE | {"required": []}, '{"either": {"right": 0}}', "minimum at $.either.right"),
-        (TREE | {"required": []}, '{"my secret": 1}', "additionalProperties"),
-        ({"items": {"items": {"type": "null"}}}, "[[], [null, 1]]", "type at $[1][1]"),
-        (Ferry, '{"my secret": 1}', "extra_forbidden at $.*"),
-        (Ferry, '{"seats": "many"}', "int_parsing at $.seats"),
-        (Ferry, '{"seats": [1, "many"]}', "int_type at $.seats"),
+        (TREE, '{"city": "a"}', "missing at $.ferries"),
+        (TREE | {"additionalProperties": True}, '{"city": 1, "ferries": 1}', "not a string at $.city"),
+        (TREE | {"required": []}, '{"open hours": [1, "a"]}', 'not an integer at $["open hours"][1]'),
+        (TREE | {"required": []}, '{"ports": {"my secret": {"city": 3}}}', "not a string at $.ports.*.city"),
+        (TREE | {"required": []}, '{"either": {"right": 0}}', "too small at $.either.right"),
+        (TREE | {"required": []}, '{"my secret": 1}', "a key that is not allowed"),
+        ({"items": {"items": {"type": "null"}}}, "[[], [null, 1]]", "not null at $[1][1]"),
+        (Ferry, '{"my secret": 1}', "a key that is not allowed at $.*"),
+        (Ferry, '{"seats": "many"}', "not an integer at $.seats"),
+        (Ferry, '{"seats": [1, "many"]}', "not an integer at $.seats"),
         (Ferry, '{"the crew": {"my secret": {}}}', 'missing at $["the crew"].*.name'),
-        (list[Ferry], '[{}, {"seats": null}]', "int_type at $[1].seats"),
-        (dict[str, int], '{"my secret": "a"}', "int_parsing at $.*"),
-        (dict[int, int], '{"7": "a"}', "int_parsing at $.*"),
-        (tuple[int, str], "[1, 2]", "string_type at $[1]"),
-        (PlainItem, '{"name": "a", "count": "x"}', "int_parsing at $.count"),
+        (list[Ferry], '[{}, {"seats": null}]', "not an integer at $[1].seats"),
+        (dict[str, int], '{"my secret": "a"}', "not an integer at $.*"),
+        (dict[int, int], '{"7": "a"}', "not an integer at $.*"),
+        (tuple[int, str], "[1, 2]", "not a string at $[1]"),
+        (PlainItem, '{"name": "a", "count": "x"}', "not an integer at $.count"),
         (Schema.of_fields({"name": str}), "{}", "missing at $.name"),
-        (Harbour, '{"ferries": [{"crew": 1}]}', "extra_forbidden at $.*[0].*"),
-        (Gallery, '{"parts": [{"kind": "image", "url": "?"}]}', "int_parsing at $.parts[0].url"),
+        (Harbour, '{"ferries": [{"crew": 1}]}', "a key that is not allowed at $.*[0].*"),
+        (Gallery, '{"parts": [{"kind": "image", "url": "?"}]}', "not an integer at $.parts[0].url"),
         (Gallery, '{"parts": [{"kind": "image"}]}', "missing at $.parts[0].url"),
+        (Item, '{"count": "x"}', "missing at $.name, not an integer at $.count"),
+        (
+            Checked,
+            '{"city": "my secret", "ferries": null}',
+            "rejected by a validator at $.city, not an integer at $.ferries",
+        ),
+        (JSON_SCHEMA, '{"count": -1}', "missing at $.name, too small at $.count"),
+        (
+            TREE | {"required": []},
+            '{"either": {}, "city": 1}',
+            "none of the alternatives at $.either, not a string at $.city",
+        ),
+        ({"properties": {"a": {"type": ["string", "null"]}}}, '{"a": 1}', "not a string or null at $.a"),
+        (list[int], '["a", "b", "c"]', "not an integer at $[0], not an integer at $[1], not an integer at $[2]"),
+        (
+            list[int],
+            '["a", "b", "c", "d"]',
+            "not an integer at $[0], not an integer at $[1], not an integer at $[2], and more",
+        ),
     ],
 )
 def test_invalid_answer_names_the_place_as_far_as_the_schema_declares_it(
