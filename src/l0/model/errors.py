@@ -50,7 +50,7 @@ def describe_break(reason: str, message: str, *, characters: int, ending: str, d
     part = ""
     if delivered is not None and delivered < characters:
         part = f" ({f'the first {delivered}' if delivered else 'none'} of them delivered)"
-    return f"The stream was interrupted ({reason}): {message}. {characters} characters had arrived{part}; {ending}."
+    return f"The answer was interrupted ({reason}): {message}. {characters} characters had arrived{part}; {ending}."
 
 
 def fill(error: StreamInterrupted, state: dict[str, Any]) -> StreamInterrupted:

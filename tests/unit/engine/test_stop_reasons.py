@@ -61,7 +61,7 @@ def test_field_that_ended_the_call_is_that_of_the_stop_or_of_the_limit(stop, fie
 
 
 STALLED = Failure(cause=Cause.STALLED, message="no further content within 10,000 ms (Timeout.inter_token)")
-BEGINNING = "The stream was interrupted (stalled): no further content within 10,000 ms (Timeout.inter_token). "
+BEGINNING = "The answer was interrupted (stalled): no further content within 10,000 ms (Timeout.inter_token). "
 
 
 @pytest.mark.parametrize(
