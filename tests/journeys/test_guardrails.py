@@ -241,6 +241,34 @@ def test_rules_check_complete_answers(sim, heard, dialect, sync):
     assert (got.error, len(sim.requests)) == (None, 2)
 
 
+TOOL_CALL = SimulatedToolCall(name="tide", arguments='{"word": "swordfish"}')
+UNREAD = {
+    "tool arguments": Answer(text="I look.", tool_calls=(TOOL_CALL,)),
+    "reasoning": Answer(text="I look.", reasoning="The password is swordfish."),
+    "a refusal": Answer(refusal="I do not tell the password swordfish."),
+}
+
+
+@sync_and_async
+@every
+@pytest.mark.parametrize("part", UNREAD)
+@pytest.mark.parametrize("stream", [True, False])
+def test_rules_read_no_part_of_an_answer_but_its_text(sim, heard, part, dialect, sync, stream):
+    with l0.policy(guardrails=[forbidden("fatal")], hold="verified", check_intervals=ONCE):
+        got = call(sim, dialect, UNREAD[part], sync=sync, stream=stream)
+    refused_in_text = part == "a refusal" and dialect == "messages"  # anthropic has no field for refusals
+    assert (got.error is not None, len(sim.requests)) == (refused_in_text, 1)
+
+
+@sync_and_async
+@pytest.mark.parametrize("stream", [True, False])
+def test_rules_read_only_the_first_choice(sim, heard, sync, stream):
+    answer = Answer(text=CLEAN.text, alternatives=(SECRET.text,))
+    with l0.policy(guardrails=[forbidden("fatal")], hold="verified", check_intervals=ONCE):
+        got = call(sim, "chat", answer, sync=sync, stream=stream, n=2)
+    assert (got.error, len(sim.requests)) == (None, 1)
+
+
 @sync_and_async
 @pytest.mark.parametrize("stream", [True, False])
 def test_an_answer_that_only_calls_a_tool_is_not_empty(sim, heard, sync, stream):
