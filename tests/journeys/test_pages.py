@@ -51,7 +51,7 @@ def test_the_rule_finds_a_secret() -> None:
     ("name", "commands"),
     [
         ("tutorial", 13),
-        ("tasks", 12),
+        ("tasks", 13),
         ("errors", 2),
         ("web", 2),
         ("flask", 1),
