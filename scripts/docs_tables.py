@@ -124,7 +124,12 @@ def _decision_row(rule: Rule) -> str:
     if rule.name == "length":
         return _row(name, "while the text streams; with a `minimum`, at the end", "none", "without a `minimum`")
     if rule.name == "schema":
-        return _row(name, "at the end", "the complete answer, with every `hold`; nothing in `l0.structured_stream`", "yes")
+        return _row(
+            name,
+            "at the end",
+            "the complete answer, with every `hold`; in `l0.structured_stream`, as `hold` says",
+            "yes",
+        )
     if rule.span is None:
         verified = "yes, as by default it only warns" if rule.severity is Severity.WARNING else "only as a warning"
         return _row(name, "at the end; some defects earlier", "the complete answer", verified)
