@@ -9,6 +9,7 @@ In this file, "its" and "there" mean L0 for Python, and "here" means this librar
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from functools import wraps
 from importlib import import_module
@@ -66,7 +67,7 @@ ALIASES: Final[Mapping[str, str]] = {
     "StructuredStreamResult": "l0.types:StructuredStream",
     "Violation": "l0.types:Violation",
     "consume_stream": "l0.migration:consume_stream",
-    "custom_pattern_rule": _RULES + "pattern_rule",
+    "custom_pattern_rule": _RULES + "custom_pattern",
     "get_text": "l0.migration:consume_stream",
     "pattern_rule": _RULES + "pattern_rule",
 }
@@ -600,7 +601,11 @@ class GuardrailsAliases:
 
     @classmethod
     def custom_pattern(cls: Any, patterns: Any, message: str = "a forbidden pattern", severity: str = "error") -> Any:
-        return cls.pattern_rule(patterns, message, severity=severity)
+        """Return a pattern rule. There, strings are regular expressions, in any case; here, they are literal text."""
+        listed = [patterns] if isinstance(patterns, str | re.Pattern) else patterns
+        flags = re.IGNORECASE | re.MULTILINE
+        compiled = [re.compile(each, flags) if isinstance(each, str) and each else each for each in listed]
+        return cls.pattern_rule(compiled, message, severity=severity)
 
     @classmethod
     def zero_output(cls: Any) -> Any:

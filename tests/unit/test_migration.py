@@ -1,5 +1,6 @@
 """The names of L0 for Python: each is here, an alias that works, or refused with advice."""
 
+import re
 from dataclasses import dataclass
 from json import JSONDecodeError
 from typing import Any
@@ -76,6 +77,16 @@ def test_short_names_of_rules(short: str) -> None:
 def test_own_patterns() -> None:
     rule = Guardrails.custom_pattern(["wind"], "not the wind", severity="warning")
     assert [found.severity for found in Guardrails.check("the wind", rule)] == ["warning"]
+
+
+@pytest.mark.parametrize("make", [Guardrails.custom_pattern, l0.custom_pattern_rule])
+def test_own_patterns_are_regular_expressions(make: Any) -> None:
+    for patterns in ([r"^sk-\d+"], r"^sk-\d+", [re.compile(r"sk-\d")]):
+        assert Guardrails.check("The key:\nSK-12" if isinstance(patterns, str) else "sk-12", make(patterns))
+    with pytest.raises(PolicyError, match=r"patterns"):
+        make([5])
+    with pytest.raises(re.error):
+        make(["("])
 
 
 @pytest.mark.parametrize("kind", list(EventType))
