@@ -33,7 +33,9 @@ _PHRASES: Mapping[str, str] = {
     "value_error.number.not_le",
     "not a multiple of the given number": "multiple_of multipleOf value_error.number.not_multiple",
     "a repeated item": "uniqueItems",
-    "none of the alternatives": "anyOf oneOf union_tag_invalid union_tag_not_found",
+    "none of the alternatives": "anyOf union_tag_invalid union_tag_not_found",
+    "not exactly one of the alternatives": "oneOf",
+    "a value that is not allowed": "not None",  # jsonschema has no keyword for the schema `false`
     "of a format that is not allowed": "format",
     "rejected by a validator": "value_error assertion_error",
     "not a date": "date_type date_parsing date_from_datetime_parsing date_from_datetime_inexact value_error.date",

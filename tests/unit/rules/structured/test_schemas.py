@@ -181,6 +181,13 @@ TREE = {
             "none of the alternatives at $.either, not a string at $.city",
         ),
         ({"properties": {"a": {"type": ["string", "null"]}}}, '{"a": 1}', "not a string or null at $.a"),
+        (
+            {"properties": {"a": {"oneOf": [{}, {"type": "null"}]}}},
+            '{"a": null}',
+            "not exactly one of the alternatives at $.a",
+        ),
+        ({"properties": {"a": {"not": {}}}}, '{"a": 1}', "a value that is not allowed at $.a"),
+        ({"properties": {"a": False}}, '{"a": 1}', "a value that is not allowed"),
         (list[int], '["a", "b", "c"]', "not an integer at $[0], not an integer at $[1], not an integer at $[2]"),
         (
             list[int],
