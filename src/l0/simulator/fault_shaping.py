@@ -226,7 +226,10 @@ _BAD_CHUNK = Raw(b"zz\r\nnot a chunk\r\n")
 
 
 def _stop_at(items: Iterator[Item], part: Part, dialect: Dialect, identity: AnswerIdentity) -> Iterator[Item]:
-    """Yield the items up to the place of `part`, then its effect, then the rest if any."""
+    """Yield the items up to the place of `part`, then its effect, then the rest if any.
+
+    A place after the end of the body is never reached. Without a place, the end is the place if there is no content.
+    """
     if part.kind == "close_delimited" and part.at_event is None:
         yield from items
         yield End.FIN
@@ -251,7 +254,9 @@ def _stop_at(items: Iterator[Item], part: Part, dialect: Dialect, identity: Answ
         sent += len(item.data)
         if part.at_byte is None and part.at_event is None and item.role == "content":
             break
-    yield from _stop(part, number, dialect, identity)
+    place, reached = (part.at_event, number) if part.at_byte is None else (part.at_byte, sent)
+    if place is None or reached >= place:
+        yield from _stop(part, number, dialect, identity)
     yield from items
 
 

@@ -45,6 +45,8 @@ _BODY_FAULTS = frozenset(
         "split_utf8",
     }
 )
+_REFRAMING = frozenset({"close_delimited", "content_length_short", "corrupt_gzip"})
+"""Faults that also change the head. So it must be known before the head whether the body reaches their place."""
 
 
 def respond(
@@ -194,6 +196,9 @@ def _whole(
     # Two pieces, the first with content: a fault without a position, which follows the first content, is in the middle.
     middle = len(body) // 2
     pieces = (Piece(body[:middle], True, "content"), Piece(body[middle:], True, "lifecycle"))
+    # A body without events has no place for `at_event=4`: such a fault comes at the end.
+    parts = (replace(part, at_event=min(part.at_event, 2)) if part.at_event else part for part in fault.parts)
+    fault = Fault(parts=tuple(parts))
     return _Plan(dialect=dialect, fault=fault, identity=identity, delay=delay).response(headers, pieces)
 
 
@@ -230,7 +235,7 @@ class _Plan:
 
     def response(self, headers: Mapping[str, str], pieces: Iterable[Piece]) -> SimulatedResponse:
         """Return the response: apply faults, then delays, then chunking."""
-        fault = self.fault
+        fault, pieces = _reaching(self.fault, pieces)
         length = -1 if fault.find("close_delimited") else None
         if fault.find("content_length_short"):
             pieces = tuple(pieces)
@@ -245,6 +250,16 @@ class _Plan:
             steps = gzipped(steps, part)
             headers = {**headers, "content-encoding": "gzip"}
         return SimulatedResponse(status=self.status, headers=headers, steps=steps, length=length, delay=self.delay)
+
+
+def _reaching(fault: Fault, pieces: Iterable[Piece]) -> tuple[Fault, Iterable[Piece]]:
+    """Return the fault without the parts of `_REFRAMING` that come after the last event, and the pieces."""
+    if not any(part.kind in _REFRAMING and part.at_event for part in fault.parts):
+        return fault, pieces
+    pieces = tuple(pieces)
+    events = sum(piece.event for piece in pieces)
+    kept = (part for part in fault.parts if part.kind not in _REFRAMING or (part.at_event or 0) < events)
+    return Fault(parts=tuple(kept)), pieces
 
 
 def _paced(items: Iterable[Item], pacer: Pacer) -> Iterator[Item]:

@@ -1,6 +1,7 @@
 """Every fault changes what is sent, and the ledger names no fault that changes nothing."""
 
 import inspect
+from contextlib import nullcontext
 from itertools import islice
 from typing import Any
 
@@ -100,9 +101,40 @@ def test_served_faults_are_those_that_change_a_recorded_body(name: str, dialect:
     assert served(dialect, asked(name), reply, STAMP) == (fault if changed else Fault())
 
 
+PLACED = [
+    (name, place)
+    for name, constructor in constructors().items()
+    for place in ("at_event", "at_byte")
+    if place in inspect.signature(constructor).parameters
+]
+
+
+@pytest.mark.parametrize("dialect", DIALECTS, ids=lambda dialect: dialect.name)
+@pytest.mark.parametrize(("name", "place"), PLACED)
+def test_place_that_the_stream_does_not_reach_changes_nothing(name: str, place: str, dialect: Dialect) -> None:
+    reply = Reply(answer=REPLY.answer, fault=constructors()[name](**{place: 9_000}))
+    assert wire(dialect, asked(name), reply) == wire(dialect, asked(name), REPLY)
+    assert served(dialect, asked(name), reply, STAMP) == Fault()
+
+
+@pytest.mark.parametrize("dialect", DIALECTS, ids=lambda dialect: dialect.name)
+@pytest.mark.parametrize("name", [name for name, place in PLACED if place == "at_event"])
+def test_place_counts_the_events_of_the_stream(name: str, dialect: Dialect) -> None:
+    events = len(list(dialect.events(Answer(text=TEXT), asked(name), STAMP)))
+    last, behind = (constructors()[name](at_event=number) for number in (events - 1, events + 1))
+    swaps_the_last = name == "reorder"  # with the event after it, and there is none
+    assert served(dialect, asked(name), Reply(answer=REPLY.answer, fault=last), STAMP) == (
+        Fault() if swaps_the_last else last
+    )
+    assert served(dialect, asked(name), Reply(answer=REPLY.answer, fault=behind), STAMP) == Fault()
+
+
 @pytest.mark.parametrize(
     ("fault", "expected"),
     [
+        (Fault.reset(at_event=900) | Fault.comments(), Fault.comments()),
+        (Fault.drop(at_event=900) | Fault.corrupt_gzip(at_event=900), Fault()),
+        (Fault.content_length_short(at_event=900) | Fault.bom(), Fault.bom()),
         (Fault.stall(at_event=9) | Fault.cut(at_event=2), Fault.cut(at_event=2)),
         (Fault.cut() | Fault.cut(), Fault.cut()),
         (Fault.status(503) | Fault.reset(), Fault.status(503)),
@@ -115,6 +147,22 @@ def test_served_faults_are_those_that_change_a_recorded_body(name: str, dialect:
 )
 def test_served_faults_leave_out_what_another_fault_makes_impossible(fault: Fault, expected: Fault) -> None:
     assert served(CHAT, asked(""), Reply(answer=REPLY.answer, fault=fault), STAMP) == expected
+
+
+def test_fault_behind_the_last_event_is_not_in_the_log() -> None:
+    import openai
+
+    with simulator() as sim, openai.OpenAI(api_key="k", base_url=sim.openai, max_retries=0, timeout=120) as client:
+        sim.script("reset at_event=900", "clean-end at_event=900", "reset at_event=4")
+        for stream in (True, True, False):
+            with pytest.raises(openai.APIConnectionError) if not stream else nullcontext():
+                list(
+                    client.chat.completions.create(
+                        model="m", messages=[{"role": "user", "content": "hi"}], stream=stream
+                    )
+                )
+        # A complete answer has no events: the fault comes at its end, and breaks it.
+        assert [received.answered for received in sim.requests] == ["ok", "ok", "reset at_event=4"]
 
 
 def test_ledger_does_not_name_a_fault_without_implementation() -> None:
