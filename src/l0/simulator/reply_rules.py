@@ -31,17 +31,21 @@ class ReplyRules:
         with self._lock:
             self._rules.append(_Rule(match, make_reply, times, f"rule {len(self._rules)}"))
 
-    def find(self, conversations: Iterable[Conversation], model: str) -> tuple[Callable[[Received], Reply], str] | None:
+    def find(
+        self, conversations: Iterable[Conversation], model: str, *, counts: bool = True
+    ) -> tuple[Callable[[Received], Reply], str] | None:
         """Return the function that makes the reply of the first matching rule, and the rule's name; None without a
         match.
 
         `conversations`: as in `SimulatedRequest`. A later conversation is tried if no rule matches the ones before.
+        `counts`: the request counts for the rule's `times`.
         """
         with self._lock:
             for conversation in conversations:
                 for rule in self._rules:
                     if rule.times_left != 0 and rule.match.matches(conversation, model):
-                        rule.times_left = None if rule.times_left is None else rule.times_left - 1
+                        if counts and rule.times_left is not None:
+                            rule.times_left -= 1
                         return rule.make_reply, rule.source
         return None
 

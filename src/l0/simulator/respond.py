@@ -141,6 +141,12 @@ def default_answer(request: SimulatedRequest, fault: Fault) -> Answer:
     return corpus.bundled_answer(corpus.MULTILINGUAL if fault.find("split_utf8") else corpus.DEFAULT)
 
 
+def replaces_answer(fault: Fault) -> bool:
+    """Return True if a fault sends something instead of an answer."""
+    is_silence = fault.find("no_headers") is not None and len(fault.parts) == 1
+    return is_silence or fault.find("refuse", "status", "empty", "html", "json_error") is not None
+
+
 def _replacement(dialect: Dialect, fault: Fault, identity: AnswerIdentity) -> SimulatedResponse | None:
     """Return the response of a fault that replaces the answer, else None."""
     delay, headers = _delay(fault), dialect.headers(identity)

@@ -27,7 +27,7 @@ from .playback import Chunks, RecordedBody, Traffic
 from .reply_rules import ReplyRules
 from .request_checks import RequestChecks
 from .request_match import RequestMatch, TextMatch
-from .respond import default_answer, respond, served
+from .respond import default_answer, replaces_answer, respond, served
 from .simulator_config import SimulatorConfig, SimulatorError
 from .steps import SimulatedResponse
 from .stored import StoredResponses
@@ -292,14 +292,28 @@ class Simulator:
         text = None if reply else _directive(request, inference)
         if text is not None:
             reply, source = self._parse_reply(text, dialect.name), text
-        if reply is None:
-            rule, received = self._rules.find(inference.conversations, inference.model), self._ledger.received(index)
-            if rule and received:
-                make_reply, source = rule
-                reply = make_reply(received)
-        if reply is None:
-            return Reply(body=self._traffic.next(dialect.name) if self._traffic and inference.stream else None)
-        return replace(reply, fault=self._limits.applied(reply.fault, index, source)) if reply.fault else reply
+        if reply is not None:
+            reply = replace(reply, fault=self._limits.applied(reply.fault, index, source))
+            has_answer = reply.answer or reply.body or replaces_answer(reply.fault)
+            return reply if has_answer else self._with_answer_of_rule(reply, inference, index)
+        rule, received = self._rules.find(inference.conversations, inference.model), self._ledger.received(index)
+        if rule and received:
+            make_reply, source = rule
+            reply = make_reply(received)
+            return replace(reply, fault=self._limits.applied(reply.fault, index, source))
+        return Reply(body=self._traffic.next(dialect.name) if self._traffic and inference.stream else None)
+
+    def _with_answer_of_rule(self, reply: Reply, inference: SimulatedRequest, index: int) -> Reply:
+        """Return a reply without an answer, such as a fault alone, with the answer of the first rule that matches.
+
+        So a retry after the fault, which gets that answer, continues the one that broke.
+        """
+        rule = self._rules.find(inference.conversations, inference.model, counts=False)
+        received = self._ledger.received(index)
+        if not rule or not received:
+            return reply
+        found = rule[0](received)
+        return replace(reply, answer=found.answer, body=found.body)
 
     def _parse_reply(self, text: str, dialect: str) -> Reply:
         script = script_grammar.parse(text)

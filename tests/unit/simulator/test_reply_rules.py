@@ -1,12 +1,13 @@
 """Replies that are matched to requests, through the real SDKs."""
 
+import contextlib
 import re
 from typing import Any
 
 import anthropic
 import openai
 import pytest
-from installed import needs_responses
+from installed import httpx, needs_responses
 
 from l0.simulator.answers import Answer, SimulatedToolCall
 from l0.simulator.conversation import Conversation
@@ -140,3 +141,58 @@ def test_reply_can_be_made_from_the_request(client: openai.OpenAI, sim: Simulato
     assert chat(client, says("user", "echo this")).content == "ECHO THIS"
     with pytest.raises(openai.InternalServerError, match="cannot answer this request: KeyError"):
         chat(client, says("user", "broken"))
+
+
+def first_words(client: openai.OpenAI, prompt: str = "Rome") -> str:
+    """Return the text of a stream up to its end or its error."""
+    text = ""
+    with contextlib.suppress(openai.APIConnectionError, httpx.HTTPError):
+        for chunk in client.chat.completions.create(model="m", messages=[says("user", prompt)], stream=True):
+            text += chunk.choices[0].delta.content or "" if chunk.choices else ""
+    return text
+
+
+@pytest.mark.parametrize("how", ["script", "header", "prompt"])
+def test_fault_alone_breaks_the_answer_of_the_rule(how: str, client: openai.OpenAI, sim: Simulator) -> None:
+    sim.on("Rome", reply="text 'It is sunny in Rome.'", times=1)
+    prompt = "Rome"
+    if how == "script":
+        sim.script("cut at_event=4")
+    elif how == "header":
+        client = client.with_options(default_headers={"x-l0-simulate": "cut at_event=4"})
+    else:
+        prompt = "Rome [[simulate: cut at_event=4]]"
+    broken = first_words(client, prompt)
+    assert broken
+    assert "It is sunny in Rome.".startswith(broken)
+    assert sim.requests[0].answered == "cut at_event=4"
+    if how == "script":
+        assert first_words(client) == "It is sunny in Rome."  # the broken one did not count for `times`
+
+
+@pytest.mark.parametrize("reply", ["ok", None, "status 503 times=0"], ids=str)
+def test_healthy_reply_without_an_answer_is_that_of_the_rule(reply: Any, client: openai.OpenAI, sim: Simulator) -> None:
+    sim.on("Rome", reply="text 'It is sunny.'")
+    sim.script(reply)
+    assert first_words(client) == "It is sunny."
+
+
+def test_fault_of_the_script_replaces_that_of_the_rule(client: openai.OpenAI, sim: Simulator) -> None:
+    sim.on("Rome", reply="text 'It is sunny.' | cut at_event=2")
+    sim.script("comments", "text Rain.")
+    assert [first_words(client) for _ in range(2)] == ["It is sunny.", "Rain."]
+    assert [received.answered for received in sim.requests] == ["comments 1", "ok"]
+
+
+def test_fault_in_place_of_the_answer_does_not_call_the_function_of_the_rule(
+    client: openai.OpenAI, sim: Simulator
+) -> None:
+    asked: list[Any] = []
+    sim.on("Rome", reply=lambda request: asked.append(request) or "text Sun.")
+    sim.script("status 503", "no-headers seconds=0", "bom")
+    with pytest.raises(openai.InternalServerError):
+        chat(client, says("user", "Rome"))
+    with pytest.raises(openai.APIConnectionError):
+        chat(client, says("user", "Rome"))
+    assert asked == []
+    assert first_words(client) == "Sun."
