@@ -22,6 +22,10 @@ _MAX_DIFFERENCES = 3
 """Differences that a message shows."""
 _MAX_CHARACTERS = 300
 """Characters of a value in a message."""
+_PLAYED_ONCE = (
+    "It is the same, but each recording is played once: this test sends the request more often than the recorded one, "
+    "perhaps because the number of retries has changed."
+)
 
 
 class PlayedSilence(pytest.fail.Exception, RecordedSilence):  # type: ignore[name-defined,misc]  # pytest hides its class
@@ -46,19 +50,34 @@ class Cassette:
         self._lock = threading.Lock()
 
     @property
+    def records(self) -> bool:
+        """Return True if requests without a recording are sent and recorded."""
+        return self._records
+
+    @property
     def unmatched(self) -> list[str]:
         """Return the messages of the requests that had no recording, or whose recording ended too early."""
         return [*self._unmatched, *(str(silence) for silence in self._silences if not silence.accepted)]
 
     @property
     def play_count(self) -> int:
-        """Return the number of recordings that were played."""
+        """Return the number of recordings that were played, which is the number of requests if none is recorded."""
         return sum(self._is_played)
 
     @property
     def all_played(self) -> bool:
-        """Return True if every recording was played."""
+        """Return True if every recording that the file had was played: the test sent no fewer requests."""
         return all(self._is_played)
+
+    @property
+    def unplayed(self) -> str:
+        """Return a message about the recordings that were not played."""
+        total = len(self._entries)
+        return (
+            f"{total - self.play_count} of {total} recordings in {self.path} were not played: the test sent fewer "
+            "requests than the recorded one, perhaps because the number of retries has changed. "
+            "--l0-record=all records the test again."
+        )
 
     def play(self, method: str, url: str, headers: Headers, body: bytes) -> CassetteEntry | None:
         """Return the recording of a request; each is returned once. ``None``: send the request and record it.
@@ -117,7 +136,7 @@ class Cassette:
             opening,
             f"The nearest of {len(compared)} in {self.path} is number {nearest + 1}"
             + (", which was already played" if self._is_played[nearest] else "")
-            + (". It differs in:" if found else ". It is the same, but each recording is played once."),
+            + (". It differs in:" if found else f". {_PLAYED_ONCE}"),
         ]
         for difference in found[:_MAX_DIFFERENCES]:
             lines.append(f"  {difference.field}")

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+import inspect
+import os
+import warnings
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import pytest
 
@@ -17,6 +21,7 @@ if TYPE_CHECKING:
 MARKER = "l0_cassette"
 SIMULATOR_MARKER = "l0_simulator"
 MODES = ("none", "once", "new_episodes", "all")
+_KEYS = ("OPENAI_API_KEY", "ANTHROPIC_API_KEY")
 _FAILED = pytest.StashKey[bool]()
 _NOT_IN_FILE_NAMES = str.maketrans(dict.fromkeys("/<>?%*:|\"'\\", "-"))
 
@@ -85,11 +90,18 @@ def l0_cassette(request: pytest.FixtureRequest, l0_cassette_options: Mapping[str
 
     mode = str(request.config.getoption("--l0-record"))
     cassette = Cassette(cassette_path(request.node), mode, _options(request, l0_cassette_options))
-    with connected(cassette):
+    with connected(cassette), pytest.MonkeyPatch.context() as patch:
+        for name in _KEYS:
+            if not cassette.records and name not in os.environ:  # the SDKs make no client without a key
+                patch.setenv(name, "played")
         yield cassette
     cassette.save()
-    if cassette.unmatched and not request.node.stash.get(_FAILED, False):
+    if request.node.stash.get(_FAILED, False):
+        return
+    if cassette.unmatched:
         pytest.fail(f"the test passed, but a request had no recording.\n{cassette.unmatched[0]}", pytrace=False)
+    if not cassette.all_played:
+        _warn(cassette.unplayed)
 
 
 @pytest.fixture
@@ -107,14 +119,19 @@ def l0_simulator(
     from l0.testing import simulator
 
     try:
-        with simulator(**_merged(request, SIMULATOR_MARKER, l0_simulator_options)) as running:
+        allowed = inspect.signature(simulator).parameters
+        with simulator(**_merged(request, SIMULATOR_MARKER, l0_simulator_options, allowed)) as running:
             monkeypatch.setenv("OPENAI_BASE_URL", running.openai)
             monkeypatch.setenv("ANTHROPIC_BASE_URL", running.anthropic)
-            for name in ("OPENAI_API_KEY", "ANTHROPIC_API_KEY"):
+            for name in _KEYS:
                 monkeypatch.setenv(name, next(iter(running.config.api_keys), "simulated"))
             yield running
+            if not request.node.stash.get(_FAILED, False):
+                _warn_of_unused_replies(running)
+            if not running.requests:
+                _warn_of_clients_elsewhere(running, request.config.rootpath)
     except (SimulatorError, TypeError, ValueError) as error:
-        pytest.fail(f"options of {SIMULATOR_MARKER}: {error}", pytrace=False)
+        _reject_options(SIMULATOR_MARKER, error)
 
 
 def cassette_path(item: pytest.Item) -> Path:
@@ -135,21 +152,54 @@ def _options(request: pytest.FixtureRequest, configured: Mapping[str, Any]) -> C
     from .cassette_options import CassetteOptions
 
     try:
-        options = _merged(request, MARKER, configured)
+        options = _merged(request, MARKER, configured, [field.name for field in fields(CassetteOptions)])
         speed = request.config.getoption("--l0-speed")
         if speed is not None:
             options["speed"] = speed
         return CassetteOptions(**options)
     except (TypeError, ValueError) as error:
-        pytest.fail(f"options of {MARKER}: {error}", pytrace=False)
+        _reject_options(MARKER, error)
 
 
-def _merged(request: pytest.FixtureRequest, name: str, configured: Mapping[str, Any]) -> dict[str, Any]:
+def _merged(
+    request: pytest.FixtureRequest, name: str, configured: Mapping[str, Any], allowed: Collection[str]
+) -> dict[str, Any]:
     """Return the configured options with those of the marker of this name."""
     marker = request.node.get_closest_marker(name)
     if marker and marker.args:
         raise TypeError(f"the marker {name} takes keyword arguments only")
-    return dict(configured) | (marker.kwargs if marker else {})
+    options = dict(configured) | (marker.kwargs if marker else {})
+    for option in options:
+        if option not in allowed:
+            raise TypeError(f"{option!r} is not an option; the options are {', '.join(allowed)}")
+    return options
+
+
+def _reject_options(name: str, error: Exception) -> NoReturn:
+    raise pytest.fail.Exception(f"options of {name}: {error}", pytrace=False) from None
+
+
+def _warn_of_unused_replies(simulator: Simulator) -> None:
+    if unused := simulator.unused_replies:
+        faults = ", ".join(str(reply.fault) for reply in unused)
+        count = "1 reply of the script was" if len(unused) == 1 else f"{len(unused)} replies of the script were"
+        _warn(f"{SIMULATOR_MARKER}: {count} not used (the faults: {faults})")
+
+
+def _warn_of_clients_elsewhere(simulator: Simulator, root: Path) -> None:
+    from .import_time_clients import clients_elsewhere
+
+    found = clients_elsewhere(root, simulator.origin)
+    if found:
+        clients = ", ".join(f"{name} ({url})" for name, url in found.items())
+        _warn(
+            f"{SIMULATOR_MARKER} received no request. These clients were made at import and do not call it: {clients}. "
+            "Make them in a function or a fixture, or set their base_url."
+        )
+
+
+def _warn(message: str) -> None:
+    warnings.warn(pytest.PytestWarning(message), stacklevel=2)
 
 
 def _speed(text: str) -> float:

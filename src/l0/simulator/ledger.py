@@ -61,6 +61,11 @@ class Ledger:
         with self._changed:
             return self._script.popleft() if self._script else None
 
+    def unused_replies(self) -> list[Reply]:
+        """Return the rest of the script."""
+        with self._changed:
+            return list(self._script)
+
     def begin(self, received: Received) -> int:
         """Log a request. Return its index since the start, which determines its delays and ids."""
         with self._changed:

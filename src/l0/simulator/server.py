@@ -37,7 +37,7 @@ _log = logging.getLogger("l0")
 
 Item = Fault | Answer | RecordedBody | Reply | str | None
 """One step of a script: a fault, an answer, a raw body, a combination (`Reply`), a text of `script_grammar`, or None
-for a default answer without a fault."""
+for neither a fault nor an answer."""
 
 
 class Simulator:
@@ -46,6 +46,7 @@ class Simulator:
     The first of these that exists determines the reply: the script; the request's `x-l0-simulate` header;
     `[[simulate: …]]` in the messages since the last answer, else in the system prompt; a rule of `on`; a recorded
     stream from the traffic directory, for a streaming request. Otherwise the reply is a default answer without a fault.
+    A reply of the script, the header or the messages that has no answer gets that of the rule.
     """
 
     def __init__(self, config: SimulatorConfig | None = None, log: Callable[[Received], object] | None = None) -> None:
@@ -98,8 +99,17 @@ class Simulator:
         """Return the requests received so far, in order of arrival."""
         return self._ledger.requests()
 
+    @property
+    def unused_replies(self) -> list[Reply]:
+        """Return the replies of the script that no request has got, in order. A test that ends with some has sent fewer
+        requests than it expected."""
+        return self._ledger.unused_replies()
+
     def script(self, *items: Item) -> None:
-        """Answer the next inference requests with these items, in order."""
+        """Answer the next inference requests with these items, in order.
+
+        An item without an answer, such as a fault alone, gets the answer of the first rule of `on` that matches.
+        """
         self._ledger.extend([self._reply(item) for item in items])
 
     def on(

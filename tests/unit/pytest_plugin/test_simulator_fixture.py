@@ -82,7 +82,7 @@ def test_options_come_from_fixture_then_marker(pytester: pytest.Pytester) -> Non
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ("sed=1", "*options of l0_simulator: *unexpected keyword argument 'sed'*"),
+        ("sed=1", "options of l0_simulator: 'sed' is not an option; the options are seed, delays, *"),
         ("port=70000", "*options of l0_simulator: port: 70000 given*"),
         ('"seed"', "*the marker l0_simulator takes keyword arguments only"),
         ('traffic_dir="nowhere"', "*options of l0_simulator: traffic_dir: nowhere is not a directory"),
@@ -93,6 +93,7 @@ def test_wrong_option_is_an_error_that_names_it(pytester: pytest.Pytester, optio
     result = pytester.runpytest_inprocess()
     result.assert_outcomes(errors=1)
     result.stdout.fnmatch_lines([message])
+    result.stdout.no_fnmatch_line("During handling*")  # else the message is there twice
 
 
 def test_value_error_of_a_test_is_its_own_failure(pytester: pytest.Pytester) -> None:
@@ -100,3 +101,75 @@ def test_value_error_of_a_test_is_its_own_failure(pytester: pytest.Pytester) -> 
     result = pytester.runpytest_inprocess()
     result.assert_outcomes(failed=1)
     result.stdout.fnmatch_lines(["*ValueError: mine"])
+
+
+LEFTOVERS = """
+import openai, pytest
+
+
+@pytest.fixture(autouse=True)
+def client(l0_simulator):
+    with openai.OpenAI(max_retries=0) as made:
+        yield made
+
+
+def ask(client):
+    return client.chat.completions.create(model="m", messages=[{"role": "user", "content": "hi"}])
+
+
+def test_all_used(client, l0_simulator):
+    l0_simulator.script("bom", None)
+    ask(client)
+    assert [str(reply.fault) for reply in l0_simulator.unused_replies] == ["ok"]
+    ask(client)
+    assert l0_simulator.unused_replies == []
+
+
+def test_two_left(client, l0_simulator):
+    l0_simulator.script("bom", "status 503", "text Hi.")
+    ask(client)
+
+
+def test_failed(l0_simulator):
+    l0_simulator.script("status 503")
+    assert False
+"""
+
+
+def test_replies_of_the_script_that_no_request_got_are_a_warning(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(LEFTOVERS)
+    result = pytester.runpytest_inprocess("-p", "no:randomly", "-W", "default::pytest.PytestWarning")
+    result.assert_outcomes(passed=2, failed=1, warnings=1)
+    result.stdout.fnmatch_lines(
+        ["*PytestWarning: l0_simulator: 2 replies of the script were not used *: status 503, ok)"]
+    )
+
+
+def test_client_that_was_made_at_import_is_a_warning(
+    pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("OPENAI_BASE_URL", raising=False)
+    monkeypatch.syspath_prepend(pytester.path)
+    pytester.makepyfile(
+        app_under_test="""
+        import openai
+        client = openai.OpenAI(api_key="k")
+        elsewhere = openai.OpenAI(api_key="k", base_url="http://127.0.0.1:9/v1")
+        """,
+        test_it="""
+        import openai
+        from app_under_test import client
+
+        def test_missed(l0_simulator):
+            pass
+
+        def test_reached(l0_simulator):
+            with openai.OpenAI() as made:
+                made.models.list()
+        """,
+    )
+    result = pytester.runpytest_inprocess("-p", "no:randomly", "-W", "default::pytest.PytestWarning")
+    result.assert_outcomes(passed=2, warnings=1)
+    result.stdout.fnmatch_lines(
+        ["*PytestWarning: l0_simulator received no request. *.client (https://api.openai.com/v1/), *.else*"]
+    )
