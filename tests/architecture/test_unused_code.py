@@ -58,8 +58,6 @@ USES = (
     Use("src/l0/slo/status_report.py", "standings", "the former name of statuses, for one release"),
     Use("src/l0/orchestration/results.py", "total_duration", "the former name of total_duration_ms, for one release"),
     Use("src/l0/recording/recorded_rows.py", "_", "one function per event: `singledispatchmethod` finds them"),
-    Use("src/l0/pytest_plugin/cassette.py", "play_count", "for the user's tests"),
-    Use("src/l0/pytest_plugin/cassette.py", "all_played", "for the user's tests"),
     Use("src/l0/pytest_plugin/plugin.py", "pytest_*", "hooks of pytest"),
     Use("src/l0/rules/drift/drift_rule.py", "*", "fields of Drift: the rule reads them by the name of the detector"),
     Use("src/l0/rules/guardrails/catalogue.py", "*", "rules and presets: public, and found by name"),

@@ -56,7 +56,7 @@ def test_the_rule_finds_a_secret() -> None:
         ("web", 2),
         ("flask", 1),
         ("django", 4),
-        ("testing", 3),
+        ("testing", 4),
         ("choose_policy", 3),
     ],
     ids=lambda given: given,

@@ -41,13 +41,14 @@ class ReplyRules:
         `counts`: the request counts for the rule's `times`.
         """
         with self._lock:
-            for conversation in conversations:
-                for rule in self._rules:
-                    if rule.times_left != 0 and rule.match.matches(conversation, model):
-                        if counts and rule.times_left is not None:
-                            rule.times_left -= 1
-                        return rule.make_reply, rule.source
-        return None
+            live = [rule for rule in self._rules if rule.times_left != 0]
+            pairs = ((rule, conversation) for conversation in conversations for rule in live)
+            found = next((rule for rule, conversation in pairs if rule.match.matches(conversation, model)), None)
+            if found is None:
+                return None
+            if counts and found.times_left is not None:
+                found.times_left -= 1
+            return found.make_reply, found.source
 
     def clear(self) -> None:
         """Remove all rules."""
