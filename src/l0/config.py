@@ -12,7 +12,7 @@ from functools import wraps
 from inspect import isasyncgenfunction, iscoroutinefunction, isgeneratorfunction
 from time import monotonic
 from types import FrameType, TracebackType
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
 from warnings import warn
 
 from l0.console.call_summary import Summary
@@ -43,7 +43,6 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger("l0")
 _BUILT_IN = Policy()
-_override: Scoped[Policy] = Scoped("l0_policy")
 _enclosing_call: Scoped[EnclosingCall] = Scoped("l0_serving")
 """The call of the explicit API whose attempts are the requests made in the block."""
 _block_observers: Scoped[tuple[Observer, ...]] = Scoped("l0_block_observers")
@@ -55,6 +54,20 @@ _EXPLICIT_API = "l0.streams.run"
 _CURRENT: Any = object()
 """The default of an argument: the current policy."""
 _SINGLE_ATTEMPT = Policy(retry=ENCLOSED_RETRY)
+
+
+class BlockPolicy(NamedTuple):
+    """The policy of a block.
+
+    ``sets_mode``: the block, or one whose fields it keeps, sets `Policy.mode`. Else a client or a variable may turn L0
+    off for the calls in the block.
+    """
+
+    policy: Policy
+    sets_mode: bool
+
+
+_override: Scoped[BlockPolicy] = Scoped("l0_policy")
 
 
 class EnclosingCall(Protocol):
@@ -73,6 +86,7 @@ class Config:
         renew_in_child(self)
         self._default: Policy | None = None
         self.environment = EnvironmentSettings()
+        self._replaced_variables = ""
         self.own_observers = OwnObservers()
         self._added: tuple[Observer, ...] = ()
         self._for_all_calls: tuple[Observer, ...] = ()
@@ -109,6 +123,7 @@ class Config:
         check_policy(policy)
         with self._lock:
             self._default = policy
+        self._log_replaced_variables()
 
     @property
     def default(self) -> Policy | None:
@@ -129,6 +144,15 @@ class Config:
         for problem in settings.problems:
             if problem not in logged:
                 _log.warning("%s", problem)
+        self._log_replaced_variables()
+
+    def _log_replaced_variables(self) -> None:
+        """Log the variables that have no effect because code has set a policy, if they have changed."""
+        with self._lock:
+            names = "" if self._default is None else self.environment.replaced_by(self._default)
+            logged, self._replaced_variables = self._replaced_variables, names
+        if names and names != logged:
+            _log.warning("the policy in code replaces that of the environment: %s", names)
 
     def set_provider_names(self, names: Mapping[str, str] | None) -> None:
         """Set the names of providers by host or ``host:port``. ``None``: as the environment says."""
@@ -312,10 +336,21 @@ class Config:
             self._update_observers()
 
     def policy(self, client: object = None) -> Policy:
-        """Return the current policy: of the block, else of the ``client`` (`streams.wrapping`), else of all calls."""
+        """Return the current policy: of the block, else of the ``client`` (`streams.wrapping`), else of all calls.
+
+        A client or a variable that turns L0 off does so also if another policy applies that does not set the mode.
+        """
         self.reads += 1
+        block = _override.get()
         of_client: Policy | None = getattr(client, OWN_POLICY, None)
-        return _override.get() or of_client or self._default or self.environment.policy or _BUILT_IN
+        if block is not None and block.sets_mode:
+            return block.policy
+        if block is not None:
+            chosen = block.policy
+        else:
+            chosen = of_client or self._default or self.environment.policy or _BUILT_IN
+        is_client_off = of_client is not None and of_client.mode == "off" and chosen.mode == "active"
+        return replace(chosen, mode="off") if is_client_off or self.environment.turns_off(chosen) else chosen
 
     @property
     def listening(self) -> bool:
@@ -489,7 +524,7 @@ class PolicyBlock:
         self._used = True  # no warning from `__del__` if the arguments are invalid
         self._base = base
         self._changes = changes
-        self._blocks: list[tuple[Block[Policy], int]] = []
+        self._blocks: list[tuple[Block[BlockPolicy], int]] = []
         self._policy()
         self._created = caller_line()
         self._used = False
@@ -503,13 +538,17 @@ class PolicyBlock:
                 raise PolicyError(f"policy.{field}", value, _fields_like(field))
         return replace(base, **self._changes)
 
+    def _sets_mode(self) -> bool:
+        outer = _override.get() if self._base is None else None
+        return "mode" in self._changes or (outer is not None and outer.sets_mode)
+
     def __enter__(self) -> Policy:
         self._used = True
         chosen = self._policy()
         frame: FrameType | None = sys._getframe(1)
         while frame is not None and frame.f_globals.get("__name__") == "contextlib":  # an `ExitStack`
             frame = frame.f_back
-        self._blocks.append((_override.enter(chosen, frame), CONFIG.reads))
+        self._blocks.append((_override.enter(BlockPolicy(chosen, self._sets_mode()), frame), CONFIG.reads))
         return chosen
 
     def __exit__(
@@ -573,7 +612,8 @@ def block_observers() -> tuple[Observer, ...]:
 
 def policy_of_code() -> Policy | None:
     """Return the policy of the block, or of all calls, that code has set; ``None`` if there is none."""
-    return _override.get() or CONFIG.default
+    block = _override.get()
+    return CONFIG.default if block is None else block.policy
 
 
 @contextmanager
@@ -584,7 +624,8 @@ def attempt(call: EnclosingCall, **limits: Any) -> Iterator[None]:
     (``truncation``, ``order``, ``timeout``); ``None`` for none.
     """
     set_limits = {name: limit for name, limit in limits.items() if limit is not None}
-    policy_block = _override.enter(replace(_SINGLE_ATTEMPT, **set_limits) if set_limits else _SINGLE_ATTEMPT)
+    single_attempt = replace(_SINGLE_ATTEMPT, **set_limits) if set_limits else _SINGLE_ATTEMPT
+    policy_block = _override.enter(BlockPolicy(single_attempt, sets_mode=True))
     call_block = _enclosing_call.enter(call)
     try:
         yield

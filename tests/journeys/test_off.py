@@ -151,11 +151,45 @@ def test_other_calls_stay_protected(sim: Simulator) -> None:
     assert spans.ends == [OK]
 
 
-def test_block_turns_the_calls_of_an_off_client_on(sim: Simulator) -> None:
+def test_off_client_is_on_only_in_a_block_that_sets_the_mode(sim: Simulator) -> None:
     l0.uninstrument()
     spans = Spans()
     spans.instrument()
     client = l0.wrap(chat_client(sim), policy=OFF)
-    with l0.policy(l0.Policy()):
+    with l0.policy(l0.Policy(), timeout=l0.Timeout()), l0.policy(retry=l0.Retry()):
+        assert list(CREATES["chat"](client))
+    assert spans.ends == []
+    with l0.policy(mode="active"), l0.policy(retry=l0.Retry()):
         assert list(CREATES["chat"](client))
     assert spans.ends == [OK]
+
+
+def test_variable_turns_a_program_with_policies_off(sim: Simulator, monkeypatch: pytest.MonkeyPatch) -> None:
+    l0.uninstrument()
+    monkeypatch.setenv("L0_MODE", "off")
+    spans = Spans()
+    spans.instrument()
+    l0.instrument(l0.Policy.agent())
+    client = chat_client(sim)
+    for each in (client, l0.wrap(client, retry=l0.Retry())):
+        assert list(CREATES["chat"](each))
+        with l0.policy(l0.Policy.batch()), l0.policy(timeout=l0.Timeout()):
+            assert list(CREATES["chat"](each))
+    assert spans.ends == []
+    with l0.policy(mode="active"):
+        assert list(CREATES["chat"](client))
+    with l0.policy(mode="shadow"):
+        assert list(CREATES["chat"](client))
+    assert spans.ends == [OK, OK]
+
+
+def test_variable_does_not_turn_the_explicit_api_off(sim: Simulator, monkeypatch: pytest.MonkeyPatch) -> None:
+    l0.uninstrument()
+    monkeypatch.setenv("L0_MODE", "off")
+    spans = Spans()
+    spans.instrument()
+    sim.script(Fault.status(503), Fault.status(503))
+    bare = l0.wrap(chat_client(sim), policy=OFF)
+    with l0.run_sync(lambda: CREATES["chat"](bare), policy=l0.Policy(retry=l0.Retry(base_delay=0))) as stream:
+        assert stream.read()
+        assert stream.state.attempts == 3

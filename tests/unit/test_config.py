@@ -14,7 +14,7 @@ from makers import collected, make_call, make_end
 from l0 import config
 from l0.config import CONFIG, Config, observed_by, policy
 from l0.model.policy import Hold, Policy, PolicyError, Retry, Timeout
-from l0.model.policy_from_environment import EnvironmentSettings
+from l0.model.policy_from_environment import EnvironmentSettings, read_environment
 from l0.shared_state.late_settings import LATE_SETTINGS
 
 FAST, SLOW = Timeout(total=1000), Timeout(total=9000)
@@ -643,6 +643,36 @@ def test_code_comes_before_the_environment(settings, environment, code, on):
     settings.set_console(code)
     assert settings.console is on
     assert settings.listening is on
+
+
+VARIABLES = {"L0_TRUNCATION": "strict", "L0_RETRY_ATTEMPTS": "1"}
+IGNORED = "the policy in code replaces that of the environment: "
+
+
+@pytest.mark.parametrize(
+    ("given", "policy", "ignored"),
+    [
+        (VARIABLES, Policy(), "L0_RETRY_ATTEMPTS, L0_TRUNCATION"),
+        ({**VARIABLES, "L0_MODE": "off", "L0_DIRECT": "0"}, Policy(), "L0_RETRY_ATTEMPTS, L0_TRUNCATION"),
+        ({"L0_MODE": "off"}, Policy(), None),
+        ({"L0_MODE": "off"}, Policy(mode="shadow"), "L0_MODE"),
+        ({"L0_MODE": "shadow"}, Policy(), "L0_MODE"),
+        ({"L0_POLICY": "agent"}, Policy(), "L0_POLICY"),
+        ({"L0_DIRECT": "0"}, Policy(), None),
+        (VARIABLES, None, None),
+    ],
+)
+@pytest.mark.parametrize("code_first", [True, False])
+def test_variables_that_a_policy_in_code_replaces_are_logged_once(
+    settings, caplog, given, policy, ignored, code_first
+):
+    environment = read_environment(given)
+    steps = [lambda: settings.set_default(policy), lambda: settings.set_environment(environment)]
+    for step in steps if code_first else steps[::-1]:
+        step()
+    settings.set_environment(environment)  # as for the next SDK
+    settings.set_default(policy)
+    assert [record.getMessage() for record in caplog.records] == ([] if ignored is None else [IGNORED + ignored])
 
 
 def test_console_keeps_the_applications_observers(settings):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import dataclass, fields, is_dataclass, replace
 from time import monotonic
 from typing import Any
 
@@ -35,13 +35,15 @@ def policy_fields() -> list[PolicyFieldSource]:
     settings = read_environment(os.environ)
     set_in_code = CONFIG.default
     policy = set_in_code or settings.policy or Policy()
+    is_turned_off = settings.turns_off(policy)
+    if is_turned_off:
+        policy = replace(policy, mode="off")
     defaults = dict(_flat(Policy(), ()))
-    return [
-        PolicyFieldSource(
-            ".".join(path), _text(value), _source(path, value, defaults, settings, set_in_code is not None)
-        )
-        for path, value in _flat(policy, ())
-    ]
+    found = []
+    for path, value in _flat(policy, ()):
+        in_code = set_in_code is not None and not (is_turned_off and path == ("mode",))
+        found.append(PolicyFieldSource(".".join(path), _text(value), _source(path, value, defaults, settings, in_code)))
+    return found
 
 
 def policy_report() -> Iterator[DoctorFinding]:
@@ -49,8 +51,7 @@ def policy_report() -> Iterator[DoctorFinding]:
     settings = read_environment(os.environ)
     for problem in settings.problems:
         yield DoctorFinding(problem, True)
-    if CONFIG.default is not None and settings.sources:
-        names = ", ".join(sorted(settings.sources.values()))
+    if CONFIG.default is not None and (names := settings.replaced_by(CONFIG.default)):
         yield DoctorFinding(f"the policy in code replaces that of the environment: {names}")
     defaults = EnvironmentSettings()
     for variable, name in SWITCHES.items():

@@ -71,6 +71,18 @@ class EnvironmentSettings:
     sources: Mapping[Path, str] = field(default_factory=dict)
     problems: tuple[str, ...] = ()
 
+    def turns_off(self, policy: Policy) -> bool:
+        """Return True if ``L0_MODE=off`` applies to the calls of this policy, which code has set.
+
+        The variable is the switch of an operator who cannot change the program, so it wins over the default mode.
+        """
+        return policy.mode == "active" and self.policy is not None and self.policy.mode == "off"
+
+    def replaced_by(self, policy: Policy) -> str:
+        """Return the names of the variables that have no effect because code has set this policy."""
+        applied = self.sources.get(("mode",), self.sources.get(())) if self.turns_off(policy) else None
+        return ", ".join(sorted(name for name in self.sources.values() if name != applied))
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Variable:

@@ -229,6 +229,13 @@ def test_policy_in_code_is_in_force_and_stays_so(report: Callable[..., list[str]
             "    structured = True (code)",
             "    all other fields: default",
         ]
+        assert report("Policy", L0_MODE="off", L0_TRUNCATION="strict") == [
+            "    the policy in code replaces that of the environment: L0_POLICY, L0_TRUNCATION",
+            "    hedge.after = None (code)",
+            "    mode = off (variable L0_MODE)",
+            "    structured = True (code)",
+            "    all other fields: default",
+        ]
         assert hasattr(openai.OpenAI.request, "__wrapped__")
     finally:
         l0.uninstrument()
