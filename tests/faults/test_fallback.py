@@ -152,6 +152,21 @@ def test_a_bad_request_of_a_fallback_goes_on_with_the_next(stage: Stage, api: Ap
 
 @sync_and_async
 @rerun
+@pytest.mark.parametrize(("fault", "status"), [(Fault.status(429), 429), (Fault.cut(at_event=0), None)], ids=str)
+def test_failure_before_a_fallback_without_the_model_is_raised(
+    stage: Stage, api: Api, fault: Fault, status: int | None, sync: bool
+) -> None:
+    got = play(stage, api, fault, Fault.status(404), Fault.status(404), sync=sync, policy=falling("second", "third"))
+    assert isinstance(got.error, SDKS[api.sdk].APIError)
+    assert isinstance(got.error, l0.StreamInterrupted) is (status is None)
+    assert getattr(got.error, "status_code", None) == status
+    notes = [note for note in got.error.__notes__ if "failed" in note]
+    assert ["not_found" in note for note in notes] == [False, True, True]
+    assert got.span["l0.attempts"] == 3
+
+
+@sync_and_async
+@rerun
 def test_a_bad_request_does_not_fall_over(stage: Stage, api: Api, sync: bool) -> None:
     body = {"error": {"type": "invalid_request_error", "message": "no"}}
     for status in (400, 422, 413):

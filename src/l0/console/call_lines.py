@@ -90,7 +90,7 @@ def _failed(ended: CallEnded) -> str:
     if not ended.attempts:
         text = "failed without a request"
     if ended.failure is not None:
-        # The last attempt of several has the same failure on its own line.
+        # One of several attempts has the same failure on its own line.
         shown = ended.attempts > 1 and ended.failure in ended.failures
         text = f"{text}: {ended.failure.cause.value if shown else ended.failure}"
     return f"{text}; no further attempt: {ended.stop_reason}" if ended.stop_reason else text

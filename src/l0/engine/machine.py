@@ -36,7 +36,8 @@ Rules, all of them implemented here or in `retry`:
    and the call uses the answer whose content arrives first. The slower request is not a failure.
 6. **Fallback.** A leg whose circuit breaker is open is skipped without a request. If retries on one leg do not help,
    or the wait before the next one would pass the time limit of the call, the call moves to the next leg, which has its
-   own retry count. After the commit point, this happens only if the policy splices or restarts broken answers.
+   own retry count. After the commit point, this happens only if the policy splices or restarts broken answers. If the
+   last leg does not have the requested model, the failure that led to this leg is raised: it is the reason that matters.
 
 A chunk is not a signal, because a step costs more than the delivery of a chunk. Between `Released` and the end of the
 body, the driver delivers chunks on its own.
@@ -181,6 +182,7 @@ class Machine:
         "_admission",
         "_backoff",
         "_earlier_failures",
+        "_failure_of_earlier_leg",
         "_hedge_won",
         "_rand",
         "_resume_mode",
@@ -214,6 +216,8 @@ class Machine:
         self._hedge_won = False
         self._earlier_failures = 0
         """The number of failures on earlier legs."""
+        self._failure_of_earlier_leg: Failure | None = None
+        """The failure to raise if the current leg does not have the requested model; ``None`` on leg 0."""
         self._rand = rand
         self._backoff = backoff
         self._admission = admission
@@ -261,8 +265,7 @@ class Machine:
             next_leg = self._next_leg(resuming=self.resuming)
             if next_leg is None:
                 return self._raise(self.failures[-1])
-            self.leg = next_leg
-            self._earlier_failures = len(self.failures)
+            self._go_on_with(next_leg, self.failures[-1])
         self.state = CallState.OPENING
         self.attempts += 1
         resume = self._resume_mode if self.resuming else None
@@ -369,10 +372,20 @@ class Machine:
         resuming = self.resuming or progress.phase is Phase.RELAYING
         next_leg = self._next_leg(resuming=resuming) if self.remaining_s(at) > 0 else None
         if next_leg is None or not can_fall_back(self.call, self.leg, failure, progress):
-            return self._raise(failure, stop)
-        self.leg, self.resuming, self._resume_mode = next_leg, resuming, self.call.policy.resume
-        self._earlier_failures = len(self.failures)
+            return self._raise(self._telling(failure), stop)
+        self._go_on_with(next_leg, failure)
+        self.resuming, self._resume_mode = resuming, self.call.policy.resume
         return self._wait(0.0, stop)
+
+    def _go_on_with(self, leg: int, failure: Failure) -> None:
+        self._failure_of_earlier_leg = self._telling(failure)
+        self.leg = leg
+        self._earlier_failures = len(self.failures)
+
+    def _telling(self, failure: Failure) -> Failure:
+        """Return the failure that tells why the call failed: not that a fallback does not have the model."""
+        earlier = self._failure_of_earlier_leg
+        return failure if earlier is None or failure.cause is not Cause.NOT_FOUND else earlier
 
     def _next_leg(self, *, resuming: bool) -> int | None:
         """Return the next leg that can serve the call; ``None`` if there is none."""

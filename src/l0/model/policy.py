@@ -315,6 +315,7 @@ class Fallback:
 
     Another client gets the request's body, but no header, query parameter or key of the call. Calls that it cannot
     serve, of another SDK or of the other kind (sync, async), skip the fallback, and a warning in the log says so once.
+    Without a client, the fallback applies to calls of every SDK.
     """
 
     model: str | None = None

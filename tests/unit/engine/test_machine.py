@@ -163,6 +163,34 @@ def test_a_bad_request_of_a_fallback_goes_on_with_the_next_leg():
     assert commands[-1] == Raise(refused)
 
 
+@pytest.mark.parametrize(
+    ("causes", "raised"),
+    [
+        ([Cause.RATE_LIMIT, Cause.NOT_FOUND, Cause.NOT_FOUND], 0),
+        ([Cause.RATE_LIMIT, Cause.SERVER_ERROR, Cause.NOT_FOUND], 1),
+        ([Cause.RATE_LIMIT, Cause.NOT_FOUND, Cause.SERVER_ERROR], 2),
+        ([Cause.NOT_FOUND, Cause.NOT_FOUND, Cause.NOT_FOUND], 0),
+    ],
+)
+def test_failure_before_a_fallback_without_the_model_is_raised(causes, raised):
+    """A fallback whose model does not exist at this provider shows nothing about the call."""
+    policy = Policy(retry=Retry(max_retries=0), fallback=[Fallback(model="second"), Fallback(model="third")])
+    failures = [make_failure(cause, sdk_retries=False) for cause in causes]
+    first, second, third = (Failed(failure, 0.1) for failure in failures)
+    machine, commands = run([Begin(0.0), first, Waited(0.1), second, Waited(0.1), third], make_call(policy=policy))
+    assert isinstance(commands[-1], Raise)
+    assert commands[-1].failure is failures[raised]
+    assert machine.failures == failures
+
+
+def test_failure_of_a_skipped_leg_is_raised_if_the_fallback_does_not_exist():
+    policy = Policy(retry=Retry(max_retries=0), fallback=Fallback(model="second"))
+    machine = make_machine(make_call(policy=policy), admission=FakeGuard(shut=(0,)))
+    machine.step(Begin(0.0))
+    command = machine.step(Failed(make_failure(Cause.NOT_FOUND, sdk_retries=False), 0.1))
+    assert command.failure.cause is Cause.BREAKER_OPEN
+
+
 def test_no_fallback_after_the_total_timeout():
     policy = Policy(timeout=Timeout(total=1000), retry=Retry(max_retries=0), fallback=Fallback(model="other"))
     _, early = run([Begin(0.0), Failed(make_failure(), 0.9)], make_call(policy=policy))
