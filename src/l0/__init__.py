@@ -20,7 +20,7 @@ Rules
     repair_json                 repair JSON that a model wrote
 
 Errors
-    StreamInterrupted           an answer broke; it has the part that arrived
+    StreamInterrupted           an answer broke; it has the part that you received
     PolicyError                 an option or a value is not valid
     UnknownStreamError          the explicit API cannot read this source
 
