@@ -501,8 +501,9 @@ def policy(policy: Policy = _CURRENT, /, **changes: Any) -> PolicyBlock:
 
     ``with l0.policy(Policy.interactive()): ...``, or change single fields of the current policy:
     ``with l0.policy(timeout=Timeout(total=30_000)): ...``. A client that is off, and ``L0_MODE=off``, stay so unless a
-    block sets ``mode``. As a decorator of a function or coroutine function it applies to each of its calls. Raises `PolicyError` for a value that is not allowed. Warns at the caller's line if
-    the result is not used, or if nothing in the block could follow the policy because no SDK is instrumented.
+    block sets ``mode``. As a decorator of a function or coroutine function it applies to each of its calls. Raises
+    `PolicyError` for a value that is not allowed. Warns at the caller's line if the result is not used, or if nothing
+    in the block could follow the policy because no SDK is instrumented.
 
     The block may end in another context, task or thread than it began in: leaving it never raises, and ends the policy
     in every context. In a generator, the policy applies while the generator runs, in any context, but not in the body
@@ -510,7 +511,7 @@ def policy(policy: Policy = _CURRENT, /, **changes: Any) -> PolicyBlock:
     context managers, fixtures and dependency systems do, the policy also applies between two items.
 
     As any context variable, it applies in tasks that start in the block, and in `asyncio.to_thread`. It does not apply
-    in a `threading.Thread` or in the threads of an executor, which have a context of their own: enter a block there, or
+    in a `threading.Thread` or in the threads of an executor, which have their own contexts: enter a block there, or
     run ``contextvars.copy_context().run(function)`` with a copy that was made in the block.
 
     A call belongs to the block in which its request is sent: a `.stream()` helper sends it on entry to its ``with``.

@@ -663,9 +663,7 @@ IGNORED = "the policy in code replaces that of the environment: "
     ],
 )
 @pytest.mark.parametrize("code_first", [True, False])
-def test_variables_that_a_policy_in_code_replaces_are_logged_once(
-    settings, caplog, given, policy, ignored, code_first
-):
+def test_variables_that_a_policy_in_code_replaces_are_logged_once(settings, caplog, given, policy, ignored, code_first):
     environment = read_environment(given)
     steps = [lambda: settings.set_default(policy), lambda: settings.set_environment(environment)]
     for step in steps if code_first else steps[::-1]:

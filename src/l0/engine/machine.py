@@ -37,7 +37,7 @@ Rules, all of them implemented here or in `retry`:
 6. **Fallback.** A leg whose circuit breaker is open is skipped without a request. If retries on one leg do not help,
    or the wait before the next one would pass the time limit of the call, the call moves to the next leg, which has its
    own retry count. After the commit point, this happens only if the policy splices or restarts broken answers. If the
-   last leg does not have the requested model, the failure that led to this leg is raised: it is the reason that matters.
+   last leg does not have the requested model, the failure that led to this leg is raised, because it is the reason.
 
 A chunk is not a signal, because a step costs more than the delivery of a chunk. Between `Released` and the end of the
 body, the driver delivers chunks on its own.
