@@ -32,7 +32,7 @@ class ErrorContext:
     @property
     def ending(self) -> str:
         """The number of attempts, and the reason why there was no further one, as a text."""
-        if self.enclosed:
+        if self.enclosed and self.attempts:
             return "one attempt of a call of the explicit API"
         return describe_attempts(self.attempts, self.max_attempts, self.stop)
 

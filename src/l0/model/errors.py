@@ -36,7 +36,10 @@ class StreamInterrupted(Exception):  # noqa: N818 - a public name of the guide
 
 def describe_attempts(attempts: int, max_attempts: int | None = None, stop: str = "") -> str:
     """Return a text with the number of attempts, their maximum, and ``stop``: the reason for no further attempt."""
-    count = f"attempt {attempts}" if max_attempts is None else f"attempt {attempts} of {max_attempts}"
+    if not attempts:
+        count = "no request was sent"
+    else:
+        count = f"attempt {attempts}" if max_attempts is None else f"attempt {attempts} of {max_attempts}"
     return f"{count}. No further attempt: {stop}" if stop else count
 
 

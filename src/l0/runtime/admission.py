@@ -6,8 +6,10 @@ attempts end.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from l0.model.call import Call
-from l0.model.failure import Category, Failure
+from l0.model.failure import TIMEOUT_CAUSES, Category, Failure
 from l0.model.policy import Hedge
 from l0.shared_state.breaker import BreakerPermit, BreakerState
 from l0.shared_state.budget import CAPACITY, COST, FLOOR, REFUND
@@ -24,6 +26,7 @@ class AdmissionControl:
 
     __slots__ = (
         "_call",
+        "_failed_below",
         "_first_content_recorded",
         "_leg",
         "_permit",
@@ -39,6 +42,9 @@ class AdmissionControl:
         self._shared_state = shared_state
         self._leg = 0
         self._permit: BreakerPermit | None = None
+        self._failed_below: Callable[[], bool] | None = None
+        """For an attempt that is a request of an engine below, which asks the breaker itself: a function that returns
+        True if that engine has counted a failure."""
         self.learns = call.streaming and (call.policy.adaptive or bool(call.policy.hedge))
         """True if the first-content times of this call are recorded."""
         self._prompt_size = ""
@@ -53,7 +59,7 @@ class AdmissionControl:
     def may_open(self, leg: int) -> bool:
         """Return True if the breaker of the leg's provider and model admits an attempt."""
         self._leg = leg
-        self._first_content_recorded = False
+        self._first_content_recorded, self._failed_below = False, None
         fleet = self._shared_state.fleet
         if fleet is not None:
             fleet.begin()  # so that it is connected when the first retry needs it
@@ -66,6 +72,16 @@ class AdmissionControl:
         else:
             self.refusal = f"the circuit breaker of {self._name()} is {breaker.description}; breaker=False disables it"
         return self._permit is not None
+
+    def describe(self, call: Call, failed_below: Callable[[], bool]) -> None:
+        """Take a description of the call with the servers that it requests, because an engine below sends a request of
+        the current attempt. That engine asks the breaker of the provider and model. ``failed_below``: returns True if
+        it has counted a failure."""
+        self._call, self._failed_below = call, failed_below
+        permit, self._permit = self._permit, None
+        if permit is not None:
+            permit.release()
+            self.breaker_state = permit.changed_to
 
     def may_retry(self, *, by_server: bool) -> bool:
         """Return True if the retry budget allows one more attempt. Retries after a wait that the server asked for are
@@ -123,6 +139,8 @@ class AdmissionControl:
         ``abandoned``: the user stopped, so the attempt is not counted for or against the provider.
         """
         permit, self._permit = self._permit, None
+        if self._ends_request_below(failure):
+            permit = self._shared_state.breakers[self.target].admit()
         if permit is not None:
             if abandoned:
                 permit.release()
@@ -133,6 +151,13 @@ class AdmissionControl:
             self.breaker_state = permit.changed_to
         if self._call.policy.budget and failure is None and not abandoned:
             self._shared_state.retry_budgets[self.target].succeed()
+
+    def _ends_request_below(self, failure: Failure | None) -> bool:
+        """Return True if ``failure`` is a time limit of this call, for which the engine below counts no failure: its
+        request is cancelled."""
+        late = failure is not None and failure.cause in TIMEOUT_CAUSES
+        below = self._failed_below
+        return self._call.policy.breaker and late and below is not None and not below()
 
     def _first_content_times(self) -> Quantiles:
         return self._shared_state.first_token_latencies[(*self.target, self._prompt_size)]

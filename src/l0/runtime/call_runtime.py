@@ -310,6 +310,14 @@ class CallRuntime:
             self._finish(command, at, None)
         return command
 
+    def describe(self, call: Call, failed_below: Callable[[], bool]) -> None:
+        """Take the description of the call with the servers that it requests, because an engine below sends a request
+        of the current attempt. ``failed_below``: as in `AdmissionControl.describe`."""
+        self.call = self.observers.call = call
+        self.admission.describe(call, failed_below)
+        if self.shadow is not None:
+            self.shadow.describe(call, perf_counter())
+
     # -- hedging ----------------------------------------------------------------------------------------------------
 
     @property

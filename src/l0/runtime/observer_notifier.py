@@ -48,13 +48,13 @@ class ObserverNotifier:
 
     __slots__ = (
         "_began",
-        "_call",
         "_call_observers",
         "_head",
         "_leg",
         "_lines",
         "_call_ended",
         "_spent",
+        "call",
         "observed",
         "stats",
     )
@@ -62,7 +62,7 @@ class ObserverNotifier:
     def __init__(
         self, call: Call, call_observers: Sequence[CallObserver], began: float, *, timeline: bool = False
     ) -> None:
-        self._call = call
+        self.call = call
         self._call_observers = call_observers
         self._began = began
         self._lines: CallLines | None = None
@@ -115,7 +115,7 @@ class ObserverNotifier:
             event = replace(event, action="raise")
         if stop is not NO_STOP:
             refused = stop.reason is StopReason.REFUSED
-            event = replace(event, stop_reason=describe_stop(stop, self._call, failure), budget_refused=refused)
+            event = replace(event, stop_reason=describe_stop(stop, self.call, failure), budget_refused=refused)
         self.notify(event)
 
     def lost(self, number: int, failure: Failure | None, at: float, head: tuple[int | None, str | None]) -> None:
@@ -185,8 +185,8 @@ class ObserverNotifier:
             at=at,
             rules=rules,
             tool_calls=calls,
-            stop_reason="" if failure is None else describe_stop(stop, self._call, failure),
-            policy_field="" if failure is None else policy_field(stop, self._call, failure),
+            stop_reason="" if failure is None else describe_stop(stop, self.call, failure),
+            policy_field="" if failure is None else policy_field(stop, self.call, failure),
             wasted_tokens=_tokens(wasted) if wasted else None,
             tokens_by_leg=by_leg,
         )
@@ -197,10 +197,11 @@ class ObserverNotifier:
             call_collected()
 
     def _log_event(self, event: CallEvent) -> None:
+        enclosed = any(getattr(observer, "enclosed", False) for observer in self._call_observers)
+        if enclosed and not isinstance(event, BreakerChanged):
+            return  # the enclosing call logs it
         if self._lines is None:
-            if any(getattr(observer, "enclosed", False) for observer in self._call_observers):
-                return  # the enclosing call logs it
-            self._lines = CallLines(self._call, self._began)
+            self._lines = CallLines(self.call, self._began)
         line = self._lines.line(event)
         if line is not None and CALL_LOG.is_enabled_for(line.level):
             call_when_safe(self._write, line)

@@ -60,8 +60,17 @@ class ShadowPolicy:
     def sent(self, at: float) -> None:
         """Record that a request is sent."""
         self._deadline_passed = self._content_seen = False
+        self._ask_breaker(at)
+
+    def _ask_breaker(self, at: float) -> None:
         if not self._admission.may_open(self._leg):
             self._report("refuse", Cause.BREAKER_OPEN, at)
+
+    def describe(self, call: Call, at: float) -> None:
+        """Take the servers that the call requests, as `CallRuntime.describe`, and ask their breaker."""
+        self._call = replace(call, policy=self._call.policy)
+        self._admission.describe(self._call, lambda: False)
+        self._ask_breaker(at)
 
     def opened(self, started: float, at: float) -> None:
         """Record the headers of the request that was sent at ``started``."""

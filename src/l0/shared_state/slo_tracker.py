@@ -281,8 +281,8 @@ class SloCallObserver:
         Stalls that failed attempts are left out of the statistics' count: those attempts were recorded as failures.
         """
         started = self._started.pop(attempt.number, None)
-        if started is None:
-            return
+        if started is None or (attempt.failure is not None and attempt.failure.cause is Cause.BREAKER_OPEN):
+            return  # an open breaker sent no request
         stats = ended.stream_stats if ended is not None else None
         metadata = ended.metadata if ended is not None else None
         record = AttemptRecord(

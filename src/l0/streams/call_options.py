@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
+from functools import partial
 from types import MappingProxyType
 from typing import Any, Literal, TypedDict, get_args
 
 from l0.config import CONFIG, check_observers
 from l0.migration import translated
 from l0.model.async_functions import is_async
-from l0.model.call import Call, RetrySafety
+from l0.model.call import Call, LegEndpoint, RetrySafety
 from l0.model.caller_warning import warn_caller
 from l0.model.function_observer import EventFunction, as_observer
 from l0.model.policy import (
@@ -89,12 +90,18 @@ process."""
 _POLICY_FIELDS = ("timeout", "retry", "guardrails", "drift", "check_intervals")
 
 
+UNKNOWN_ENDPOINT = LegEndpoint("unknown", "", 0)
+"""The server of a source that has sent no request through a patched SDK."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CallOptions:
-    """Checked options. ``sources``: the factories of the primary and the fallbacks. ``shadow``: a policy that only
+    """Checked options. ``sources``: the factories of the primary and the fallbacks. ``name``: that of the primary's
+    source. ``shadow``: a policy that only
     observes; the options of the call itself still apply. ``violations``: what the rules have found so far."""
 
     sources: tuple[Factory, ...]
+    name: str
     policy: Policy
     shadow: Policy | None
     callbacks: Callbacks
@@ -106,19 +113,21 @@ class CallOptions:
     once: bool
     """True if the primary is not a factory, so that it can be read only once."""
 
-    def call(self) -> Call:
-        """Return the description of the call, as far as it is known before a source is opened."""
+    def call(self, endpoints: Sequence[LegEndpoint]) -> Call:
+        """Return the description of the call, as far as it is known before a source is opened. ``endpoints``: the
+        servers of the fallbacks, which become known later."""
         retry = self.policy.retry or RETRY_DEFAULTS
         mode = self.policy.truncation
         return Call(
             operation="chat",
-            provider="unknown",
-            model=name_of(self.sources[0]),
+            provider=UNKNOWN_ENDPOINT.provider,
+            model=self.name,
             dialect="events",
             streaming=True,
             origin="",
-            host="",
-            port=0,
+            host=UNKNOWN_ENDPOINT.host,
+            port=UNKNOWN_ENDPOINT.port,
+            fallback_endpoints=endpoints,
             retry_safety=RetrySafety.SAFE,
             max_retries=0 if self.once else retry.max_retries,
             read_once="the source" if self.once else "",
@@ -191,10 +200,12 @@ def call_options(stream: Any, options: CallArguments, *, sync: bool) -> CallOpti
     callbacks = Callbacks({name: options.get(name) for name in NAMES}, sync=sync)  # type: ignore[misc]
     fallbacks, resume = _default(options.get("fallbacks"), ()), options.get("resume")
     violations: list[Violation] = []
-    make_policy = _policy_maker(options, resume, fallbacks, _recorder(callbacks, violations))
+    name, *fallback_names = _names((stream, *fallbacks))
+    make_policy = _policy_maker(options, resume, fallback_names, _recorder(callbacks, violations))
     observes = base.mode == "shadow"
     return CallOptions(
         sources=(stream if callable(stream) else lambda: stream, *fallbacks),
+        name=name,
         policy=make_policy(Policy() if observes else base),
         shadow=make_policy(base) if observes else None,
         callbacks=callbacks,
@@ -231,14 +242,31 @@ def base_of(options: CallArguments) -> Policy:
     return base
 
 
-def name_of(factory: Factory) -> str:
-    """Return the name of a source whose provider and model are not known, for spans, breakers and budgets."""
-    kind = factory if hasattr(factory, "__qualname__") else type(factory)
-    return f"{kind.__module__}.{kind.__qualname__}"
+def _names(sources: Sequence[Any]) -> list[str]:
+    """Return the names of sources whose provider and model are not known, for spans, breakers and budgets.
+
+    They differ by leg, because functions that one function returns have the same name, and may request different
+    models.
+    """
+    names: list[str] = []
+    for leg, name in enumerate(map(_name_of, sources)):
+        names.append(f"{name} (fallback {leg})" if name in names else name)
+    return names
+
+
+def _name_of(source: Any) -> str:
+    """Return the module and the name of a function, or of an object's class; for a lambda also its line."""
+    while isinstance(source, partial):
+        source = source.func
+    kind = source if hasattr(source, "__qualname__") else type(source)
+    code = getattr(source, "__code__", None)
+    line = f":{code.co_firstlineno}" if code is not None and code.co_name == "<lambda>" else ""
+    module = getattr(kind, "__module__", None)  # a coroutine has none
+    return f"{module}.{kind.__qualname__}{line}" if module else kind.__qualname__
 
 
 def _policy_maker(
-    options: CallArguments, resume: Resume | None, fallbacks: Sequence[Factory], ours: OnViolation
+    options: CallArguments, resume: Resume | None, fallback_names: Sequence[str], ours: OnViolation
 ) -> Callable[[Policy], Policy]:
     """Return the function that applies the options of the call to a policy."""
     changes: dict[str, Any] = {name: value for name in _POLICY_FIELDS if (value := options.get(name)) is not None}
@@ -252,7 +280,7 @@ def _policy_maker(
         return replace(
             base,
             **fields,
-            fallback=tuple(Fallback(model=name_of(factory)) for factory in fallbacks),
+            fallback=tuple(Fallback(model=name) for name in fallback_names),
             on_violation=_both(ours, base.on_violation),
             adaptive=False,
             hedge=False,

@@ -8,7 +8,7 @@ from l0.config import CONFIG
 from l0.runtime import async_driver, sync_driver
 from l0.runtime.call_runtime import CallRuntime
 
-from .call_options import CallArguments, CallOptions, call_options
+from .call_options import UNKNOWN_ENDPOINT, CallArguments, CallOptions, call_options
 from .source_bodies import AsyncSourceBody, SourceBody
 from .source_call_adapter import SourceCallAdapter
 from .source_observer import SourceCallObserver
@@ -56,8 +56,9 @@ def run_sync(stream: Any, **options: Unpack[CallArguments]) -> SyncStream:
 
 
 def _begin(checked: CallOptions) -> tuple[CallRuntime, SourceCallAdapter, State]:
-    call = checked.call()
-    observer = SourceCallObserver(call, checked.observers)
+    endpoints = [UNKNOWN_ENDPOINT] * len(checked.policy.legs)
+    call = checked.call(endpoints)
+    observer = SourceCallObserver(call, endpoints, checked.observers)
     interval = call.policy.check_intervals.checkpoint
     state = State(interval=interval, violations=checked.violations, context=checked.context)
     checked.callbacks.state = state

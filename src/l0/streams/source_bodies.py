@@ -12,10 +12,11 @@ from typing import Any, cast
 from l0.config import attempt
 from l0.engine.commands import Command
 from l0.model.attempt import AttemptSpec
-from l0.model.call import Outcome
+from l0.model.call import Call, Outcome
 from l0.model.durations import limit_of
 from l0.model.failure import Cause
 from l0.model.policy import Timeout
+from l0.model.ports import CallObserver
 from l0.runtime.async_deadlines import within
 from l0.runtime.body_parser import BodyParser
 from l0.runtime.call_runtime import CallRuntime
@@ -33,7 +34,10 @@ Opened = tuple[Any, Any, sources.Release]
 
 
 class _SourceBody:
-    """The base of the sync and the async body. ``raw``: True to deliver the source's own items instead of events."""
+    """The base of the sync and the async body, and the `EnclosingCall` of the requests that the sources make.
+
+    ``raw``: True to deliver the source's own items instead of events.
+    """
 
     def __init__(self, runtime: CallRuntime, call_adapter: SourceCallAdapter) -> None:
         self.runtime = runtime
@@ -54,10 +58,18 @@ class _SourceBody:
         request_id = request_id_of(headers)
         return self.runtime.opened(getattr(response, "status_code", None), request_id)
 
+    def observe_request(self, call: Call, sdk: str | None) -> CallObserver:
+        """Observe a request of the current attempt, as `EnclosingCall.observe_request`."""
+        observer = self.call_adapter.call_observer
+        request_observer = observer.observe_request(call, sdk)
+        self.runtime.describe(observer.with_servers(self.runtime.call), observer.failed_below)
+        return request_observer
+
     def _limits(self) -> dict[str, Any]:
-        """Return the fields of the policy that also apply to requests that a source makes through a patched SDK."""
+        """Return the fields of the policy that also apply to requests that a source makes through a patched SDK. The
+        engine there knows the provider and the model, and so asks their breaker."""
         policy = self.runtime.call.policy
-        return {"truncation": policy.truncation, "order": policy.order}
+        return {"truncation": policy.truncation, "order": policy.order, "breaker": policy.breaker or None}
 
     def _new_reader(self) -> BodyParser:
         state = self.call_adapter.state
@@ -121,7 +133,7 @@ class SourceBody(_SourceBody):
         if limit < inf:  # applies only to a patched SDK: L0 cannot interrupt other blocking functions
             total = None if remaining_s == inf else limit_of(remaining_s)
             timeout = Timeout(initial_token=limit_of(limit), inter_token=None, total=total)
-        with attempt(self.call_adapter.call_observer, **self._limits(), timeout=timeout):
+        with attempt(self, **self._limits(), timeout=timeout):
             source, release = sources.enter(self.call_adapter.source(options))
         try:
             return source, sources.iterator(source), release
@@ -138,7 +150,7 @@ class SourceBody(_SourceBody):
 
     def _items(self, items: Iterator[Any], read_deadline: ReadDeadline) -> Generator[Any, None, None]:
         try:
-            with attempt(self.call_adapter.call_observer, **self._limits()):  # a lazy source sends its request only now
+            with attempt(self, **self._limits()):  # a lazy source sends its request only now
                 first = next(items, END)
             if first is not END:
                 if read_deadline.fired:
@@ -190,7 +202,7 @@ class AsyncSourceBody(_SourceBody):
         return opened
 
     async def _open(self, options: AttemptSpec) -> Opened:
-        with attempt(self.call_adapter.call_observer, **self._limits()):
+        with attempt(self, **self._limits()):
             source, release = await sources.aenter(self.call_adapter.source(options))
         try:
             return source, sources.async_iterator(source), release
@@ -203,7 +215,7 @@ class AsyncSourceBody(_SourceBody):
         return _Items(self._source_items, self._first_item), self._new_reader()
 
     async def _first_item(self, items: AsyncIterator[Any]) -> Any:
-        with attempt(self.call_adapter.call_observer, **self._limits()):  # a lazy source sends its request only now
+        with attempt(self, **self._limits()):  # a lazy source sends its request only now
             return await anext(items)
 
     async def prepare(self) -> None:

@@ -85,7 +85,7 @@ class SourceCallAdapter:
     def failed(self, error: BaseException, *, opened: bool) -> Failure | None:
         """Return the failure that the engine in a patched SDK found, or the one classified from the exception."""
         inner = self.call_observer.failure
-        if inner is not None and isinstance(error, Exception) and (inner.error is error or opened):
+        if inner is not None and isinstance(error, Exception) and (opened or source_failures.raised_for(inner, error)):
             failure: Failure | None = source_failures.adopted(inner, error)
         else:
             failure = source_failures.classify(error, opened=opened)

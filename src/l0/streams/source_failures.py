@@ -100,6 +100,14 @@ def _wrapped(error: Exception, inner: Failure | None) -> Failure | None:
     return None if inner is None else replace(inner, detail=text_of_exception(error), status=None, error=error)
 
 
+def raised_for(inner: Failure, error: Exception) -> bool:
+    """Return True if the engine inside a patched SDK raised ``error`` for its failure ``inner``. For a time limit or an
+    open breaker, which raise nothing themselves, it raised an exception of the SDK."""
+    if inner.error is not None:
+        return inner.error is error
+    return any(is_a(link, LIBRARY_CLASSES.connection) for link in links(error))
+
+
 def adopted(inner: Failure, error: Exception) -> Failure:
     """Return the failure that the engine found inside a patched SDK, with the exception that the SDK raised for it."""
     retried = inner.sdk_retries or (inner.status is None and inner.category is not Category.FATAL)

@@ -16,7 +16,7 @@ from dataclasses import replace
 
 from l0.config import CONFIG
 from l0.model.call import Call, LegEndpoint, Outcome
-from l0.model.call_events import AttemptStarted, CallEnded, CallEvent, ResponseMetadata
+from l0.model.call_events import AttemptEnded, AttemptStarted, BreakerChanged, CallEnded, CallEvent, ResponseMetadata
 from l0.model.failure import Failure
 from l0.model.ports import CallObserver, Observer
 from l0.runtime.observer_guard import enter_observer, headers_of, report_observer_failure
@@ -24,10 +24,11 @@ from l0.telemetry.names import REQUEST_CHOICE_COUNT
 
 
 class SourceCallObserver:
-    """A `CallObserver` of the call, and the `EnclosingCall` of the requests that its attempts make. ``of_call``: the
-    observers of this call alone."""
+    """A `CallObserver` of the call, and of the requests that its attempts make. ``of_call``: the observers of this call
+    alone. ``endpoints``: the servers of the fallbacks, each set once its source sends a request through a patched SDK.
+    """
 
-    def __init__(self, call: Call, of_call: Sequence[Observer] = ()) -> None:
+    def __init__(self, call: Call, endpoints: list[LegEndpoint], of_call: Sequence[Observer] = ()) -> None:
         self._call = call
         self._of_call = of_call
         self._own = CONFIG.own_observers
@@ -39,8 +40,7 @@ class SourceCallObserver:
         self._call_observers: list[CallObserver] | None = None if CONFIG.listening or of_call else []
         self._leg = 0
         """The leg of the current attempt."""
-        self._endpoints = [LegEndpoint(call.provider, call.host, call.port) for _ in call.policy.legs]
-        """The servers of the fallbacks: unknown until the source of the leg sends a request through a patched SDK."""
+        self._endpoints = endpoints
         self._request: Call | None = None
         """The current attempt's request in the engine below, if there is one."""
         self.metadata: ResponseMetadata | None = None
@@ -142,6 +142,24 @@ class SourceCallObserver:
         self.described(call, sdk)
         return _RequestObserver(self)
 
+    def failed_below(self) -> bool:
+        """Return True if the engine below has reported a failure of the current attempt."""
+        return self.failure is not None
+
+    def with_servers(self, call: Call) -> Call:
+        """Return a call with the server and model of its primary, if that sends the current request."""
+        request = self._request
+        if self._leg or request is None:
+            return call
+        return replace(
+            call,
+            operation=request.operation,
+            provider=request.provider,
+            model=request.model,
+            host=request.host,
+            port=request.port,
+        )
+
 
 class _RequestObserver:
     """The observer of one request in an SDK. It passes the result of the engine there to the call, and creates no
@@ -154,7 +172,11 @@ class _RequestObserver:
         self._outer = outer
 
     def notify(self, event: CallEvent) -> None:
-        if isinstance(event, CallEnded):
+        if isinstance(event, BreakerChanged):
+            self._outer.notify(event)
+        elif isinstance(event, AttemptEnded):  # the end of the call may be reported later
+            self._outer.failure = event.failure
+        elif isinstance(event, CallEnded):
             self._outer.failure = event.failure
             complete = event.failure is None and event.outcome is not Outcome.CANCELLED
             self._outer.metadata = event.metadata if complete else None
