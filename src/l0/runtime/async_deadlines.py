@@ -161,6 +161,10 @@ class AsyncioReads:
             if self._task is not None:
                 self._task.cancel()
 
+    def extend(self, deadline: float) -> None:
+        """Move the deadline of the read that is under way to a later time."""
+        self._deadlines, self._deadline = FixedDeadline(deadline), deadline
+
     def _rearm(self, now: float) -> None:
         self._handle, self._timer_at = None, inf
         if self._deadline < inf:
@@ -203,6 +207,10 @@ class TrioReads:
             finally:
                 self._scope, self._deadline = None, inf
         raise Expired
+
+    def extend(self, deadline: float) -> None:
+        """Move the deadline of the read that is under way to a later time."""
+        self._deadlines, self._deadline = FixedDeadline(deadline), deadline
 
     def _wake_at(self, time: float) -> None:
         import trio

@@ -48,7 +48,7 @@ class CallDeadlines:
     ``_sign_of_life_due``: the deadlines of the current read for content and for any bytes. ``_waiting_since``: the time
     at which the current request or read began; ``None`` while the consumer has the control. ``_request_cause``: the
     cause of the failure if a request that is being sent is late; ``None`` while a body is read. ``_sent_at``: the
-    time at which the attempt was sent.
+    time at which the attempt was sent. ``_in_one_piece``: the answer to the request that is being sent does not stream.
     """
 
     __slots__ = (
@@ -57,6 +57,7 @@ class CallDeadlines:
         "_has_content",
         "_first",
         "_first_limit",
+        "_in_one_piece",
         "_gap_limit",
         "_content_left",
         "_liveness_limit",
@@ -76,7 +77,7 @@ class CallDeadlines:
         self._liveness_limit = _seconds(timeout.liveness)
         self._total_at = began + _seconds(timeout.total)
         self._content_left = inf
-        self._has_content = False
+        self._has_content = self._in_one_piece = False
         self._request_cause: Cause | None = None
         self._waiting_since: float | None = None
         self._content_due = self._sign_of_life_due = inf
@@ -90,14 +91,19 @@ class CallDeadlines:
         """
         self._set_first_limit(usual)
         self._content_due = at + self._first_limit if first else inf
-        self._sign_of_life_due = inf
+        self._sign_of_life_due, self._in_one_piece = inf, False
         self._request_cause, self._waiting_since, self._sent_at = cause, at, at
         return min(self._content_due, self._total_at)
+
+    def in_one_piece(self) -> None:
+        """Drop the limit for the first content, because the answer to the current request does not stream: only
+        ``total`` limits it."""
+        self._content_due, self._in_one_piece = inf, True
 
     def opened(self, started: float, at: float, usual: Usual = _unchanged) -> None:
         """Record the headers of an attempt sent at ``started``. The wait for them counts towards the first content."""
         self._set_first_limit(usual)
-        self._content_left = self._first_limit - (at - started)
+        self._content_left = inf if self._in_one_piece else self._first_limit - (at - started)
         self._has_content, self._request_cause = False, None
         self._waiting_since, self._sent_at = None, started
 

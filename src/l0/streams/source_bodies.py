@@ -17,9 +17,10 @@ from l0.model.durations import limit_of
 from l0.model.failure import Cause
 from l0.model.policy import Timeout
 from l0.model.ports import CallObserver
-from l0.runtime.async_deadlines import within
+from l0.runtime.async_deadlines import AsyncioReads, TrioReads, deadline_reads
 from l0.runtime.body_parser import BodyParser
 from l0.runtime.call_runtime import CallRuntime
+from l0.runtime.deadlines import FixedDeadline
 from l0.runtime.watchdog import ReadDeadline
 from l0.stainless.sdk_responses import read_deadline as response_deadline
 from l0.wire.request_id import request_id_of
@@ -63,7 +64,13 @@ class _SourceBody:
         observer = self.call_adapter.call_observer
         request_observer = observer.observe_request(call, sdk)
         self.runtime.describe(observer.with_servers(self.runtime.call), observer.failed_below)
+        if not call.streaming and self.runtime.deadlines is not None:
+            self.runtime.deadlines.in_one_piece()
+            self._extend(self.runtime.deadlines.total_at)
         return request_observer
+
+    def _extend(self, deadline: float) -> None:
+        """Extend the deadline of the request that is being sent. A patched SDK keeps its own."""
 
     def _limits(self) -> dict[str, Any]:
         """Return the fields of the policy that also apply to requests that a source makes through a patched SDK. The
@@ -194,12 +201,26 @@ class SourceBody(_SourceBody):
 class AsyncSourceBody(_SourceBody):
     """The body for the async driver."""
 
+    _opening: AsyncioReads | TrioReads | None = None
+    """The request that is being sent, if it has a deadline."""
+
     async def send(self, options: AttemptSpec) -> Opened:
         """Open the source of one attempt and return its items."""
         await self.call_adapter.callbacks.acall_queued()
         deadline = self.runtime.send_by(cause=Cause.FIRST_CONTENT_TIMEOUT)
-        opened: Opened = await within(deadline, partial(self._open, options))
-        return opened
+        if deadline == inf:
+            return await self._open(options)
+        self._opening = deadline_reads(partial(self._open, options), FixedDeadline(deadline))
+        try:
+            opened: Opened = await self._opening.read()
+            return opened
+        finally:
+            self._opening.close()
+            self._opening = None
+
+    def _extend(self, deadline: float) -> None:
+        if self._opening is not None:
+            self._opening.extend(deadline)
 
     async def _open(self, options: AttemptSpec) -> Opened:
         with attempt(self, **self._limits()):
