@@ -25,7 +25,7 @@ from l0.model.function_observer import EventFunction, as_observer, is_event_func
 from l0.model.nearest_name import nearest
 from l0.model.policy import ENCLOSED_RETRY, Policy, PolicyError
 from l0.model.policy_from_environment import EnvironmentSettings
-from l0.model.ports import CallObserver, Observer, trace_ids_of
+from l0.model.ports import CallAdapter, CallObserver, Observer, trace_ids_of
 from l0.recording.recording_options import RecordingOptions
 from l0.runtime.observer_guard import report_observer_failure
 from l0.runtime.own_observers import OwnObservers
@@ -73,8 +73,9 @@ _override: Scoped[BlockPolicy] = Scoped("l0_policy")
 class EnclosingCall(Protocol):
     """A call of the explicit API, as the engine in a patched SDK below sees it."""
 
-    def observe_request(self, call: Call, sdk: str | None) -> CallObserver:
-        """Return the observer of a request of the current attempt. ``sdk``: the import name of the patched SDK."""
+    def observe_request(self, call: Call, sdk: str | None, call_adapter: CallAdapter | None) -> CallObserver:
+        """Return the observer of a request of the current attempt. ``sdk``: the import name of the patched SDK.
+        ``call_adapter``: makes the exceptions of that SDK."""
         ...
 
 
@@ -357,14 +358,16 @@ class Config:
         """True if a call without an SDK has observers."""
         return bool(self.own_observers.of_others or self._for_all_calls or _block_observers.get())
 
-    def observers_of(self, call: Call, sdk: str | None = None) -> list[CallObserver]:
-        """Return the observers of this call through ``sdk``.
+    def observers_of(
+        self, call: Call, sdk: str | None = None, call_adapter: CallAdapter | None = None
+    ) -> list[CallObserver]:
+        """Return the observers of this call through ``sdk``, with its ``call_adapter``.
 
         An attempt of an enclosing call has that call's observer only.
         """
         enclosing = _enclosing_call.get()
         if enclosing is not None:
-            return [enclosing.observe_request(call, sdk)]
+            return [enclosing.observe_request(call, sdk, call_adapter)]
         return self.outermost_observers_of(call, self.own_observers.of(sdk))
 
     def outermost_observers_of(

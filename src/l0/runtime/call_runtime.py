@@ -55,6 +55,7 @@ _log = logging.getLogger("l0")
 _USER, _READING = ConnectionUse.USER, ConnectionUse.READING
 _FRAGMENTS_PER_TIME_CHECK = 64
 """Fragments of text that a driver may deliver between two checks of the deadline of the whole call."""
+_TIMEOUTS = (Cause.NO_HEADERS, Cause.READ_TIMEOUT, Cause.FIRST_CONTENT_TIMEOUT, Cause.TOTAL_TIMEOUT)
 CANCELLED: Command = Finish(Outcome.CANCELLED)
 """The command after the user stopped the call."""
 
@@ -287,8 +288,9 @@ class CallRuntime:
         at = perf_counter() if at is None else at
         expired = isinstance(error, Expired) or self._ends_silence(error, deadlines, at)
         failure = None if expired else self.call_adapter.failed(error, opened=opened)
-        # A timeout of the transport may be due to our deadline, because we reduce it to the time that is left.
-        late = failure is not None and failure.cause in (Cause.NO_HEADERS, Cause.READ_TIMEOUT)
+        # A timeout of the transport may be due to our deadline, because we reduce it to the time that is left. That
+        # of an engine below is due to it as well.
+        late = failure is not None and failure.cause in _TIMEOUTS
         if deadlines is None or not (expired or (late and deadlines.passed(at))):
             return failure
         return deadlines.failure(at)

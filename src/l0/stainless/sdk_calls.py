@@ -139,7 +139,8 @@ class SdkCalls:
         if inference.retry_safety is not call.effective_retry_safety:
             inference = replace(inference, retry_safety=call.effective_retry_safety)
         call_adapter = StainlessCallAdapter(self._sdk, self._provider, client, options, inference, call)
-        return CallRuntime(call, call_adapter, CONFIG.observers_of(call, self._sdk.name), CONFIG.shared_state)
+        observers = CONFIG.observers_of(call, self._sdk.name, call_adapter)
+        return CallRuntime(call, call_adapter, observers, CONFIG.shared_state)
 
     def _with_usable_fallbacks(self, client: Any, policy: Policy) -> Policy:
         """Return the policy without fallbacks to a client of another SDK, or to a sync one in an async call or vice

@@ -16,7 +16,7 @@ from l0.model.call import Call, Outcome
 from l0.model.durations import limit_of
 from l0.model.failure import Cause
 from l0.model.policy import Timeout
-from l0.model.ports import CallObserver
+from l0.model.ports import CallAdapter, CallObserver
 from l0.runtime.async_deadlines import AsyncioReads, TrioReads, deadline_reads
 from l0.runtime.body_parser import BodyParser
 from l0.runtime.call_runtime import CallRuntime
@@ -59,10 +59,10 @@ class _SourceBody:
         request_id = request_id_of(headers)
         return self.runtime.opened(getattr(response, "status_code", None), request_id)
 
-    def observe_request(self, call: Call, sdk: str | None) -> CallObserver:
+    def observe_request(self, call: Call, sdk: str | None, call_adapter: CallAdapter | None) -> CallObserver:
         """Observe a request of the current attempt, as `EnclosingCall.observe_request`."""
         observer = self.call_adapter.call_observer
-        request_observer = observer.observe_request(call, sdk)
+        request_observer = observer.observe_request(call, sdk, call_adapter)
         self.runtime.describe(observer.with_servers(self.runtime.call), observer.failed_below)
         if not call.streaming and self.runtime.deadlines is not None:
             self.runtime.deadlines.in_one_piece()

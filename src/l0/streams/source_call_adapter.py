@@ -120,7 +120,8 @@ class SourceCallAdapter:
 
     def exception(self, failure: Failure, context: ErrorContext) -> BaseException:
         """Return the exception for the user: the source's own if it has one."""
-        self.raised = source_failures.exception(failure, context, opened=self.opened)
+        request_adapter = self.call_observer.request_adapter
+        self.raised = source_failures.exception(failure, context, request_adapter, opened=self.opened)
         return self.raised
 
 

@@ -12,6 +12,7 @@ from l0.model.error_context import ErrorContext
 from l0.model.errors import StreamInterrupted, fill, raised
 from l0.model.failure import CATEGORIES, TIMEOUT_CAUSES, Category, Cause, Failure
 from l0.model.policy import PolicyError
+from l0.model.ports import CallAdapter
 from l0.runtime import exception_classifier
 from l0.runtime.exception_classifier import RetryRules, text_of_exception
 from l0.runtime.exception_links import is_a, links
@@ -121,9 +122,11 @@ def _cause_named(reason: str) -> Cause:
         return Cause.TRUNCATED
 
 
-def exception(failure: Failure, context: ErrorContext, *, opened: bool) -> BaseException:
+def exception(
+    failure: Failure, context: ErrorContext, request_adapter: CallAdapter | None = None, *, opened: bool
+) -> BaseException:
     """Return the exception for the user: the source's own, or for a broken answer an exception that is also a
-    `StreamInterrupted`."""
+    `StreamInterrupted`. ``request_adapter``: that of the attempt's request, if a patched SDK sent it."""
     error, fields = failure.error, context.fields(failure)
     if isinstance(error, StreamInterrupted):
         return context.annotate(fill(error, fields))
@@ -135,8 +138,17 @@ def exception(failure: Failure, context: ErrorContext, *, opened: bool) -> BaseE
         broken.args = (message,)
         broken.__cause__ = error
         return broken
+    kinds: tuple[type[BaseException], ...] = ()
     if failure.cause in TIMEOUT_CAUSES:
-        return interruption(TimeoutError(message), **fields)
-    if failure.category is Category.NETWORK:
-        return interruption(ConnectionError(message), **fields)
-    return fill(StreamInterrupted(message), fields)
+        kinds = (TimeoutError,)
+    elif failure.category is Category.NETWORK:
+        kinds = (ConnectionError,)
+    of_sdk = request_adapter.exception(failure, context) if request_adapter is not None else None
+    return interruption(StreamInterrupted(message), *kinds, *_sdk_classes(of_sdk), original=of_sdk, **fields)
+
+
+def _sdk_classes(error: BaseException | None) -> tuple[type[BaseException], ...]:
+    """Return the classes of the SDK that an exception of a patched SDK has."""
+    if error is None:
+        return ()
+    return type(error).__bases__[1:] if isinstance(error, StreamInterrupted) else (type(error),)

@@ -18,7 +18,7 @@ from l0.config import CONFIG
 from l0.model.call import Call, LegEndpoint, Outcome
 from l0.model.call_events import AttemptEnded, AttemptStarted, BreakerChanged, CallEnded, CallEvent, ResponseMetadata
 from l0.model.failure import Failure
-from l0.model.ports import CallObserver, Observer
+from l0.model.ports import CallAdapter, CallObserver, Observer
 from l0.runtime.observer_guard import enter_observer, headers_of, report_observer_failure
 from l0.telemetry.names import REQUEST_CHOICE_COUNT
 
@@ -43,6 +43,8 @@ class SourceCallObserver:
         self._endpoints = endpoints
         self._request: Call | None = None
         """The current attempt's request in the engine below, if there is one."""
+        self.request_adapter: CallAdapter | None = None
+        """The adapter of that request."""
         self.metadata: ResponseMetadata | None = None
         """Metadata of the current attempt, once the engine below has received a complete answer."""
         self.failure: Failure | None = None
@@ -130,13 +132,13 @@ class SourceCallObserver:
 
     def begin(self) -> None:
         """Reset the metadata and the failure for a new attempt."""
-        self._request, self.metadata, self.failure = None, None, None
+        self._request = self.request_adapter = self.metadata = self.failure = None
 
     # -- of the requests of its attempts ------------------------------------------------------------------------------
 
-    def observe_request(self, call: Call, sdk: str | None) -> CallObserver:
+    def observe_request(self, call: Call, sdk: str | None, call_adapter: CallAdapter | None) -> CallObserver:
         """Observe a request of the current attempt, as `EnclosingCall.observe_request`."""
-        self._request = call
+        self._request, self.request_adapter = call, call_adapter
         if self._leg:
             self._endpoints[self._leg - 1] = LegEndpoint(call.provider, call.host, call.port, call.model)
         self.described(call, sdk)

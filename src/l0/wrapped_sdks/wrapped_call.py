@@ -87,4 +87,5 @@ def begin_call(request: CallRequest, make_adapter: Callable[[Call], CallAdapter]
         shadow=shadow,
         fallback_rules=tuple(terminal_rule(policy, address, replace(inference, model=model)) for model in models),
     )
-    return CallRuntime(call, make_adapter(call), CONFIG.observers_of(call, request.sdk), CONFIG.shared_state)
+    call_adapter = make_adapter(call)
+    return CallRuntime(call, call_adapter, CONFIG.observers_of(call, request.sdk, call_adapter), CONFIG.shared_state)
