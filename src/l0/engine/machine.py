@@ -172,6 +172,7 @@ class Machine:
         "attempts",
         "began",
         "call",
+        "failed_legs",
         "failures",
         "hedged",
         "leg",
@@ -202,6 +203,8 @@ class Machine:
         self.attempts = 0
         self.began = 0.0
         self.failures: list[Failure] = []
+        self.failed_legs: list[int] = []
+        """The leg of each failure."""
         self.leg = 0
         self.hedged = False
         self.resume_points: list[ResumePoint] = []
@@ -261,7 +264,7 @@ class Machine:
     def _open(self, at: float) -> AttemptSpec | Raise:
         while not self._admission.may_open(self.leg):
             refusal = self._admission.refusal
-            self.failures.append(Failure(cause=Cause.BREAKER_OPEN, message=refusal, policy_field="Policy.breaker"))
+            self.add_failure(Failure(cause=Cause.BREAKER_OPEN, message=refusal, policy_field="Policy.breaker"))
             next_leg = self._next_leg(resuming=self.resuming)
             if next_leg is None:
                 return self._raise(self.failures[-1])
@@ -280,6 +283,11 @@ class Machine:
             resume=resume,
             resume_state=self.resume_state if resume is not None else None,
         )
+
+    def add_failure(self, failure: Failure) -> None:
+        """Record a failure of the current leg."""
+        self.failures.append(failure)
+        self.failed_legs.append(self.leg)
 
     def _progress(self, signal: Ended | Failed) -> AttemptProgress:
         if signal.resume_state is not None:
@@ -328,7 +336,7 @@ class Machine:
     def _failed(self, failure: Failure, at: float, progress: AttemptProgress) -> Command:
         history = self.failures[self._earlier_failures :]
         decision = retry_decision(self.call, failure, progress, history, self._rand)
-        self.failures.append(failure)
+        self.add_failure(failure)
         if isinstance(decision, Stop):
             return self._fall_back(failure, at, progress, decision)
         wait = self._with_delay(decision, failure, len(history) + 1)

@@ -30,8 +30,8 @@ class StopReason(Enum):
     ACCEPTED = 'a retry could have an effect twice (Policy.replay="{policy.replay}")'
     RETRIES_OFF = "max_retries is 0"
     READ_ONCE = "{once} can be read only once"
-    RETRIES_USED = "all retries are used ({limit})"
-    ATTEMPTS_USED = "all retries for failures of the model are used (Retry.attempts={retry.attempts})"
+    RETRIES_USED = "all retries are used ({limit}{each})"
+    ATTEMPTS_USED = "all retries for failures of the model are used (Retry.attempts={retry.attempts}{each})"
     NOT_RETRIED_ON = 'Retry.retry_on does not contain "{kind}"'
     VETOED = "Retry.should_retry rejected it"
     SERVER_WAIT = "the server asks to wait {asked} s, more than the limit of {longest} s"
@@ -79,8 +79,11 @@ def policy_field(stop: Stop, call: Call, failure: Failure) -> str:
     return _FIELDS.get(stop.reason) or failure.policy_field
 
 
-def describe_stop(stop: Stop, call: Call, failure: Failure) -> str:
-    """Return the reason as a text, with its limit and unit; empty for `StopReason.HOPELESS`."""
+def describe_stop(stop: Stop, call: Call, failure: Failure, leg: int = 0) -> str:
+    """Return the reason as a text, with its limit and unit; empty for `StopReason.HOPELESS`.
+
+    ``leg``: the last leg of the call, if the reason ends the whole call.
+    """
     policy = call.policy
     retry, timeout = policy.retry, policy.timeout
     return stop.reason.value.format(
@@ -88,6 +91,7 @@ def describe_stop(stop: Stop, call: Call, failure: Failure) -> str:
         hold=policy.holding,
         retry=retry,
         limit=f"max_retries={call.retry_limit}" if retry is None else f"Retry.max_retries={retry.max_retries}",
+        each=" for the primary and for each fallback" if leg else "",
         kind=RETRY_REASONS[failure.cause],
         asked=_short(failure.retry_after or 0.0),
         longest=_short(LONGEST_SERVER_WAIT),

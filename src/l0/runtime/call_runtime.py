@@ -31,6 +31,7 @@ from l0.model.policy import ENCLOSED_RETRY, ResumeMode, Timeout
 from l0.model.ports import CallAdapter, CallObserver, Reader
 from l0.model.resume_state import ResumeState
 from l0.model.rule import Ending
+from l0.model.text_safety import one_line
 from l0.model.tolerant_reading import log_unread
 from l0.shared_state.shared import SharedState
 
@@ -55,6 +56,8 @@ _log = logging.getLogger("l0")
 _USER, _READING = ConnectionUse.USER, ConnectionUse.READING
 _FRAGMENTS_PER_TIME_CHECK = 64
 """Fragments of text that a driver may deliver between two checks of the deadline of the whole call."""
+_LONGEST_NAME = 128
+"""Maximum characters of the name of a leg in a note."""
 _TIMEOUTS = (Cause.NO_HEADERS, Cause.READ_TIMEOUT, Cause.FIRST_CONTENT_TIMEOUT, Cause.TOTAL_TIMEOUT)
 CANCELLED: Command = Finish(Outcome.CANCELLED)
 """The command after the user stopped the call."""
@@ -793,7 +796,7 @@ class CallRuntime:
             self.close()
             return
         message = f"{type(error).__name__} was raised by code in your process, not by the provider or the connection"
-        _note_failures(error, self.machine.failures)
+        _note_failures(error, self.call, self.machine)
         failure = Failure(cause=Cause.LOCAL, message=message, error=error)
         if self.complete is None:
             self._fail(failure, perf_counter())
@@ -826,12 +829,12 @@ class CallRuntime:
             attempts=self.machine.attempts,
             max_attempts=attempt_limit(self.call, failures, command.stop),
             request_id=self.request_id,
-            stop="" if enclosed else describe_stop(command.stop, self.call, failure),
+            stop="" if enclosed else describe_stop(command.stop, self.call, failure, self.machine.leg),
             enclosed=enclosed,
         )
         error = self.call_adapter.exception(failure, context)
         if len(failures) > 1:
-            _note_failures(error, failures)
+            _note_failures(error, self.call, self.machine)
         return error
 
     def _step(self, signal: Signal) -> Command:
@@ -928,7 +931,13 @@ def _ending_of(text: str, calls: ToolCalls, metadata: ResponseMetadata | None) -
     return ending_of(metadata, has_other_content=other)
 
 
-def _note_failures(error: BaseException, failures: Sequence[Failure]) -> None:
-    """Add a note on each failed attempt to the exception that the user gets."""
-    for number, failure in enumerate(failures, start=1):
-        error.add_note(f"l0: attempt {number} failed: {failure}")
+def _note_failures(error: BaseException, call: Call, machine: Machine) -> None:
+    """Add a note on each failed attempt to the exception that the user gets, with its leg if there were several."""
+    number = 0
+    for failure, leg in zip(machine.failures, machine.failed_legs, strict=False):
+        name = f" ({one_line(call.leg_name(leg), _LONGEST_NAME)})" if machine.leg else ""
+        if failure.cause is Cause.BREAKER_OPEN and failure.error is None:
+            error.add_note(f"l0: no request{name}: {failure}")
+            continue
+        number += 1
+        error.add_note(f"l0: attempt {number}{name} failed: {failure}")

@@ -209,7 +209,7 @@ def stop(runtime: CallRuntime, *, later: bool, release: Work | None = None) -> N
         waiting = runtime.machine.state is CallState.WAITING
         command = runtime.machine.step(Closed(at))
         if failure is not None:
-            runtime.machine.failures.append(failure)
+            runtime.machine.add_failure(failure)
             command = Raise(failure)
         runtime.record_end(Outcome.CANCELLED if failure is None else Outcome.FAILED, failure, at)
         answer = (runtime.metadata, runtime.text, runtime.calls) if runtime.observers.observed else (None, "", ())

@@ -115,7 +115,8 @@ class ObserverNotifier:
             event = replace(event, action="raise")
         if stop is not NO_STOP:
             refused = stop.reason is StopReason.REFUSED
-            event = replace(event, stop_reason=describe_stop(stop, self.call, failure), budget_refused=refused)
+            leg = self._leg if event.action == "raise" else 0
+            event = replace(event, stop_reason=describe_stop(stop, self.call, failure, leg), budget_refused=refused)
         self.notify(event)
 
     def lost(self, number: int, failure: Failure | None, at: float, head: tuple[int | None, str | None]) -> None:
@@ -185,7 +186,7 @@ class ObserverNotifier:
             at=at,
             rules=rules,
             tool_calls=calls,
-            stop_reason="" if failure is None else describe_stop(stop, self.call, failure),
+            stop_reason="" if failure is None else describe_stop(stop, self.call, failure, machine.leg),
             policy_field="" if failure is None else policy_field(stop, self.call, failure),
             wasted_tokens=_tokens(wasted) if wasted else None,
             tokens_by_leg=by_leg,

@@ -12,7 +12,10 @@ import pytest
 from explicit_kit import Ask, asks, async_client, chat, chat_whole, client, messages, messages_whole, responses
 
 import l0
-from l0 import Guardrails, Retry, StreamInterrupted, Timeout
+from l0 import Fallback, Guardrails, Policy, Retry, StreamInterrupted, Timeout
+from l0.config import CONFIG
+from l0.shared_state.breaker import SAMPLES
+from l0.shared_state.shared import SharedState
 from l0.simulator.faults import Fault
 from l0.simulator.server import Simulator
 
@@ -27,6 +30,12 @@ BREAKS: dict[str, tuple[Fault | None, dict[str, Any], str]] = {
     "total": (Fault.stall(at_event=0), {"timeout": Timeout(total=timedelta(milliseconds=50))}, "total_timeout"),
 }
 BUILT_IN = {"rule": Exception, "stall": TimeoutError, "total": TimeoutError}
+
+
+@pytest.fixture(autouse=True)
+def fresh(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Begin as in a process that has made no call yet."""
+    monkeypatch.setattr(CONFIG, "shared_state", SharedState())
 
 
 @pytest.mark.parametrize("is_async", [False, True], ids=["sync", "async"])
@@ -57,3 +66,40 @@ def test_failure_that_l0_finds_is_of_the_sdks_class(
         assert isinstance(error, BUILT_IN[name])
         assert isinstance(error, StreamInterrupted)
         assert error.reason == reason
+
+
+def test_notes_and_log_name_the_legs(sim: Simulator, spans: Any, caplog: pytest.LogCaptureFixture) -> None:
+    once_more = Retry(max_retries=1, base_delay=0.001, max_delay=0.001)
+    sim.on(reply=Fault.status(503))
+    with client(sim, chat) as first, client(sim, messages) as second, pytest.raises(anthropic.APIError) as raised:
+        l0.run_sync(lambda: chat(first), fallbacks=[lambda: messages(second)], retry=once_more)
+    limit = "all retries are used (Retry.max_retries=1 for the primary and for each fallback)"
+    reason, *attempts = raised.value.__notes__
+    assert reason == f"l0: no further attempt: {limit}"
+    assert [note.partition(" failed")[0] for note in attempts] == [
+        "l0: attempt 1 (gpt-4o)",
+        "l0: attempt 2 (gpt-4o)",
+        "l0: attempt 3 (claude-test at anthropic)",
+        "l0: attempt 4 (claude-test at anthropic)",
+    ]
+    (line,) = caplog.messages
+    assert line.startswith("openai chat gpt-4o: failed after 4 attempts: ")
+    assert limit in line
+
+
+def test_leg_that_an_open_breaker_refuses_is_no_attempt(sim: Simulator, spans: Any) -> None:
+    policy = Policy(breaker=True, retry=ONCE, fallback=[Fallback(model="spare")])
+    l0.instrument(policy)
+    sim.on(reply=Fault.status(503))
+    with client(sim, chat) as made:
+        for _ in range(SAMPLES):
+            with pytest.raises(openai.APIError) as raised:
+                chat(made)
+        with pytest.raises(openai.APIConnectionError) as raised:
+            chat(made)
+    texts = [str(raised.value), *raised.value.__notes__]
+    assert not any("attempt" in text for text in texts)
+    assert [text.partition(": breaker_open")[0] for text in texts[1:]] == [
+        "l0: no request (gpt-4o)",
+        "l0: no request (spare)",
+    ]
