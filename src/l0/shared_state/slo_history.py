@@ -6,8 +6,9 @@ A failure is masked if recovery hid it: the user got the answer.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from math import inf
 from typing import TYPE_CHECKING
 
 from l0.model.call_events import CallEnded
@@ -24,6 +25,10 @@ from .slo_storage import Key
 if TYPE_CHECKING:
     from .fleet.fleet import Fleet
 
+_FINEST = RINGS[0][0]
+"""Length in s of the shortest bucket: between its boundaries no event leaves a window."""
+_REPORTED = " reported "
+"""Between the storage key of an objective and the long window of a reported burn. Names of objectives have no space."""
 _ATTEMPTS = "attempts"
 """The name under which a fleet shares the windows of all attempts. No objective has this key: keys have a space."""
 
@@ -42,25 +47,77 @@ class SloCounts:
     count: Count
 
 
+class _Burn:
+    """A burn that was reported. It lasts until the long window has been below the factor for the short window's length.
+
+    So one fault whose rate is close to the factor is one burn. If events are so rare that none was judged since the
+    long window was above the factor, the burn lasts for the length of the long window.
+    """
+
+    __slots__ = ("_above_at", "_is_below", "pair")
+
+    def __init__(self, pair: Pair, at: float) -> None:
+        self.pair = pair
+        self._above_at = at
+        """The last time at which the long window was known to be above the factor."""
+        self._is_below = False
+
+    def update(self, at: float, *, is_above: bool) -> None:
+        """Note if the long window is above the factor at ``at``."""
+        self._is_below = not is_above
+        if is_above:
+            self._above_at = at
+
+    def lasts(self, at: float) -> bool:
+        """Return True if a new excess at ``at`` would belong to this burn."""
+        return at - self._above_at <= (self.pair.short if self._is_below else self.pair.long)
+
+
 class _ObjectiveWindows:
     """The windows of one objective at one provider and model. The lock of their `TargetHistory` guards them."""
 
-    __slots__ = ("burning", "objective", "windows")
+    __slots__ = ("_burns", "_judge_good_from", "objective", "windows")
 
-    def __init__(self, objective: Objective, windows: Windows, reported: Sequence[Pair], at: float) -> None:
-        """``reported``: pairs whose burn another process has reported; it is not reported again while it lasts."""
+    def __init__(self, objective: Objective, windows: Windows, reported: Mapping[Pair, float], at: float) -> None:
+        """``reported``: the time at which another process reported a burn; it is not reported again while it lasts."""
         self.objective = objective
         self.windows = windows
-        self.burning = tuple(pair for pair in self.burning_pairs(at) if pair in reported) if reported else ()
+        self._burns = {pair: _Burn(pair, reported_at) for pair, reported_at in reported.items()}
+        for burn in self._burns.values():
+            burn.update(at, is_above=self._is_above(burn.pair, at))
+        self._judge_good_from = -inf
+        """The time from which a good event is judged as well."""
 
     def add(self, at: float, *, good: bool) -> list[Pair]:
         """Add one event. Return the alert pairs that began to burn with it."""
         self.windows.add(at, good=good)
-        if good and not self.burning:  # a good event cannot start a burn: skip the evaluation
+        # Runs for every event. Apart from `min_events`, a good event can start or end a burn only because earlier
+        # events have left a window, which happens at the boundaries of buckets.
+        if good and at < self._judge_good_from:
             return []
-        before = self.burning
-        self.burning = self.burning_pairs(at)
-        return [pair for pair in self.burning if pair not in before]
+        lacks_events = self.windows.over(PAIRS[-1].short, at).bad and any(
+            self.windows.over(pair.long, at).total < self.objective.min_events for pair in PAIRS
+        )
+        self._judge_good_from = -inf if lacks_events else (at // _FINEST + 1) * _FINEST
+        return [pair for pair in PAIRS if self._begins(pair, at)]
+
+    def _begins(self, pair: Pair, at: float) -> bool:
+        """Update the burn of a pair. Return True if a new one begins."""
+        burn = self._burns.get(pair)
+        if burn is not None and burn.lasts(at):
+            burn.update(at, is_above=self._is_above(pair, at))
+            return False
+        over = self.windows.over
+        if burning(over(pair.long, at), over(pair.short, at), pair, self.objective):
+            self._burns[pair] = _Burn(pair, at)
+            return True
+        self._burns.pop(pair, None)
+        return False
+
+    def _is_above(self, pair: Pair, at: float) -> bool:
+        """Return True if the long window alone exceeds the factor, with enough events."""
+        long = self.windows.over(pair.long, at)
+        return burning(long, long, pair, self.objective)
 
     def burning_pairs(self, at: float) -> tuple[Pair, ...]:
         """Return the alert pairs whose long and short windows burn."""
@@ -217,14 +274,14 @@ class StoredWindows:
             windows.put_back(self._buckets[key], at)
         return windows
 
-    def reported(self, objective: Objective, target: Target, at: float) -> list[Pair]:
-        """Return the pairs whose burn a process reported, within their long window."""
-        return [
-            pair
+    def reported(self, objective: Objective, target: Target, at: float) -> dict[Pair, float]:
+        """Return the pairs whose burn a process reported within their long window, with the time of the last report."""
+        ends = {
+            pair: max(bucket.start + bucket.width for bucket in buckets)
             for pair in PAIRS
-            for bucket in self._buckets.get((_report_key(objective, pair), *target), ())
-            if bucket.start + bucket.width > at - pair.long
-        ]
+            if (buckets := self._buckets.get((_report_key(objective, pair), *target)))
+        }
+        return {pair: min(end, at) for pair, end in ends.items() if end > at - pair.long}
 
     def targets(self) -> list[Target]:
         """Return the providers and models with stored events, those with the newest events last."""
@@ -241,7 +298,12 @@ def _report_width(pair: Pair) -> int:
 
 
 def _report_key(objective: Objective, pair: Pair) -> str:
-    return f"{key_of(objective)} reported {duration(pair.long)}"
+    return f"{key_of(objective)}{_REPORTED}{duration(pair.long)}"
+
+
+def stored_objectives(keys: Iterable[Key]) -> set[str]:
+    """Return the storage keys of the objectives among the keys of a store."""
+    return {name for name, _, _ in keys if name != MASKED and _REPORTED not in name}
 
 
 def key_of(objective: Objective) -> str:

@@ -5,7 +5,6 @@ Recording a call takes O(1) time, as does its lock. Nothing is tracked until `st
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
@@ -14,7 +13,6 @@ from weakref import WeakSet
 
 from l0.model.call import Call, Outcome
 from l0.model.call_events import AttemptEnded, AttemptStarted, CallEnded, CallEvent
-from l0.model.errors import raised
 from l0.model.failure import Cause
 from l0.model.text_safety import well_formed
 from l0.slo.judging import AttemptRecord
@@ -22,6 +20,7 @@ from l0.slo.objective import DEFAULTS, Objective, check_distinct
 from l0.slo.rolling_windows import Bucket
 from l0.slo.status_report import Burn, Report
 
+from .burn_alerts import BurnAlerts
 from .failure_rate import FailureRate
 from .keyed import Keyed, Target
 from .slo_history import SloCounts, StoredWindows, TargetHistory
@@ -30,7 +29,6 @@ from .slo_storage import Key, Saver, Storage
 if TYPE_CHECKING:
     from .fleet.fleet import Fleet
 
-_log = logging.getLogger("l0")
 _NO_CONTEXT: AbstractContextManager[object] = nullcontext()
 
 MAX_TARGETS = 128
@@ -102,7 +100,7 @@ class SloTracker:
             MAX_TARGETS,
             stores=stores,
         )
-        self._on_burn = on_burn
+        self._alerts = BurnAlerts(on_burn) if on_burn is not None else None
         self._objectives = tuple(objectives)
         for target in stored.targets()[-MAX_TARGETS:]:  # restored now, so that `report` has them before a call
             self._targets[target]
@@ -117,6 +115,7 @@ class SloTracker:
         """Start tracking, with empty windows or those in ``storage``.
 
         ``on_burn`` is called once when a budget begins to burn: at the end of the call that started it, in its thread.
+        If it fails, it is called again with later events, as `burn_alerts` describes.
         """
         self.stop()
         stored = StoredWindows(storage.load() if storage is not None else ())
@@ -136,7 +135,7 @@ class SloTracker:
         if saver is not None:
             saver.stop()
         self._started = False
-        self._on_burn = None
+        self._alerts = None
 
     @property
     def wanted(self) -> bool:
@@ -183,14 +182,10 @@ class SloTracker:
         return self._targets[target].attempt_counts(seconds, self._clock())
 
     def _notify(self, history: TargetHistory, burns: list[Burn], at: float) -> None:
-        on_burn, is_stored = self._on_burn, self._saver is not None
-        for burn in burns if on_burn is not None else ():
-            if is_stored:
-                history.mark_reported(burn, at)
-            try:
-                on_burn(burn)  # type: ignore[misc]  # without `on_burn` the loop is empty
-            except Exception:
-                _log.warning("on_burn failed and is ignored: %s", raised())
+        alerts = self._alerts
+        if alerts is not None and (burns or alerts.has_failed):
+            is_stored = self._saver is not None
+            alerts.send(burns, lambda burn: history.mark_reported(burn, at) if is_stored else None, at)
 
     def _save(self) -> None:
         saver = self._saver

@@ -10,6 +10,7 @@ from l0.model.former_names import former_name
 from .burn import PAIRS, Count, Pair, budget_left, burn_rate, duration
 from .objective import Objective
 
+_NO_DECIMALS_FROM = 99.95
 INSUFFICIENT = "insufficient data"
 _HEAD = (
     "objective",
@@ -27,7 +28,7 @@ class Burn:
     """A budget has begun to burn faster than a pair of windows allows. This is the argument of ``on_burn``.
 
     ``rate``: burn rate over the long window. ``budget_left``: remaining share of the budget over the objective's
-    window, or ``None`` for insufficient data.
+    window, or ``None`` for insufficient data. ``str(burn)`` is a sentence for an alert.
     """
 
     objective: Objective
@@ -36,6 +37,10 @@ class Burn:
     pair: Pair
     rate: float
     budget_left: float | None
+
+    def __str__(self) -> str:
+        source = f"{self.provider} {self.model}"
+        return burn_text(self.objective.name, source, self.pair, self.rate, self.budget_left)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,10 +69,30 @@ class SloStatus:
         """Return the remaining budget: 1 unused, 0 spent, below 0 overspent; ``None`` for insufficient data."""
         return budget_left(self.count, self.objective)
 
+    @property
+    def is_spent(self) -> bool:
+        """Return True if nothing of the budget is left. With insufficient data it is not known to be spent."""
+        return self.budget_left is not None and self.budget_left <= 0
+
     def burn(self, seconds: int) -> float | None:
         """Return the burn rate over an alert window, or ``None`` for insufficient data."""
         count = self.counts[seconds]
         return burn_rate(count, self.objective) if count.total >= self.objective.min_events else None
+
+
+    def burns(self) -> tuple[Burn, ...]:
+        """Return the burn of each pair whose alert fires."""
+        return tuple(
+            Burn(
+                objective=self.objective,
+                provider=self.provider,
+                model=self.model,
+                pair=pair,
+                rate=burn_rate(self.counts[pair.long], self.objective) or 0.0,
+                budget_left=self.budget_left,
+            )
+            for pair in self.burning
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,9 +128,28 @@ class Report:
             _table(layer.capitalize(), [status for status in self.statuses if status.objective.layer == layer])
             for layer in ("attempts", "delivered")
         ]
+        burns = [burn for status in self.statuses for burn in status.burns()]
+        parts.append("\n".join(map(str, burns)))
         parts += [_saved(masked) for masked in self.masked if masked.ratio is not None]
         parts.append("\n".join(map(_no_calls, self.unmatched)))
         return "\n\n".join(part for part in parts if part)
+
+
+def burn_text(objective: str, source: str, pair: Pair, rate: float | None, left: float | None) -> str:
+    """Return a sentence that describes a burn. ``source``: the provider, and the model if it is known.
+
+    ``rate``: the burn rate over the long window. ``left``: the remaining budget; ``None`` for insufficient data.
+    """
+    speed = "too fast" if rate is None else f"{rate_text(rate)} times too fast"
+    text = f"{pair.severity}: {source} burns the budget of {objective!r} {speed} in {duration(pair.long)}"
+    if left is None:
+        return text
+    return f"{text}; the budget is spent" if left <= 0 else f"{text}; {share(left)} of the budget is left"
+
+
+def rate_text(rate: float) -> str:
+    """Format the number of a burn rate: ``1.5``, ``14.4``, ``200``. From 100 on, no decimals are shown."""
+    return f"{rate:,.0f}" if rate >= _NO_DECIMALS_FROM else f"{rate:,.1f}"
 
 
 def _no_calls(objective: Objective) -> str:
@@ -132,7 +176,7 @@ def _table(title: str, statuses: Sequence[SloStatus]) -> str:
 def _row(status: SloStatus) -> tuple[str, ...]:
     objective = status.objective
     burns = (times(status.burn(pair.long)) + ("!" if pair in status.burning else "") for pair in PAIRS)
-    left = INSUFFICIENT if status.budget_left is None else share(status.budget_left)
+    left = INSUFFICIENT if status.budget_left is None else share(status.budget_left) + "!" * status.is_spent
     good = f"{status.count.total - status.count.bad}/{status.count.total}"
     return (objective.name, status.provider, status.model, share(objective.target), good, left, *burns)
 

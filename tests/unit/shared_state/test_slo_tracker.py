@@ -18,15 +18,19 @@ from l0.model.call import Call, LegEndpoint, Outcome
 from l0.model.call_events import AttemptEnded, AttemptStarted
 from l0.model.failure import Cause, Failure
 from l0.model.policy import Fallback, Policy, PolicyError
+from l0.shared_state import slo_history
 from l0.shared_state.breaker import Breaker, BreakerState
+from l0.shared_state.burn_alerts import RETRY_AFTER_S
 from l0.shared_state.slo_tracker import MAX_TARGETS, SloTracker, target_of
-from l0.slo.burn import DAY, HOUR, WINDOWS, Count
+from l0.slo.burn import DAY, HOUR, PAIRS, WINDOWS, Count
 from l0.slo.judging import AttemptRecord
 from l0.slo.objective import DEFAULTS, Indicator, Objective
 from l0.slo.rolling_windows import RINGS
+from l0.slo.status_report import Burn
 
 START = 1_700_000_000.0
 TARGET = ("openai", "gpt-4o")
+UP = Objective(name="up", indicator=Indicator.AVAILABILITY, target=0.99)
 
 
 @pytest.fixture
@@ -194,15 +198,127 @@ def test_on_burn_is_called_once_per_burn(slos, clock):
     assert len(told) == 8
 
 
+def test_a_good_event_that_completes_min_events_starts_a_burn(slos, clock):
+    burns = []
+    slos.start([UP], on_burn=burns.append)
+    for _ in range(10):
+        play(slos, failure())
+    for _ in range(9):
+        play(slos, None)
+    assert burns == []
+    play(slos, None)
+    assert [burn.pair.factor for burn in burns] == [14.4, 6, 3, 1]
+
+
+def test_a_burn_that_starts_because_good_events_leave_the_window_is_noticed(slos, clock):
+    burns = []
+    slos.start([UP], on_burn=burns.append)
+    for _ in range(2000):
+        play(slos, None)
+    clock.now += HOUR - 60
+    for _ in range(40):
+        play(slos, failure())
+    assert 14.4 not in [burn.pair.factor for burn in burns]
+    clock.now += 120
+    play(slos, None)
+    assert 14.4 in [burn.pair.factor for burn in burns]
+
+
+def test_good_events_of_a_healthy_target_are_judged_once_per_bucket(slos, clock, monkeypatch):
+    judged = []
+    monkeypatch.setattr(slo_history, "burning", lambda *arguments: judged.append(arguments) or False)
+    slos.start([UP])
+    for _ in range(1000):
+        play(slos, None)
+    assert len(judged) == len(PAIRS)
+
+
+def test_a_steady_fault_near_a_factor_is_one_burn(slos, clock):
+    burns = []
+    slos.start([UP], on_burn=burns.append)
+    number = 0
+    for _ in range(6 * 8):  # in turns of half an hour slightly above and slightly below the factor 14.4
+        for bad_in_100 in (16, 13):
+            for _ in range(90):
+                number += 1
+                play(slos, failure() if (number * bad_in_100) % 100 < bad_in_100 else None)
+                clock.now += 20
+    assert [burn.pair.factor for burn in burns].count(14.4) == 1
+    assert len(burns) == 4
+
+
+def test_a_burn_goes_on_while_its_long_window_is_above_the_factor(slos, clock):
+    burns = []
+    slos.start([UP], on_burn=burns.append)
+    for _ in range(3):
+        for _ in range(30):
+            play(slos, failure())
+        clock.now += 20 * 60  # the short window is empty, the long one is not
+    assert [burn.pair.factor for burn in burns].count(14.4) == 1
+
+
+def test_rare_events_that_all_fail_are_one_burn(slos, clock):
+    burns = []
+    slos.start([replace(UP, min_events=2)], on_burn=burns.append)
+    for _ in range(50):
+        play(slos, failure())
+        clock.now += 10 * 60
+    assert [burn.pair.factor for burn in burns].count(14.4) == 1
+
+
+def test_a_burn_after_a_silence_is_a_new_one(slos, clock):
+    burns = []
+    slos.start([UP], on_burn=burns.append)
+    for _ in range(2):
+        for _ in range(30):
+            play(slos, failure())
+        clock.now += 5 * HOUR
+    assert [burn.pair.factor for burn in burns].count(14.4) == 2
+
+
 def test_a_callback_that_fails_disturbs_nothing(slos, caplog):
     def broken(_burn: object) -> None:
-        raise RuntimeError("mine")
+        raise NameError("name 'mine' is not defined")
 
     slos.start(on_burn=broken)
     for _ in range(20):
         play(slos, failure())
     assert counts(slos)["availability"] == (20, 20)
-    assert "on_burn failed" in caplog.text
+    assert "on_burn failed: NameError: name 'mine' is not defined at " in caplog.text
+
+
+def test_a_callback_that_fails_is_called_again_with_the_next_event(slos):
+    burns = []
+
+    def fails_once(burn: Burn) -> None:
+        burns.append(burn)
+        if len(burns) == 1:
+            raise OSError("the pager is away")
+
+    slos.start([UP], on_burn=fails_once)
+    for _ in range(20):
+        play(slos, failure())
+    assert len(burns) == 5  # the four pairs, and again the first with the next event: the end of the call
+    assert burns[4] == burns[0]
+    play(slos, None)
+    assert len(burns) == 5
+
+
+def test_a_callback_that_always_fails_is_called_a_bounded_number_of_times(slos, clock, caplog):
+    burns = []
+
+    def broken(burn: Burn) -> None:
+        burns.append(burn)
+        raise OSError("the pager is away")
+
+    slos.start([UP], on_burn=broken)
+    for _ in range(20):
+        play(slos, failure())
+    for _ in range(100):
+        clock.now += 10
+        play(slos, failure())
+    assert [burns.count(burn) for burn in dict.fromkeys(burns)] == [1 + len(RETRY_AFTER_S)] * 4
+    assert caplog.text.count("It is not called again for this burn.") == 4
 
 
 def test_objectives_hold_for_those_they_name(slos):

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from l0.slo.status_report import share
+from l0.slo.burn import PAIRS
+from l0.slo.objective import Indicator, Objective
+from l0.slo.status_report import Burn, share
 
 
 @pytest.mark.parametrize(
@@ -22,3 +24,17 @@ from l0.slo.status_report import share
 )
 def test_shares_are_written_without_exponents(value: float | None, text: str) -> None:
     assert share(value) == text
+
+
+@pytest.mark.parametrize(
+    ("pair", "rate", "left", "text"),
+    [
+        (PAIRS[0], 199.99, -3.2, "page: openai gpt-4o burns the budget of 'up' 200 times too fast in 1h; the budget is spent"),
+        (PAIRS[2], 3.04, 0.5, "ticket: openai gpt-4o burns the budget of 'up' 3.0 times too fast in 1d; 50 % of the budget is left"),
+        (PAIRS[1], 14.4, None, "page: openai gpt-4o burns the budget of 'up' 14.4 times too fast in 6h"),
+    ],
+)  # fmt: skip
+def test_a_burn_is_a_sentence(pair, rate, left, text):
+    objective = Objective(name="up", indicator=Indicator.AVAILABILITY, target=0.99)
+    burn = Burn(objective=objective, provider="openai", model="gpt-4o", pair=pair, rate=rate, budget_left=left)
+    assert str(burn) == text
