@@ -6,8 +6,10 @@ import argparse
 from pathlib import Path
 
 DESCRIPTION = """Service level objectives in two layers: attempts (the provider's performance) and delivered (what users
-receive). Without FILE, the default objectives are used. Exit code: 0 on success, 1 if a check or test fails, a budget
-is spent or a page burns, 2 for invalid input."""
+receive). Without FILE, the default objectives are used. Exit code: 0 on success, 1 if a check or test fails, or for a
+status that --fail-on names (by default a spent budget or a burning page), 2 for invalid input."""
+FAIL_ON = ("any", "page", "ticket", "spent", "never")
+"""The values of ``--fail-on``."""
 
 
 def add_arguments(slo: argparse.ArgumentParser) -> None:
@@ -45,7 +47,15 @@ def add_arguments(slo: argparse.ArgumentParser) -> None:
     source.add_argument("--prometheus", metavar="URL", help="Prometheus server, such as http://localhost:9090")
     source.add_argument("--store", type=Path, metavar="FILE", help="file that l0.slo.start(store=FILE) writes")
     status.add_argument(
-        "--file", type=Path, metavar="FILE", help="with --store: file of objectives (default: the built-in ones)"
+        "path", type=Path, nargs="?", metavar="FILE", help="with --store: file of objectives (default: built-in ones)"
+    )
+    status.add_argument("--file", type=Path, metavar="FILE", help="the same as FILE")
+    status.add_argument(
+        "--fail-on",
+        choices=FAIL_ON,
+        default="any",
+        help="what exit code 1 means: page, an alert of severity page burns; ticket, one of any severity burns; spent, a "
+        "budget is spent; any, page or spent; never: exit code 0 (default: any)",
     )
     status.add_argument(
         "--hours", type=float, default=24.0, metavar="H", help="hours that the chart shows (default: 24)"

@@ -97,12 +97,14 @@ def _status(args: argparse.Namespace) -> int:
     if args.store is not None:
         from .store_status import store_status
 
-        return store_status(args.store, _objectives(args.file))
-    if args.file is not None:
-        raise InputError("--file: allowed only with --store; the rules in Prometheus have the objectives")
+        has_file = args.path is not None or args.file is not None
+        return store_status(args.store, _given_objectives(args), args.fail_on, has_file=has_file)
+    if args.path is not None or args.file is not None:
+        name = "--file" if args.path is None else "FILE"
+        raise InputError(f"{name}: allowed only with --store; the rules in Prometheus have the objectives")
     from .status_view import status
 
-    return status(args.prometheus, args.hours, plain=args.plain)
+    return status(args.prometheus, args.hours, args.fail_on, plain=args.plain)
 
 
 def rules_text(objectives: Sequence[Objective]) -> str:

@@ -7,11 +7,12 @@ from collections.abc import Mapping, Sequence
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
-from l0.slo.burn import PAIRS, duration
-from l0.slo.status_report import INSUFFICIENT, share, times
+from l0.slo.burn import PAIRS, Pair, duration
+from l0.slo.status_report import INSUFFICIENT, burn_text, share, times
 
 from ..inputs import InputError, check_range
 from .chart import chart
+from .exit_code import exit_code
 from .prometheus_client import Prometheus, PrometheusStatus
 
 if TYPE_CHECKING:
@@ -24,8 +25,8 @@ _NO_EVENTS = """{url} has no events of objectives. Check that it has loaded the 
 were made. Long windows start five minutes after the first call."""
 
 
-def status(url: str, hours: float, *, plain: bool) -> int:
-    """Show the status. Return 1 if a budget with enough data is spent, or if a page burns; else 0.
+def status(url: str, hours: float, fail_on: str, *, plain: bool) -> int:
+    """Show the status, and return the exit code. ``fail_on``: as `exit_code`.
 
     Raises `InputError`.
     """
@@ -43,7 +44,11 @@ def status(url: str, hours: float, *, plain: bool) -> int:
         console.width = _WIDTH
     for part in renderables(statuses, prometheus.masked(now), hours, plain=plain):
         console.print(part)
-    return 1 if any(_spent(status) or _pages(status) for status in statuses) else 0
+    return exit_code(
+        fail_on,
+        is_spent=any(map(_spent, statuses)),
+        burning=(pair for status in statuses for pair in status.burning),
+    )
 
 
 def _spent(status: PrometheusStatus) -> bool:
@@ -64,12 +69,20 @@ def renderables(
         _table(layer, [status for status in statuses if status.layer == layer], plain=plain)
         for layer in dict.fromkeys(status.layer for status in statuses)
     ]
+    burns = [_burn_text(status, pair) for status in statuses for pair in status.burning]
+    if burns:
+        parts.append(Text("\n".join(burns)))
     for provider, ratio in sorted(masked.items()):
         parts.append(f"{provider}: {share(ratio)} of the calls delivered in the last 3 days were saved by recovery")
     charted = [status for status in statuses if status.enough and any(value is not None for value in status.history)]
     if charted:
         parts.append(Text(_chart(min(charted, key=_budget_left), hours, plain=plain)))
     return parts
+
+
+def _burn_text(status: PrometheusStatus, pair: Pair) -> str:
+    left = status.budget_left if status.enough else None
+    return burn_text(status.objective, status.provider, pair, status.burns.get(pair.long), left)
 
 
 def _budget_left(status: PrometheusStatus) -> float:

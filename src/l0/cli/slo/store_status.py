@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+import shlex
 import sqlite3
 import time
 from collections.abc import Sequence
 from pathlib import Path
 
+from l0.shared_state.slo_history import key_of, stored_objectives
 from l0.shared_state.slo_storage import stored_rows
 from l0.shared_state.slo_tracker import stored_report
 from l0.slo.objective import Objective
-from l0.slo.status_report import SloStatus
 
 from ..inputs import InputError
+from .exit_code import exit_code
 
 
-def store_status(path: Path, objectives: Sequence[Objective]) -> int:
-    """Print the report. Return 1 if a budget is spent or a page burns, else 0. Raises `InputError`."""
+def store_status(path: Path, objectives: Sequence[Objective], fail_on: str, *, has_file: bool) -> int:
+    """Print the report, and return the exit code. Raises `InputError`.
+
+    ``has_file``: the objectives are those of a file, not the default ones.
+    """
     try:
         rows = stored_rows(path)
     except sqlite3.Error as error:
@@ -25,9 +30,17 @@ def store_status(path: Path, objectives: Sequence[Objective]) -> int:
         raise InputError(f"{path} has no events of objectives")
     report = stored_report(rows, objectives, time.time())
     print(report)
-    return 1 if any(map(_in_danger, report.statuses)) else 0
+    others = stored_objectives(key for key, _ in rows) - {key_of(objective) for objective in objectives}
+    if others:
+        print(f"\n{path} also has events of: {', '.join(sorted(others))}. {_advice(path, has_file=has_file)}")
+    return exit_code(
+        fail_on,
+        is_spent=any(status.is_spent for status in report.statuses),
+        burning=(pair for status in report.statuses for pair in status.burning),
+    )
 
 
-def _in_danger(status: SloStatus) -> bool:
-    is_spent = status.budget_left is not None and status.budget_left <= 0
-    return is_spent or any(pair.severity == "page" for pair in status.burning)
+def _advice(path: Path, *, has_file: bool) -> str:
+    if has_file:
+        return "The file of objectives does not have these, or not with this indicator and threshold."
+    return f"To show them, pass their file: l0 slo status slo.yaml --store {shlex.quote(str(path))}"

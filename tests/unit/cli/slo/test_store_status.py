@@ -34,7 +34,7 @@ def test_a_store_that_burns_is_shown_and_an_exit_code(store, capsys):
     record(store, *[BAD] * 30)
     assert main(["slo", "status", "--store", str(store)]) == 1
     row = next(line for line in capsys.readouterr().out.splitlines() if line.startswith("availability"))
-    assert " ".join(row.split()) == "availability openai gpt-4o 99 % 0/30 -9,900 % 100.0x! 100.0x! 100.0x! 100.0x!"
+    assert " ".join(row.split()) == "availability openai gpt-4o 99 % 0/30 -9,900 %! 100.0x! 100.0x! 100.0x! 100.0x!"
 
 
 def test_a_store_without_trouble_is_status_0_and_stays_as_it_is(store, capsys):
@@ -55,12 +55,44 @@ def test_objectives_of_a_store_come_from_their_file(store, tmp_path, capsys):
     assert "30/40" in capsys.readouterr().out
 
 
+def test_a_file_may_stand_without_its_option(store, tmp_path, capsys):
+    file = tmp_path / "slo.yaml"
+    file.write_text("objectives:\n  mine: {indicator: attempts.availability, target: 50%}\n")
+    record(store, *[GOOD] * 30, objectives=[Objective(name="mine", indicator=Indicator.AVAILABILITY, target=0.5)])
+    assert main(["slo", "status", str(file), "--store", str(store)]) == 0
+    out = capsys.readouterr().out
+    assert "30/30" in out
+    assert "also has events" not in out
+
+
+def test_a_store_with_other_objectives_says_so(store, capsys):
+    mine = Objective(name="mine", indicator=Indicator.FIRST_CHUNK, target=0.5, threshold=2)
+    up = Objective(name="up", indicator=Indicator.AVAILABILITY, target=0.5)
+    record(store, *[BAD] * 30, objectives=[mine, up])
+    assert main(["slo", "status", "--store", str(store)]) == 0
+    out = capsys.readouterr().out
+    assert f"{store} also has events of: up attempts.availability. To show them, pass their file: l0 slo status" in out
+
+
+@pytest.mark.parametrize(
+    ("fail_on", "code"), [("any", 1), ("page", 0), ("ticket", 1), ("spent", 1), ("never", 0)]
+)
+def test_the_exit_code_is_1_for_what_fail_on_names(store, capsys, fail_on, code):
+    capacity = Objective(name="availability", indicator=Indicator.AVAILABILITY, target=0.75)
+    record(store, *[BAD] * 9, *[GOOD] * 21, objectives=[capacity])  # a burn rate of 1.2: one ticket, no page
+    file = store.with_name("slo.yaml")
+    file.write_text("objectives:\n  availability: {indicator: attempts.availability, target: 75%}\n")
+    assert main(["slo", "status", str(file), "--store", str(store), "--fail-on", fail_on]) == code
+    assert "ticket: openai gpt-4o burns the budget of 'availability' 1.2 times too fast in 3d" in capsys.readouterr().out
+
+
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
         (["--store", "none.db"], "cannot read none.db"),
         (["--store", __file__], "as a file of l0.slo.start(store=...)"),
         (["--prometheus", "http://127.0.0.1:1", "--file", "slo.yaml"], "--file: allowed only with --store"),
+        (["slo.yaml", "--prometheus", "http://127.0.0.1:1"], "FILE: allowed only with --store"),
     ],
 )
 def test_what_is_no_store_is_bad_input(arguments, says, capsys, tmp_path, monkeypatch):
