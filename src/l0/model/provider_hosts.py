@@ -46,6 +46,9 @@ _SUFFIXES = {
 _PORTS = {1234: "lm_studio", 11434: "ollama"}
 """Default ports of servers that run locally, and that hardly any other server uses."""
 
+PROVIDERS = tuple(sorted({"anthropic", *_HOSTS.values(), *_SUFFIXES.values(), *_PORTS.values()}))
+"""All names that L0 gives to providers. A user may give others, and a host that has no name may stand for itself."""
+
 
 @lru_cache(maxsize=256)
 def provider_at(host: str, port: int) -> str | None:

@@ -17,9 +17,11 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from difflib import get_close_matches
+from fnmatch import fnmatchcase
 from typing import Any
 
 from l0.model.policy import PolicyError
+from l0.model.provider_hosts import PROVIDERS
 
 from .burn import PAIRS, can_fire, duration
 from .objective import DAY, DEFAULTS, Indicator, Objective
@@ -44,6 +46,7 @@ _LOWEST_TARGET = 0.1
 """A lower target would allow nine failures in ten calls. It is likely a share, such as 0.995, with a percent sign."""
 _SHORTEST_S, _LONGEST_S = 0.01, 3600.0
 """Times outside of this range are likely to be in the wrong unit."""
+_THRESHOLD = "a time above 0 with its unit, such as 2s or 500ms"
 _COMMENT = """Service level objectives of l0. Check it with: l0 slo check FILE
 attempts.* measures the provider; delivered.* measures what the user received, after all recovery."""
 
@@ -190,7 +193,10 @@ def valid_fields(
             refused.add(field)
             found = lines.get(field) or lines.get("name", Located(None, 1))
             place = f"{where}.{field}" if where else field
-            problems.add(found.line, f"{place}: got {error.given!r}, allowed: {error.allowed}")
+            allowed = error.allowed
+            if field == "threshold" and error.given is None:  # `Objective` has seconds, a file has the unit
+                allowed = f"{_THRESHOLD}; {valid['indicator']} needs it"
+            problems.add(found.line, f"{place}: got {error.given!r}, allowed: {allowed}")
             valid[field] = _VALID[field]
             if field in ("indicator", "threshold"):
                 valid |= {"indicator": _VALID["indicator"], "threshold": None}
@@ -217,9 +223,12 @@ def share(value: Any) -> float:
 
 
 def _positive_duration(value: Any) -> float:
-    seconds = duration_s(value)
+    try:
+        seconds = duration_s(value)
+    except ValueError:
+        seconds = 0.0
     if seconds <= 0:
-        raise ValueError("a time above 0 with its unit, such as 2s or 500ms")
+        raise ValueError(_THRESHOLD)
     return seconds
 
 
@@ -286,6 +295,10 @@ def _doubts(objective: Objective) -> Iterator[str]:
         pattern = getattr(objective, field)
         if any(sign in pattern for sign in (".*", "^", "$", "|")):
             yield f"{field} {pattern!r} is not a regular expression: * stands for any text"
+    if not any(fnmatchcase(name, objective.provider) for name in PROVIDERS) and "." not in objective.provider:
+        close = get_close_matches(objective.provider, PROVIDERS, n=1)
+        meant = f"did you mean {close[0]}?" if close else "right only if provider_names or an adapter of yours gives it"
+        yield f"provider {objective.provider!r} is no name that L0 gives to a provider: {meant}"
 
 
 def to_yaml(objectives: Sequence[Objective] = DEFAULTS) -> str:

@@ -114,6 +114,23 @@ def test_all_errors_are_reported_in_the_order_of_the_file():
     assert [problem.partition(": ")[0] for problem in caught.value.problems] == ["slo.yaml:2", "slo.yaml:3"]
 
 
+@pytest.mark.parametrize(
+    ("provider", "says"),
+    [
+        ("antropic", ["did you mean anthropic?"]),
+        ("qqq*", ["right only if provider_names"]),
+        ("open*", []),
+        ("llm.example.com", []),
+        ("groq", []),
+    ],
+)
+def test_a_provider_that_l0_does_not_know_is_a_warning(provider, says):
+    objective = Objective(name="a", indicator=Indicator.SUCCESS, target=0.99, provider=provider)
+    found = warnings_about([objective])
+    assert len(found) == len(says)
+    assert all(text in warning for text, warning in zip(says, found, strict=True))
+
+
 def test_what_is_probably_not_meant_is_a_warning():
     found = warnings_about(parse("objectives:\n  a: {indicator: attempts.capacity, target: 80%}"))
     assert found[0].startswith("a: with a target of 80% the alert over 1h or 6h can never fire")
@@ -214,11 +231,11 @@ PLANTED = [  # the text that is replaced, its replacement, the line of the mista
     ("    target: 95%", "    target: 100%", 6, "target: got 1.0, allowed: a share between 0 and 1"),
     ("    target: 95%", "    target: 99,5%", 6, "target: got '99,5%', allowed: a share such as"),
     ("    target: 95%", "    target: [95%]", 6, "target: got ['95%'], allowed: a share such as"),
-    ("    threshold: 2s", "    threshold: 2", 7, "threshold: got 2, allowed: a time with its unit"),
-    ("    threshold: 2s", "    threshold: 2sec", 7, "threshold: got '2sec', allowed: a time with its unit"),
+    ("    threshold: 2s", "    threshold: 2", 7, "threshold: got 2, allowed: a time above 0 with its unit"),
+    ("    threshold: 2s", "    threshold: 2sec", 7, "threshold: got '2sec', allowed: a time above 0 with its unit"),
     ("    threshold: 2s", "    threshold: 0s", 7, "threshold: got '0s', allowed: a time above 0"),
-    ("    threshold: 2s", "    threshold: -2s", 7, "threshold: got '-2s', allowed: a time with its unit"),
-    ("    threshold: 2s\n", "", 4, "threshold: got None, allowed: seconds above 0"),
+    ("    threshold: 2s", "    threshold: -2s", 7, "threshold: got '-2s', allowed: a time above 0 with its unit"),
+    ("    threshold: 2s\n", "", 4, "threshold: got None, allowed: a time above 0 with its unit, such as"),
     ("    model: gpt-4o*", "    model: [gpt-4o]", 8, "model: got ['gpt-4o'], allowed: a name"),
     ("    model: gpt-4o*", "    models: gpt-4o*", 8, "no field 'models', did you mean model?"),
     ("    model: gpt-4o*", "    1: gpt-4o*", 8, "a key that is not text: 1"),
