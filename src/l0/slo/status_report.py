@@ -10,8 +10,9 @@ from l0.model.former_names import former_name
 from .burn import PAIRS, Count, Pair, budget_left, burn_rate, duration
 from .objective import Objective
 
-_NO_DECIMALS_FROM = 99.95
 INSUFFICIENT = "insufficient data"
+_NO_DECIMALS_FROM = 99.95
+"""The lowest burn rate that is shown without decimals: it rounds to 100.0."""
 _HEAD = (
     "objective",
     "provider",
@@ -148,8 +149,8 @@ def burn_text(objective: str, source: str, pair: Pair, rate: float | None, left:
 
 
 def rate_text(rate: float) -> str:
-    """Format the number of a burn rate: ``1.5``, ``14.4``, ``200``. From 100 on, no decimals are shown."""
-    return f"{rate:,.0f}" if rate >= _NO_DECIMALS_FROM else f"{rate:,.1f}"
+    """Format the number of a burn rate: ``1.5``, ``14.4``, ``15``, ``200``. From 100 on, no decimals are shown."""
+    return f"{rate:,.0f}" if rate >= _NO_DECIMALS_FROM else f"{rate:.1f}".removesuffix(".0")
 
 
 def _no_calls(objective: Objective) -> str:

@@ -30,7 +30,7 @@ def test_shares_are_written_without_exponents(value: float | None, text: str) ->
     ("pair", "rate", "left", "text"),
     [
         (PAIRS[0], 199.99, -3.2, "page: openai gpt-4o burns the budget of 'up' 200 times too fast in 1h; the budget is spent"),
-        (PAIRS[2], 3.04, 0.5, "ticket: openai gpt-4o burns the budget of 'up' 3.0 times too fast in 1d; 50 % of the budget is left"),
+        (PAIRS[2], 3.04, 0.5, "ticket: openai gpt-4o burns the budget of 'up' 3 times too fast in 1d; 50 % of the budget is left"),
         (PAIRS[1], 14.4, None, "page: openai gpt-4o burns the budget of 'up' 14.4 times too fast in 6h"),
     ],
 )  # fmt: skip

@@ -8,14 +8,15 @@ from typing import TYPE_CHECKING
 
 from l0.console.line import columns
 from l0.slo.burn import PAIRS, duration
+from l0.slo.status_report import rate_text
 
 from .styled_rows import Row, fitting, printable
 
 if TYPE_CHECKING:
     from l0.viewer.api_contract import BudgetState
 
-_MIN_NAME = 12
-"""Columns for the name of a budget, at least."""
+_INDENT = " "
+"""Before the figures of a budget that have their own row; they begin with a space themselves."""
 _MAX_BUDGETS = 3
 _NO_DECIMALS_FROM = 10.0
 """If a budget is used up this many times or more, no decimals are shown."""
@@ -24,7 +25,7 @@ _CALM = 3
 
 
 def budget_rows(states: Sequence[BudgetState], width: int | None) -> list[Row]:
-    """Return a row for each budget that is spent, or is used up too fast. Those whose alert burns come first.
+    """Return the rows of each budget that is spent, or is used up too fast. Those whose alert burns come first.
 
     ``width``: columns of a row; ``None`` is any number. The last row counts the objectives that are within budget.
     """
@@ -34,7 +35,7 @@ def budget_rows(states: Sequence[BudgetState], width: int | None) -> list[Row]:
         by_objective.setdefault(key, []).append(state)
     budgets = [_budget(windows) for windows in by_objective.values()]
     urgent = sorted((budget for budget in budgets if budget.urgency < _CALM), key=lambda budget: budget.urgency)
-    rows = [_row(budget, width) for budget in urgent[:_MAX_BUDGETS]]
+    rows = [row for budget in urgent[:_MAX_BUDGETS] for row in _rows(budget, width)]
     # An objective has a budget for each provider and model, and it is within budget if all of them are.
     within = len({budget.objective for budget in budgets} - {budget.objective for budget in urgent})
     more = len(urgent) - _MAX_BUDGETS
@@ -89,8 +90,8 @@ def _budget(states: Sequence[BudgetState]) -> _Budget:
     )
 
 
-def _row(budget: _Budget, width: int | None) -> Row:
-    """Return the name, shortened if the row does not fit, and the figures."""
+def _rows(budget: _Budget, width: int | None) -> list[Row]:
+    """Return the name and the figures, in two rows if one is too short for both."""
     figures: Row = [(f" {budget.window}:" if budget.window else ":", "")]
     if budget.remaining is not None:
         left = "spent" if budget.spent else f"{100 * budget.remaining:.1f} % left"
@@ -100,11 +101,12 @@ def _row(budget: _Budget, width: int | None) -> Row:
         figures.append((f" {left}", "red" if budget.spent else ""))
     if any(budget.rates.values()):
         severity, window = budget.alert or ("", max(budget.rates, key=lambda window: budget.rates[window]))
-        text = f"{',' if budget.remaining is not None else ''} burn rate {budget.rates[window]:.2g}"
+        text = f"{',' if budget.remaining is not None else ''} burn rate {rate_text(budget.rates[window])}"
         text += f" in {printable(window)}" if window not in ("", budget.window) else ""
         figures.append((text + (f" ({severity})" if severity else ""), _style(severity, budget.rates[window])))
-    room = None if width is None else max(width - sum(columns(text) for text, _ in figures), _MIN_NAME)
-    return [(fitting(budget.name, room), ""), *figures]
+    if width is None or columns(budget.name) + sum(columns(text) for text, _ in figures) <= width:
+        return [[(budget.name, ""), *figures]]
+    return [[(fitting(budget.name, width), "")], [(_INDENT, ""), *figures]]
 
 
 def _style(severity: str, rate: float) -> str:
