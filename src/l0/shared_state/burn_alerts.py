@@ -16,7 +16,7 @@ RETRY_AFTER_S = (0, 10, 60, 300)
 """The time in s after each failed call of ``on_burn`` until it is called again, with the next event from then on.
 
 The first retry covers an accident, the last one a restart of the service that receives the alerts. After it the alert
-is dropped, because a callback with a mistake in it would fail for ever.
+is dropped, because a callback with a mistake in it would fail every time.
 """
 
 

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 _FINEST = RINGS[0][0]
 """Length in s of the shortest bucket: between its boundaries no event leaves a window."""
+_END = 0.5
+"""The share of the factor at which a burn ends. Random changes of a steady rate hardly ever halve it."""
 _REPORTED = " reported "
 """Between the storage key of an objective and the long window of a reported burn. Names of objectives have no space."""
 _ATTEMPTS = "attempts"
@@ -48,29 +50,25 @@ class SloCounts:
 
 
 class _Burn:
-    """A burn that was reported. It lasts until the long window has been below the factor for the short window's length.
+    """A burn that has begun. It ends when the long window falls below half the factor, or is empty.
 
-    So one fault whose rate is close to the factor is one burn. If events are so rare that none was judged since the
-    long window was above the factor, the burn lasts for the length of the long window.
+    A burn that ended at the factor itself would begin anew each time that a rate close to the factor crosses it.
     """
 
-    __slots__ = ("_above_at", "_is_below", "pair")
+    __slots__ = ("_above_at", "_limit", "_span")
 
-    def __init__(self, pair: Pair, at: float) -> None:
-        self.pair = pair
+    def __init__(self, pair: Pair, objective: Objective, at: float) -> None:
+        self._limit = _END * pair.factor * objective.budget
+        self._span = pair.long
         self._above_at = at
-        """The last time at which the long window was known to be above the factor."""
-        self._is_below = False
+        """The last time at which the burn was known to last."""
 
-    def update(self, at: float, *, is_above: bool) -> None:
-        """Note if the long window is above the factor at ``at``."""
-        self._is_below = not is_above
-        if is_above:
-            self._above_at = at
-
-    def lasts(self, at: float) -> bool:
-        """Return True if a new excess at ``at`` would belong to this burn."""
-        return at - self._above_at <= (self.pair.short if self._is_below else self.pair.long)
+    def lasts(self, long: Count, at: float) -> bool:
+        """Return True if the burn has not ended at ``at``. ``long``: the events in the long window then."""
+        if at - self._above_at > self._span or long.bad <= self._limit * long.total:
+            return False
+        self._above_at = at
+        return True
 
 
 class _ObjectiveWindows:
@@ -78,13 +76,11 @@ class _ObjectiveWindows:
 
     __slots__ = ("_burns", "_judge_good_from", "objective", "windows")
 
-    def __init__(self, objective: Objective, windows: Windows, reported: Mapping[Pair, float], at: float) -> None:
+    def __init__(self, objective: Objective, windows: Windows, reported: Mapping[Pair, float]) -> None:
         """``reported``: the time at which another process reported a burn; it is not reported again while it lasts."""
         self.objective = objective
         self.windows = windows
-        self._burns = {pair: _Burn(pair, reported_at) for pair, reported_at in reported.items()}
-        for burn in self._burns.values():
-            burn.update(at, is_above=self._is_above(burn.pair, at))
+        self._burns = {pair: _Burn(pair, objective, reported_at) for pair, reported_at in reported.items()}
         self._judge_good_from = -inf
         """The time from which a good event is judged as well."""
 
@@ -102,22 +98,15 @@ class _ObjectiveWindows:
         return [pair for pair in PAIRS if self._begins(pair, at)]
 
     def _begins(self, pair: Pair, at: float) -> bool:
-        """Update the burn of a pair. Return True if a new one begins."""
-        burn = self._burns.get(pair)
-        if burn is not None and burn.lasts(at):
-            burn.update(at, is_above=self._is_above(pair, at))
+        """Return True if a new burn of a pair begins."""
+        long, burn = self.windows.over(pair.long, at), self._burns.get(pair)
+        if burn is not None and burn.lasts(long, at):
             return False
-        over = self.windows.over
-        if burning(over(pair.long, at), over(pair.short, at), pair, self.objective):
-            self._burns[pair] = _Burn(pair, at)
+        if burning(long, self.windows.over(pair.short, at), pair, self.objective):
+            self._burns[pair] = _Burn(pair, self.objective, at)
             return True
         self._burns.pop(pair, None)
         return False
-
-    def _is_above(self, pair: Pair, at: float) -> bool:
-        """Return True if the long window alone exceeds the factor, with enough events."""
-        long = self.windows.over(pair.long, at)
-        return burning(long, long, pair, self.objective)
 
     def burning_pairs(self, at: float) -> tuple[Pair, ...]:
         """Return the alert pairs whose long and short windows burn."""
@@ -148,7 +137,6 @@ class TargetHistory:
                 objective,
                 stored.restored((key_of(objective), *target), new_windows(at), at),
                 stored.reported(objective, target, at),
-                at,
             )
             for objective in objectives
             if objective.holds_for(*target)

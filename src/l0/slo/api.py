@@ -39,7 +39,7 @@ def start(
     which the windows outlive the process; ``None`` keeps them in memory only. Processes that run at the same time and
     share it do not see each other's events. ``on_burn``: called once each time that a budget begins to burn faster than
     an alert allows, but not for a burn that an earlier process with this store has reported. It runs at the end of a
-    call, in the call's thread, so it must be fast.
+    call, in the call's thread, so it must be fast. If it raises an exception, it is called again with later events.
 
     A second call starts again with empty windows, or with the stored ones.
 

@@ -80,7 +80,6 @@ class SloStatus:
         count = self.counts[seconds]
         return burn_rate(count, self.objective) if count.total >= self.objective.min_events else None
 
-
     def burns(self) -> tuple[Burn, ...]:
         """Return the burn of each pair whose alert fires."""
         return tuple(
@@ -160,7 +159,7 @@ def _no_calls(objective: Objective) -> str:
 def _saved(masked: Masked) -> str:
     count = masked.count
     return (
-        f"{masked.provider} {masked.model}: {count.bad} of {count.total} delivered calls were saved by recovery "
+        f"{masked.provider} {masked.model}: {count.bad} of {count.total} successful calls were saved by recovery "
         f"({share(masked.ratio)})"
     )
 

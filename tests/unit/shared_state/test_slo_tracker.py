@@ -173,7 +173,7 @@ def test_report_has_budget_burn_and_saved_calls(slos, clock):
     assert [pair.factor for pair in availability.burning] == [6.0, 3.0, 1.0]
     assert report.masked[0].ratio == 0.1
     text = str(report)
-    assert "20 of 200 delivered calls were saved by recovery (10 %)" in text
+    assert "20 of 200 successful calls were saved by recovery (10 %)" in text
     assert text.index("Attempts") < text.index("Delivered")
 
 

@@ -27,14 +27,14 @@ def test_shares_are_written_without_exponents(value: float | None, text: str) ->
 
 
 @pytest.mark.parametrize(
-    ("pair", "rate", "left", "text"),
+    ("pair", "rate", "left", "severity", "speed"),
     [
-        (PAIRS[0], 199.99, -3.2, "page: openai gpt-4o burns the budget of 'up' 200 times too fast in 1h; the budget is spent"),
-        (PAIRS[2], 3.04, 0.5, "ticket: openai gpt-4o burns the budget of 'up' 3 times too fast in 1d; 50 % of the budget is left"),
-        (PAIRS[1], 14.4, None, "page: openai gpt-4o burns the budget of 'up' 14.4 times too fast in 6h"),
+        (PAIRS[0], 199.99, -3.2, "page", "200 times too fast in 1h; the budget is spent"),
+        (PAIRS[2], 3.04, 0.5, "ticket", "3 times too fast in 1d; 50 % of the budget is left"),
+        (PAIRS[1], 14.4, None, "page", "14.4 times too fast in 6h"),
     ],
-)  # fmt: skip
-def test_a_burn_is_a_sentence(pair, rate, left, text):
+)
+def test_a_burn_is_a_sentence(pair, rate, left, severity, speed):
     objective = Objective(name="up", indicator=Indicator.AVAILABILITY, target=0.99)
     burn = Burn(objective=objective, provider="openai", model="gpt-4o", pair=pair, rate=rate, budget_left=left)
-    assert str(burn) == text
+    assert str(burn) == f"{severity}: openai gpt-4o burns the budget of 'up' {speed}"
