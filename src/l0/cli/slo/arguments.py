@@ -7,7 +7,7 @@ from pathlib import Path
 
 DESCRIPTION = """Service level objectives in two layers: attempts (the provider's performance) and delivered (what users
 receive). Without FILE, the default objectives are used. Exit code: 0 on success, 1 if a check or test fails, or for a
-status that --fail-on names (by default a spent budget or a burning page), 2 for invalid input."""
+status that --fail-on names (by default a spent budget or an alert of severity page), 2 for invalid input."""
 FAIL_ON = ("any", "page", "ticket", "spent", "never")
 """The values of ``--fail-on``."""
 
@@ -54,8 +54,8 @@ def add_arguments(slo: argparse.ArgumentParser) -> None:
         "--fail-on",
         choices=FAIL_ON,
         default="any",
-        help="what exit code 1 means: page, an alert of severity page burns; ticket, one of any severity burns; spent, a "
-        "budget is spent; any, page or spent; never: exit code 0 (default: any)",
+        help="what exit code 1 means: page, an alert of severity page fires; ticket, one of any severity fires; "
+        "spent, a budget is spent; any, page or spent; never, exit code 0 in each case (default: any)",
     )
     status.add_argument(
         "--hours", type=float, default=24.0, metavar="H", help="hours that the chart shows (default: 24)"

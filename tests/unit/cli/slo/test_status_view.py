@@ -130,7 +130,10 @@ def test_a_page_is_marked_and_an_exit_code_even_without_a_budget(prometheus, cap
     assert cells(capsys.readouterr().out, "openai")[4:] == ["insufficient data", "14.4x", "6.0x", "3.0x", "1.0x!"]
     prometheus.values[series.firing("L0SloBurn1h")] = [(LABELS, "1")]
     assert main(["slo", "status", "--prometheus", prometheus.url, "--plain"]) == 1
-    assert cells(capsys.readouterr().out, "openai")[4:] == ["insufficient data", "14.4x!", "6.0x", "3.0x", "1.0x!"]
+    text = capsys.readouterr().out
+    assert cells(text, "openai")[4:] == ["insufficient data", "14.4x!", "6.0x", "3.0x", "1.0x!"]
+    assert "page: openai burns the budget of 'availability' 14.4 times too fast in 1h\n" in text
+    assert main(["slo", "status", "--prometheus", prometheus.url, "--plain", "--fail-on", "spent"]) == 0
 
 
 def test_long_windows_that_have_not_begun_leave_the_row(prometheus, capsys):

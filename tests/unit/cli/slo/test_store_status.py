@@ -74,16 +74,15 @@ def test_a_store_with_other_objectives_says_so(store, capsys):
     assert f"{store} also has events of: up attempts.availability. To show them, pass their file: l0 slo status" in out
 
 
-@pytest.mark.parametrize(
-    ("fail_on", "code"), [("any", 1), ("page", 0), ("ticket", 1), ("spent", 1), ("never", 0)]
-)
+@pytest.mark.parametrize(("fail_on", "code"), [("any", 1), ("page", 0), ("ticket", 1), ("spent", 1), ("never", 0)])
 def test_the_exit_code_is_1_for_what_fail_on_names(store, capsys, fail_on, code):
     capacity = Objective(name="availability", indicator=Indicator.AVAILABILITY, target=0.75)
     record(store, *[BAD] * 9, *[GOOD] * 21, objectives=[capacity])  # a burn rate of 1.2: one ticket, no page
     file = store.with_name("slo.yaml")
     file.write_text("objectives:\n  availability: {indicator: attempts.availability, target: 75%}\n")
     assert main(["slo", "status", str(file), "--store", str(store), "--fail-on", fail_on]) == code
-    assert "ticket: openai gpt-4o burns the budget of 'availability' 1.2 times too fast in 3d" in capsys.readouterr().out
+    out = capsys.readouterr().out
+    assert "ticket: openai gpt-4o burns the budget of 'availability' 1.2 times too fast in 3d" in out
 
 
 @pytest.mark.parametrize(
