@@ -30,8 +30,9 @@ def test_error_inside_the_overlap_is_raised(stage: Stage, api: Api, mode: str, a
     got = play(stage, api, *replies, sync=sync, policy=policy)
     assert POEM.startswith(got.text)
     assert len(got.text) > 20
-    if got.span["l0.outcome"] == "recovered_resume":  # the rest was shorter than that
-        assert (mode, got.error, got.text) == ("splice", None, POEM)
+    if got.span["l0.outcome"] == "recovered_resume":  # the rest was shorter than that, so no error came
+        assert (got.error, got.text) == (None, POEM)
+        assert mode in ("prefill", "splice")
         return
     assert got.span["l0.outcome"] == "failed"
     if got.error is not None:

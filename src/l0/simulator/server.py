@@ -303,15 +303,18 @@ class Simulator:
         if text is not None:
             reply, source = self._parse_reply(text, dialect.name), text
         if reply is not None:
-            reply = replace(reply, fault=self._limits.applied(reply.fault, index, source))
-            has_answer = reply.answer or reply.body or replaces_answer(reply.fault)
+            reply = self._limited(reply, index, source)
+            has_answer = reply.answer or reply.body or (reply.fault and replaces_answer(reply.fault))
             return reply if has_answer else self._with_answer_of_rule(reply, inference, index)
         rule, received = self._rules.find(inference.conversations, inference.model), self._ledger.received(index)
         if rule and received:
             make_reply, source = rule
-            reply = make_reply(received)
-            return replace(reply, fault=self._limits.applied(reply.fault, index, source))
+            return self._limited(make_reply(received), index, source)
         return Reply(body=self._traffic.next(dialect.name) if self._traffic and inference.stream else None)
+
+    def _limited(self, reply: Reply, index: int, source: str) -> Reply:
+        """Return a reply without its fault if that has been sent as often as its `times` says."""
+        return replace(reply, fault=self._limits.applied(reply.fault, index, source)) if reply.fault else reply
 
     def _with_answer_of_rule(self, reply: Reply, inference: SimulatedRequest, index: int) -> Reply:
         """Return a reply without an answer, such as a fault alone, with the answer of the first rule that matches.
