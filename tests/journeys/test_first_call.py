@@ -79,6 +79,7 @@ print(call(), call())
 FORKED = """
 import os
 client.default_headers  # the SDK asks for the platform once, under locks that a fork in the middle would leave locked
+import encodings.idna, importlib.resources.readers  # so does the transport for these, whether L0 is on or not
 from l0.shared_state.forks import ForkGate
 ForkGate.LONGEST_WAIT_S = 100.0  # on a slow machine, the import takes longer than forks usually wait
 importing, forked = threading.Event(), threading.Event()
