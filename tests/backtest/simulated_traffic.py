@@ -80,7 +80,7 @@ def script(number: int, seed: int) -> list[Fault]:
 def record(folder: Path, policy: Policy, calls: int, seed: int) -> None:
     """Make calls under a policy, and record them."""
     shared, CONFIG.shared_state = CONFIG.shared_state, SharedState()
-    l0.instrument(policy, record=folder)
+    l0.instrument(policy, record=folder, direct=False)  # a call would wait for the proof, which runs in real time
     try:
         run(_calls(calls, seed))
     finally:
