@@ -13,7 +13,7 @@ from l0.model.attempt import AttemptSpec
 from l0.model.call import Call, Outcome
 from l0.model.error_types import connection_error
 from l0.model.failure import Failure
-from l0.shared_state.termination import FLUSHES, call_collected
+from l0.shared_state.termination import FLUSHES, SigtermFlush
 
 from .recorded_machine import RecordedMachine
 from .recording_codec import Unrecorded, name_of
@@ -35,6 +35,7 @@ class Memory(Protocol):
     waiting_bytes: int
     stopped: bool
     options: Any
+    sigterm: SigtermFlush
 
     def over_limit(self) -> None: ...
 
@@ -244,7 +245,7 @@ class CallRecorder:
         failure = failure and self._without_error(failure)
         self._append((CallOver, self.id, at, outcome, failure, self.incomplete, self.items, self.chars))
         if FLUSHES:
-            call_collected()
+            self._memory.sigterm.collected()
 
 
 def _request_of(error: BaseException | None) -> Any:

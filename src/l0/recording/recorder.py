@@ -52,11 +52,11 @@ class FlightRecorder:
         """The bytes of reads and requests that wait to be written. Approximate: calls add to it without a lock."""
         self.stopped = False
         self._files: RecordingFiles | None = None
-        self._sigterm = SigtermFlush(self.flush, self._end)
+        self.sigterm = SigtermFlush(self.flush, self._end)
         self.renew()
         renew_in_child(self)
         atexit.register(self._end)
-        self._sigterm.install()
+        self.sigterm.install()
 
     def renew(self) -> None:
         """Start over in a forked child, with its own file. What was collected before the fork, the parent writes."""
@@ -74,7 +74,7 @@ class FlightRecorder:
         self._thread: threading.Thread | None = None
         self._over_limit = False
         self.waiting_bytes = 0
-        self._sigterm.renew()
+        self.sigterm.renew()
 
     def record(self, call: Call, observers: Sequence[CallObserver], at: float) -> CallRecorder | None:
         """Return the recorder of one call, which began ``at``; ``None`` if nothing can be recorded."""
@@ -118,7 +118,7 @@ class FlightRecorder:
         if thread is None or not thread.is_alive():  # nobody takes events from the queue any more
             self._events.clear()
         self._closing = self.stopped = True
-        self._sigterm.remove()  # only now: the pool of a worker that is ending may send SIGTERM
+        self.sigterm.remove()  # only now: the pool of a worker that is ending may send SIGTERM
 
     def _end(self) -> None:
         """Write what has been collected, at the end of the process."""
@@ -134,7 +134,7 @@ class FlightRecorder:
                 thread.start()
                 self._thread = thread
                 at_end_of_worker(self._end)
-                self._sigterm.install()  # a server's worker has replaced the handlers of its parent
+                self.sigterm.install()  # a server's worker has replaced the handlers of its parent
         except RuntimeError as error:  # the thread limit, or interpreter shutdown
             self._stop(str(error))
             return False
