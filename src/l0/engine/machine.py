@@ -289,6 +289,11 @@ class Machine:
         self.failures.append(failure)
         self.failed_legs.append(self.leg)
 
+    @property
+    def retries(self) -> int:
+        """The number of attempts that repeat another one; a hedge does not."""
+        return max(self.attempts - 1 - self.hedged, 0)
+
     def _progress(self, signal: Ended | Failed) -> AttemptProgress:
         if signal.resume_state is not None:
             self.resume_state = signal.resume_state

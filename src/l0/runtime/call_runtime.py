@@ -910,16 +910,6 @@ class CallRuntime:
             return read_metadata(self._parser.reader)
         return None if self.call.streaming else self.call_adapter.complete_answer(None)[0]
 
-    @property
-    def retries(self) -> int:
-        """The number of retries."""
-        return max(self.machine.attempts - 1 - self.machine.hedged, 0)
-
-    @property
-    def failures(self) -> Sequence[Failure]:
-        """The failures of the attempts so far, in order."""
-        return self.machine.failures
-
 
 def _ending_of(text: str, calls: ToolCalls, metadata: ResponseMetadata | None) -> Ending:
     """Return the end of an answer that came in one piece. It has other content than text also if it must have some: it

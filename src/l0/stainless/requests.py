@@ -77,8 +77,8 @@ class _SdkRequests:
         """Serve the call from this answer: observe its end, and set the retry count that the SDK would show."""
         self.answer = answer
         runtime = self.runtime
-        if runtime.machine.attempts > 1 and runtime.retries and hasattr(answer, "retries_taken"):
-            answer.retries_taken = runtime.retries
+        if runtime.machine.attempts > 1 and runtime.machine.retries and hasattr(answer, "retries_taken"):
+            answer.retries_taken = runtime.machine.retries
         if not runtime.call.streaming:
             if runtime.recording is not None:
                 response = self.call_adapter.response

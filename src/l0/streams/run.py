@@ -66,5 +66,5 @@ def _begin(checked: CallOptions) -> tuple[CallRuntime, SourceCallAdapter, State]
         checked.sources, checked.callbacks, state, observer, checked.classify, checked.adapter
     )
     runtime = CallRuntime(call, call_adapter, [observer] if observer.observed else [], CONFIG.shared_state)
-    state.history = lambda: runtime.failures
+    state.history = lambda: runtime.machine.failures
     return runtime, call_adapter, state
