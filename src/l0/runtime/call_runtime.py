@@ -30,7 +30,6 @@ from l0.model.failure import Cause, Failure
 from l0.model.policy import ENCLOSED_RETRY, ResumeMode, Timeout
 from l0.model.ports import CallAdapter, CallObserver, Reader
 from l0.model.resume_state import ResumeState
-from l0.model.rule import Ending
 from l0.model.text_safety import one_line
 from l0.model.tolerant_reading import log_unread
 from l0.shared_state.shared import SharedState
@@ -45,7 +44,7 @@ from .finalizers import LATER, call_when_safe, interrupted, stop
 from .observer_notifier import QUIET, ObserverNotifier, read_metadata
 from .output_buffer import OutputBuffer
 from .recorded_silence import RecordedSilence
-from .rule_runner import ending_of, hold_of, rule_runner_for
+from .rule_runner import ending_of_complete, hold_of, rule_runner_for
 from .shadow import ShadowPolicy
 from .watchdog import Expired
 
@@ -222,11 +221,11 @@ class CallRuntime:
         needed = self._reads_answers or self.rule_runner is not None
         metadata, text, calls = self.call_adapter.complete_answer(answer) if needed else (None, "", ())
         if self.rule_runner is not None:
-            failure = self.rule_runner.complete_answer(text, calls, _ending_of(text, calls, metadata))
+            failure = self.rule_runner.complete_answer(text, calls, ending_of_complete(text, calls, metadata))
             if failure is not None:
                 return self._fail(failure, at, answered=True).command
         if self.shadow is not None:
-            self.shadow.answered(text, calls, _ending_of(text, calls, metadata))
+            self.shadow.answered(text, calls, ending_of_complete(text, calls, metadata))
         self.attempt_ended(None, at)
         command = self._step(Answered(at))
         if self.recording is not None:
@@ -909,16 +908,6 @@ class CallRuntime:
         if self._parser is not None:
             return read_metadata(self._parser.reader)
         return None if self.call.streaming else self.call_adapter.complete_answer(None)[0]
-
-
-def _ending_of(text: str, calls: ToolCalls, metadata: ResponseMetadata | None) -> Ending:
-    """Return the end of an answer that came in one piece. It has other content than text also if it must have some: it
-    cost tokens, but has no text."""
-    if metadata is None:
-        return Ending(has_other_content=bool(calls))
-    must_have_other = not text and bool(metadata.output_tokens)
-    other = bool(calls) or metadata.has_other_content or must_have_other
-    return ending_of(metadata, has_other_content=other)
 
 
 def _note_failures(error: BaseException, call: Call, machine: Machine) -> None:

@@ -76,7 +76,17 @@ def hold_of(policy: Policy, rule_runner: RuleRunner | None) -> tuple[Hold, int]:
     return (Hold(until="message") if rule_runner.needs_whole_answer else policy.holding), rule_runner.window
 
 
-def ending_of(metadata: ResponseMetadata | None, *, has_other_content: bool) -> Ending:
+def ending_of_complete(text: str, calls: ToolCalls, metadata: ResponseMetadata | None) -> Ending:
+    """Return the end of an answer that came in one piece. It has other content than text also if it must have some: it
+    cost tokens, but has no text."""
+    if metadata is None:
+        return Ending(has_other_content=bool(calls))
+    must_have_other = not text and bool(metadata.output_tokens)
+    other = bool(calls) or metadata.has_other_content or must_have_other
+    return _ending_of(metadata, has_other_content=other)
+
+
+def _ending_of(metadata: ResponseMetadata | None, *, has_other_content: bool) -> Ending:
     """Return the end of an answer for the rules. ``has_other_content``: as in `Ending`."""
     return Ending(has_other_content=has_other_content, finish_reason="" if metadata is None else metadata.finish_reason)
 
@@ -231,7 +241,7 @@ class RuleRunner:
         calls = [(call.name, "".join(call.arguments)) for call in reader.tools.values()] if self.schemas.tools else ()
         other = reader.other or reader.content > len(reader.text)
         return self.evaluate(reader, rest=True) or self._finish(
-            ending_of(read_metadata(reader), has_other_content=other), calls
+            _ending_of(read_metadata(reader), has_other_content=other), calls
         )
 
     def complete_answer(self, text: str, calls: ToolCalls, ending: Ending) -> Failure | None:
