@@ -30,7 +30,6 @@ from l0.model.failure import Cause, Failure
 from l0.model.policy import ENCLOSED_RETRY, ResumeMode, Timeout
 from l0.model.ports import CallAdapter, CallObserver, Reader
 from l0.model.resume_state import ResumeState
-from l0.model.text_safety import one_line
 from l0.model.tolerant_reading import log_unread
 from l0.shared_state.shared import SharedState
 
@@ -40,6 +39,7 @@ from .call_ending import CallEnding
 from .connection_use import ConnectionUse
 from .deadlines import CallDeadlines
 from .exception_classifier import drop_tracebacks
+from .failure_notes import note_failures
 from .finalizers import LATER, call_when_safe, interrupted, stop
 from .observer_notifier import QUIET, ObserverNotifier, read_metadata
 from .output_buffer import OutputBuffer
@@ -55,8 +55,6 @@ _log = logging.getLogger("l0")
 _USER, _READING = ConnectionUse.USER, ConnectionUse.READING
 _FRAGMENTS_PER_TIME_CHECK = 64
 """Fragments of text that a driver may deliver between two checks of the deadline of the whole call."""
-_LONGEST_NAME = 128
-"""Maximum characters of the name of a leg in a note."""
 _TIMEOUTS = (Cause.NO_HEADERS, Cause.READ_TIMEOUT, Cause.FIRST_CONTENT_TIMEOUT, Cause.TOTAL_TIMEOUT)
 CANCELLED: Command = Finish(Outcome.CANCELLED)
 """The command after the user stopped the call."""
@@ -795,7 +793,7 @@ class CallRuntime:
             self.close()
             return
         message = f"{type(error).__name__} was raised by code in your process, not by the provider or the connection"
-        _note_failures(error, self.call, self.machine)
+        note_failures(error, self.call, self.machine)
         failure = Failure(cause=Cause.LOCAL, message=message, error=error)
         if self.complete is None:
             self._fail(failure, perf_counter())
@@ -833,7 +831,7 @@ class CallRuntime:
         )
         error = self.call_adapter.exception(failure, context)
         if len(failures) > 1:
-            _note_failures(error, self.call, self.machine)
+            note_failures(error, self.call, self.machine)
         return error
 
     def _step(self, signal: Signal) -> Command:
@@ -908,15 +906,3 @@ class CallRuntime:
         if self._parser is not None:
             return read_metadata(self._parser.reader)
         return None if self.call.streaming else self.call_adapter.complete_answer(None)[0]
-
-
-def _note_failures(error: BaseException, call: Call, machine: Machine) -> None:
-    """Add a note on each failed attempt to the exception that the user gets, with its leg if there were several."""
-    number = 0
-    for failure, leg in zip(machine.failures, machine.failed_legs, strict=False):
-        name = f" ({one_line(call.leg_name(leg), _LONGEST_NAME)})" if machine.leg else ""
-        if failure.cause is Cause.BREAKER_OPEN and failure.error is None:
-            error.add_note(f"l0: no request{name}: {failure}")
-            continue
-        number += 1
-        error.add_note(f"l0: attempt {number}{name} failed: {failure}")
