@@ -177,18 +177,16 @@ class CallRuntime:
             self.number, self.started, self.hedge_won = attempt.number, started, False
         if self.shadow is not None:
             self.shadow.sent(started)
-        if not self.observers.observed:
-            return self._options(attempt, {}, started)
-        self.observers.attempt_started(attempt, started)
-        if self.ending.outcome is not None:  # a signal handler closed the stream since the check above
-            self.attempt_ended(None, started, abandoned=True)
-            self.halt()
-        return self._options(attempt, self.observers.enter(context), started)
-
-    def _options(self, attempt: AttemptSpec, headers: Mapping[str, str], at: float) -> Any:
+        headers: Mapping[str, str] = {}
+        if self.observers.observed:
+            self.observers.attempt_started(attempt, started)
+            if self.ending.outcome is not None:  # a signal handler closed the stream since the check above
+                self.attempt_ended(None, started, abandoned=True)
+                self.halt()
+            headers = self.observers.enter(context)
         options = self.call_adapter.options(attempt, headers)
         if self.recording is not None:
-            self.recording.sending(attempt, options, self.call_adapter.base_url, at)
+            self.recording.sending(attempt, options, self.call_adapter.base_url, started)
         return options
 
     def _report_resume(self) -> None:
