@@ -60,7 +60,7 @@ def _hold_answer(stream: Any) -> None:
     response = sources.response(stream) or getattr(stream, "_response", None)  # openai's stream helpers
     runtime = runtime_of(response) if response is not None else None
     if runtime is not None:
-        runtime.hold_answer()
+        runtime.answer.buffer.hold_all()
 
 
 async def _read_l0_stream(stream: Stream) -> str:

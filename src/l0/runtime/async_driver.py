@@ -100,7 +100,7 @@ async def relay(runtime: CallRuntime, body: AsyncAttemptBody) -> AsyncIterator[A
     try:
         while more and not runtime.aborted:
             chunks, parser = body.start() if runtime.deadlines is None else await _prepared(body)
-            runtime.use_parser(parser)
+            runtime.answer.parser = parser
             timed, single_text = runtime.timed, parser.single_text
             on_read = runtime.on_read if runtime.recording is None else runtime.recorded_on_read()
             reads = deadline_reads(chunks.__anext__, runtime.deadlines) if runtime.deadlines is not None else None

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from l0.engine.commands import Command, Finish, Raise, Relay, Wait
 from l0.engine.machine import PHASES, CallState, IllegalSignal, Machine
 from l0.engine.retry import ANSWERED, AttemptProgress, Phase, attempt_limit
-from l0.engine.signals import Answered, Begin, EarlyRelease, Ended, Failed, Opened, Released, Signal, Waited
+from l0.engine.signals import Answered, Begin, Ended, Failed, Opened, Released, Signal, Waited
 from l0.engine.stop_reasons import describe_stop
 from l0.model.attempt import AttemptSpec
 from l0.model.call import Call, Outcome
@@ -27,13 +27,14 @@ from l0.model.call_events import ResponseMetadata, ToolCalls
 from l0.model.error_context import ErrorContext
 from l0.model.errors import raised
 from l0.model.failure import Cause, Failure
-from l0.model.policy import ENCLOSED_RETRY, ResumeMode, Timeout
+from l0.model.policy import ENCLOSED_RETRY, Timeout
 from l0.model.ports import CallAdapter, CallObserver, Reader
 from l0.model.resume_state import ResumeState
 from l0.model.tolerant_reading import log_unread
 from l0.shared_state.shared import SharedState
 
 from .admission import AdmissionControl
+from .answer_so_far import AnswerSoFar
 from .body_parser import END, BodyParser
 from .call_ending import CallEnding
 from .connection_use import ConnectionUse
@@ -41,10 +42,9 @@ from .deadlines import CallDeadlines
 from .exception_classifier import drop_tracebacks
 from .failure_notes import note_failures
 from .finalizers import LATER, call_when_safe, interrupted, stop
-from .observer_notifier import QUIET, ObserverNotifier, read_metadata
-from .output_buffer import OutputBuffer
+from .observer_notifier import QUIET, ObserverNotifier
 from .recorded_silence import RecordedSilence
-from .rule_runner import ending_of_complete, hold_of, rule_runner_for
+from .rule_runner import ending_of_complete, rule_runner_for
 from .shadow import ShadowPolicy
 from .watchdog import Expired
 
@@ -74,13 +74,9 @@ class CallRuntime:
 
     __slots__ = (
         "_attempts_ended",
-        "_buffer",
-        "_kept_text",
-        "_holding",
-        "_parser",
-        "_fragments_before_read",
         "aborted",
         "admission",
+        "answer",
         "call",
         "complete",
         "connection",
@@ -121,7 +117,7 @@ class CallRuntime:
             timeout = Timeout(initial_token=None, inter_token=None)
         self.deadlines = CallDeadlines(timeout, began) if timeout is not None else None
         self.rule_runner = rule_runner_for(call, self.observers.notify, timed=bool(call_observers))
-        self._buffer = OutputBuffer(*hold_of(call.policy, self.rule_runner))
+        self.answer = AnswerSoFar(call, call_adapter, self.machine, self.rule_runner)
         self.shadow = None
         if call.shadow is not None and (call_observers or _log.isEnabledFor(logging.DEBUG)):
             self.shadow = ShadowPolicy(call, call.shadow, shared_state, self.observers.notify, began)
@@ -146,14 +142,6 @@ class CallRuntime:
         """True if the answer is that of the hedge."""
         self._attempts_ended: dict[int, object] = {}
         """By the number of each reported attempt: an object of the `attempt_ended` that reports it."""
-        self._holding = True
-        """True before the commit point."""
-        self._parser: BodyParser | None = None
-        self._fragments_before_read = 0
-        """The number of text fragments before the current read, if the call has rules. If a rule fails the attempt, the
-        user has these fragments only."""
-        self._kept_text: str | None = None
-        """The text that the user has of an answer whose rest was dropped; ``None`` if nothing was dropped."""
         self.timed = bool(self.deadlines or call_observers or self.shadow or self.admission.learns)
         """True if reads have deadlines or are measured."""
 
@@ -247,7 +235,7 @@ class CallRuntime:
         if self.shadow is not None:
             self.shadow.opened(self.started, at)
         command = self._step(Opened(at, self.hedge_won))
-        self._holding = isinstance(command, Relay) and command.holding
+        self.answer.holding = isinstance(command, Relay) and command.holding
         return command
 
     def failed_head(self, status: int | None, request_id: str | None) -> None:
@@ -344,41 +332,21 @@ class CallRuntime:
 
     # -- reading ----------------------------------------------------------------------------------------------------
 
-    def use_parser(self, parser: BodyParser) -> None:
-        """Use ``parser`` for the body of the attempt from now on."""
-        self._parser = parser
-
-    def hold_answer(self) -> None:
-        """Hold all items until the answer is complete, because nobody uses a part of it."""
-        self._buffer.hold_all()
-
-    @property
-    def delivered_failure(self) -> Failure | None:
-        """Return the failure that the user has as a typed event of the SDK (`Failure.typed`); ``None`` without one."""
-        failure = self._parser.reader.failure if self._parser is not None and not self._holding else None
-        return failure if failure is not None and failure.typed else None
-
-    @property
-    def continuation(self) -> tuple[ResumeMode, ResumeState] | None:
-        """Return the resume mode of the attempt just opened and the text that the user has; ``None`` if it does not
-        resume."""
-        state, points = self.machine.resume_state, self.machine.resume_points
-        return (points[-1].strategy, state) if state is not None and points else None
-
     def on_read(self, raw: Any, since: float = 0.0) -> list[Any] | AttemptOver:  # noqa: C901 - calls cost, per read
         """Return the items that the user gets from one read. ``raw`` is `END` if the body is over.
 
         ``since``: the time at which the read began, if reads are timed.
         """
         self.connection = _USER
-        parser = self._parser
+        answer = self.answer
+        parser = answer.parser
         assert parser is not None
         if self.ending.outcome is not None:
             return self._after_end(raw, parser)
         reader, stats, rule_runner = parser.reader, self.observers.stats, self.rule_runner
         at, late = 0.0, False
         if rule_runner is not None:
-            self._fragments_before_read = len(reader.text)
+            answer.fragments_before_read = len(reader.text)
         if raw is END:
             items: list[Any] = []
         elif self.timed:
@@ -404,15 +372,15 @@ class CallRuntime:
             if failure is not None:
                 return self._reject(failure, at or perf_counter())
         if reader.stopped or raw is END:
-            self._buffer.keep(items)
+            answer.buffer.keep(items)
             return self._over(reader, at or perf_counter())
         if late:
-            self._buffer.keep(items)
+            answer.buffer.keep(items)
             return self.expired()
-        if self._holding:
+        if answer.holding:
             return self._hold(items, reader, at)
-        if self._buffer.lags:
-            items = self._buffer.add_after_commit(items, reader, *self._checked_chars(reader))
+        if answer.buffer.lags:
+            items = answer.buffer.add_after_commit(items, reader, *self._checked_chars(reader))
         if stats is not None and items:
             stats.chunks += len(items)
             stats.last_chunk_at = at
@@ -423,7 +391,7 @@ class CallRuntime:
 
         A closure, because its variables are found faster than attributes of attributes.
         """
-        on_read, recording, buffer, parser = self.on_read, self.recording, self._buffer, self._parser
+        on_read, recording, buffer, parser = self.on_read, self.recording, self.answer.buffer, self.answer.parser
         assert recording is not None
         assert parser is not None
         reader = parser.reader
@@ -444,18 +412,20 @@ class CallRuntime:
     def _record_delivery(self, items: list[Any]) -> None:
         """Record that the user gets ``items``, the last ones of an attempt."""
         if self.recording is not None and items:
-            self.recording.delivered(len(items), self._parser.reader.chars if self._parser is not None else 0)
+            parser = self.answer.parser
+            self.recording.delivered(len(items), parser.reader.chars if parser is not None else 0)
 
     def _hold(self, items: list[Any], reader: Reader, at: float) -> list[Any]:
         """Hold new items before the commit point, so that the user never sees a restart. Return those to deliver."""
-        due = self._buffer.add_before_commit(items, reader, *self._checked_chars(reader))
+        buffer = self.answer.buffer
+        due = buffer.add_before_commit(items, reader, *self._checked_chars(reader))
         if due:
             at = at or perf_counter()
             if not self.unseen:
                 self._step(Released(at))
-            self._holding = False
+            self.answer.holding = False
             if self.observers.observed:
-                self.observers.delivered(due, at, self._buffer.held_s(at))
+                self.observers.delivered(due, at, buffer.held_s(at))
         return due
 
     def _checked_chars(self, reader: Reader) -> tuple[int, int]:
@@ -471,7 +441,7 @@ class CallRuntime:
         """
         if raw is END or self.aborted:
             return AttemptOver([], CANCELLED)
-        if self._holding or self._buffer.lags or self.rule_runner is not None:
+        if self.answer.holding or self.answer.buffer.lags or self.rule_runner is not None:
             return []
         items, reader = parser.feed(raw), parser.reader
         if not reader.stopped:
@@ -484,35 +454,37 @@ class CallRuntime:
 
         0 before the commit point, while items are held, and if reads are measured or recorded, which `on_read` does.
         """
-        if self._holding or not self.open or self._buffer.lags or self.observers.observed or self.recording:
+        answer = self.answer
+        if answer.holding or not self.open or answer.buffer.lags or self.observers.observed or self.recording:
             return 0
         return self.fragments_to_next_check
 
     @property
     def fragments_to_next_check(self) -> float:
         """The number of text fragments until the rules, or the deadline of the whole call, are checked."""
-        rule_runner, parser = self.rule_runner, self._parser
+        rule_runner, parser = self.rule_runner, self.answer.parser
         due = inf if rule_runner is None or parser is None else rule_runner.due - len(parser.reader.text)
         return due if self.deadlines is None or self.deadlines.unlimited else min(due, _FRAGMENTS_PER_TIME_CHECK)
 
     def evaluate_rules(self, item: Any) -> AttemptOver | None:
         """Check the rules and the deadline of the whole call, after ``item``. Return the end of the attempt if one of
         them ends it."""
-        rule_runner, parser = self.rule_runner, self._parser
+        rule_runner, parser = self.rule_runner, self.answer.parser
         assert parser is not None
-        self._fragments_before_read = len(parser.reader.text) - 1
+        self.answer.fragments_before_read = len(parser.reader.text) - 1
         if self.deadlines is not None and not self.deadlines.unlimited and self.deadlines.passed_total(perf_counter()):
-            self._buffer.keep([item])
+            self.answer.buffer.keep([item])
             return self.expired()
         failure = rule_runner.evaluate(parser.reader) if rule_runner is not None else None
         return None if failure is None else self._reject(failure, perf_counter())
 
     def on_read_stopped(self, error: BaseException, since: float) -> list[Any] | AttemptOver:
         """Handle a read that raised: at the end of the body, at a deadline, or because the connection broke."""
-        if self._parser is not None:
-            self._fragments_before_read = len(self._parser.reader.text)
-        if isinstance(error, StopIteration | StopAsyncIteration) and self._parser is not None:
-            return self.on_read(self._parser.end, since)
+        parser = self.answer.parser
+        if parser is not None:
+            self.answer.fragments_before_read = len(parser.reader.text)
+        if isinstance(error, StopIteration | StopAsyncIteration) and parser is not None:
+            return self.on_read(parser.end, since)
         expired = isinstance(error, Expired) or self._ends_silence(error, self.deadlines, perf_counter())
         return self.expired() if expired else self.on_read_error(error)
 
@@ -533,8 +505,9 @@ class CallRuntime:
             self.halt(error)
         at = perf_counter()
         if isinstance(error, Exception):
-            if self._parser is not None and self._parser.reader.certainly_complete():
-                return self._over(self._parser.reader, at)
+            parser = self.answer.parser
+            if parser is not None and parser.reader.certainly_complete():
+                return self._over(parser.reader, at)
             if self.deadlines is not None and self.deadlines.passed(at):
                 return self.expired()  # the transport's own timeout was as short, and fired first
         failure = self.call_adapter.failed(error, opened=True)
@@ -554,8 +527,9 @@ class CallRuntime:
         if not self.open:
             self.halt()
         at = perf_counter()
-        if self._parser is not None and self._parser.reader.certainly_complete():
-            return self._over(self._parser.reader, at)
+        parser = self.answer.parser
+        if parser is not None and parser.reader.certainly_complete():
+            return self._over(parser.reader, at)
         failure = self.deadlines.failure(at)
         if failure.cause is Cause.FIRST_CONTENT_TIMEOUT:
             self.admission.first_content(at - self.started)
@@ -597,9 +571,9 @@ class CallRuntime:
             failure = self.rule_runner.finish(reader)
             if failure is not None:
                 return self._reject(failure, at)
-        resume_point = (None, None) if missing is None else self._resume_point(self.call.policy.resume)
+        resume_from = (None, None) if missing is None else self.answer.resume_from(self.call.policy.resume)
         progress = self._progress()
-        command = self._step(Ended(missing, at, reader.accepted, *resume_point))
+        command = self._step(Ended(missing, at, reader.accepted, *resume_from))
         if isinstance(command, Finish):
             if missing is None:
                 self.call_adapter.completed()
@@ -611,11 +585,11 @@ class CallRuntime:
     def _reject(self, failure: Failure, at: float) -> AttemptOver:
         """Fail the attempt because of a rule: the user never gets the held items, and the answer is not continued, but
         may be restarted."""
-        self._drop()
-        accepted = self._parser is not None and self._parser.reader.accepted
-        restarts = self.call.policy.resume == "restart" and self._resumable("restart") is not None
-        state = ResumeState(text=self._kept_text or "") if restarts else None
-        return self._settle(self._step(Failed(failure, at, accepted, state)), at, None)
+        answer = self.answer
+        answer.drop()
+        restarts = self.call.policy.resume == "restart" and answer.resume_state("restart") is not None
+        state = ResumeState(text=answer.delivered_text) if restarts else None
+        return self._settle(self._step(Failed(failure, at, answer.accepted, state)), at, None)
 
     def _fail(
         self, failure: Failure, at: float, *, answered: bool = False, ended_at: float | None = None
@@ -625,64 +599,24 @@ class CallRuntime:
         ``answered``: a complete answer came, so the effects of the request have happened. ``ended_at``: the time at
         which the attempt ended, if that was before ``at``, while another attempt ran beside it.
         """
-        reader = self._parser.reader if self._parser is not None else None
+        parser = self.answer.parser
+        reader = parser.reader if parser is not None else None
         if self.recording is not None:
             self.recording.failed(self.number, failure.error)
         rule_runner = self.rule_runner
         if rule_runner is not None and reader is not None and rule_runner.evaluate(reader, rest=True) is not None:
-            self._drop()
+            self.answer.drop()
         accepted = answered and not self.call.effective_retry_safety.in_parallel if reader is None else reader.accepted
-        resume_point, progress = self._resume_point(self.call.policy.resume), self._progress()
-        return self._settle(self._step(Failed(failure, at, accepted, *resume_point)), at, progress, ended_at)
-
-    def _drop(self) -> None:
-        """Drop the held items, which must not be delivered. Remember the text that the user has already."""
-        text = ""
-        if self._parser is not None and not self._holding:
-            fragments, buffer = self._parser.reader.text, self._buffer
-            kept = "".join(fragments)[: buffer.released] if buffer.lags else None
-            text = "".join(fragments[: self._fragments_before_read]) if kept is None else kept
-        earlier = self.machine.resume_state if self.machine.resuming else None
-        if earlier is not None and self.call.policy.resume != "restart":
-            text = max(earlier.text, text, key=len)
-        self._kept_text = text
-        self._buffer.restart()
-
-    def _resume_point(self, strategy: ResumeMode) -> tuple[ResumeState | None, EarlyRelease | None]:
-        """Return the text from which a broken answer can be resumed, as `_resumable`.
-
-        An answer that this strategy cannot resume is repeated if it has no content yet. The second value is then the
-        reason why the user has events of it.
-        """
-        resume_state = self._resumable(strategy)
-        early_release = self._early_release if resume_state is None else None
-        return (self._resumable("exact") if early_release is not None else resume_state), early_release
-
-    def _resumable(self, strategy: ResumeMode) -> ResumeState | None:
-        """Return the text that the user has of a broken answer; ``None`` if the answer cannot be resumed from there."""
-        parser = self._parser
-        if strategy == "off" or parser is None or not parser.resumes or not parser.reader.resumable:
-            return None
-        state = parser.reader.resume_state()
-        return state if self.call_adapter.resumes(strategy, state) else None
-
-    @property
-    def _early_release(self) -> EarlyRelease | None:
-        """Why the user has events of the answer, if none of them has content; else ``None``."""
-        early_release, parser = self._buffer.early_release, self._parser
-        if early_release is None or parser is None or parser.reader.content or parser.reader.other:
-            return None
-        earlier = self.machine.resume_state if self.machine.resuming else None
-        return early_release if earlier is None or not earlier.text else None
+        resume_from, progress = self.answer.resume_from(self.call.policy.resume), self._progress()
+        return self._settle(self._step(Failed(failure, at, accepted, *resume_from)), at, progress, ended_at)
 
     def _progress(self) -> AttemptProgress | None:
         """Return the progress of the attempt, for a policy that only observes; ``None`` if there is no such policy."""
         if self.shadow is None:
             return None
-        accepted = self._parser is not None and self._parser.reader.accepted
-        resume_state, early_release = self._resume_point(self.shadow.resume)
+        resume_state, early_release = self.answer.resume_from(self.shadow.resume)
         phase = PHASES.get(self.machine.state, Phase.RELAYING)
-        return AttemptProgress(phase, accepted, resume_state is not None, early_release)
+        return AttemptProgress(phase, self.answer.accepted, resume_state is not None, early_release)
 
     def _settle(
         self, command: Command, at: float, progress: AttemptProgress | None, ended_at: float | None = None
@@ -691,18 +625,19 @@ class CallRuntime:
 
         ``progress``: that of a failed attempt, for a policy that only observes. ``ended_at``: as of `_fail`.
         """
+        answer = self.answer
         if isinstance(command, Wait | Raise):
             if self.shadow is not None and progress is not None:
                 self.shadow.failed(self.machine.failures[-1], progress, at)
             self.attempt_ended(self.machine.failures[-1], at if ended_at is None else ended_at, command)
-        if isinstance(command, Raise) and self._holding and self._buffer.holds_message:
-            self._drop()  # an incomplete answer, which such a policy never delivers
+        if isinstance(command, Raise) and answer.holding and answer.buffer.holds_message:
+            answer.drop()  # an incomplete answer, which such a policy never delivers
         if not isinstance(command, Wait):
-            items = self._buffer.flush()
+            items = answer.buffer.flush()
             self._record_delivery(items)
-            metadata = self.metadata if self.observers.observed else None
+            metadata = answer.metadata if self.observers.observed else None
             if self.observers.observed:
-                self.observers.delivered(items, at, self._buffer.held_s(at))
+                self.observers.delivered(items, at, answer.buffer.held_s(at))
             if isinstance(command, Finish) and items:
                 self.complete = command, at, metadata
             else:
@@ -712,14 +647,13 @@ class CallRuntime:
         if error is not None:  # the history of the call keeps the error, and the call may still take long
             drop_tracebacks(error)
         if self.observers.counts_tokens:
-            self.observers.spent(self._attempt_metadata())
+            self.observers.spent(answer.metadata)
         # A resumed answer keeps its text so far. A retried answer starts anew: the user has seen nothing of it.
-        items = self._buffer.flush() if self.machine.resuming else []
+        items = answer.buffer.flush() if self.machine.resuming else []
         self._record_delivery(items)
-        self._buffer.restart()
+        answer.restart()
         if self.rule_runner is not None:
             self.rule_runner.restart()
-        self._parser = self._kept_text = None
         return AttemptOver(items, command)
 
     def attempt_ended(
@@ -798,29 +732,18 @@ class CallRuntime:
         else:
             self._finish(Raise(failure), *self.complete[1:])
 
-    def read_unseen(self, raw: Any) -> None:
-        """Parse a read that the user does not get, because the billed tokens may be in it."""
-        if self._parser is not None:
-            self._parser.feed(raw)
-
-    @property
-    def read_to_end(self) -> bool:
-        """Return True if nothing more of the answer can come."""
-        return self._parser is None or self._parser.reader.stopped
-
     def driver_done(self) -> None:
         """End the call if it is still open, and drop the references that would keep the response alive."""
         self.close()
-        self._parser = None
+        self.answer.parser = None
 
     def error(self, command: Raise) -> BaseException:
         """Return the exception to raise, with the history of the attempts in its notes."""
         failure, failures = command.failure, self.machine.failures
         enclosed = self.call.policy.retry is ENCLOSED_RETRY
-        arrived = self._arrived
         context = ErrorContext(
-            text=arrived if self._kept_text is None else self._kept_text,
-            arrived=len(arrived) or (self.rule_runner.chars if self.rule_runner is not None else 0),
+            text=self.answer.delivered_text,
+            arrived=self.answer.arrived_chars,
             attempts=self.machine.attempts,
             max_attempts=attempt_limit(self.call, failures, command.stop),
             request_id=self.request_id,
@@ -856,7 +779,8 @@ class CallRuntime:
             return
         self.record_end(outcome, command.failure if isinstance(command, Raise) else None, at)
         if self.observers.observed or not quiet:
-            call_when_safe(self.report_end, command, at, metadata, text or self.text, calls or self.calls)
+            answer = self.answer
+            call_when_safe(self.report_end, command, at, metadata, text or answer.text, calls or answer.calls)
 
     def record_end(self, outcome: Outcome, failure: Failure | None, at: float) -> None:
         """Record the end of the call, if calls are recorded."""
@@ -871,36 +795,3 @@ class CallRuntime:
             self.rule_runner.report_held()
         rules = self.rule_runner.times if self.rule_runner is not None else {}
         self.observers.ended(command, self.machine, at, metadata, text, calls, rules)
-
-    # -- the answer so far ------------------------------------------------------------------------------------------
-
-    @property
-    def text(self) -> str:
-        """The text of the answer so far, up to the place at which a rule failed it."""
-        if self._kept_text is not None:
-            return self._kept_text
-        return self._arrived if self.rule_runner is None else self._arrived[: self.rule_runner.cut]
-
-    @property
-    def _arrived(self) -> str:
-        """The text of the answer so far. After a failure the user has all of it, unless a rule dropped a part."""
-        if self._parser is not None:
-            return self._parser.reader.resume_state().text
-        state = self.machine.resume_state
-        return state.text if state is not None else ""
-
-    @property
-    def calls(self) -> ToolCalls:
-        """The tool calls so far: their names, and their arguments as far as they have arrived."""
-        tools = self._parser.reader.tools if self._parser is not None else {}
-        return [(call.name, "".join(call.arguments)) for call in list(tools.values())]
-
-    @property
-    def metadata(self) -> ResponseMetadata | None:
-        """The provider's metadata on its answer so far; ``None`` if nobody observes the call."""
-        return self._attempt_metadata() if self.observers.observed else None
-
-    def _attempt_metadata(self) -> ResponseMetadata | None:
-        if self._parser is not None:
-            return read_metadata(self._parser.reader)
-        return None if self.call.streaming else self.call_adapter.complete_answer(None)[0]

@@ -89,7 +89,7 @@ def relay(runtime: CallRuntime, body: AttemptBody) -> Iterator[Any]:  # noqa: C9
     try:
         while more and not runtime.aborted:
             chunks, parser = body.start()
-            runtime.use_parser(parser)
+            runtime.answer.parser = parser
             timed, single_text = runtime.timed, parser.single_text
             on_read = runtime.on_read if runtime.recording is None else runtime.recorded_on_read()
             reads = _bounded_reads(chunks, body, runtime)

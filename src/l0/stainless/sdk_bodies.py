@@ -64,7 +64,7 @@ class _SdkBody:
             order=call_adapter.call.policy.order,
         )
         reader = call_adapter.provider.reader(reading)
-        continuation = self.runtime.continuation
+        continuation = self.runtime.answer.continuation
         if continuation is not None:
             strategy, resume_state = continuation
             reader.resume(resume_state, strategy)

@@ -170,15 +170,15 @@ class ObservedByteStream:
         """Read on for a moment after a helper raised: the provider reports the billed tokens at the end of the body."""
         runtime, until = self.runtime, perf_counter() + _READ_ON_S
         chunks = self.shared_reads() if self.shared_reads is not None else None
-        if runtime is None or chunks is None or runtime.read_to_end:
+        if runtime is None or chunks is None or runtime.answer.read_to_end:
             return
         deadline = _read_deadline(self.extensions, self.request)
         if deadline is None or not WATCHDOG.arm(deadline, until):
             return
         try:
             for raw in chunks:
-                runtime.read_unseen(raw)
-                if runtime.read_to_end or perf_counter() > until:
+                runtime.answer.read_unseen(raw)
+                if runtime.answer.read_to_end or perf_counter() > until:
                     break
         except Exception:  # the user gets the helper's exception
             pass
@@ -189,14 +189,14 @@ class ObservedByteStream:
         """As `_read_rest`."""
         runtime, until = self.runtime, perf_counter() + _READ_ON_S
         chunks = self.shared_reads() if self.shared_reads is not None else None
-        if runtime is None or chunks is None or runtime.read_to_end:
+        if runtime is None or chunks is None or runtime.answer.read_to_end:
             return
         import anyio  # a dependency of both SDKs
 
         with suppress(Exception), anyio.move_on_after(_READ_ON_S):
             async for raw in chunks:
-                runtime.read_unseen(raw)
-                if runtime.read_to_end or perf_counter() > until:
+                runtime.answer.read_unseen(raw)
+                if runtime.answer.read_to_end or perf_counter() > until:
                     break
 
     def _closed_by_user(self) -> bool:

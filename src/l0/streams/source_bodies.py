@@ -86,7 +86,7 @@ class _SourceBody:
             raw=self.raw,
             adapter=self.call_adapter.adapter,
         )
-        continuation = self.runtime.continuation
+        continuation = self.runtime.answer.continuation
         if continuation is not None:
             strategy, resume_state = continuation
             reader.resume(resume_state, strategy)

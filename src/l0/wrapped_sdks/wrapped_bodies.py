@@ -56,7 +56,7 @@ class _WrappedBody(WrappedSender, ABC):
 
     def parser(self) -> BodyParser:
         """Return the parser of the current attempt's reads."""
-        reader, continuation = self.reader(), self.runtime.continuation
+        reader, continuation = self.reader(), self.runtime.answer.continuation
         if continuation is None:
             return self.first_parser(reader)
         strategy, resume_state = continuation

@@ -209,7 +209,7 @@ class FakeBody:
         return self._raw(), self._parser()
 
     def _parser(self) -> FakePump:
-        parser, resumed = FakePump(), self._runtime.continuation
+        parser, resumed = FakePump(), self._runtime.answer.continuation
         if resumed is not None:
             strategy, resume_state = resumed
             parser.reader.resume(resume_state, strategy)

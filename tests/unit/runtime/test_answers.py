@@ -151,7 +151,7 @@ def test_attempt_events_have_status_and_request_id():
     with ExitStack() as context:
         made.sending(made.begin(), context)
         made.opened(200, "req_1")
-    made.use_parser(FakePump())
+    made.answer.parser = FakePump()
     made.on_read_error(Broken("rst"))
     with ExitStack() as context:
         made.sending(made.backoff_over(), context)

@@ -227,7 +227,7 @@ def test_an_error_after_a_whole_answer_is_nobodys_business(flavour):
     with ExitStack() as context:
         made.sending(made.begin(), context)
         made.opened(200, None)
-    made.use_parser(Whole())
+    made.answer.parser = Whole()
     assert made.on_read(["a"]) == ["a"]
     assert made.on_read_error(Broken("rst")) == AttemptOver([], Finish(Outcome.OK))
 
@@ -386,7 +386,7 @@ def test_frames_are_held_for_so_long_and_no_longer(monkeypatch):
     with ExitStack() as context:
         made.sending(made.begin(), context)
         made.opened(200, None)
-    made.use_parser(FakePump())
+    made.answer.parser = FakePump()
     assert made.on_read([FRAME]) == []
     clock["now"] += 1.9
     assert made.on_read([FRAME]) == []
@@ -433,7 +433,7 @@ def closed_after(reads: list[list[Any]], policy: Policy) -> CallRuntime:
     with ExitStack() as context:
         made.sending(made.begin(), context)
         made.opened(200, "req_1")
-    made.use_parser(FakePump())
+    made.answer.parser = FakePump()
     for read in reads:
         made.on_read(read)
     made.close()
@@ -493,7 +493,7 @@ def test_the_cutting_into_reads_changes_nothing(answer, cuts, ending):
     assert one.items == other.items == answer
     assert type(one.error) is type(other.error)
     assert one.listener.told == other.listener.told
-    assert one.runtime.text == other.runtime.text
+    assert one.runtime.answer.text == other.runtime.answer.text
 
 
 def test_an_empty_body_ends_the_call_with_a_raise():
@@ -501,7 +501,7 @@ def test_an_empty_body_ends_the_call_with_a_raise():
     with ExitStack() as context:
         made.sending(made.begin(), context)
         made.opened(200, None)
-    made.use_parser(FakePump())
+    made.answer.parser = FakePump()
     over = made.on_read(END)
     assert isinstance(over, AttemptOver)
     assert over.items == []

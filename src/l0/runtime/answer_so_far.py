@@ -1,0 +1,175 @@
+"""The answer of a call as far as it has come: what has arrived, what the user has of it, and what can be resumed."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from l0.engine.machine import Machine
+from l0.engine.signals import EarlyRelease
+from l0.model.call import Call
+from l0.model.call_events import ResponseMetadata, ToolCalls
+from l0.model.failure import Failure
+from l0.model.policy import ResumeMode
+from l0.model.ports import CallAdapter
+from l0.model.resume_state import ResumeState
+
+from .body_parser import BodyParser
+from .observer_notifier import read_metadata
+from .output_buffer import OutputBuffer
+from .rule_runner import RuleRunner, hold_of
+
+
+class AnswerSoFar:
+    """The streamed answer of one call, over all its attempts. `CallRuntime` decides what to do with it.
+
+    The text and the tool calls of an answer that came in one piece are not kept.
+    """
+
+    __slots__ = (
+        "_call",
+        "_call_adapter",
+        "_kept_text",
+        "_machine",
+        "_rule_runner",
+        "buffer",
+        "fragments_before_read",
+        "holding",
+        "parser",
+    )
+
+    def __init__(self, call: Call, call_adapter: CallAdapter, machine: Machine, rule_runner: RuleRunner | None) -> None:
+        self._call = call
+        self._call_adapter = call_adapter
+        self._machine = machine
+        self._rule_runner = rule_runner
+        self.buffer = OutputBuffer(*hold_of(call.policy, rule_runner))
+        self.holding = True
+        """True before the commit point."""
+        self.parser: BodyParser | None = None
+        """The parser of the attempt's body; ``None`` before the body is read, and after the call."""
+        self.fragments_before_read = 0
+        """The number of text fragments before the current read, if the call has rules. If a rule fails the attempt, the
+        user has these fragments only."""
+        self._kept_text: str | None = None
+        """The text that the user has of an answer whose rest was dropped; ``None`` if nothing was dropped."""
+
+    # -- what has arrived -------------------------------------------------------------------------------------------
+
+    @property
+    def text(self) -> str:
+        """The text so far, up to the place at which a rule failed it."""
+        if self._kept_text is not None:
+            return self._kept_text
+        return self._arrived if self._rule_runner is None else self._arrived[: self._rule_runner.cut]
+
+    @property
+    def _arrived(self) -> str:
+        """The text so far. After a failure the user has all of it, unless a rule dropped a part."""
+        if self.parser is not None:
+            return self.parser.reader.resume_state().text
+        state = self._machine.resume_state
+        return state.text if state is not None else ""
+
+    @property
+    def arrived_chars(self) -> int:
+        """The number of characters of text that have arrived, also those of an answer that came in one piece."""
+        return len(self._arrived) or (self._rule_runner.chars if self._rule_runner is not None else 0)
+
+    @property
+    def calls(self) -> ToolCalls:
+        """The tool calls so far: their names, and their arguments as far as they have arrived."""
+        tools = self.parser.reader.tools if self.parser is not None else {}
+        return [(call.name, "".join(call.arguments)) for call in list(tools.values())]
+
+    @property
+    def metadata(self) -> ResponseMetadata | None:
+        """The provider's metadata so far; ``None`` if there is none yet."""
+        if self.parser is not None:
+            return read_metadata(self.parser.reader)
+        return None if self._call.streaming else self._call_adapter.complete_answer(None)[0]
+
+    @property
+    def accepted(self) -> bool:
+        """True if the events of the attempt show that the provider has accepted its request."""
+        return self.parser is not None and self.parser.reader.accepted
+
+    @property
+    def read_to_end(self) -> bool:
+        """True if nothing more of the answer can come."""
+        return self.parser is None or self.parser.reader.stopped
+
+    def read_unseen(self, raw: Any) -> None:
+        """Parse a read that the user does not get, because the billed tokens may be in it."""
+        if self.parser is not None:
+            self.parser.feed(raw)
+
+    # -- what the user has ------------------------------------------------------------------------------------------
+
+    @property
+    def delivered_text(self) -> str:
+        """The text that the user of a failed call has."""
+        return self._arrived if self._kept_text is None else self._kept_text
+
+    @property
+    def delivered_failure(self) -> Failure | None:
+        """The failure that the user has as a typed event of the SDK (`Failure.typed`); ``None`` without one."""
+        failure = self.parser.reader.failure if self.parser is not None and not self.holding else None
+        return failure if failure is not None and failure.typed else None
+
+    def drop(self) -> None:
+        """Drop the held items, which must not be delivered. Remember the text that the user has already."""
+        text = ""
+        if self.parser is not None and not self.holding:
+            fragments, buffer = self.parser.reader.text, self.buffer
+            kept = "".join(fragments)[: buffer.released] if buffer.lags else None
+            text = "".join(fragments[: self.fragments_before_read]) if kept is None else kept
+        earlier = self._earlier
+        if earlier is not None and self._call.policy.resume != "restart":
+            text = max(earlier.text, text, key=len)
+        self._kept_text = text
+        self.buffer.restart()
+
+    def restart(self) -> None:
+        """Forget the attempt that is over, and what is held of it, before another one."""
+        self.buffer.restart()
+        self.parser = self._kept_text = None
+
+    # -- how another attempt continues it ---------------------------------------------------------------------------
+
+    @property
+    def continuation(self) -> tuple[ResumeMode, ResumeState] | None:
+        """The resume mode of the attempt just opened and the text that the user has; ``None`` if it does not resume."""
+        state, points = self._machine.resume_state, self._machine.resume_points
+        return (points[-1].strategy, state) if state is not None and points else None
+
+    def resume_from(self, strategy: ResumeMode) -> tuple[ResumeState | None, EarlyRelease | None]:
+        """Return the text from which a broken answer can be resumed, as `resume_state`.
+
+        An answer that this strategy cannot resume is repeated if it has no content yet. The second value is then the
+        reason why the user has events of it.
+        """
+        resume_state = self.resume_state(strategy)
+        early_release = self._early_release if resume_state is None else None
+        return (self.resume_state("exact") if early_release is not None else resume_state), early_release
+
+    def resume_state(self, strategy: ResumeMode) -> ResumeState | None:
+        """Return the text that the user has of a broken answer; ``None`` if the answer cannot be resumed from there."""
+        parser = self.parser
+        if strategy == "off" or parser is None or not parser.resumes or not parser.reader.resumable:
+            return None
+        state = parser.reader.resume_state()
+        return state if self._call_adapter.resumes(strategy, state) else None
+
+    @property
+    def _early_release(self) -> EarlyRelease | None:
+        """Why the user has events of the answer, if none of them has content; else ``None``."""
+        early_release, parser = self.buffer.early_release, self.parser
+        if early_release is None or parser is None or parser.reader.content or parser.reader.other:
+            return None
+        earlier = self._earlier
+        return early_release if earlier is None or not earlier.text else None
+
+    @property
+    def _earlier(self) -> ResumeState | None:
+        """The text of earlier attempts that this one continues; ``None`` if it does not resume."""
+        return self._machine.resume_state if self._machine.resuming else None
