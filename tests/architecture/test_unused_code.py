@@ -40,7 +40,7 @@ USES = (
     Use("instrumentation/l0_google_genai/calls.py", "*request*", "`WrappedPatches` finds them by name"),
     Use("instrumentation/l0_bedrock/bedrock_calls.py", "_make_api_call", "`WrappedPatches` finds it by name"),
     Use("instrumentation/l0_bedrock/bedrock_calls.py", "_event_generator", "botocore's `EventStream` reads it"),
-    Use("src/l0/backtest/attempt_pool.py", "hour", "a field of AttemptSource: sources are compared as a whole"),
+    Use("src/l0/backtest/attempt_pool.py", "hour", "a field of AttemptGroup: groups are compared as a whole"),
     Use(
         "src/l0/model/call_events.py",
         "*_tokens",

@@ -13,14 +13,14 @@ from l0.model.call import Call, Outcome
 from l0.model.policy import OrderMode, ResumeMode
 from l0.recording.recording import RecordedAttempt, RecordedCall, Recording, RecordingPath
 
-from .attempt_pool import AttemptPool, AttemptSource, Donor
+from .attempt_pool import AttemptGroup, AttemptPool, Donor
 from .attempt_timeline import AttemptTimeline
 from .call_result import CallResult, Verdict
 from .timeline_reader import UnreadableAttemptError, timeline_of
 
 _HOUR = 3600.0
 _StreamSource = tuple[str, str, str]
-"""Host, dialect and model of a stream."""
+"""Host with its port, dialect, and model of a stream: a recording has no base URLs, so it is no `StreamSource`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,8 +38,8 @@ class OwnAttempt:
 class TrafficCall:
     """One recorded call. ``number``: its index in the traffic. ``recorded``: what its user got.
 
-    ``prompt_bytes``: the size of its first request. ``unknown``: why it cannot be run; empty if it can.
-    ``ends_known``: an earlier stream from the same source was complete, with its terminal event.
+    ``prompt_bytes``: the size of its first request. ``terminal_event_seen``: an earlier stream of the same model at the
+    same server brought its terminal event. ``not_runnable``: why the call cannot be run; empty if it can.
     """
 
     number: int
@@ -49,15 +49,15 @@ class TrafficCall:
     recorded: CallResult
     base_url: str
     prompt_bytes: int
-    ends_known: bool
-    unknown: str = ""
+    terminal_event_seen: bool
+    not_runnable: str = ""
 
 
 class RecordedTraffic:
     """Recorded calls, oldest first, and the pool of their attempts.
 
     ``path``: the recording. ``order``: the `Policy.order` with which its answers were read. ``skipped``: the number of
-    calls of the explicit API. Their requests are recorded as calls of the SDK as well, and those are included.
+    records of the explicit API that were left out, because the SDK calls that they made are in ``calls``.
     """
 
     def __init__(
@@ -72,42 +72,39 @@ class RecordedTraffic:
         self.path = path
         self.order = order
         self.skipped = skipped
-        self.pool = AttemptPool([donor for call in calls if not call.unknown for donor in _donors(call)])
+        self.pool = AttemptPool([donor for call in calls if not call.not_runnable for donor in _donors(call)])
 
     @classmethod
     def load(cls, path: RecordingPath, order: OrderMode = "evidence") -> Self:
         """Read a file, a folder or several of them. ``order``: the `Policy.order` with which the answers are read."""
         calls: list[TrafficCall] = []
-        skipped, ending_sources = 0, set[_StreamSource]()
+        skipped, terminal_event_sources = 0, set[_StreamSource]()
         with Recording.open(path) as recording:
             for recorded in recording:
                 attempts = recorded.attempts
                 if any(attempt.request for attempt in attempts) or recorded.call.host:
-                    calls.append(_prepared(recorded, attempts, len(calls), order, ending_sources))
+                    calls.append(_prepared(recorded, attempts, len(calls), order, terminal_event_sources))
                 else:
                     skipped += 1
         return cls(calls, path=path, order=order, skipped=skipped)
 
 
-def source_of(call: Call, host: str, model: str, resume: ResumeMode | None, at_unix: float) -> AttemptSource:
-    """Return the source of an attempt that started at ``at_unix``, in seconds since the Unix epoch."""
-    return AttemptSource(host, model, call.dialect, call.streaming, resume, int(at_unix // _HOUR))
+def group_of(call: Call, host: str, model: str, resume: ResumeMode | None, at_unix: float) -> AttemptGroup:
+    """Return the group of an attempt that started at ``at_unix``, in seconds since the Unix epoch."""
+    return AttemptGroup(host, model, call.dialect, call.streaming, resume, int(at_unix // _HOUR))
 
 
-def _donors(call: TrafficCall) -> Iterator[tuple[AttemptSource, Donor]]:
+def _donors(call: TrafficCall) -> Iterator[tuple[AttemptGroup, Donor]]:
     for attempt in call.attempts:
         host, model = _recorded_target(call.call, attempt.leg)
-        source = source_of(call.call, host, model, attempt.resume, call.started_unix + attempt.started)
-        yield source, Donor(call.number, attempt.timeline)
+        group = group_of(call.call, host, model, attempt.resume, call.started_unix + attempt.started)
+        yield group, Donor(call.number, attempt.timeline)
 
 
 def _recorded_target(call: Call, leg: int) -> tuple[str, str]:
-    """Return host and model of a recorded leg. The client of a fallback is not recorded, but its origin is."""
-    if leg == 0:
-        return f"{call.host}:{call.port}", call.model
-    origin = call.fallback_rules[leg - 1].origin if call.fallback_rules else call.origin
-    model = call.policy.legs[leg - 1].model or call.model
-    return f"{call.host}:{call.port}" if origin == call.origin else origin, model
+    """Return the host with its port, and the model, of a recorded leg."""
+    endpoint = call.endpoint(leg)
+    return f"{endpoint.host}:{endpoint.port}", call.model_of(leg)
 
 
 def _prepared(
@@ -115,31 +112,31 @@ def _prepared(
     attempts: Sequence[RecordedAttempt],
     number: int,
     order: OrderMode,
-    ending_sources: set[_StreamSource],
+    terminal_event_sources: set[_StreamSource],
 ) -> TrafficCall:
-    """Return a call ready to run. Add the source of its answer to ``ending_sources`` if it was a complete stream."""
+    """Return a call ready to run. Add the source of its answer to the sources if it was a complete stream."""
     call, first = recorded.call, attempts[0] if attempts else None
-    ends_known = _stream_source(call, 0) in ending_sources
-    unknown = _not_runnable(recorded, attempts)
+    terminal_event_seen = _stream_source(call, 0) in terminal_event_sources
+    not_runnable = _not_runnable(recorded, attempts)
     own: list[OwnAttempt] = []
     try:
         own = list(_own_attempts(recorded, attempts, order))
     except UnreadableAttemptError as error:
-        unknown = unknown or str(error)
+        not_runnable = not_runnable or str(error)
     served = served_attempt(attempts, own)
     if call.streaming and served is not None and served.timeline.complete:
-        ending_sources.add(_stream_source(call, served.leg))
+        terminal_event_sources.add(_stream_source(call, served.leg))
     size = first.request.get("bytes") if first is not None else None
     return TrafficCall(
         number=number,
         started_unix=recorded.started_unix,
         call=call,
         attempts=own,
-        recorded=_recorded_result(recorded, served, requests=len(own)),
+        recorded=_recorded_result(recorded, served, requests=len(attempts)),
         base_url=call.origin + _base_path(first),
         prompt_bytes=size if isinstance(size, int) else 0,
-        ends_known=ends_known,
-        unknown=unknown,
+        terminal_event_seen=terminal_event_seen,
+        not_runnable=not_runnable,
     )
 
 
@@ -206,6 +203,6 @@ def _recorded_result(recorded: RecordedCall, served: OwnAttempt | None, *, reque
         verdict=verdict,
         first_token_s=first,
         total_s=recorded.duration_s,
-        requests=max(requests, 1),
+        requests=requests,
         reason=str(recorded.failure.cause) if recorded.failure is not None else "",
     )

@@ -28,7 +28,7 @@ from .attempt_pool import AttemptPool, UnknownError, uniform
 from .attempt_timeline import AttemptTimeline, Expiry, Limits
 from .call_result import CallResult, Verdict
 from .counted_admission import CountedAdmission
-from .recorded_traffic import TrafficCall, source_of
+from .recorded_traffic import TrafficCall, group_of
 
 Steps = Generator[float, None, Command]
 """A part of a call: it yields the time of each action, and returns the machine's next command."""
@@ -60,7 +60,7 @@ def call_under(traffic_call: TrafficCall, policy: Policy) -> Call:
     elif recorded.policy.truncation is None:
         strict = recorded.strict
     else:
-        strict = traffic_call.ends_known
+        strict = traffic_call.terminal_event_seen
     return replace(
         recorded, policy=policy, strict=strict, shadow=None, fallback_rules=(), fallback_endpoints=(), attributes={}
     )
@@ -133,8 +133,8 @@ class SimulatedCall:
         )
 
     def _run(self) -> Generator[float, None, tuple[Finish | Raise, float]]:
-        if self._recorded.unknown:
-            raise UnknownError(self._recorded.unknown)
+        if self._recorded.not_runnable:
+            raise UnknownError(self._recorded.not_runnable)
         self._at = self.started
         command = self._machine.step(Begin(self._at))
         while True:
@@ -193,10 +193,10 @@ class SimulatedCall:
             if fallback.client is not None:
                 url = fallback.client.base_url
                 host = f"{url.host}:{url.port or (80 if url.scheme == 'http' else 443)}"
-        source = source_of(call, host, model, spec.resume, self._at)
+        group = group_of(call, host, model, spec.resume, self._at)
         self._draws += 1
         chance = uniform(self._seed, self._recorded.number, spec.number, self._draws)
-        return self._pool.draw(source, chance, call=self._recorded.number, quiet_for=quiet_for)
+        return self._pool.draw(group, chance, call=self._recorded.number, quiet_for=quiet_for)
 
     def _limits(self, started: float) -> Limits:
         """Return the limits of an attempt that started at ``started``."""

@@ -66,7 +66,7 @@ def traffic(*calls: Sequence[AttemptTimeline], spacing: float = 1.0, **call: Any
             recorded=CallResult(id=f"call-{number}", verdict=Verdict.WHOLE),
             base_url="https://api.example.com/v1",
             prompt_bytes=100,
-            ends_known=True,
+            terminal_event_seen=True,
         )
         for number, attempts in enumerate(calls)
     ]

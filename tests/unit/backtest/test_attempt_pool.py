@@ -3,15 +3,15 @@
 import pytest
 from backtest_kit import answer, cut, refused
 
-from l0.backtest.attempt_pool import FEWEST, AttemptPool, AttemptSource, Donor, UnknownError, uniform
+from l0.backtest.attempt_pool import FEWEST, AttemptPool, AttemptGroup, Donor, UnknownError, uniform
 from l0.backtest.attempt_timeline import AttemptTimeline
 from l0.model.failure import Cause
 
-SOURCE = AttemptSource("api.example.com:443", "gpt-4o", "chat", True, None, 1000)
+GROUP = AttemptGroup("api.example.com:443", "gpt-4o", "chat", True, None, 1000)
 
 
 def pool(*timelines: AttemptTimeline) -> AttemptPool:
-    return AttemptPool([(SOURCE, Donor(number, timeline)) for number, timeline in enumerate(timelines)])
+    return AttemptPool([(GROUP, Donor(number, timeline)) for number, timeline in enumerate(timelines)])
 
 
 def test_draw_is_determined_by_seed_and_place() -> None:
@@ -25,22 +25,22 @@ def test_draw_is_determined_by_seed_and_place() -> None:
     "change",
     [{"host": "other:443"}, {"model": "x"}, {"dialect": "responses"}, {"streaming": False}, {"hour": 1001}],
 )
-def test_attempt_of_another_source_is_not_comparable(change: dict[str, object]) -> None:
+def test_attempt_of_another_group_is_not_comparable(change: dict[str, object]) -> None:
     made = pool(*[answer(float(n + 1)) for n in range(FEWEST)])
-    made.draw(SOURCE, 0.5, call=99)
+    made.draw(GROUP, 0.5, call=99)
     with pytest.raises(UnknownError, match="too few attempts"):
-        made.draw(SOURCE._replace(**change), 0.5, call=99)
+        made.draw(GROUP._replace(**change), 0.5, call=99)
 
 
 def test_too_few_attempts_are_unknown() -> None:
     made = pool(*[answer(float(n + 1)) for n in range(FEWEST - 1)])
     with pytest.raises(UnknownError, match=f"{FEWEST - 1} of {FEWEST}"):
-        made.draw(SOURCE, 0.5, call=99)
+        made.draw(GROUP, 0.5, call=99)
 
 
 def test_own_attempt_is_not_drawn() -> None:
     made = pool(*[answer(float(n + 1)) for n in range(FEWEST)])
-    drawn = {made.draw(SOURCE, n / 100, call=2).first_content for n in range(100)}
+    drawn = {made.draw(GROUP, n / 100, call=2).first_content for n in range(100)}
     assert drawn == {1.0, 2.0, 4.0, 5.0}
 
 
@@ -49,12 +49,12 @@ def test_refusal_of_the_request_itself_is_not_drawn(cause: Cause) -> None:
     """No retry can fix it, so it is not what happens to the retry of another request."""
     requests_fault = refused(cause=cause)
     made = pool(requests_fault, *[answer(float(n + 1)) for n in range(FEWEST)])
-    assert all(made.draw(SOURCE, n / 100, call=99).failure is None for n in range(100))
+    assert all(made.draw(GROUP, n / 100, call=99).failure is None for n in range(100))
 
 
 def test_rest_of_a_cut_attempt_is_drawn_among_longer_ones() -> None:
     made = pool(*[answer(float(n + 1)) for n in range(12)], cut(9.5))
-    drawn = [made.draw(SOURCE, n / 100, call=99, quiet_for=6.5) for n in range(100)]
+    drawn = [made.draw(GROUP, n / 100, call=99, quiet_for=6.5) for n in range(100)]
     assert {timeline.quiet_until for timeline in drawn} == {7.0, 8.0, 9.0, 9.5, 10.0, 11.0, 12.0}
 
 
@@ -64,9 +64,9 @@ def test_estimate_is_that_of_kaplan_and_meier() -> None:
     made = pool(*quick, *slow)
     found = []
     for n in range(1000):
-        timeline = made.draw(SOURCE, (n + 0.5) / 1000, call=9999)
+        timeline = made.draw(GROUP, (n + 0.5) / 1000, call=9999)
         if timeline.cut_short:
-            timeline = made.draw(SOURCE, uniform(n), call=9999, quiet_for=timeline.ends_at)
+            timeline = made.draw(GROUP, uniform(n), call=9999, quiet_for=timeline.ends_at)
         found.append(timeline.first_content)
     assert found.count(1.0) == pytest.approx(400, abs=1)
     assert found.count(3.0) == pytest.approx(600, abs=1)
