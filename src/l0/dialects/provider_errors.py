@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Mapping
-from dataclasses import replace
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from l0.model.failure import Cause, Failure
@@ -82,7 +81,7 @@ ERROR_CODES: dict[str, Cause] = {
     "internalServerException": Cause.SERVER_ERROR,
     "serviceUnavailableException": Cause.UNAVAILABLE,
 }
-"""The cause of each error ``code`` or ``type``. If both of an error are listed, the code decides."""
+"""The cause of each error ``code`` or ``type``. If an error has both and both are listed, its code decides."""
 
 _STATUS_CAUSES: dict[int, Cause] = {
     400: Cause.BAD_REQUEST,
@@ -101,15 +100,17 @@ _STATUS_CAUSES: dict[int, Cause] = {
     529: Cause.OVERLOADED,
 }
 _GENERAL = frozenset({Cause.BAD_REQUEST, Cause.SERVER_ERROR, Cause.IN_BAND_ERROR})
-"""Causes that are less specific than an HTTP status: providers use their types, such as ``invalid_request_error``, with
-many statuses."""
+"""Causes that are less specific than an HTTP status. Providers send their types with many statuses: OpenAI sends
+``invalid_request_error`` with 400, 401 and 404."""
 
 _CODES = ("code", "error_code", "http_status_code", "status_code")
 _TYPES = ("type", "error_type")
 _EXPLANATION_FIELDS = ("detail", "message", "error_msg", "errors")
 """Fields with the explanation of an error."""
+_SDK_MESSAGE = "An error occurred during streaming"
+"""The openai SDK's message of an error without one."""
 _ANSWER_FIELDS = frozenset({"choices", "output", "content", "data", "response", "delta", "usage"})
-"""Fields of answers. A body with one of them is an error only if it says so: a message alone is not enough."""
+"""Fields of answers. A body with one of them is an error only if it has an error object, or the mark of an error."""
 
 _ABOUT_THE_REQUEST = re.compile(
     r"(unsupported|invalid)_(?!response|output|answer|state)"
@@ -127,7 +128,14 @@ MakeError = Callable[[str, object], Exception]
 
 
 def cause_of_codes(*codes: object) -> Cause:
-    """Return the cause of the first known code; ``IN_BAND_ERROR``, which is transient, if no code is known."""
+    """Return the cause that the code and the type of an error name; ``IN_BAND_ERROR``, which is transient, if none does.
+
+    The first of them that is known decides, except that a specific cause of `ERROR_CODES` comes before an HTTP status
+    and before a code that only looks like one that blames the request.
+    """
+    listed = _listed_cause(codes)
+    if listed is not None and listed not in _GENERAL:
+        return listed
     for code in codes:
         if isinstance(code, str) and code in ERROR_CODES:
             return ERROR_CODES[code]
@@ -137,6 +145,10 @@ def cause_of_codes(*codes: object) -> Cause:
         if _blames_the_request(code):
             return Cause.BAD_REQUEST
     return Cause.IN_BAND_ERROR
+
+
+def _listed_cause(codes: Iterable[object]) -> Cause | None:
+    return next((ERROR_CODES[code] for code in codes if isinstance(code, str) and code in ERROR_CODES), None)
 
 
 def _blames_the_request(code: object) -> bool:
@@ -156,10 +168,10 @@ def _status_in(code: object) -> int | None:
 
 def cause_of_status(status: int, *codes: object) -> Cause:
     """Return the cause of a response with this HTTP status. ``codes``: those in its body."""
-    known = next((ERROR_CODES[code] for code in codes if isinstance(code, str) and code in ERROR_CODES), None)
-    if known is not None and known not in _GENERAL:
-        return known
-    return _STATUS_CAUSES.get(status, known or (Cause.SERVER_ERROR if status >= 500 else Cause.BAD_REQUEST))
+    listed = _listed_cause(codes)
+    if listed is not None and listed not in _GENERAL:
+        return listed
+    return _STATUS_CAUSES.get(status, listed or (Cause.SERVER_ERROR if status >= 500 else Cause.BAD_REQUEST))
 
 
 def codes_in(body: object) -> tuple[object, object]:
@@ -174,21 +186,29 @@ def _first(fields: Mapping[str, Any], names: tuple[str, ...]) -> object:
 
 
 def error_in(body: Mapping[str, Any]) -> object | None:
-    """Return the error in a body that is an error and not an answer, in the format of any provider; else ``None``."""
+    """Return the error that a body consists of or contains; ``None`` if it is an answer, or an event of one.
+
+    A body without an ``error`` object is an error if it is marked as one, or if it explains one. With a ``type``, it is
+    an event of an answer, unless the type is one of `ERROR_CODES`.
+    """
     error = body.get("error")
     if error:
         return error  # type: ignore[no-any-return]
     if body.get("object") == "error" or body.get("type") == "error" or body.get("error_code"):  # vLLM; FastChat
         return body
-    if body.get("type") or body.keys() & _ANSWER_FIELDS:
+    has_error_type = _listed_cause((body.get("type"),)) is not None
+    if (body.get("type") and not has_error_type) or body.keys() & _ANSWER_FIELDS:
         return None
-    has_explanation = body.get("detail") or body.get("errors") or body.get("error_msg")
-    has_code = body.get("message") and (_status_in(body.get("code")) or isinstance(body.get("code"), str))
-    return body if has_explanation or has_code else None
+    explains = body.get("detail") or body.get("errors") or body.get("error_msg")
+    # Answers and pings have a `message` as well, so it needs a code or a type beside it.
+    code = body.get("code")
+    has_code = has_error_type or isinstance(code, str) or _status_in(code) is not None
+    return body if explains or (body.get("message") and has_code) else None
 
 
 def answer_error(answer: Mapping[str, Any]) -> object | None:
-    """Return the error that a complete answer has in place of its content, or of a choice; ``None`` if there is none.
+    """Return the error that stands in an answer that does not stream: instead of its content, or in one of its choices.
+    Return ``None`` if there is none.
 
     A response of the Responses API with the status ``failed`` is an answer: its error is a field of the SDK's object.
     """
@@ -209,12 +229,11 @@ def in_band_failure(error: object, event: Mapping[str, Any], make_error: MakeErr
     ``event``: the complete body, which may have the code outside the ``error`` object.
     """
     fields = object_of(error)
-    message = next((value for name in _EXPLANATION_FIELDS if isinstance(value := fields.get(name), str) and value), "")
-    failure = _failure(message or "An error occurred during streaming", error, make_error)
-    if failure.code is not None:
-        return failure
-    codes = codes_in(event)
-    return replace(failure, cause=cause_of_codes(*codes), code=code_of(*codes), category=None, message="")
+    texts = (text for name in _EXPLANATION_FIELDS if isinstance(text := fields.get(name), str) and text)
+    codes = codes_in(error)
+    if code_of(*codes) is None:
+        codes = codes_in(event)
+    return _failure(next(texts, _SDK_MESSAGE), error, codes, make_error)
 
 
 def error_event_failure(data: bytes, make_error: MakeError, default_message: str) -> Failure:
@@ -223,12 +242,11 @@ def error_event_failure(data: bytes, make_error: MakeError, default_message: str
     body: Any = text
     try:
         body = json.loads(text)
-        message = f"{body}"
+        message = str(body)  # as in the anthropic SDK
     except ValueError:
         message = text or default_message
-    return _failure(message, body, make_error)
+    return _failure(message, body, codes_in(body), make_error)
 
 
-def _failure(message: str, body: object, make_error: MakeError) -> Failure:
-    codes = codes_in(body)
+def _failure(message: str, body: object, codes: Iterable[object], make_error: MakeError) -> Failure:
     return Failure(cause=cause_of_codes(*codes), detail=message, code=code_of(*codes), error=make_error(message, body))

@@ -20,6 +20,14 @@ STATED = {"message": "no", "code": 400}
         ({"text": "no", "error_code": 50002}, {"text": "no", "error_code": 50002}),
         ({"detail": "no"}, {"detail": "no"}),
         ({"message": "no", "code": "InvalidParameter"}, {"message": "no", "code": "InvalidParameter"}),
+        (
+            {"message": "no", "type": "invalid_request_error", "code": "wrong_api_key"},
+            {"message": "no", "type": "invalid_request_error", "code": "wrong_api_key"},
+        ),
+        ({"message": "no", "type": "server_error"}, {"message": "no", "type": "server_error"}),
+        ({"type": "server_error"}, None),
+        ({"type": ["server_error"], "message": "fine"}, None),
+        ({"type": "notice", "message": "fine", "code": "notice"}, None),
         ({"error": None, "choices": []}, None),
         ({"message": "fine", "code": 0}, None),
         ({"message": "fine", "code": 200}, None),
@@ -108,3 +116,9 @@ def test_transient_error_may_be_retried_in_any_spelling(body: dict[str, Any]) ->
 def test_type_says_more_than_a_general_status() -> None:
     assert cause_of_codes("429", "insufficient_quota") is Cause.QUOTA
     assert cause_of_codes("400", "BadRequestError") is Cause.BAD_REQUEST
+
+
+def test_listed_type_says_more_than_the_pattern_of_a_code() -> None:
+    assert cause_of_codes("invalid_token", "authentication_error") is Cause.AUTHENTICATION
+    assert cause_of_codes("unsupported_plan", "insufficient_quota") is Cause.QUOTA
+    assert cause_of_codes("unsupported_feature", "server_error") is Cause.BAD_REQUEST
