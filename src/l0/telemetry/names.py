@@ -199,6 +199,8 @@ HEDGE_WON: Final = "won"
 HEDGE_LOST: Final = "lost"
 FINISH_ERROR: Final = "error"
 """The conventional value for a finish reason that was expected but missing."""
+# OUTER: marks of other instrumentations on spans that enclose L0's. OTHER: the viewer's names for values that other
+# conventions call differently.
 OUTER_CALLS: Final = (
     "opentelemetry.genai.client.inference.context",
     "opentelemetry.genai.client.embedding.context",
@@ -218,7 +220,7 @@ OUTER_LANGFUSE: Final = "langfuse.observation.type"
 OUTER_OBSERVATIONS: Final = frozenset({"generation", "embedding"})
 """The observation types with which Langfuse marks its span of a call."""
 OTHER_PROVIDERS: Final = ("gen_ai.system", "llm.provider", "llm.system")
-"""Names of the provider in the conventions until 1.36 and in OpenInference. The viewer reads all names with OTHER."""
+"""Names of the provider in the conventions until 1.36 and in OpenInference."""
 OTHER_MODELS: Final = ("llm.model_name", "embedding.model_name")
 OTHER_PARAMETERS: Final = "llm.invocation_parameters"
 """The request in OpenInference, as JSON. A failed call has its model only there."""

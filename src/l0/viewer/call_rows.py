@@ -1,6 +1,6 @@
 """Recognize the spans that are calls to a model, and read what the list of calls shows.
 
-L0's own attributes come first, then the names of OpenTelemetry's GenAI conventions, old and new, then those of
+Some values have several names. Those of OpenTelemetry's GenAI conventions, old and new, come before those of
 OpenInference and Traceloop. A call without L0's attributes has one attempt.
 """
 
@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeGuard
 
 from l0.model.call import Outcome
 from l0.telemetry import names
@@ -19,7 +19,8 @@ from .span_record import SpanRecord
 
 MAX_COLUMN = 300
 """Characters that are kept of a value by which calls are listed, searched or filtered."""
-_MAX_COUNT = 2**53
+_MAX_NUMBER = 2**53
+"""The largest count, and number of seconds, that is read: up to it, JavaScript holds every integer exactly."""
 _CLIENT_KINDS = frozenset({0, 1, 3})
 """OTLP's kinds of spans that a caller makes: unspecified, internal and client."""
 _PROVIDER = (names.PROVIDER, *names.OTHER_PROVIDERS)
@@ -39,9 +40,11 @@ _OUTCOMES = frozenset(outcome.value for outcome in Outcome)
 
 @dataclass(frozen=True, slots=True)
 class CallRow:
-    """A call as it is stored. ``causes``: one per failed attempt. ``search``: the text that a search goes through.
+    """A call as it is stored.
 
-    ``recovery_time``: in ms.
+    ``causes``: of the failures that were retried, at most the first 100, and then of a failed call. ``attempts_failed``
+    can be larger, because not every sender reports causes. ``recovery_time``: in ms. ``search``: the text that a search
+    goes through.
     """
 
     call: ListedCall
@@ -76,7 +79,7 @@ def call_row(span: SpanRecord) -> CallRow | None:
         error_type=_text(attributes, names.ERROR_TYPE),
         cause=causes[-1] if causes else None,
         attempts=attempts,
-        first_token=milliseconds(attributes, names.RESPONSE_TIME_TO_FIRST_CHUNK, names.TIME_TO_FIRST_CONTENT),
+        first_token=milliseconds(attributes, names.RESPONSE_TIME_TO_FIRST_CHUNK),
         gap_p95=milliseconds(attributes, names.GAP_P95),
         gap_max=milliseconds(attributes, names.GAP_MAX),
         input_tokens=_integer(attributes, *_INPUT_TOKENS),
@@ -103,8 +106,8 @@ def request_id(span: SpanRecord) -> str | None:
 
 
 def is_call(span: SpanRecord) -> bool:
-    """Return True for the span of one request to a model: by its operation, by a requested model without an operation,
-    or by the marks of OpenInference and Langfuse."""
+    """Return True for the span of one call to a model: by the marks of OpenInference and Langfuse, or, if it is a
+    client's span, by its operation, or by a requested model without an operation."""
     attributes = span.attributes
     if _text(attributes, names.OUTER_KIND) in names.OUTER_KINDS:
         return True
@@ -119,8 +122,8 @@ def is_call(span: SpanRecord) -> bool:
 
 
 def _model(attributes: Mapping[str, Any]) -> str | None:
-    """Return the requested model, else that of the response. All calls that request the same model are then
-    together."""
+    """Return the requested model, else that of the response, so that calls that request the same model are listed under
+    one name."""
     return (
         _text(attributes, names.REQUEST_MODEL)
         or _text(_parameters(attributes), "model")
@@ -169,15 +172,16 @@ def _texts(attributes: Mapping[str, Any], name: str) -> list[str]:
 def _integer(attributes: Mapping[str, Any], *wanted: str) -> int | None:
     for name in wanted:
         value = attributes.get(name)
-        if isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= _MAX_COUNT:
+        if _is_number(value):
             return int(value)
     return None
 
 
-def milliseconds(attributes: Mapping[str, Any], *wanted: str) -> float | None:
-    """Return the first attribute in seconds that is set, in milliseconds. Values that are no times are ignored."""
-    for name in wanted:
-        value = attributes.get(name)
-        if isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= _MAX_COUNT:
-            return value * 1e3
-    return None
+def milliseconds(attributes: Mapping[str, Any], name: str) -> float | None:
+    """Return an attribute in seconds, in milliseconds; ``None`` if it is not set, or its value is no time."""
+    value = attributes.get(name)
+    return value * 1e3 if _is_number(value) else None
+
+
+def _is_number(value: Any) -> TypeGuard[float]:
+    return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= _MAX_NUMBER

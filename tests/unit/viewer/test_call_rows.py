@@ -161,6 +161,13 @@ def test_times_become_milliseconds() -> None:
     assert (row.call["first_token"], row.call["gap_p95"], row.call["gap_max"]) == (500.0, 20.0, 1000.0)
 
 
+def test_first_token_is_what_the_user_received() -> None:
+    """Content that L0 held back until the call failed is no first token."""
+    row = call_row(record({"gen_ai.request.model": "m", "l0.time_to_first_content": 0.5, "l0.outcome": "failed"}))
+    assert row is not None
+    assert row.call["first_token"] is None
+
+
 def test_time_that_no_number_holds_in_milliseconds_is_unknown() -> None:
     row = call_row(record({"gen_ai.request.model": "m", "l0.gap.p95": 1e306, "l0.recovery_time": -1.0}))
     assert row is not None
