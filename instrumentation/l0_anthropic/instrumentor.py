@@ -15,7 +15,7 @@ class AnthropicInstrumentor(StainlessInstrumentor):
     """The instrumentor that OpenTelemetry finds by the entry point ``l0_anthropic``."""
 
     sdk_name = "anthropic"
-    supported = ">= 0.40, < 3"
+    supported_versions = ">= 0.40, < 3"
 
     def provider(self, sdk: Sdk) -> Provider:
         from .provider import AnthropicProvider  # imported at the first call

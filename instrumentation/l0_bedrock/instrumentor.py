@@ -15,7 +15,7 @@ class BedrockInstrumentor(WrappedSdkInstrumentor):
     """The instrumentor that OpenTelemetry finds by the entry point ``l0_bedrock``."""
 
     sdk_name = "botocore"
-    supported = ">= 1.40, < 2"
+    supported_versions = ">= 1.40, < 2"
     module_name = "botocore.session"
     functions: ClassVar[Mapping[str, Sequence[str]]] = {
         "botocore.client.BaseClient": ("_make_api_call",),

@@ -7,10 +7,10 @@ class GroqInstrumentor(OpenAiApiInstrumentor):
     """The instrumentor of the groq SDK."""
 
     sdk_name = "groq"
-    supported = ">= 0.13, < 2"
+    supported_versions = ">= 0.13, < 2"
     provider_name = "groq"
     paths = ("/openai/v1/chat/completions", "/openai/v1/embeddings")
-    host = "api.groq.com"
+    terminal_event_host = "api.groq.com"
 
 
 class CerebrasInstrumentor(OpenAiApiInstrumentor):
@@ -18,17 +18,17 @@ class CerebrasInstrumentor(OpenAiApiInstrumentor):
 
     sdk_name = "cerebras.cloud.sdk"
     distribution = "cerebras-cloud-sdk"
-    supported = ">= 1.35, < 2"
+    supported_versions = ">= 1.35, < 2"
     provider_name = "cerebras"
     paths = ("/v1/chat/completions", "/v1/completions")
-    host = "api.cerebras.ai"
+    terminal_event_host = "api.cerebras.ai"
 
 
 class TogetherInstrumentor(OpenAiApiInstrumentor):
     """The instrumentor of the together SDK, which Stainless generates since 2.0."""
 
     sdk_name = "together"
-    supported = ">= 2, < 4"
+    supported_versions = ">= 2, < 4"
     provider_name = "together_ai"
     # In older versions, `/v1` is a part of the base URL. Newer versions send chats to another host.
     paths = (
@@ -36,7 +36,7 @@ class TogetherInstrumentor(OpenAiApiInstrumentor):
         "/chat/completions", "/completions", "/embeddings",
         "https://api-inference.together.ai/v1/chat/completions",
     )  # fmt: skip
-    host = "api.together.ai"
+    terminal_event_host = "api.together.ai"
 
 
 _FIREWORKS = "https://api.fireworks.ai/inference"
@@ -47,11 +47,11 @@ class FireworksInstrumentor(OpenAiApiInstrumentor):
 
     sdk_name = "fireworks"
     distribution = "fireworks-ai"
-    supported = ">= 1.2, < 2"
+    supported_versions = ">= 1.2, < 2"
     provider_name = "fireworks_ai"
     # The SDK uses whole URLs unless the base URL is changed.
     paths = (
         "/v1/chat/completions", "/v1/completions",
         f"{_FIREWORKS}/v1/chat/completions", f"{_FIREWORKS}/v1/completions",
     )  # fmt: skip
-    host = "api.fireworks.ai"
+    terminal_event_host = "api.fireworks.ai"

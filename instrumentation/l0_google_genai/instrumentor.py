@@ -16,7 +16,7 @@ class GoogleGenAIInstrumentor(WrappedSdkInstrumentor):
 
     sdk_name = "google.genai"
     distribution = "google-genai"
-    supported = ">= 1.60, < 4"
+    supported_versions = ">= 1.60, < 4"
     module_name = "google.genai._api_client"
     functions: ClassVar[Mapping[str, Sequence[str]]] = {
         "BaseApiClient": ("request", "request_streamed", "async_request", "async_request_streamed")

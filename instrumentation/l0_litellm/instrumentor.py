@@ -15,7 +15,7 @@ class LitellmInstrumentor(WrappedSdkInstrumentor):
     """The instrumentor that OpenTelemetry finds by the entry point ``l0_litellm``."""
 
     sdk_name = "litellm"
-    supported = ">= 1.100, < 2"
+    supported_versions = ">= 1.100, < 2"
     module_name = "litellm.llms.custom_httpx.http_handler"
     functions: ClassVar[Mapping[str, Sequence[str]]] = {"HTTPHandler": ("post",), "AsyncHTTPHandler": ("post",)}
 

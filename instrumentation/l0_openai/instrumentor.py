@@ -15,7 +15,7 @@ class OpenAIInstrumentor(StainlessInstrumentor):
     """The instrumentor that OpenTelemetry finds by the entry point ``l0_openai``."""
 
     sdk_name = "openai"
-    supported = ">= 1.60, < 4"
+    supported_versions = ">= 1.60, < 4"
 
     def provider(self, sdk: Sdk) -> Provider:
         from .provider import OpenAIProvider  # imported at the first call

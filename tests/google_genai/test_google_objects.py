@@ -194,7 +194,7 @@ def test_other_requests_pass_through(stage: GoogleStage, ask: Callable[[Any], An
 def test_doctor_reports_the_sdk(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     assert doctor() == 0
     assert f"google.genai {genai.__version__}: patched" in capsys.readouterr().out
-    monkeypatch.setattr(GoogleGenAIInstrumentor, "supported", ">= 99")
+    monkeypatch.setattr(GoogleGenAIInstrumentor, "supported_versions", ">= 99")
     assert doctor() == 1
     report = capsys.readouterr().out
     assert f"! google.genai {genai.__version__}: not patched; its calls run without l0 (l0 does not patch" in report

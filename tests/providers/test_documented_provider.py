@@ -70,7 +70,7 @@ def test_doctor_shows_it_as_our_own(tmp_path: Path) -> None:
     assert "compiled constructors: " in section
     assert "one answer, embeddings: whole" in section
     assert "!" not in section
-    assert "declares no host" not in section
+    assert "declares no terminal_event_host" not in section
 
 
 @NEEDED

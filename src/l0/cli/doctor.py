@@ -109,7 +109,7 @@ def _report() -> Iterator[tuple[str, Iterable[DoctorFinding]]]:
     for instrumentor in found:
         if isinstance(instrumentor, SdkInstrumentor) and (instrumentor not in missing or instrumentor in misnamed):
             findings = [misnamed[instrumentor]] if instrumentor in misnamed else _sdk(instrumentor)
-            yield f"{instrumentor.sdk_name}, supported {instrumentor.supported}", findings
+            yield f"{instrumentor.sdk_name}, supported {instrumentor.supported_versions}", findings
     if others := [instrumentor for instrumentor in missing if instrumentor not in misnamed]:
         yield "SDKs that are not installed", map(_missing, others)
     if limits := list(_guarded(library_limits({*map(_distribution, found)}))):

@@ -80,8 +80,8 @@ def _owners(package: str) -> list[str]:
 
 def undeclared_host(instrumentor: OpenAiApiInstrumentor) -> Iterator[DoctorFinding]:
     """Report that no host is declared. That is no problem if streams of the provider have no certain end."""
-    if instrumentor.host is None:
+    if instrumentor.terminal_event_host is None:
         yield DoctorFinding(
-            f"{type(instrumentor).__name__} declares no host: a truncated stream of the provider is an error only "
-            "after a complete one from the same URL and model"
+            f"{type(instrumentor).__name__} declares no terminal_event_host: a truncated stream of the provider is "
+            "an error only after a complete one from the same URL and model"
         )

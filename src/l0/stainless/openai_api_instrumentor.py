@@ -4,7 +4,7 @@ A provider is one class (docs/providers.md)::
 
     class GroqInstrumentor(OpenAiApiInstrumentor):
         sdk_name = "groq"
-        supported = ">= 0.13, < 2"
+        supported_versions = ">= 0.13, < 2"
         provider_name = "groq"
         paths = ("/openai/v1/chat/completions", "/openai/v1/embeddings")
 """
@@ -40,7 +40,9 @@ OPERATIONS: Operations = {
 """The requests that L0 serves. Others, such as those to files, models, images, audio and realtime, pass through."""
 
 
-_DECLARED = ("sdk_name", "distribution", "supported", "provider_name", "paths", "host", "client_options")
+_DECLARED = (
+    "sdk_name", "distribution", "supported_versions", "provider_name", "paths", "terminal_event_host", "client_options"
+)  # fmt: skip
 """The attributes that a provider's class may declare."""
 _KNOWN = frozenset({*_DECLARED, "module_name"})
 """Attributes of a class that are not its own: declared, or set when the class is defined."""
@@ -51,16 +53,16 @@ class OpenAiApiInstrumentor(StainlessInstrumentor):
 
     ``provider_name``: the value of ``gen_ai.provider.name`` on spans. ``paths``: the URLs of the SDK's inference
     requests, as its source states them. The end of a path determines the dialect: ``/chat/completions``,
-    ``/completions``, ``/responses`` or ``/embeddings``. ``host``: the provider's own host if all of its streams end
-    with ``[DONE]`` or a finish reason. A stream of that host without such an end is a failure from the first call on;
-    one of another host only after a stream from the same URL and model had such an end. ``client_options``: the
-    arguments with which `l0 doctor` constructs a client, besides ``base_url``. A key need not be valid: the client
-    calls the simulator.
+    ``/completions``, ``/responses`` or ``/embeddings``. ``terminal_event_host``: the provider's own host if all of its
+    streams end with ``[DONE]`` or a finish reason. A stream of that host without such an end is a failure from the
+    first call on; one of another host only after a stream from the same URL and model had such an end.
+    ``client_options``: the arguments with which `l0 doctor` constructs a client, besides ``base_url``. A key need not
+    be valid: the client calls the simulator.
     """
 
     provider_name: ClassVar[str]
     paths: ClassVar[tuple[str, ...]]
-    host: ClassVar[str | None] = None
+    terminal_event_host: ClassVar[str | None] = None
     client_options: ClassVar[Mapping[str, Any]] = {"api_key": "doctor"}
 
     @classmethod
@@ -70,13 +72,14 @@ class OpenAiApiInstrumentor(StainlessInstrumentor):
         _check_names(cls)
         check_attribute(cls, "provider_name", is_text, 'the value of gen_ai.provider.name, such as "groq"')
         check_attribute(cls, "paths", _are_paths, f"a tuple of paths or URLs that end with {', '.join(OPERATIONS)}")
-        check_attribute(cls, "host", _is_host, 'None, or the name of a host without a scheme, such as "api.groq.com"')
+        named = 'None, or the name of a host without a scheme, such as "api.groq.com"'
+        check_attribute(cls, "terminal_event_host", _is_host, named)
         check_attribute(cls, "client_options", _are_arguments, 'a mapping such as {"api_key": "any"}')
 
     def provider(self, sdk: Sdk) -> Provider:
         from .openai_provider import DeclaredProvider  # the first call needs it
 
-        return DeclaredProvider(sdk, self.provider_name, self.paths, self.host)
+        return DeclaredProvider(sdk, self.provider_name, self.paths, self.terminal_event_host)
 
     def _unsupported(self) -> str | None:
         """As `SdkInstrumentor`, and the reason if the installed SDK lacks the module that Stainless generates.

@@ -66,13 +66,13 @@ class OpenAiApiProvider:
 class DeclaredProvider(OpenAiApiProvider):
     """The provider of an `OpenAiApiInstrumentor`; its docstring describes the parameters."""
 
-    def __init__(self, sdk: Sdk, provider_name: str, paths: Iterable[str], host: str | None) -> None:
+    def __init__(self, sdk: Sdk, provider_name: str, paths: Iterable[str], terminal_event_host: str | None) -> None:
         super().__init__(sdk)
         self._provider_name = provider_name
         self._operations = operations_at(paths)
-        self._host = host
+        self._terminal_event_host = terminal_event_host
 
     def describe(self, client: Any, options: Any, *, stream: bool) -> InferenceRequest | None:
         """As `Provider.describe`."""
-        certain = address_of(client.base_url).host == self._host
+        certain = address_of(client.base_url).host == self._terminal_event_host
         return describe_request(options, self._operations, provider=self._provider_name, certain=certain, stream=stream)

@@ -57,7 +57,7 @@ class SdkInstrumentor(ABC):
     sdk_name: str
     distribution: str
     module_name: str
-    supported: str
+    supported_versions: str
     refusal: str | None = None
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
@@ -95,7 +95,7 @@ class SdkInstrumentor(ABC):
         """Raise `PolicyError` if an attribute that a subclass must set is missing or cannot be used."""
         check_attribute(cls, "sdk_name", _is_import_name, 'the name by which programs import the SDK, such as "groq"')
         check_attribute(cls, "distribution", is_text, 'the name of the SDK for pip, such as "fireworks-ai"')
-        check_attribute(cls, "supported", is_version_range, 'a range of versions, such as ">= 1, < 2"')
+        check_attribute(cls, "supported_versions", is_version_range, 'a range of versions, such as ">= 1, < 2"')
 
     @property
     def is_instrumented_by_opentelemetry(self) -> bool:
@@ -121,7 +121,7 @@ class SdkInstrumentor(ABC):
 
     def instrumentation_dependencies(self) -> Collection[str]:
         """Return the supported range of SDK versions, in the form that OpenTelemetry expects."""
-        return (f"{self.distribution} {self.supported}",)
+        return (f"{self.distribution} {self.supported_versions}",)
 
     @abstractmethod
     def make_patches(self, module: Any) -> FunctionPatches:
@@ -206,9 +206,10 @@ class SdkInstrumentor(ABC):
     def _unsupported(self) -> str | None:
         """Return the reason if the version of the SDK is known and not supported."""
         found = self._version()
-        if found is None or supports(self.supported, found):
+        if found is None or supports(self.supported_versions, found):
             return None
-        return f"l0 does not patch {self.distribution} {found}: supported are {self.distribution} {self.supported}"
+        supported = f"{self.distribution} {self.supported_versions}"
+        return f"l0 does not patch {self.distribution} {found}: supported are {supported}"
 
     def _version(self) -> str | None:
         """Return the version of the imported SDK, or of the installed one if none is imported; ``None`` if unknown.

@@ -57,7 +57,7 @@ def test_a_version_that_is_not_supported_is_a_problem(
 ) -> None:
     from l0_openai import OpenAIInstrumentor
 
-    monkeypatch.setattr(OpenAIInstrumentor, "supported", ">= 99")
+    monkeypatch.setattr(OpenAIInstrumentor, "supported_versions", ">= 99")
     with caplog.at_level(logging.CRITICAL):
         assert main(["doctor"]) == 1
     assert f"! openai {openai.__version__}: not patched" in capsys.readouterr().out
@@ -359,7 +359,7 @@ def test_sdk_that_cannot_be_imported_is_a_problem_of_its_section(
         return real(name)
 
     monkeypatch.setattr(doctor, "import_module", broken)
-    (failed,) = report(f"openai, supported {OpenAIInstrumentor.supported}")
+    (failed,) = report(f"openai, supported {OpenAIInstrumentor.supported_versions}")
     assert failed.startswith("  ! this check failed: ModuleNotFoundError: No module named 'httpx' at ")
     assert report("Policy")
 

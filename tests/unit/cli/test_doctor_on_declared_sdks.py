@@ -64,7 +64,7 @@ def report(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) 
     """
 
     def lines(more: Mapping[str, str] = MappingProxyType({}), **declared: Any) -> list[str]:
-        variables = {"sdk_name": "openai", "supported": ">= 1", "provider_name": "own", **declared}
+        variables = {"sdk_name": "openai", "supported_versions": ">= 1", "provider_name": "own", **declared}
         module = ModuleType("l0_declared")
         vars(module)["DeclaredInstrumentor"] = type("DeclaredInstrumentor", (OpenAiApiInstrumentor,), variables)
         monkeypatch.setitem(sys.modules, module.__name__, module)
@@ -133,9 +133,10 @@ def test_embeddings_are_checked_if_the_class_declares_them(report: Callable[...,
 
 def test_host_that_is_not_declared_is_mentioned_and_no_problem(report: Callable[..., list[str]]) -> None:
     lines = report(paths=("/chat/completions",))
-    (line,) = (line for line in lines if "declares no host" in line)
-    assert line.startswith("    DeclaredInstrumentor declares no host: a truncated stream")
-    assert not any("no host" in line for line in report(paths=("/chat/completions",), host="api.example.com"))
+    (line,) = (line for line in lines if "declares no terminal_event_host" in line)
+    assert line.startswith("    DeclaredInstrumentor declares no terminal_event_host: a truncated stream")
+    lines = report(paths=("/chat/completions",), terminal_event_host="api.example.com")
+    assert not any("declares no" in line for line in lines)
 
 
 def test_distribution_that_is_not_declared_is_a_problem(report: Callable[..., list[str]]) -> None:

@@ -59,7 +59,7 @@ def test_all_is_well(warnings_of):
 
 
 def test_a_version_outside_the_range_is_left_alone_with_one_warning(warnings_of, monkeypatch):
-    monkeypatch.setattr(OpenAIInstrumentor, "supported", ">= 900, < 901")
+    monkeypatch.setattr(OpenAIInstrumentor, "supported_versions", ">= 900, < 901")
     (warning,) = warnings_of()
     assert warning == f"l0 does not patch openai {openai.__version__}: supported are openai >= 900, < 901"
     assert not is_patched(OPENAI)
@@ -171,7 +171,7 @@ def test_providers_and_versions_need_no_metadata(warnings_of, monkeypatch):
 
 def test_a_copy_without_metadata_of_a_version_outside_the_range_is_left_alone(warnings_of, monkeypatch):
     monkeypatch.setattr(sdk_instrumentor, "version_of", lambda _: None)
-    monkeypatch.setattr(OpenAIInstrumentor, "supported", ">= 900, < 901")
+    monkeypatch.setattr(OpenAIInstrumentor, "supported_versions", ">= 900, < 901")
     (warning,) = warnings_of()
     assert warning == f"l0 does not patch openai {openai.__version__}: supported are openai >= 900, < 901"
     assert not is_patched(OPENAI)
@@ -182,7 +182,7 @@ REFUSED = f"l0 does not patch openai {openai.__version__}: supported are openai 
 
 
 def outside(monkeypatch):
-    monkeypatch.setattr(OpenAIInstrumentor, "supported", ">= 900, < 901")
+    monkeypatch.setattr(OpenAIInstrumentor, "supported_versions", ">= 900, < 901")
     return REFUSED
 
 
@@ -264,7 +264,7 @@ def test_an_sdk_that_cannot_be_patched_when_it_is_imported(warnings_of, monkeypa
     assert warnings_of() == []
     monkeypatch.undo()
     purge(monkeypatch, "openai")
-    monkeypatch.setattr(OpenAIInstrumentor, "supported", ">= 900, < 901")
+    monkeypatch.setattr(OpenAIInstrumentor, "supported_versions", ">= 900, < 901")
     with warnings.catch_warnings(record=True, action=action) as found:
         import openai as again
     assert [one.filename for one in found] == [__file__] * (action == "always")
@@ -274,7 +274,7 @@ def test_an_sdk_that_cannot_be_patched_when_it_is_imported(warnings_of, monkeypa
 
 def test_import_does_not_repeat_the_warning_of_the_call(warnings_of, monkeypatch, caplog):
     purge(monkeypatch, "openai")
-    monkeypatch.setattr(OpenAIInstrumentor, "supported", ">= 900, < 901")
+    monkeypatch.setattr(OpenAIInstrumentor, "supported_versions", ">= 900, < 901")
     assert warnings_of() == [REFUSED]
     importlib.import_module("openai")  # warnings are errors here
     assert [record for record in caplog.records if record.name == "l0"] == []

@@ -16,7 +16,7 @@ from l0.stainless import discovery
 from l0.stainless.openai_api_instrumentor import OpenAiApiInstrumentor
 from l0_openai import OpenAIInstrumentor
 
-DECLARED = {"sdk_name": "openai", "supported": ">= 1", "provider_name": "own", "paths": ("/chat/completions",)}
+DECLARED = {"sdk_name": "openai", "supported_versions": ">= 1", "provider_name": "own", "paths": ("/chat/completions",)}
 
 
 @pytest.fixture(autouse=True)
@@ -36,7 +36,7 @@ SOURCE_WITHOUT_PATHS = """from l0.stainless.openai_api_instrumentor import OpenA
 
 class Placed(OpenAiApiInstrumentor):
     sdk_name = "openai"
-    supported = ">= 1"
+    supported_versions = ">= 1"
     provider_name = "own"
 """
 
@@ -82,9 +82,9 @@ def warnings_of_instrument() -> list[str]:
         ("sdk_name", ..., "got nothing"),
         ("sdk_name", "cerebras-cloud-sdk", "got 'cerebras-cloud-sdk'"),
         ("distribution", "", "got ''"),
-        ("supported", ..., "got nothing"),
-        ("supported", "0.46", "got '0.46'"),
-        ("supported", (">= 1", "< 2"), "got ('>= 1', '< 2')"),
+        ("supported_versions", ..., "got nothing"),
+        ("supported_versions", "0.46", "got '0.46'"),
+        ("supported_versions", (">= 1", "< 2"), "got ('>= 1', '< 2')"),
         ("provider_name", ..., "got nothing"),
         ("provider_name", None, "got None"),
         ("paths", ..., "got nothing"),
@@ -94,8 +94,8 @@ def warnings_of_instrument() -> list[str]:
         ("paths", (42,), "got (42,)"),
         ("paths", ["/chat/completions"], "got ['/chat/completions']"),
         ("paths", ("/v1/messages",), "got ('/v1/messages',)"),
-        ("host", "https://api.example.com", "got 'https://api.example.com'"),
-        ("host", "api.example.com/v1", "got 'api.example.com/v1'"),
+        ("terminal_event_host", "https://api.example.com", "got 'https://api.example.com'"),
+        ("terminal_event_host", "api.example.com/v1", "got 'api.example.com/v1'"),
         ("client_options", "key", "got 'key'"),
     ],
 )
@@ -108,7 +108,11 @@ def test_attribute_that_is_missing_or_not_allowed_is_named(attribute: str, given
 
 @pytest.mark.parametrize(
     ("name", "meant"),
-    [("path", "did you mean paths? "), ("hosts", "did you mean host? "), ("timeout_s", "")],
+    [
+        ("path", "did you mean paths? "),
+        ("terminal_event_hosts", "did you mean terminal_event_host? "),
+        ("timeout_s", ""),
+    ],
 )
 def test_unknown_attribute_is_named_with_the_one_that_may_be_meant(name: str, meant: str) -> None:
     with pytest.raises(l0.PolicyError) as raised:
@@ -176,10 +180,10 @@ def test_package_of_another_distribution_is_left_alone_without_a_warning(
     "attributes",
     [
         {},
-        {"supported": "~= 1.60"},
-        {"supported": ">=1.60,!=2.0,<4"},
+        {"supported_versions": "~= 1.60"},
+        {"supported_versions": ">=1.60,!=2.0,<4"},
         {"paths": ("https://api.example.com/v1/responses", "chat/completions")},
-        {"host": "api.example.com"},
+        {"terminal_event_host": "api.example.com"},
         {"client_options": {}},
         {"_own": "any"},
         {"own_method": lambda _: "any"},
@@ -270,6 +274,6 @@ def test_class_of_the_program_replaces_that_of_a_package(entry_points: dict[str,
 def test_subclass_of_a_used_class_has_its_own_instance() -> None:
     base = declare()
     used = base()
-    derived = type("Derived", (base,), {"host": "api.example.com"})
+    derived = type("Derived", (base,), {"terminal_event_host": "api.example.com"})
     assert derived() is not used
     assert type(derived()) is derived
