@@ -12,7 +12,7 @@ from l0.wire.json_decode import loads, parse
 
 _EVENT_TYPE = ":event-type"
 _ENCODER = json.JSONEncoder()
-"""As `json.dumps`, with one call less per event."""
+"""Encodes like `json.dumps`; saves one function call per event."""
 
 
 class EventCodec:
@@ -21,9 +21,10 @@ class EventCodec:
     def __init__(self, make_message: Callable[..., Any]) -> None:
         self._make_message = make_message
         self.current: Any = None
-        """The message that is being read."""
+        """The message that is being read. Set by `EventParser` before each `read`."""
         self.unchanged = True
-        """True if the user gets the messages as they came. In a resumed answer, some are changed or dropped."""
+        """True if the user gets the messages as they came. `operation_senders` sets False for a resumed answer, in
+        which some messages are changed or dropped."""
 
     def read(self, message: Any) -> tuple[bytes | None, bytes]:
         """Return the name of the event in a message, and its data."""
@@ -41,16 +42,16 @@ class EventCodec:
             return self.current
         name, payload = self.payload(event)
         headers = {_EVENT_TYPE: name, ":content-type": "application/json", ":message-type": "event"}
-        return self._make_message(None, headers, _ENCODER.encode(payload).encode(), None)
+        return self._make_message(prelude=None, headers=headers, payload=_ENCODER.encode(payload).encode(), crc=None)
 
 
 class ChunkCodec(EventCodec):
-    """The events of an Anthropic model, each encoded in a chunk."""
+    """The events of ``InvokeModelWithResponseStream``: those of an Anthropic model, each as Base64 in a ``chunk``."""
 
     def read(self, message: Any) -> tuple[bytes | None, bytes]:
         data = b64decode(object_of(loads(message.payload)).get("bytes") or b"")
         try:
-            kind = object_of(parse(data)).get("type")
+            kind = object_of(parse(data)).get("type")  # `parse`, not `loads`: the reader decodes the event again
         except ValueError:  # the reader reports the invalid JSON
             kind = None
         return kind.encode() if isinstance(kind, str) else None, data

@@ -114,7 +114,7 @@ class GoogleCallAdapter(WrappedCallAdapter):
         status = code if type(code) is int else 0
         errors = self._module.errors
         kind = errors.ClientError if 400 <= status < 500 else errors.ServerError if status >= 500 else errors.APIError
-        made: Exception = kind(status, {"error": body}, getattr(self.response, "answer", None))
+        made: Exception = kind(status, {"error": body}, getattr(self.response, "sdk_response", None))
         return made
 
     # -- the user's end -----------------------------------------------------------------------------------------

@@ -96,7 +96,7 @@ class _StreamBody(_Sender):
 
     def reader(self) -> WireReader:
         """As `WrappedBody.reader`."""
-        headers, make_body, encode = self.response.answer.headers, self._make_body, _ENCODER.encode
+        headers, make_body, encode = self.response.sdk_response.headers, self._make_body, _ENCODER.encode
 
         def build(event: dict[str, Any]) -> Any:
             return make_body(headers=headers, body=encode(event))

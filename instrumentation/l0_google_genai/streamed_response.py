@@ -16,21 +16,26 @@ _REQUESTS_CHUNK = 512
 
 
 class StreamedResponse(HttpxResponse):
-    """The response to one streamed request. ``answer``: the SDK's `HttpResponse`. ``request``: the SDK's
-    `HttpRequest`."""
+    """The response to one streamed request. ``sdk_response``: the SDK's `HttpResponse`. ``request``: the SDK's
+    `HttpRequest`.
 
-    def __init__(self, answer: Any, request: Any) -> None:
-        self.answer = answer
-        self.raw = answer.response_stream
-        self.headers: Mapping[str, str] = {name.lower(): value for name, value in answer.headers.items()}
+    The transport's response tells its transport by its attributes. That of httpx and httpx2 has ``iter_bytes``,
+    ``aiter_bytes``, ``extensions`` and ``aclose``. That of requests, which sends sync calls only, has ``iter_content``.
+    That of aiohttp, which sends async calls only, has ``content``, and its ``close`` is no coroutine.
+    """
+
+    def __init__(self, sdk_response: Any, request: Any) -> None:
+        self.sdk_response = sdk_response
+        self.raw = sdk_response.response_stream
+        self.headers: Mapping[str, str] = {name.lower(): value for name, value in sdk_response.headers.items()}
         status = getattr(self.raw, "status_code", None) or getattr(self.raw, "status", None)
-        self.status: int = status or 200
+        self.status: int = status or 200  # an application's own transport may state none; the SDK raises for errors
         self._request = request
 
     @property
     def recorded(self) -> Any:
         """As `HttpxResponse.recorded`."""
-        return self.raw if hasattr(self.raw, "iter_bytes") else exchange(self._request, self.answer, self.status)
+        return self.raw if hasattr(self.raw, "iter_bytes") else exchange(self._request, self.sdk_response, self.status)
 
     def reads(self) -> Iterator[bytes]:
         """As `HttpxResponse.reads`."""
@@ -71,7 +76,7 @@ def _socket_of(response: Any) -> Any:
     return None
 
 
-def exchange(request: Any, answer: Any, status: int = 200) -> Any:
+def exchange(request: Any, sdk_response: Any, status: int = 200) -> Any:
     """Return the request and the head of its response in the form that a recording reads, which is httpx's."""
     sent = SimpleNamespace(
         method=request.method.upper(),
@@ -79,7 +84,8 @@ def exchange(request: Any, answer: Any, status: int = 200) -> Any:
         headers=SimpleNamespace(raw=_raw(request.headers)),
         content=json.dumps(request.data).encode(),
     )
-    return SimpleNamespace(_request=sent, status_code=status, headers=SimpleNamespace(raw=_raw(answer.headers)))
+    headers = SimpleNamespace(raw=_raw(sdk_response.headers))
+    return SimpleNamespace(_request=sent, status_code=status, headers=headers)
 
 
 def _raw(headers: Mapping[str, str]) -> list[tuple[bytes, bytes]]:

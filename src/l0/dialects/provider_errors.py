@@ -128,10 +128,11 @@ MakeError = Callable[[str, object], Exception]
 
 
 def cause_of_codes(*codes: object) -> Cause:
-    """Return the cause that the code and the type of an error name; ``IN_BAND_ERROR``, which is transient, if none does.
+    """Return the cause that the code and the type of an error name; ``IN_BAND_ERROR``, which is transient, if neither
+    does.
 
-    The first of them that is known decides, except that a specific cause of `ERROR_CODES` comes before an HTTP status
-    and before a code that only looks like one that blames the request.
+    The first one that is known decides. But a specific cause of `ERROR_CODES` comes before an HTTP status, and before a
+    code that only looks like one that blames the request.
     """
     listed = _listed_cause(codes)
     if listed is not None and listed not in _GENERAL:

@@ -20,7 +20,7 @@ def prefilled(messages: Any, required_key: str | None = None) -> str:
     return _text(last.get("content")) if is_prefilled else ""
 
 
-def instructed(messages: Any) -> str:
+def text_to_continue(messages: Any) -> str:
     """Return the text of the assistant message before a final user message that asks to continue."""
     last, before = _message(messages, -1), _message(messages, -2)
     asks = last.get("role") == "user" and _CONTINUE.search(_text(last.get("content")))

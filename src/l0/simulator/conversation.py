@@ -1,4 +1,7 @@
-"""Read the parts of a conversation that decide which answer it gets, in the formats of all dialects."""
+"""Read the parts of a conversation that decide which answer it gets, in OpenAI's formats and in Anthropic's.
+
+The servers of generateContent and Converse convert their messages first.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 
-from .continuation import instructed
+from .continuation import text_to_continue
 
 _SYSTEM = ("system", "developer")
 _TOOL = ("tool", "function")
@@ -16,9 +19,10 @@ _TOOL = ("tool", "function")
 class Conversation:
     """The parts of a conversation.
 
-    `system`: all system texts. `user`: the last user message. `newest`: the messages since the last answer, which the
-    request is about: a user message, or tool results. `tool_results`: the tool results among these. `turn`: the number
-    of the answer that is requested, from 1.
+    `system`: all system texts. `user`: the last user message. `newest`: the text of the messages since the last answer,
+    without system messages: what the request is about, so a user message or tool results. `tool_results`: the text of
+    the tool results among these. `has_tool_results`: there are some; their text may be empty. `turn`: the number of the
+    answer that is requested, from 1.
     """
 
     system: str = ""
@@ -42,9 +46,9 @@ def conversations(messages: Any, system: Any = None, answers_before: int = 0) ->
     """
     entries = list(_entries(messages))
     while entries and entries[-1].kind == "assistant":
-        del entries[-1]
+        del entries[-1]  # a prefill: the requested answer continues it
     found = [_conversation(entries, text_in(system), answers_before)]
-    if instructed(messages):
+    if text_to_continue(messages):
         found.append(_conversation(_before_last_answer(entries), text_in(system), answers_before))
     return tuple(found)
 
@@ -61,11 +65,7 @@ def text_in(value: Any) -> str:
 
 
 def _conversation(entries: Sequence[_Entry], system: str, answers_before: int) -> Conversation:
-    newest = list[_Entry]()
-    for entry in reversed(entries):
-        if entry.kind == "assistant":
-            break
-        newest.insert(0, entry)
+    newest = entries[_end_of_last_answer(entries) :]
     tool_results = [entry.text for entry in newest if entry.kind == "tool"]
     # Adjacent assistant entries, such as a text and a function call, are one answer.
     by_assistant = [entry.kind == "assistant" for entry in entries if entry.kind != "system"]
@@ -81,15 +81,20 @@ def _conversation(entries: Sequence[_Entry], system: str, answers_before: int) -
     )
 
 
-def _before_last_answer(entries: list[_Entry]) -> list[_Entry]:
-    last = max((place for place, entry in enumerate(entries) if entry.kind == "assistant"), default=0)
-    while last and entries[last - 1].kind == "assistant":
-        last -= 1
-    return entries[:last]
+def _end_of_last_answer(entries: Sequence[_Entry]) -> int:
+    """Return the index after the last answer; 0 if there is none."""
+    return max((index for index, entry in enumerate(entries, 1) if entry.kind == "assistant"), default=0)
+
+
+def _before_last_answer(entries: Sequence[_Entry]) -> Sequence[_Entry]:
+    start = _end_of_last_answer(entries)
+    while start and entries[start - 1].kind == "assistant":
+        start -= 1
+    return entries[:start]
 
 
 def _entries(messages: Any) -> Iterator[_Entry]:
-    """Yield the messages by kind. A user message of the messages dialect can hold tool results and text."""
+    """Yield the messages by kind. A user message of Anthropic's Messages API can hold both tool results and text."""
     if isinstance(messages, str):
         yield _Entry("user", messages)
     for item in messages if isinstance(messages, list) else []:

@@ -1,4 +1,4 @@
-"""Export the states of circuit breakers as an observable gauge. Collection reads them, so calls cost nothing."""
+"""Export the states of circuit breakers as an observable gauge, which reads them at each collection, not per call."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ LEVELS = {"closed": 0, "half_open": 1, "open": 2}
 """The value of the gauge for each state."""
 
 
-class BreakerReading(Protocol):
+class ReadableBreaker(Protocol):
     """A circuit breaker. ``state`` is a key of `LEVELS`."""
 
     @property
     def state(self) -> str: ...
 
 
-class BreakerReadings(Protocol):
+class BreakerTable(Protocol):
     """The circuit breakers of this process, by provider and model."""
 
     @property
@@ -30,7 +30,7 @@ class BreakerReadings(Protocol):
         """The meters that already have the instrument. A second one would report every state twice."""
         ...
 
-    def items(self) -> Iterable[tuple[tuple[str, str], BreakerReading]]:
+    def items(self) -> Iterable[tuple[tuple[str, str], ReadableBreaker]]:
         """Return every breaker with its provider and model."""
         ...
 
@@ -40,7 +40,7 @@ class BreakerObserver:
 
     __slots__ = ("_breakers", "_ensure_gauge")
 
-    def __init__(self, breakers: BreakerReadings, meter_provider: MeterProvider | None = None) -> None:
+    def __init__(self, breakers: BreakerTable, meter_provider: MeterProvider | None = None) -> None:
         self._breakers = breakers
         self._ensure_gauge = listeners.meter(meter_provider, self._instrument)
 
@@ -49,6 +49,7 @@ class BreakerObserver:
         self._ensure_gauge()
 
     def _instrument(self, meter: Meter) -> bool:
+        """Create the gauge unless the meter has it. Return True, which `listeners.meter` keeps: this meter is done."""
         if meter not in self._breakers.meters:
             self._breakers.meters.add(meter)
             state = names.BREAKER_STATE

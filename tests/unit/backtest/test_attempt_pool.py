@@ -3,7 +3,7 @@
 import pytest
 from backtest_kit import answer, cut, refused
 
-from l0.backtest.attempt_pool import FEWEST, AttemptPool, AttemptGroup, Donor, UnknownError, uniform
+from l0.backtest.attempt_pool import FEWEST, AttemptGroup, AttemptPool, Donor, UnknownError, uniform
 from l0.backtest.attempt_timeline import AttemptTimeline
 from l0.model.failure import Cause
 

@@ -10,7 +10,7 @@ from backtest_kit import answer, refused, traffic
 
 import l0
 from l0.backtest.attempt_pool import FEWEST
-from l0.backtest.recorded_traffic import OwnAttempt, RecordedTraffic, served_attempt, group_of
+from l0.backtest.recorded_traffic import OwnAttempt, RecordedTraffic, group_of, served_attempt
 from l0.model.call import LegEndpoint, TerminalRule
 from l0.recording.recording import RecordedAttempt
 from l0.simulator.faults import Fault

@@ -5,7 +5,7 @@ import openai
 import pytest
 
 from l0.simulator.answers import Answer
-from l0.simulator.continuation import continued, instructed, prefilled
+from l0.simulator.continuation import continued, prefilled, text_to_continue
 from l0.simulator.dialects.messages_server import MESSAGES
 from l0.simulator.faults import Fault
 from l0.simulator.ledger import Reply
@@ -35,7 +35,7 @@ def conversation(*messages: dict[str, object]) -> list[dict[str, object]]:
     ],
 )
 def test_continuation_prefix_of_a_conversation(messages: object, prefill: str, instruction: str) -> None:
-    assert (prefilled(messages), instructed(messages)) == (prefill, instruction)
+    assert (prefilled(messages), text_to_continue(messages)) == (prefill, instruction)
 
 
 def test_continuation_prefix_may_need_a_flag() -> None:

@@ -6,7 +6,7 @@ from itertools import zip_longest
 from typing import Any
 
 from ..answers import Answer, SimulatedToolCall, count, pieces
-from ..continuation import instructed, prefilled
+from ..continuation import prefilled, text_to_continue
 from ..conversation import conversations, text_in
 from ..logprobs import entry
 from ..media import picture, sound, sounds
@@ -46,7 +46,7 @@ def read_request(body: Mapping[str, Any]) -> SimulatedRequest:
         schema=_schema(body.get("response_format")),
         forced_tool=forced_tool(body.get("tools"), body.get("tool_choice")),
         # OpenAI's models ignore a final assistant message. DeepSeek and Mistral continue it if it has the flag.
-        prefix=prefilled(body["messages"], "prefix") or instructed(body["messages"]),
+        prefix=prefilled(body["messages"], "prefix") or text_to_continue(body["messages"]),
         conversations=conversations(body["messages"]),
         logprobs=top_logprobs(body, "top_logprobs") if body.get("logprobs") else None,
         max_tokens=token_limit(body, "max_completion_tokens", "max_tokens"),

@@ -7,7 +7,7 @@ from typing import Any
 from l0.wire.event_stream import CONTENT_TYPE
 
 from ..answers import Answer, SimulatedToolCall, pieces
-from ..continuation import instructed, prefilled
+from ..continuation import prefilled, text_to_continue
 from ..conversation import conversations, text_in
 from ..schema_example import example
 from ..sse_writer import PLACEHOLDER, block, dumps, quoted, template
@@ -40,7 +40,7 @@ def read_request(body: Mapping[str, Any]) -> SimulatedRequest:
         stream=bool(body.get("stream")),
         prompt="\n".join(filter(None, (system, text_in(messages)))),
         forced_tool=_forced_tool(body.get("toolConfig") or {}),
-        prefix=prefilled(messages) or instructed(messages),
+        prefix=prefilled(messages) or text_to_continue(messages),
         conversations=conversations(messages, system),
         max_tokens=token_limit(settings, "maxTokens"),
     )

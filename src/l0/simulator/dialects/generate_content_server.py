@@ -6,7 +6,7 @@ from itertools import zip_longest
 from typing import Any
 
 from ..answers import Answer, SimulatedToolCall, count, pieces
-from ..continuation import instructed, prefilled
+from ..continuation import prefilled, text_to_continue
 from ..conversation import conversations, text_in
 from ..schema_example import example
 from ..sse_writer import PLACEHOLDER, block, dumps, quoted, template
@@ -71,7 +71,7 @@ def read_request(body: Mapping[str, Any]) -> SimulatedRequest:
         forced_tool=_forced_tool(
             body.get("tools") or [], (body.get("toolConfig") or {}).get("functionCallingConfig") or {}
         ),
-        prefix=prefilled(messages) or instructed(messages),
+        prefix=prefilled(messages) or text_to_continue(messages),
         conversations=conversations(messages, system),
         max_tokens=token_limit(settings, "maxOutputTokens"),
     )

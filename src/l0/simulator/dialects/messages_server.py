@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from ..answers import Answer, SimulatedToolCall, pieces
-from ..continuation import instructed, prefilled
+from ..continuation import prefilled, text_to_continue
 from ..conversation import conversations, text_in
 from ..schema_example import example
 from ..sse_writer import PLACEHOLDER, block, dumps, quoted, template
@@ -55,7 +55,7 @@ def read_request(body: Mapping[str, Any]) -> SimulatedRequest:
         prompt="\n".join(filter(None, (text_in(body.get("system")), text_in(body["messages"])))),
         schema=_schema(body),
         forced_tool=_forced_tool(body.get("tools") or [], body.get("tool_choice")),
-        prefix=_prefilled(body) or instructed(body["messages"]),
+        prefix=_prefilled(body) or text_to_continue(body["messages"]),
         conversations=conversations(body["messages"], body.get("system")),
         max_tokens=token_limit(body, "max_tokens"),
     )
