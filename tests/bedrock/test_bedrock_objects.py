@@ -167,7 +167,7 @@ def test_doctor_reports_that_botocore_is_patched() -> None:
 def test_doctor_reports_a_version_that_is_not_supported(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(BedrockInstrumentor, "supported", ">= 99")
+    monkeypatch.setattr(BedrockInstrumentor, "supported_versions", ">= 99")
     assert doctor() == 1
     report = capsys.readouterr().out
     assert f"! botocore {botocore.__version__}: not patched; its calls run without l0 (l0 does not patch" in report
