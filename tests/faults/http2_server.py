@@ -128,7 +128,7 @@ class Http2Server:
 
 
 @contextmanager
-def server(script: Script) -> Iterator[Http2Server]:
+def running_server(script: Script) -> Iterator[Http2Server]:
     """Answer every request by ``script``."""
     running = Http2Server()
     ready, stop = threading.Event(), asyncio.Event()
@@ -152,16 +152,16 @@ def server(script: Script) -> Iterator[Http2Server]:
         thread.join()
 
 
-def answers(by_model: dict[str, Script]) -> Script:
+def by_model(scripts: dict[str, Script]) -> Script:
     """Answer by the model that is asked for."""
 
     async def play(exchange: Exchange) -> None:
-        await by_model[exchange.model](exchange)
+        await scripts[exchange.model](exchange)
 
     return play
 
 
-def body(status: int, kind: str, begin: bytes) -> Script:
+def trickle_body(status: int, kind: str, begin: bytes) -> Script:
     """Send whole headers and a body that never ends, byte by byte."""
 
     async def play(exchange: Exchange) -> None:
@@ -172,17 +172,17 @@ def body(status: int, kind: str, begin: bytes) -> Script:
     return play
 
 
-async def headers(exchange: Exchange) -> None:
+async def trickle_headers(exchange: Exchange) -> None:
     """Send headers byte by byte."""
     await exchange.trickle_headers()
 
 
-async def silent(exchange: Exchange) -> None:
+async def send_nothing(exchange: Exchange) -> None:
     """Send nothing at all."""
     await exchange.stall()
 
 
-def stalling(begin: bytes) -> Script:
+def begin_then_stall(begin: bytes) -> Script:
     """Begin a stream, and send nothing more."""
 
     async def play(exchange: Exchange) -> None:
@@ -193,14 +193,14 @@ def stalling(begin: bytes) -> Script:
     return play
 
 
-def flowing(content: bytes, over: threading.Event) -> Script:
-    """Begin a stream, send comments until ``over`` is set, and then the rest of the stream."""
+def begin_then_finish(content: bytes, finish: threading.Event) -> Script:
+    """Begin a stream, send comments until ``finish`` is set, and then the rest of the stream."""
     first, rest = content.split(b"\n\n", 1)
 
     async def play(exchange: Exchange) -> None:
         await exchange.headers()
         await exchange.data(first + b"\n\n")
-        while not over.is_set():
+        while not finish.is_set():
             await exchange.data(b": ping\n\n")
             await asyncio.sleep(PAUSE)
         await exchange.data(rest, end=True)

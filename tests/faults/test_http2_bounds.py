@@ -1,4 +1,7 @@
-"""Time bounds over HTTP/2 end a call whose connection is its own, and leave the other streams of a shared one alone."""
+"""The limits of `Timeout` over HTTP/2, where several calls can share a connection.
+
+A call that has its connection to itself ends at its limit. On a shared connection, the other calls go on.
+"""
 
 import asyncio
 import re
@@ -10,24 +13,36 @@ from typing import Any
 
 import anthropic
 import anyio
-import http2_server as h2
 import openai
 import pytest
 from faults_kit import SDKS, body_of
-from http2_server import Http2Server, Script
+from http2_server import (
+    CHUNK,
+    Http2Server,
+    Script,
+    begin_then_finish,
+    begin_then_stall,
+    by_model,
+    running_server,
+    send_nothing,
+    trickle_body,
+    trickle_headers,
+)
 
 import l0
 
-HUNG = 90.0
-"""Seconds that only a bound which does not bound takes: what trickles goes on for 180."""
+HANG_S = 90.0
+"""The tests need less time than this, in seconds, if the limits work. The server would go on for 180 s."""
 HELLO: list[Any] = [{"role": "user", "content": "hi"}]
 TIMEOUTS = (openai.APITimeoutError, anthropic.APITimeoutError)
 NO_RETRY = l0.Retry(attempts=0, max_retries=0)
-TOTAL = l0.Policy(timeout=l0.Timeout(initial_token=None, inter_token=None, total=600), retry=NO_RETRY)
-FIRST = l0.Policy(timeout=l0.Timeout(initial_token=600, inter_token=None), retry=NO_RETRY)
-GAP = l0.Policy(timeout=l0.Timeout(initial_token=None, inter_token=600), retry=NO_RETRY)
-PATIENT = l0.Policy(timeout=l0.Timeout(initial_token=None, inter_token=None), retry=NO_RETRY)
-LIVE = l0.Policy(timeout=l0.Timeout(initial_token=None, inter_token=None, liveness=600), retry=NO_RETRY)
+TOTAL_600_MS = l0.Policy(timeout=l0.Timeout(initial_token=None, inter_token=None, total=600), retry=NO_RETRY)
+INITIAL_TOKEN_600_MS = l0.Policy(timeout=l0.Timeout(initial_token=600, inter_token=None), retry=NO_RETRY)
+INTER_TOKEN_600_MS = l0.Policy(timeout=l0.Timeout(initial_token=None, inter_token=600), retry=NO_RETRY)
+NO_LIMIT = l0.Policy(timeout=l0.Timeout(initial_token=None, inter_token=None), retry=NO_RETRY)
+LIVENESS_600_MS = l0.Policy(timeout=l0.Timeout(initial_token=None, inter_token=None, liveness=600), retry=NO_RETRY)
+
+INTER_TOKEN_ENDED = r"600 ms \(Timeout.inter_token\)"
 
 
 @pytest.fixture(autouse=True)
@@ -81,10 +96,10 @@ every_run = pytest.mark.parametrize("run", RUNS)
 either_sdk = pytest.mark.parametrize("name", SDKS)
 
 
-def ended(run: str, name: str, script: Script, *, stream: bool) -> tuple[Exception, float]:
-    """The error of one call, and how long it took to come. A call that could not connect in time is made again."""
+def failed_call(run: str, name: str, script: Script, *, stream: bool) -> tuple[Exception, float]:
+    """Make one call. Return its error, and how long it took, in seconds. Repeat a call that did not connect in time."""
     for _ in range(20):
-        with h2.server(script) as server:
+        with running_server(script) as server:
             began = time.perf_counter()
             with pytest.raises(TIMEOUTS) as raised:
                 RUNS[run](name, server, stream)
@@ -99,25 +114,23 @@ def ended(run: str, name: str, script: Script, *, stream: bool) -> tuple[Excepti
 @pytest.mark.parametrize("stream", [True, False], ids=["stream", "whole"])
 @pytest.mark.parametrize(
     "script",
-    [h2.headers, h2.silent, h2.body(503, "application/json", b'{"error": {"message": "')],
+    [trickle_headers, send_nothing, trickle_body(503, "application/json", b'{"error": {"message": "')],
     ids=["headers", "silence", "body of a 503"],
 )
-def test_total_timeout_bounds_trickling_bytes_before_an_answer(
-    run: str, name: str, script: Script, stream: bool
-) -> None:
-    l0.instrument(TOTAL)
-    error, took = ended(run, name, script, stream=stream)
+def test_total_limit_ends_a_call_that_gets_no_answer(run: str, name: str, script: Script, stream: bool) -> None:
+    l0.instrument(TOTAL_600_MS)
+    error, took = failed_call(run, name, script, stream=stream)
     assert "600 ms (Timeout.total)" in str(error)
-    assert took < HUNG
+    assert took < HANG_S
 
 
 @every_run
 @either_sdk
-def test_total_ends_a_whole_answer_that_trickles(run: str, name: str) -> None:
-    l0.instrument(TOTAL)
-    error, took = ended(run, name, h2.body(200, "application/json", b'{"id": "1"}'), stream=False)
+def test_total_limit_ends_an_answer_that_trickles(run: str, name: str) -> None:
+    l0.instrument(TOTAL_600_MS)
+    error, took = failed_call(run, name, trickle_body(200, "application/json", b'{"id": "1"}'), stream=False)
     assert "no whole answer within 600 ms (Timeout.total)" in str(error)
-    assert took < HUNG
+    assert took < HANG_S
 
 
 # As in `test_time_bounds`: trio warns about generators of the transport that are not read to their end.
@@ -127,23 +140,23 @@ def test_total_ends_a_whole_answer_that_trickles(run: str, name: str) -> None:
 )
 @every_run
 @pytest.mark.parametrize(
-    ("policy", "script", "clock"),
+    ("policy", "script", "field"),
     [
-        (TOTAL, h2.body(200, "text/event-stream", h2.CHUNK), "Timeout.total"),
-        (TOTAL, h2.stalling(h2.CHUNK), "Timeout.total"),
-        (FIRST, h2.body(200, "text/event-stream", b": begin\n\n"), "Timeout.initial_token"),
-        (FIRST, h2.headers, "Timeout.initial_token"),
-        (GAP, h2.stalling(h2.CHUNK), "Timeout.inter_token"),
-        (GAP, h2.body(200, "text/event-stream", h2.CHUNK), "Timeout.inter_token"),
-        (LIVE, h2.stalling(h2.CHUNK), "Timeout.liveness"),
+        (TOTAL_600_MS, trickle_body(200, "text/event-stream", CHUNK), "Timeout.total"),
+        (TOTAL_600_MS, begin_then_stall(CHUNK), "Timeout.total"),
+        (INITIAL_TOKEN_600_MS, trickle_body(200, "text/event-stream", b": begin\n\n"), "Timeout.initial_token"),
+        (INITIAL_TOKEN_600_MS, trickle_headers, "Timeout.initial_token"),
+        (INTER_TOKEN_600_MS, begin_then_stall(CHUNK), "Timeout.inter_token"),
+        (INTER_TOKEN_600_MS, trickle_body(200, "text/event-stream", CHUNK), "Timeout.inter_token"),
+        (LIVENESS_600_MS, begin_then_stall(CHUNK), "Timeout.liveness"),
     ],
     ids=["trickle", "stall", "no content", "headers", "gap", "gap with bytes", "silence"],
 )
-def test_each_clock_ends_a_stream(run: str, policy: l0.Policy, script: Script, clock: str) -> None:
+def test_each_limit_ends_a_stream(run: str, policy: l0.Policy, script: Script, field: str) -> None:
     l0.instrument(policy)
-    error, took = ended(run, "openai", script, stream=True)
-    assert f"within 600 ms ({clock})" in str(error)
-    assert took < HUNG
+    error, took = failed_call(run, "openai", script, stream=True)
+    assert f"within 600 ms ({field})" in str(error)
+    assert took < HANG_S
 
 
 GREETING = body_of("chat").content
@@ -154,72 +167,79 @@ def reasons(chunks: list[Any]) -> list[str | None]:
     return [choice.finish_reason for chunk in chunks for choice in chunk.choices]
 
 
-def test_a_shared_connection_carries_its_other_stream_on_in_async_code() -> None:
-    l0.instrument(PATIENT)
-    over = threading.Event()
-    script = h2.answers({"stalls": h2.stalling(h2.CHUNK), "flows": h2.flowing(GREETING, over)})
+def test_limit_leaves_the_other_stream_of_a_shared_connection_alone_in_async_code() -> None:
+    l0.instrument(NO_LIMIT)
+    finish = threading.Event()
+    script = by_model({"stalls": begin_then_stall(CHUNK), "flows": begin_then_finish(GREETING, finish)})
 
     async def main(server: Http2Server) -> list[Any]:
         async with client_of("openai", server, sync=False) as client:
             flowing = aiter(await _create(client, "flows", True))
             chunks = [await anext(flowing)]
             reading = asyncio.create_task(anext(flowing))
-            with l0.policy(GAP), pytest.raises(openai.APITimeoutError, match=r"600 ms \(Timeout.inter_token\)"):
+            with (
+                l0.policy(INTER_TOKEN_600_MS),
+                pytest.raises(openai.APITimeoutError, match=INTER_TOKEN_ENDED),
+            ):
                 [chunk async for chunk in await _create(client, "stalls", True)]
             assert not reading.done()
-            over.set()
+            finish.set()
             return [*chunks, await reading, *[chunk async for chunk in flowing]]
 
-    with h2.server(script) as server:
+    with running_server(script) as server:
         assert "stop" in reasons(asyncio.run(main(server)))
         assert server.connections == 1
 
 
 @pytest.mark.parametrize("stream", [True, False], ids=["stream", "whole"])
-def test_a_shared_silent_connection_is_named_once_at_the_callers_line_in_sync_code(stream: bool) -> None:
-    """Nothing can end this read without the other stream: so the other one closes, and the clock ends the call."""
-    l0.instrument(PATIENT)
-    script = h2.answers({"open": h2.stalling(h2.CHUNK), "stalls": h2.stalling(h2.CHUNK) if stream else h2.silent})
-    said = threading.Event()
+def test_late_limit_on_a_shared_connection_is_warned_about_once_at_the_callers_line_in_sync_code(stream: bool) -> None:
+    """L0 cannot end this read without ending the other stream as well, so it warns. Once the other one is closed, the
+    limit ends the call."""
+    l0.instrument(NO_LIMIT)
+    script = by_model({"open": begin_then_stall(CHUNK), "stalls": begin_then_stall(CHUNK) if stream else send_nothing})
+    warned = threading.Event()
     found: list[tuple[str, str, int]] = []
 
     def note(message: Any, category: Any, filename: str, lineno: int, *_: Any) -> None:
         found.append((str(message), filename, lineno))
-        said.set()
+        warned.set()
 
-    with h2.server(script) as server, client_of("openai", server) as client, warnings.catch_warnings():
+    with running_server(script) as server, client_of("openai", server) as client, warnings.catch_warnings():
         warnings.simplefilter("always")
         warnings.showwarning = note
         other = _create(client, "open", True)
 
         def leave() -> None:
-            assert said.wait(HUNG)
+            assert warned.wait(HANG_S)
             other.close()
 
         leaving = threading.Thread(target=leave)
         leaving.start()
         began = time.perf_counter()
-        with l0.policy(GAP if stream else TOTAL), pytest.raises(openai.APITimeoutError) as raised:
+        with l0.policy(INTER_TOKEN_600_MS if stream else TOTAL_600_MS), pytest.raises(openai.APITimeoutError) as raised:
             list(_create(client, "stalls", True)) if stream else _create(client, "stalls", False)
         leaving.join()
-        assert time.perf_counter() - began < HUNG
+        assert time.perf_counter() - began < HANG_S
         assert server.connections == 1
     line = [entry for entry in raised.traceback if str(entry.path) == __file__][-1]
-    assert [(file, at - 1) for _, file, at in found] == [(str(line.path), line.lineno)]
+    assert [(file, at) for _, file, at in found] == [(str(line.path), line.lineno + 1)]  # pytest counts lines from 0
     assert re.search(r"HTTP/2 connection .* other calls", found[0][0])
 
 
-def test_a_shared_connection_carries_its_other_stream_on_in_sync_code() -> None:
-    """Bytes arrive for the other stream: the call whose clock is over ends, and the other one goes on."""
-    l0.instrument(PATIENT)
-    over = threading.Event()
-    script = h2.answers({"stalls": h2.stalling(h2.CHUNK), "flows": h2.flowing(GREETING, over)})
-    with h2.server(script) as server, client_of("openai", server) as client, warnings.catch_warnings():
+def test_limit_leaves_the_other_stream_of_a_shared_connection_alone_in_sync_code() -> None:
+    """Bytes for the other stream end the blocked read: the call over its limit ends, and the other one goes on."""
+    l0.instrument(NO_LIMIT)
+    finish = threading.Event()
+    script = by_model({"stalls": begin_then_stall(CHUNK), "flows": begin_then_finish(GREETING, finish)})
+    with running_server(script) as server, client_of("openai", server) as client, warnings.catch_warnings():
         warnings.simplefilter("ignore")
         flowing = iter(_create(client, "flows", True))
         next(flowing)
-        with l0.policy(GAP), pytest.raises(openai.APITimeoutError, match=r"600 ms \(Timeout.inter_token\)"):
+        with (
+            l0.policy(INTER_TOKEN_600_MS),
+            pytest.raises(openai.APITimeoutError, match=INTER_TOKEN_ENDED),
+        ):
             list(_create(client, "stalls", True))
-        over.set()
+        finish.set()
         assert "stop" in reasons(list(flowing))
         assert server.connections == 1

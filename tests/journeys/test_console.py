@@ -24,7 +24,7 @@ from l0.simulator.server import Simulator
 HERE = Path(__file__).parent
 PROGRAM = [sys.executable, "console_program.py"]
 WIDTH = 80
-LONG = 120.0
+LIMIT_S = 120.0
 ESCAPES = re.compile(r"\x1b\[[\d;]*m")
 HEAD = re.compile(r"^\d\d:\d\d:\d\d (.) +\d+\.\d\d s  openai chat (\S+)")
 CALLS = 40
@@ -56,13 +56,13 @@ def on_terminal(sim: Simulator, **more: str) -> str:
             while piece := os.read(screen, 65536):
                 shown += piece
         os.close(screen)
-        assert program.wait(LONG) == 0
+        assert program.wait(LIMIT_S) == 0
     return shown.decode().replace("\r\n", "\n")
 
 
 def in_pipe(sim: Simulator, how: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [*PROGRAM, how], cwd=HERE, env=environment(sim), capture_output=True, text=True, timeout=LONG, check=False
+        [*PROGRAM, how], cwd=HERE, env=environment(sim), capture_output=True, text=True, timeout=LIMIT_S, check=False
     )
 
 
@@ -97,7 +97,7 @@ def test_summary_comes_before_sigterm_ends_the_process(sim: Simulator) -> None:
 def test_closed_stderr_breaks_no_call(sim: Simulator) -> None:
     command = f"exec {sys.executable!r} console_program.py stay 2>&-"
     ended = subprocess.run(
-        ["sh", "-c", command], cwd=HERE, env=environment(sim), capture_output=True, timeout=LONG, check=False
+        ["sh", "-c", command], cwd=HERE, env=environment(sim), capture_output=True, timeout=LIMIT_S, check=False
     )
     assert ended.returncode == 0
     assert b"FAILED" not in ended.stdout
@@ -112,7 +112,7 @@ def test_run_shows_calls_of_forked_workers(sim: Simulator) -> None:
         env=environment(sim),
         capture_output=True,
         text=True,
-        timeout=LONG,
+        timeout=LIMIT_S,
         check=False,
     )
     assert ended.returncode == 0, ended.stderr

@@ -25,7 +25,8 @@ from l0.simulator.server import Simulator
 HERE = Path(__file__).parent
 PROGRAMS = "run_programs.py"
 RUN = [sys.executable, "-m", "l0", "run"]
-LONG = 120.0
+LIMIT_S = 120.0
+"""Only a hang takes so long."""
 NOT_INSTRUMENTED = "NOT instrumented"
 
 SCRIPTS = {
@@ -50,7 +51,7 @@ pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="needs exec and 
 
 def environment(sim: Simulator, **more: str) -> dict[str, str]:
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("OTEL_", "L0_", "PYTHONPATH"))}
-    return {**kept, "PROVIDER": sim.openai, "EXIT_LIMIT_S": str(LONG), **more}
+    return {**kept, "PROVIDER": sim.openai, "EXIT_LIMIT_S": str(LIMIT_S), **more}
 
 
 def run(*arguments: str, sim: Simulator, **more: str) -> subprocess.CompletedProcess[str]:
@@ -61,7 +62,7 @@ def run(*arguments: str, sim: Simulator, **more: str) -> subprocess.CompletedPro
         env=environment(sim, **more),
         capture_output=True,
         text=True,
-        timeout=LONG,
+        timeout=LIMIT_S,
         check=False,
     )
 
@@ -74,34 +75,34 @@ def _one_cut(sim: Simulator) -> None:
 
 @pytest.mark.parametrize("name", SCRIPTS)
 def test_program_is_recovered(sim: Simulator, name: str) -> None:
-    ended = run(*SCRIPTS[name], sim=sim)
-    assert ended.returncode == 0, ended.stderr
-    assert ended.stdout.startswith("TEXT ")
+    process = run(*SCRIPTS[name], sim=sim)
+    assert process.returncode == 0, process.stderr
+    assert process.stdout.startswith("TEXT ")
     assert len(sim.requests) == 2
 
 
 @pytest.mark.parametrize("name", ["script", "multiprocessing spawn", "multiprocessing fork"])
 def test_program_is_recorded(sim: Simulator, tmp_path: Path, name: str) -> None:
-    ended = run("--record", str(tmp_path), *SCRIPTS[name], sim=sim)
-    assert ended.returncode == 0, ended.stderr
+    process = run("--record", str(tmp_path), *SCRIPTS[name], sim=sim)
+    assert process.returncode == 0, process.stderr
     with Recording.open(tmp_path) as recording:
         assert [(call.outcome, len(call.attempts)) for call in recording] == [(Outcome.RECOVERED_RETRY, 2)]
         assert recording.problems == []
 
 
 def test_program_is_logged_in_a_file(sim: Simulator, tmp_path: Path) -> None:
-    ended = run("--log", str(tmp_path / "l0.jsonl"), *SCRIPTS["script"], sim=sim)
-    assert ended.returncode == 0, ended.stderr
+    process = run("--log", str(tmp_path / "l0.jsonl"), *SCRIPTS["script"], sim=sim)
+    assert process.returncode == 0, process.stderr
     lines = [json.loads(line) for line in (tmp_path / "l0.jsonl").read_text().splitlines()]
     assert [(line["l0_event"], line["level"]) for line in lines] == [("retry", "DEBUG"), ("recovered", "INFO")]
 
 
 def test_program_without_l0_run_fails(sim: Simulator) -> None:
     """The control: the same program is not recovered by itself."""
-    ended = subprocess.run(
-        [sys.executable, PROGRAMS], cwd=HERE, env=environment(sim), capture_output=True, timeout=LONG, check=False
+    process = subprocess.run(
+        [sys.executable, PROGRAMS], cwd=HERE, env=environment(sim), capture_output=True, timeout=LIMIT_S, check=False
     )
-    assert ended.returncode == 1
+    assert process.returncode == 1
     assert len(sim.requests) == 1
 
 
@@ -122,7 +123,7 @@ def served(arguments: list[str], sim: Simulator) -> Iterator[str]:
     finally:
         os.killpg(server.pid, signal.SIGTERM)
         try:
-            server.wait(LONG)
+            server.wait(LIMIT_S)
         finally:
             if server.poll() is None:
                 os.killpg(server.pid, signal.SIGKILL)
@@ -130,11 +131,11 @@ def served(arguments: list[str], sim: Simulator) -> Iterator[str]:
 
 
 def wait_for_port(port: int, server: subprocess.Popen[bytes]) -> None:
-    deadline = time.monotonic() + LONG
+    deadline = time.monotonic() + LIMIT_S
     while time.monotonic() < deadline:
         assert server.poll() is None, "the server ended"
         try:
-            socket.create_connection(("127.0.0.1", port), timeout=LONG).close()
+            socket.create_connection(("127.0.0.1", port), timeout=LIMIT_S).close()
             return
         except OSError:
             time.sleep(0.05)
@@ -145,7 +146,7 @@ def wait_for_port(port: int, server: subprocess.Popen[bytes]) -> None:
 def test_server_is_recovered(sim: Simulator, name: str) -> None:
     with served(SERVERS[name], sim) as url:
         try:
-            with urllib.request.urlopen(url, timeout=LONG) as response:
+            with urllib.request.urlopen(url, timeout=LIMIT_S) as response:
                 assert response.read()
         except urllib.error.HTTPError as error:
             error.close()
@@ -157,71 +158,72 @@ def test_policy_of_the_command(sim: Simulator) -> None:
     """`agent` holds whole messages, so that a cut in the middle is recovered."""
     sim.reset()
     sim.script(Fault.cut(at_event=4))
-    ended = run("--policy", "agent", PROGRAMS, sim=sim)
-    assert ended.returncode == 0, ended.stderr
+    process = run("--policy", "agent", PROGRAMS, sim=sim)
+    assert process.returncode == 0, process.stderr
     assert len(sim.requests) == 2
 
 
 def test_exit_code_and_arguments_are_the_programs(sim: Simulator, tmp_path: Path) -> None:
     (tmp_path / "app.py").write_text("import sys; print(sys.argv[1:]); sys.exit(7)", encoding="utf-8")
-    ended = run(str(tmp_path / "app.py"), "--policy", "-m", "x", sim=sim)
-    assert ended.returncode == 7
-    assert ended.stdout.strip() == "['--policy', '-m', 'x']"
+    process = run(str(tmp_path / "app.py"), "--policy", "-m", "x", sim=sim)
+    assert process.returncode == 7
+    assert process.stdout.strip() == "['--policy', '-m', 'x']"
 
 
 def test_own_sitecustomize_still_runs(sim: Simulator, tmp_path: Path) -> None:
     (tmp_path / "sitecustomize.py").write_text("print('OWN')", encoding="utf-8")
-    ended = run(PROGRAMS, sim=sim, PYTHONPATH=str(tmp_path))
-    assert "OWN\nTEXT " in ended.stdout  # once more before it: the launcher itself is Python
+    process = run(PROGRAMS, sim=sim, PYTHONPATH=str(tmp_path))
+    # OWN is printed twice: `l0 run` is a Python process, and runs sitecustomize too.
+    assert "OWN\nTEXT " in process.stdout
 
 
 def test_failing_sitecustomize_does_not_leave_the_program_unprotected(sim: Simulator, tmp_path: Path) -> None:
     (tmp_path / "sitecustomize.py").write_text("raise RuntimeError('theirs')", encoding="utf-8")
-    ended = run(PROGRAMS, sim=sim, PYTHONPATH=str(tmp_path))
-    assert "RuntimeError: theirs" in ended.stderr
+    process = run(PROGRAMS, sim=sim, PYTHONPATH=str(tmp_path))
+    assert "RuntimeError: theirs" in process.stderr
     assert len(sim.requests) == 2
 
 
 @pytest.mark.parametrize("flags", [["-I"], ["-E"], ["-S"], ["-Im"], ["-X", "dev", "-sE"]], ids=" ".join)
 def test_isolated_interpreter_is_reported(sim: Simulator, flags: list[str]) -> None:
     program = ["platform"] if flags[-1].endswith("m") else ["-c", "pass"]
-    ended = run(sys.executable, *flags, *program, sim=sim)
-    assert ended.returncode == 0, ended.stderr
-    assert NOT_INSTRUMENTED in ended.stderr
+    process = run(sys.executable, *flags, *program, sim=sim)
+    assert process.returncode == 0, process.stderr
+    assert NOT_INSTRUMENTED in process.stderr
 
 
 @pytest.fixture
 def other_python(tmp_path: Path) -> str:
     """An environment without l0."""
-    subprocess.run([sys.executable, "-m", "venv", "--without-pip", tmp_path / "other"], check=True, timeout=LONG)
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", tmp_path / "other"], check=True, timeout=LIMIT_S)
     return str(tmp_path / "other/bin/python")
 
 
 def test_environment_without_l0_is_reported(sim: Simulator, other_python: str) -> None:
-    ended = run(other_python, "-c", "print('ran')", sim=sim)
-    assert ended.stdout == "ran\n"
-    assert f"cannot be imported by {other_python}" in ended.stderr
+    process = run(other_python, "-c", "print('ran')", sim=sim)
+    assert process.stdout == "ran\n"
+    assert f"cannot be imported by {other_python}" in process.stderr
 
 
 def test_script_of_an_environment_without_l0_is_reported(sim: Simulator, other_python: str, tmp_path: Path) -> None:
     script = tmp_path / "tool"
     script.write_text(f"#!{other_python}\nprint('ran')\n", encoding="utf-8")
     script.chmod(0o755)
-    ended = run(str(script), sim=sim)
-    assert ended.stdout == "ran\n"
-    assert NOT_INSTRUMENTED in ended.stderr
+    process = run(str(script), sim=sim)
+    assert process.stdout == "ran\n"
+    assert NOT_INSTRUMENTED in process.stderr
 
 
 def test_other_program_is_reported(sim: Simulator) -> None:
-    ended = run(shutil.which("true") or "true", sim=sim)
-    assert ended.returncode == 0
-    assert ended.stderr.startswith("l0 run: true is not a Python program")
+    process = run(shutil.which("true") or "true", sim=sim)
+    assert process.returncode == 0
+    assert process.stderr.startswith("l0 run: true is not a Python program")
 
 
 def test_healthy_start_says_nothing(sim: Simulator) -> None:
     sim.reset()
-    ended = run(PROGRAMS, sim=sim)
-    assert ended.stderr == ""
+    process = run(PROGRAMS, sim=sim)
+    assert process.stderr == ""
 
 
 @pytest.mark.parametrize(
@@ -236,7 +238,7 @@ def test_healthy_start_says_nothing(sim: Simulator) -> None:
     ids=str,
 )
 def test_invalid_input(sim: Simulator, arguments: list[str], message: str) -> None:
-    ended = run(*arguments, sim=sim)
-    assert ended.returncode == 2
-    assert message in ended.stderr
+    process = run(*arguments, sim=sim)
+    assert process.returncode == 2
+    assert message in process.stderr
     assert not sim.requests

@@ -20,7 +20,7 @@ from l0.simulator.server import Simulator
 
 ROOT = Path(__file__).parents[2]
 HOSTS = Path(__file__).with_name("hosts")
-LONG = 200.0
+LIMIT_S = 200.0
 ANSWER = "Hello! I am a simulated model. How can I help you today?"
 with_and_without_l0_run = pytest.mark.parametrize("instrumented", [True, False], ids=["l0 run", "without it"])
 
@@ -45,7 +45,7 @@ def run(found: Path, *arguments: str, sim: Simulator, **more: str) -> subprocess
         env={**environment(sim, found), **more},
         capture_output=True,
         text=True,
-        timeout=LONG,
+        timeout=LIMIT_S,
         check=False,
     )
 
@@ -102,7 +102,7 @@ def worker(command: tuple[str, ...], environment: Mapping[str, str], errors: Pat
         try:
             yield
             started.send_signal(signal.SIGTERM)
-            assert started.wait(LONG) == 0
+            assert started.wait(LIMIT_S) == 0
         finally:
             if started.poll() is None:
                 os.killpg(started.pid, signal.SIGKILL)
@@ -119,7 +119,7 @@ def test_celery_worker_is_recovered_and_shown(sim: Simulator, tmp_path: Path, in
     command = (str(found / "celery"), "-A", "celery_app", "worker", "--pool", "prefork", "--concurrency", "1")
     prefix = (str(found / "l0"), "run", "--console") if instrumented else ()
     with worker((*prefix, *command), variables, tmp_path / "errors.txt"):
-        ask = f"from celery_app import answer; print(answer.delay().get(timeout={LONG / 2}))"
+        ask = f"from celery_app import answer; print(answer.delay().get(timeout={LIMIT_S / 2}))"
         asked = run(found, "python", "-c", ask, sim=sim, QUEUE=str(tmp_path))
     said = (tmp_path / "errors.txt").read_text(encoding="utf-8")
     assert asked.returncode == (not instrumented), asked.stderr

@@ -36,18 +36,18 @@ SERVERS = {
     "uvicorn with 2 workers": [*UVICORN, "--workers", "2", "served_app:asgi"],
     "uvicorn.run": ["served_app.py", "{port}"],
 }
-LONG = 120.0
+LIMIT_S = 120.0
 
 
 def ask(url: str) -> bytes:
-    with urllib.request.urlopen(url, timeout=LONG) as answer:
+    with urllib.request.urlopen(url, timeout=LIMIT_S) as answer:
         body: bytes = answer.read()
         return body
 
 
 def up(url: str, server: subprocess.Popen[bytes]) -> None:
     """Wait until it serves; that is its first request."""
-    deadline = time.monotonic() + LONG
+    deadline = time.monotonic() + LIMIT_S
     while time.monotonic() < deadline:
         assert server.poll() is None, "the server ended"
         try:
@@ -124,8 +124,8 @@ def test_call_that_ends_after_sigterm_is_kept_whole(
         while not sim.requests:
             time.sleep(0.01)
         server.send_signal(signal.SIGTERM)
-        last.join(LONG)
-        server.wait(LONG)
+        last.join(LIMIT_S)
+        server.wait(LIMIT_S)
     finally:
         if server.poll() is None:
             server.kill()
@@ -154,7 +154,7 @@ def test_program_that_sigterm_kills_keeps_its_calls(
         [sys.executable, "-c", PROGRAM],
         cwd=Path(__file__).parent,
         env=environment(sim, collector[0], tmp_path),
-        timeout=LONG,
+        timeout=LIMIT_S,
         check=False,
     )
     assert ended.returncode == -signal.SIGTERM
