@@ -12,6 +12,7 @@ from functools import partial
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
+from l0.model.caller_warning import warn_caller
 from l0.model.policy_error import PolicyError
 from l0.shared_state.forks import renew_in_child
 from l0.shared_state.late_settings import LATE_SETTINGS
@@ -29,6 +30,9 @@ REPLACED = (
     "l0 was imported a second time: this copy replaces the patches of the first. Policies, exception classes and "
     "wrapped clients of the first copy do not work with this one, so import them again"
 )
+
+_FORMER_NAMES = {"host": "terminal_event_host", "supported": "supported_versions"}
+"""Former names of attributes with their new ones. They work for one release, with a `DeprecationWarning`."""
 
 PATCHING: dict[str, SdkInstrumentor] = {}
 """The instrumentor of this copy of l0 that patches an SDK, by the SDK's import name."""
@@ -62,6 +66,11 @@ class SdkInstrumentor(ABC):
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
+        for former, new in _FORMER_NAMES.items():
+            if former in vars(cls):
+                warn_caller(f"{cls.__qualname__}.{former} is now {new}", DeprecationWarning, ("abc",))
+                setattr(cls, new, vars(cls)[former])
+                delattr(cls, former)
         if "distribution" not in vars(cls) and "sdk_name" in vars(cls):
             cls.distribution = cls.sdk_name
 

@@ -121,6 +121,18 @@ def test_unknown_attribute_is_named_with_the_one_that_may_be_meant(name: str, me
     assert "provider_name" in str(raised.value)
 
 
+@pytest.mark.parametrize(
+    ("former", "new", "value"),
+    [("host", "terminal_event_host", "api.example.com"), ("supported", "supported_versions", ">= 2")],
+)
+def test_former_name_of_an_attribute_works_with_a_warning(former: str, new: str, value: str) -> None:
+    with pytest.warns(DeprecationWarning, match=rf"Declared\.{former} is now {new}$") as caught:
+        declared = declare(**{new: ..., former: value})
+    declared.check_attributes()
+    assert getattr(declared, new) == value
+    assert caught[0].filename == __file__
+
+
 def test_unknown_attribute_of_a_base_class_is_named() -> None:
     base = declare("Base", hosts=("a",))
     with pytest.raises(l0.PolicyError, match=r"Derived\.hosts: got"):
