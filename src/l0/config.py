@@ -22,7 +22,7 @@ from l0.model.call import Call
 from l0.model.caller_warning import caller_line
 from l0.model.fleet_url import fleet_url
 from l0.model.function_observer import EventFunction, as_observer, is_event_function
-from l0.model.nearest_name import nearest
+from l0.model.option_names import refuses_unknown_options, unknown_option
 from l0.model.policy import ENCLOSED_RETRY, Policy, PolicyError
 from l0.model.policy_from_environment import EnvironmentSettings
 from l0.model.ports import CallAdapter, CallObserver, Observer, trace_ids_of
@@ -491,6 +491,7 @@ def summary() -> Summary:
     return (tally or CallTally(monotonic)).summary()
 
 
+@refuses_unknown_options
 def flush_recording(timeout_s: float = 5.0) -> None:
     """Write what has been recorded so far (docs/recording.md). Wait for at most ``timeout_s`` seconds.
 
@@ -544,7 +545,8 @@ class PolicyBlock:
             raise PolicyError("policy", base, "an l0.Policy")
         for field, value in self._changes.items():
             if field not in Policy.__dataclass_fields__:
-                raise PolicyError(f"policy.{field}", value, _fields_like(field))
+                known = [each.name for each in fields(Policy)]
+                raise unknown_option("Policy", field, value, known, field=f"policy.{field}")
         return replace(base, **self._changes)
 
     def _sets_mode(self) -> bool:
@@ -597,11 +599,6 @@ class PolicyBlock:
     def __del__(self) -> None:
         if not self._used:
             self._created.warn("l0.policy(...) has no effect by itself: use it as `with l0.policy(...):`")
-
-
-def _fields_like(field: str) -> str:
-    names = [each.name for each in fields(Policy)]
-    return nearest(field, names, off='mode="off"') + "One of " + ", ".join(names)
 
 
 @contextmanager

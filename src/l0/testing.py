@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from os import PathLike
 from pathlib import Path
 
+from l0.model.option_names import refuses_unknown_options
 from l0.replay.replay_script import Match
 from l0.replay.replay_server import ReplayOptions, ReplayServer
 from l0.simulator.access import RateLimits
@@ -14,6 +15,7 @@ from l0.simulator.simulator_config import SimulatorConfig
 from l0.simulator.simulator_thread import SimulatorThread
 
 
+@refuses_unknown_options
 def simulator(
     *,
     seed: int = 0,
@@ -53,6 +55,7 @@ def simulator(
     return SimulatorThread(Simulator(config))
 
 
+@refuses_unknown_options
 def replay(
     path: str | PathLike[str],
     *,

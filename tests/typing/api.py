@@ -20,6 +20,9 @@ assert_type(l0.Policy.reasoning(), l0.Policy)
 assert_type(l0.Policy.batch(), l0.Policy)
 policy.timeout = None  # type: ignore[misc]  # pyright: ignore[reportAttributeAccessIssue]
 l0.Policy(truncation="sometimes")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+l0.Retry(backoff="linear")  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
+l0.instrument(the_policy=policy)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
+l0.Guardrails.length_rule(most=9)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
 l0.intrument()  # type: ignore[attr-defined]  # pyright: ignore[reportAttributeAccessIssue]
 
 

@@ -493,9 +493,9 @@ def test_policy_that_no_block_uses_warns_at_its_line():
     ("given", "field", "allowed"),
     [
         ({"time_out": 5}, "policy.time_out", "did you mean timeout?"),
-        ({"zzz": 5}, "policy.zzz", "One of timeout, retry"),
+        ({"zzz": 5}, "policy.zzz", "no such option; one of timeout, retry"),
         ({"enabled": False}, "policy.enabled", 'mode="off" turns L0 off. One of timeout, retry'),
-        ({"backoff": 5}, "policy.backoff", "One of timeout, retry"),
+        ({"backoff": 5}, "policy.backoff", "did you mean retry=l0.Retry(strategy=...)? One of timeout, retry"),
         ({"disable": True}, "policy.disable", 'mode="off" turns L0 off. One of timeout, retry'),
         ({"timeout": 5}, "Policy.timeout", "a Timeout"),
     ],

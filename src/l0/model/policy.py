@@ -16,6 +16,7 @@ from .async_functions import is_async
 from .caller_warning import warn_caller
 from .durations import LONGEST_BACKOFF_S, LONGEST_DELAY_S, SHORTEST_HEDGE_MS, SHORTEST_LIMIT_MS, milliseconds, seconds
 from .failure import Failure, RetryableErrorType
+from .option_names import refuses_unknown_options
 from .policy_error import PolicyError as PolicyError  # noqa: PLC0414 - users import it from here
 from .privacy import shown
 from .rule import Rule, Violation
@@ -87,6 +88,7 @@ def _choice(field: str, value: object, kind: type[_E]) -> _E:
         raise PolicyError(field, value, "one of " + ", ".join(kind)) from None
 
 
+@refuses_unknown_options
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Timeout:
     """Time limits of one call, in **milliseconds**; ``None`` means no limit. They run only while the engine is reading.
@@ -121,6 +123,7 @@ class Timeout:
         ) -> None: ...
 
 
+@refuses_unknown_options
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ErrorTypeDelays:
     """The base delay of a retry for each type of network failure, in **seconds**, or a ``timedelta``.
@@ -168,6 +171,7 @@ class ErrorTypeDelays:
         ) -> None: ...
 
 
+@refuses_unknown_options
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Retry(RetryAliases):
     """The rules for retries. Delays are in **seconds**, or a ``timedelta``.
@@ -254,6 +258,7 @@ equal `Retry` of the user is a limit that the user has set."""
 ERROR_TYPE_DELAY_DEFAULTS = ErrorTypeDelays()
 
 
+@refuses_unknown_options
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Hold:
     """The rule for what L0 holds back from the user, and until when.
@@ -292,6 +297,7 @@ class Hold:
         ) -> None: ...
 
 
+@refuses_unknown_options
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CheckIntervals:
     """The intervals at which rules check the text of a stream, in **tokens** (content deltas of the provider).
@@ -309,6 +315,7 @@ class CheckIntervals:
             _check_count(f"CheckIntervals.{name}", getattr(self, name), minimum=1)
 
 
+@refuses_unknown_options
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fallback:
     """The target of a call if the primary fails: another ``model``, another ``client`` of the same SDK, or both.
@@ -333,6 +340,7 @@ class Fallback:
             raise PolicyError("Fallback.client", self.client, "a client of the same SDK, or None")
 
 
+@refuses_unknown_options
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Hedge:
     """A second request in parallel with a slow one. L0 uses the answer whose content arrives first.
@@ -366,6 +374,7 @@ class ResumePoint:
     attempt: int
 
 
+@refuses_unknown_options
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Policy:
     """The behaviour of L0 for a call. ``Policy()`` is the default: L0 keeps the SDK's retries and timeouts, and

@@ -1,4 +1,4 @@
-"""Define the error for invalid settings."""
+"""Define the errors for invalid settings."""
 
 from __future__ import annotations
 
@@ -13,7 +13,20 @@ class PolicyError(ValueError):
     """
 
     def __init__(self, field: str, given: object, allowed: str) -> None:
-        super().__init__(f"{field}: got {shown_briefly(given)}, allowed: {allowed}")
+        super().__init__(self._text(field, given, allowed))
         self.field = field
         self.given = given
         self.allowed = allowed
+
+    def _text(self, field: str, given: object, allowed: str) -> str:
+        return f"{field}: got {shown_briefly(given)}, allowed: {allowed}"
+
+
+class OptionNameError(PolicyError, TypeError):
+    """An option with an unknown name, or without a name, for which Python itself raises `TypeError`.
+
+    The message does not show the value: under a name such as ``api_key`` it is a secret, and no value would be right.
+    """
+
+    def _text(self, field: str, given: object, allowed: str) -> str:  # noqa: ARG002 - as in the base class
+        return f"{field}: {allowed}"

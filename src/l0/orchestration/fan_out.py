@@ -14,6 +14,7 @@ from typing import Any, TypedDict, TypeVar, Unpack, overload
 
 from l0.migration import also_named, result_callback
 from l0.model.errors import raised
+from l0.model.option_names import unknown_option
 from l0.model.policy import PolicyError
 
 from . import task_group
@@ -68,7 +69,7 @@ async def parallel(
     `PolicyError` for an invalid task or option before a task is started.
     """
     concurrency = _concurrency("parallel.concurrency", tasks, concurrency)
-    with ResultHandler.of(options, _length(tasks)) as result_handler:
+    with ResultHandler.of("parallel", options, _length(tasks), "concurrency") as result_handler:
         return await collect(tasks, result_handler, concurrency=concurrency, kind="parallel")
 
 
@@ -80,7 +81,7 @@ async def sequential(tasks: _Tasks[T], **options: Unpack[RunOptions]) -> Results
 async def sequential(tasks: Iterable[Task], **options: Unpack[RunOptions]) -> Results[Any]: ...
 async def sequential(tasks: Iterable[Task], **options: Unpack[RunOptions]) -> Results[Any]:
     """Run tasks one after the other and return their results in order. Options: see `RunOptions`."""
-    with ResultHandler.of(options, _length(tasks)) as result_handler:
+    with ResultHandler.of("sequential", options, _length(tasks)) as result_handler:
         return await collect(tasks, result_handler, concurrency=1, kind="sequential")
 
 
@@ -110,7 +111,8 @@ async def batched(
     work = tasks if handler is None else (partial(handler, item) for item in tasks)
     source, first, began = iter(_checked("batched", work)), 0, perf_counter()
     branches: list[Branch[Any]] = []
-    with ResultHandler.of(options, _length(tasks)) as result_handler, fan_out_span("batched"):
+    total = _length(tasks)
+    with ResultHandler.of("batched", options, total, "handler", "size") as result_handler, fan_out_span("batched"):
         while batch := list(islice(source, size)):
             branches += await collect(batch, result_handler, concurrency=size, kind="batch", first=first)
             first += len(batch)
@@ -130,15 +132,16 @@ class ResultHandler:
 
     @classmethod
     @contextmanager
-    def of(cls, options: RunOptions, total: int | None) -> Iterator[ResultHandler]:
+    def of(cls, owner: str, options: RunOptions, total: int | None, *others: str) -> Iterator[ResultHandler]:
         """Create a handler from the user's options, with a progress bar for ``total`` tasks while the block runs.
 
-        Raises `TypeError` for an unknown option and `PolicyError` for an invalid value.
+        ``owner``: the function that the user has called. ``others``: its other options. Raises `PolicyError` for an
+        unknown option or an invalid value.
         """
         result_callback(options)
-        for name in options:
+        for name, value in options.items():
             if name not in RunOptions.__annotations__:
-                raise TypeError(f"unknown option {name!r}; known: {', '.join(RunOptions.__annotations__)}")
+                raise unknown_option(owner, name, value, (*others, *RunOptions.__annotations__))
         title = options.get("progress")
         if title is not None and not (isinstance(title, str) and title):
             raise PolicyError("progress", title, "a title, or None for no progress bar")

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from l0.model.durations import SHORTEST_LIMIT_MS, milliseconds
 from l0.model.former_names import former_name
+from l0.model.option_names import refuses_unknown_options
 from l0.model.policy import PolicyError
 from l0.telemetry.fan_out_spans import FanOutSpan
 
@@ -25,6 +26,7 @@ Function = Callable[[Any], Any]
 StepStatus = Literal["ok", "failed", "skipped"]
 
 
+@refuses_unknown_options
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Step:
     """A step of a pipeline.
@@ -79,6 +81,7 @@ class PipelineResult:
         return {step.name: step.error for step in self.steps if step.error is not None}
 
 
+@refuses_unknown_options
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PipelinePreset:
     """Error handling and time limit of a pipeline.
@@ -101,6 +104,7 @@ class PipelinePreset:
         def __init__(self, *, stop_on_error: bool = ..., timeout: float | timedelta | None = ...) -> None: ...
 
 
+@refuses_unknown_options
 class Pipeline:
     """Runs steps in order. ``steps``: `Step` objects, or functions; the step of a function takes the function's name.
 

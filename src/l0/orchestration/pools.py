@@ -8,6 +8,8 @@ from functools import partial
 from types import TracebackType
 from typing import Any, TypeVar, overload
 
+from l0.model.option_names import refuses_unknown_options
+
 from . import tasks
 from .checks import check_count, check_function
 from .fan_out import OnResult, parallel
@@ -18,6 +20,7 @@ T = TypeVar("T")
 T_in = TypeVar("T_in")
 
 
+@refuses_unknown_options
 class Pool:
     """Runs at most ``size`` tasks at a time. Other tasks wait in the order of their arrival.
 

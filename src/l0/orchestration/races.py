@@ -10,6 +10,7 @@ from typing import Any, Generic, TypeVar, overload
 
 from l0.migration import RaceAliases
 from l0.model.former_names import former_name
+from l0.model.option_names import refuses_unknown_options
 from l0.model.policy import PolicyError
 
 from . import task_group
@@ -68,6 +69,7 @@ async def race(tasks: Sequence[StreamTask], *, valid: Valid | None = None) -> Ra
 async def race(tasks: Sequence[AwaitableTask[T]], *, valid: Valid | None = None) -> Race[T]: ...
 @overload
 async def race(tasks: Sequence[Task], *, valid: Valid | None = None) -> Race[Any]: ...
+@refuses_unknown_options
 async def race(tasks: Sequence[Task], *, valid: Valid | None = None) -> Race[Any]:
     """Run all tasks concurrently and return the first valid answer. Cancel the others and close their connections.
 

@@ -13,6 +13,7 @@ from types import TracebackType
 from typing import Any, cast
 
 from l0.config import block_observers, observed_by, policy, policy_of_code
+from l0.model.option_names import refuses_unknown_options
 from l0.model.policy import Policy, PolicyError
 from l0.stainless.discovery import instrument
 from l0.telemetry.remote_context import carried_context, remote_context
@@ -27,6 +28,7 @@ from .tasks import Task
 Dumps = Callable[[Any], bytes]
 
 
+@refuses_unknown_options
 class RayTasks:
     """Worker processes on a Ray cluster that run tasks. Each worker runs many tasks concurrently.
 

@@ -6,7 +6,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from math import inf
 
+from l0.model.option_names import refuses_unknown_options
 
+
+@refuses_unknown_options
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CassetteOptions:
     """The options of a cassette, from the fixture ``l0_cassette_options`` or the marker.

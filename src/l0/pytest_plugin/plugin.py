@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import inspect
 import os
 import warnings
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import fields
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -119,8 +117,7 @@ def l0_simulator(
     from l0.testing import simulator
 
     try:
-        allowed = inspect.signature(simulator).parameters
-        with simulator(**_merged(request, SIMULATOR_MARKER, l0_simulator_options, allowed)) as running:
+        with simulator(**_merged(request, SIMULATOR_MARKER, l0_simulator_options)) as running:
             monkeypatch.setenv("OPENAI_BASE_URL", running.openai)
             monkeypatch.setenv("ANTHROPIC_BASE_URL", running.anthropic)
             for name in _KEYS:
@@ -152,7 +149,7 @@ def _options(request: pytest.FixtureRequest, configured: Mapping[str, Any]) -> C
     from .cassette_options import CassetteOptions
 
     try:
-        options = _merged(request, MARKER, configured, [field.name for field in fields(CassetteOptions)])
+        options = _merged(request, MARKER, configured)
         speed = request.config.getoption("--l0-speed")
         if speed is not None:
             options["speed"] = speed
@@ -161,18 +158,12 @@ def _options(request: pytest.FixtureRequest, configured: Mapping[str, Any]) -> C
         _reject_options(MARKER, error)
 
 
-def _merged(
-    request: pytest.FixtureRequest, name: str, configured: Mapping[str, Any], allowed: Collection[str]
-) -> dict[str, Any]:
+def _merged(request: pytest.FixtureRequest, name: str, configured: Mapping[str, Any]) -> dict[str, Any]:
     """Return the configured options with those of the marker of this name."""
     marker = request.node.get_closest_marker(name)
     if marker and marker.args:
         raise TypeError(f"the marker {name} takes keyword arguments only")
-    options = dict(configured) | (marker.kwargs if marker else {})
-    for option in options:
-        if option not in allowed:
-            raise TypeError(f"{option!r} is not an option; the options are {', '.join(allowed)}")
-    return options
+    return dict(configured) | (marker.kwargs if marker else {})
 
 
 def _reject_options(name: str, error: Exception) -> NoReturn:

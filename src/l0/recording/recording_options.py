@@ -7,12 +7,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from os import PathLike
 
+from l0.model.option_names import refuses_unknown_options
 from l0.model.policy_error import PolicyError
 
 MIB = 2**20
 _SMALLEST = 2**16
 
 
+@refuses_unknown_options
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RecordingOptions:
     """The folder of the recordings, and their limits in bytes.

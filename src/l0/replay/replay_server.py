@@ -8,6 +8,7 @@ from math import inf
 from os import PathLike
 from typing import get_args
 
+from l0.model.option_names import refuses_unknown_options
 from l0.recording.recording import Recording
 from l0.simulator import http, routes
 from l0.simulator.dialects.server_dialect import AnswerIdentity, Dialect
@@ -23,6 +24,7 @@ _UNMATCHED = 404
 """The status of a request that matches no recorded one. The SDKs do not retry it."""
 
 
+@refuses_unknown_options
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReplayOptions:
     """``call``: the id, beginning of an id or trace id of one call, or ``"last"``; ``None`` for all. ``speed``: 1 for
@@ -43,6 +45,7 @@ class ReplayOptions:
             raise ValueError(f"match: got {self.match!r}, allowed: {', '.join(get_args(Match))}")
 
 
+@refuses_unknown_options
 class ReplayServer(Simulator):
     """A provider that answers each request with the recorded attempt that matches it; with status 404 if none does.
 

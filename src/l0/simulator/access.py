@@ -7,6 +7,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from l0.model.option_names import refuses_unknown_options
+
 from .http import HttpRequest
 
 _MINUTE = 60.0
@@ -19,6 +21,7 @@ def is_authorized(request: HttpRequest, api_keys: tuple[str, ...]) -> bool:
     return not api_keys or bool(keys.union({token.strip()} if scheme.lower() == "bearer" else ()) & set(api_keys))
 
 
+@refuses_unknown_options
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RateLimits:
     """Limits per minute, shared by all clients. None: no limit. Raises `ValueError` for a limit below 1."""

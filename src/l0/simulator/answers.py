@@ -9,6 +9,8 @@ from itertools import cycle, islice
 from random import Random
 from typing import Any, Literal
 
+from l0.model.option_names import refuses_unknown_options
+
 Stop = Literal["stop", "length", "content_filter"]
 
 MAX_TOKENS = 1_000_000
@@ -25,6 +27,7 @@ _SENTENCES = 1_000
 """Number of filler sentences, after which they repeat."""
 
 
+@refuses_unknown_options
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SimulatedToolCall:
     """One function call. `arguments` is JSON text as a model writes it."""
@@ -40,6 +43,7 @@ class SimulatedToolCall:
             return {}
 
 
+@refuses_unknown_options
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
     """One answer.

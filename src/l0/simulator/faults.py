@@ -13,6 +13,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from typing import Any, Literal
 
+from l0.model.option_names import refuses_unknown_options
+
 _MAX_VALUE = 10_000_000
 """Upper limit for all numbers, in any unit: seconds, events, bytes."""
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
@@ -60,6 +62,7 @@ def _fault(kind: str, **options: Any) -> "Fault":
     return Fault(parts=(Part(kind=kind, **options),))
 
 
+@refuses_unknown_options
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fault:
     """The faults of one request. `Fault()` has none. `a | b` combines two."""

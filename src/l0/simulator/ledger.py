@@ -6,11 +6,14 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from l0.model.option_names import refuses_unknown_options
+
 from .answers import Answer
 from .faults import HEALTHY, Fault
 from .playback import RecordedBody
 
 
+@refuses_unknown_options
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reply:
     """The reply to one request: an answer or a raw body, and the faults. With neither, `default_answer` is sent."""

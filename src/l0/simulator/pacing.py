@@ -5,11 +5,14 @@ import random
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from l0.model.option_names import refuses_unknown_options
+
 _MAX_VALUE = 10_000_000
 _MAX_SECONDS = 86_400.0
 """The longest delay, in seconds."""
 
 
+@refuses_unknown_options
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Delays:
     """Delays of one simulated model.

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from l0.model.option_names import refuses_unknown_options
+
 from .simulator_config import SimulatorError
 
 Chunks = Literal["event", "one", "byte"] | int
@@ -20,6 +22,7 @@ _RECORDING = ".l0"
 """Suffix of the files of `l0.instrument(record=...)`, which hold whole calls. `l0 replay` serves them."""
 
 
+@refuses_unknown_options
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RecordedBody:
     """One raw body. It is sent unchanged, whatever it contains."""

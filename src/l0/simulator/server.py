@@ -11,6 +11,7 @@ from typing import TypeVar
 from weakref import WeakSet
 
 from l0.model.errors import raised
+from l0.model.option_names import refuses_unknown_options
 from l0.wire import host_check
 
 from . import corpus, http, routes, script_grammar
@@ -40,6 +41,7 @@ Item = Fault | Answer | RecordedBody | Reply | str | None
 for neither a fault nor an answer."""
 
 
+@refuses_unknown_options
 class Simulator:
     """A simulated provider. All methods except `start` and `stop` are thread-safe.
 

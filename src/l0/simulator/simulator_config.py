@@ -3,6 +3,8 @@
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from l0.model.option_names import refuses_unknown_options
+
 from .access import RateLimits
 from .pacing import Delays
 
@@ -11,6 +13,7 @@ class SimulatorError(Exception):
     """The simulator cannot start, or does not have the requested item. The message names the cause."""
 
 
+@refuses_unknown_options
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SimulatorConfig:
     """Settings of one simulator.

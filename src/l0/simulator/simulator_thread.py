@@ -6,6 +6,8 @@ from concurrent.futures import Future
 from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from typing import Generic, TypeVar
 
+from l0.model.option_names import refuses_unknown_options
+
 from .server import Simulator
 
 S = TypeVar("S", bound=Simulator)
@@ -13,6 +15,7 @@ _STOP_SECONDS = 10
 """Time limit for the server, and then for its thread, to stop."""
 
 
+@refuses_unknown_options
 class SimulatorThread(AbstractContextManager[S, None], AbstractAsyncContextManager[S, None], Generic[S]):
     """A simulator that runs until its `with` or `async with` block ends.
 

@@ -17,6 +17,7 @@ from os import PathLike
 from pathlib import Path
 
 from l0.config import CONFIG
+from l0.model.option_names import refuses_unknown_options
 from l0.model.policy import PolicyError
 from l0.shared_state.slo_storage import Storage
 
@@ -27,6 +28,7 @@ from .status_report import Burn, Report, SloStatus
 __all__ = ["DEFAULTS", "Burn", "Indicator", "Objective", "Report", "SloStatus", "report", "start", "stop"]
 
 
+@refuses_unknown_options
 def start(
     objectives: Sequence[Objective] | str | PathLike[str] | None = None,
     *,

@@ -16,10 +16,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence, Set
-from difflib import get_close_matches
 from fnmatch import fnmatchcase
 from typing import Any
 
+from l0.model.nearest_name import nearest
 from l0.model.policy import PolicyError
 from l0.model.provider_hosts import PROVIDERS
 
@@ -118,11 +118,9 @@ def _mapping(found: Located, field: str, known: tuple[str, ...] | None, problems
         problems.wrong(found, field, "a mapping" + (f" of {', '.join(known)}" if known else " of names to objectives"))
         return {}
     for name, inner in found.value.items():
-        if known is not None and name not in known:
-            close = get_close_matches(name, known, n=1)
-            meant = f"did you mean {close[0]}? " if close else ""
-            if REPEATED not in name:  # a duplicate key is reported already
-                problems.add(inner.line, f"{field}: no field {name!r}, {meant}allowed: {', '.join(known)}")
+        if known is not None and name not in known and REPEATED not in name:  # a duplicate key is reported already
+            allowed = f"{nearest(name, known)}allowed: {', '.join(known)}"
+            problems.add(inner.line, f"{field}: no field {name!r}, {allowed}")
     return found.value
 
 
@@ -296,8 +294,8 @@ def _doubts(objective: Objective) -> Iterator[str]:
         if any(sign in pattern for sign in (".*", "^", "$", "|")):
             yield f"{field} {pattern!r} is not a regular expression: * stands for any text"
     if not any(fnmatchcase(name, objective.provider) for name in PROVIDERS) and "." not in objective.provider:
-        close = get_close_matches(objective.provider, PROVIDERS, n=1)
-        meant = f"did you mean {close[0]}?" if close else "right only if provider_names or an adapter of yours gives it"
+        nearest_provider = nearest(objective.provider, PROVIDERS).rstrip()
+        meant = nearest_provider or "right only if provider_names or an adapter of yours gives it"
         yield f"provider {objective.provider!r} is no name that L0 gives to a provider: {meant}"
 
 

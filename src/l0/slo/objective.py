@@ -12,6 +12,7 @@ from enum import StrEnum
 from fnmatch import fnmatchcase
 from math import isfinite
 
+from l0.model.option_names import refuses_unknown_options
 from l0.model.policy import PolicyError
 
 DAY = 86_400
@@ -52,6 +53,7 @@ class Indicator(StrEnum):
         return self in (Indicator.FIRST_TOKEN, Indicator.FIRST_CHUNK)
 
 
+@refuses_unknown_options
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Objective:
     """One objective. It is evaluated separately for every provider and model.

@@ -11,6 +11,7 @@ from operator import attrgetter
 from os import PathLike
 from typing import TYPE_CHECKING, Any, Literal
 
+from l0.model.option_names import refuses_unknown_options
 from l0.model.policy_error import PolicyError
 from l0.shared_state.forks import renew_in_child
 from l0.shared_state.late_settings import LATE_SETTINGS
@@ -154,6 +155,7 @@ def installed_version(name: str) -> str | None:
     return (version_of(name) or "") if importable(name) else None
 
 
+@refuses_unknown_options
 def instrument(
     policy: Policy | None = None,
     *,
@@ -213,7 +215,7 @@ def instrument(
     if change is not None:
         change()
     for message in _patch_all():
-        warnings.warn(message, RuntimeWarning, stacklevel=2)
+        warnings.warn(message, RuntimeWarning, stacklevel=3)  # past the decorator
 
 
 def _settings(

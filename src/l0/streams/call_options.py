@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from difflib import get_close_matches
 from functools import partial
 from types import MappingProxyType
 from typing import Any, Literal, TypedDict, get_args
@@ -15,6 +14,7 @@ from l0.model.async_functions import is_async
 from l0.model.call import Call, LegEndpoint, RetrySafety
 from l0.model.caller_warning import warn_caller
 from l0.model.function_observer import EventFunction, as_observer
+from l0.model.option_names import unknown_option
 from l0.model.policy import (
     RETRY_DEFAULTS,
     CheckIntervals,
@@ -160,7 +160,7 @@ def check(stream: Any, options: CallArguments) -> Policy:
     known = CallArguments.__annotations__
     for name, value in options.items():
         if name not in known:
-            raise PolicyError(name, value, _options_like(name, known))
+            raise unknown_option("run", name, value, known, field=name)
     if not callable(stream) and not sources.is_source(stream):
         raise ADAPTERS.unknown(stream, "the stream")
     fallbacks = _default(options.get("fallbacks"), ())
@@ -183,14 +183,6 @@ def check(stream: Any, options: CallArguments) -> Policy:
     if resume == "splice" and not (callable(stream) and takes_text(stream)):
         raise PolicyError("stream", stream, "with resume='splice', a function that takes the text so far")
     return base_of(options)
-
-
-def _options_like(name: str, known: Iterable[str]) -> str:
-    """Return the allowed options that may be meant by an unknown name, as a text."""
-    if name in Policy.__dataclass_fields__ and name not in _NEEDS_SDK:
-        return f"only as a field of the policy: policy=l0.Policy({name}=...)"
-    close = get_close_matches(name, known, n=1)
-    return (f"did you mean {close[0]}? " if close else "") + "One of " + ", ".join(known)
 
 
 def call_options(stream: Any, options: CallArguments, *, sync: bool) -> CallOptions:

@@ -10,6 +10,7 @@ from typing import Any, Protocol, TypeVar, Unpack, overload
 from l0.config import OWN_POLICY
 from l0.migration import translated
 from l0.model.caller_warning import caller_line
+from l0.model.option_names import unknown_option
 from l0.model.policy import RETRY_DEFAULTS, Policy, PolicyError
 from l0.stainless.discovery import instrument_sdk
 
@@ -141,9 +142,10 @@ def _client_policy(policy: Policy | None, options: dict[str, Any]) -> Policy:
     _, options = translated(None, options)
     known = [field.name for field in fields(Policy)]
     for name, value in options.items():
-        if policy is not None or name not in known:
-            allowed = "not allowed beside a policy" if name in known else "one of " + ", ".join(("policy", *known))
-            raise PolicyError(name, value, allowed)
+        if name not in known:
+            raise unknown_option("wrap", name, value, ("policy", *known))
+        if policy is not None:
+            raise PolicyError(name, value, "not allowed beside a policy")
     if policy is None:
         return Policy(**{"retry": RETRY_DEFAULTS, **options})
     if not isinstance(policy, Policy):

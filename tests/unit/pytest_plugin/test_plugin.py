@@ -620,10 +620,7 @@ def test_ignored_fields_and_hosts(run: Run) -> None:
     [
         ("speed=0", "*speed=0 is not a positive number"),
         ('ignore="user"', "*ignore takes a list of strings, not one string"),
-        (
-            "sped=1",
-            "options of l0_cassette: 'sped' is not an option; the options are speed, ignore, ignore_hosts, redact",
-        ),
+        ("sped=1", "options of l0_cassette: *.sped: no such option; did you mean speed[?] One of speed, ignore, *"),
         ('"name"', "*takes keyword arguments only"),
     ],
 )

@@ -82,7 +82,7 @@ def test_options_come_from_fixture_then_marker(pytester: pytest.Pytester) -> Non
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ("sed=1", "options of l0_simulator: 'sed' is not an option; the options are seed, delays, *"),
+        ("sed=1", "options of l0_simulator: simulator.sed: no such option; did you mean seed[?] One of seed, *"),
         ("port=70000", "*options of l0_simulator: port: 70000 given*"),
         ('"seed"', "*the marker l0_simulator takes keyword arguments only"),
         ('traffic_dir="nowhere"', "*options of l0_simulator: traffic_dir: nowhere is not a directory"),

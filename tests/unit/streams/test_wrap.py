@@ -23,9 +23,9 @@ def test_wrap_refuses_something_that_is_not_a_stream(thing):
     ("options", "field", "allowed"),
     [
         ({"time_out": 5}, "time_out", "did you mean timeout?"),
-        ({"zzz": 5}, "zzz", "One of fallbacks, timeout"),
-        ({"truncation": "strict"}, "truncation", "only as a field of the policy: policy=l0.Policy(truncation=...)"),
-        ({"budget": True}, "budget", "only as a field of the policy: policy=l0.Policy(budget=...)"),
+        ({"zzz": 5}, "zzz", "no such option; one of fallbacks, timeout"),
+        ({"truncation": "strict"}, "truncation", "did you mean policy=l0.Policy(truncation=...)?"),
+        ({"budget": True}, "budget", "did you mean policy=l0.Policy(budget=...)?"),
         ({"fallback": ()}, "fallback", "did you mean fallbacks?"),
         ({"fallbacks": "texts"}, "fallbacks", "a list of functions"),
         ({"fallbacks": ""}, "fallbacks", "a list of functions"),

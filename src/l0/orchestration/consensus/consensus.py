@@ -8,6 +8,7 @@ from time import perf_counter
 from typing import Any, ClassVar, get_args
 
 from l0.migration import ConsensusAliases, also_named
+from l0.model.option_names import refuses_unknown_options
 from l0.model.policy import PolicyError
 
 from .. import task_group
@@ -39,6 +40,7 @@ _IMPLIED: dict[Strategy, dict[str, Any]] = {
 """Defaults of a strategy for the settings that the user leaves out."""
 
 
+@refuses_unknown_options
 class Consensus(ConsensusAliases):
     """Runs several tasks and returns the answer on which they agree.
 
@@ -54,6 +56,7 @@ class Consensus(ConsensusAliases):
 
     @staticmethod
     @also_named(resolve_conflicts="resolve")
+    @refuses_unknown_options
     async def run(
         work: Sequence[Task],
         *,

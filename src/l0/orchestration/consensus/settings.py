@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from math import isfinite
 from typing import Any, Literal, get_args
 
+from l0.model.option_names import refuses_unknown_options
 from l0.model.policy import PolicyError
 
 from ..checks import check_share
@@ -23,6 +24,7 @@ def check_choice(field: str, value: object, allowed: tuple[str, ...]) -> None:
         raise PolicyError(field, value, "one of " + ", ".join(allowed))
 
 
+@refuses_unknown_options
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConsensusPreset:
     """Settings of a consensus.

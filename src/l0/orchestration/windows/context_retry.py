@@ -8,6 +8,7 @@ from functools import partial
 from typing import Any
 
 from l0.model.failure import CATEGORIES, Category, Cause
+from l0.model.option_names import refuses_unknown_options
 
 from .. import tasks
 from ..checks import check_count, check_function, check_share
@@ -23,6 +24,7 @@ def is_content_failure(error: Exception) -> bool:
     return CATEGORIES[cause] in (Category.CONTENT, Category.MODEL)
 
 
+@refuses_unknown_options
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Restore:
     """Settings for retries with more context.

@@ -7,6 +7,7 @@ from functools import partial
 from typing import Any, Final, Unpack, cast, get_args
 
 from l0.migration import WindowAliases
+from l0.model.option_names import refuses_unknown_options
 from l0.model.policy import PolicyError
 
 from .. import tasks
@@ -26,6 +27,7 @@ Document = str | Iterable[str]
 """A text, or an iterable of its pieces: a text file, a generator."""
 
 
+@refuses_unknown_options
 class Window(WindowAliases):
     """An iterator over the overlapping chunks of a document.
 
@@ -138,7 +140,7 @@ class Window(WindowAliases):
         if restore is not None and not isinstance(restore, Restore):
             raise PolicyError("process_all.restore", restore, "a Restore, or None")
         jobs = (partial(context_retry.answer, function, chunk, restore) for chunk in self)
-        with ResultHandler.of(options, None) as result_handler:
+        with ResultHandler.of("process_all", options, None, "concurrency", "restore") as result_handler:
             return await collect(jobs, result_handler, concurrency=concurrency, kind="windows")
 
     async def process_sequential(
@@ -156,7 +158,8 @@ class Window(WindowAliases):
             latest = await tasks.answer(partial(function, chunk, latest))
             return latest
 
-        with ResultHandler.of({**options, "fail_fast": True}, None) as result_handler:
+        fail_fast: RunOptions = {**options, "fail_fast": True}
+        with ResultHandler.of("process_sequential", fail_fast, None) as result_handler:
             return await collect((partial(job, chunk) for chunk in self), result_handler, concurrency=1, kind="windows")
 
 

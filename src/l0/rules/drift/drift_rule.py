@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from math import isfinite
 from typing import ClassVar
 
+from l0.model.option_names import refuses_unknown_options
 from l0.model.policy import PolicyError
 from l0.model.rule import Ending, Severity, Violation
 
@@ -34,6 +35,7 @@ TYPES = tuple(_DETECTORS)
 """Names of all types of drift, as in the fields of `Drift`."""
 
 
+@refuses_unknown_options
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Drift:
     """A rule that checks an answer for drift. Its memory does not grow with the answer.

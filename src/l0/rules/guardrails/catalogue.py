@@ -9,6 +9,7 @@ from functools import cache
 from typing import get_args
 
 from l0.migration import GuardrailsAliases
+from l0.model.option_names import refuses_unknown_options
 from l0.model.policy import GuardrailsPreset, PolicyError, is_rule, preset_or_list
 from l0.model.rule import Rule, Severity, Violation
 
@@ -26,6 +27,7 @@ from .zero_output import ZeroOutputRule
 Rules = tuple[Rule, ...]
 
 
+@refuses_unknown_options
 class Guardrails(GuardrailsAliases):
     """Rules for ``Policy(guardrails=...)``: one rule, a list of rules, or a preset (a tuple of rules).
 
