@@ -181,34 +181,31 @@ class _AsyncTapedStream:
         await self._stream.aclose()
 
 
-class _WatchedConnection:
-    """The network stream of an answer. If its client shuts down the socket to end a read, the tape says so."""
+class _Watched:
+    """A part of an answer's connection, with the tape that a subclass writes to. Other attributes are its own."""
 
-    def __init__(self, stream: Any, tape: CassetteTape) -> None:
-        self._stream = stream
+    def __init__(self, watched: Any, tape: CassetteTape) -> None:
+        self._watched = watched
         self._tape = tape
 
     def __getattr__(self, name: str) -> Any:
-        return getattr(self._stream, name)
+        return getattr(self._watched, name)
+
+
+class _WatchedConnection(_Watched):
+    """The network stream of an answer. If its client shuts down the socket to end a read, the tape says so."""
 
     def get_extra_info(self, info: str) -> Any:
-        found = self._stream.get_extra_info(info)
+        found = self._watched.get_extra_info(info)
         return _WatchedSocket(found, self._tape) if info == "socket" and hasattr(found, "shutdown") else found
 
 
-class _WatchedSocket:
+class _WatchedSocket(_Watched):
     """The socket of a `_WatchedConnection`."""
-
-    def __init__(self, connected: Any, tape: CassetteTape) -> None:
-        self._connected = connected
-        self._tape = tape
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._connected, name)
 
     def shutdown(self, how: int) -> None:
         self._tape.end("gave_up")
-        self._connected.shutdown(how)
+        self._watched.shutdown(how)
 
 
 def _has_expired(request: Any) -> bool:

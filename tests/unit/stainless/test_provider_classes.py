@@ -2,7 +2,7 @@
 
 import sys
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
@@ -31,6 +31,7 @@ def declare(name: str = "Declared", **attributes: Any) -> type[OpenAiApiInstrume
     return type(name, (OpenAiApiInstrumentor,), {"__module__": "l0_declared", **chosen})
 
 
+AddDeclared = Callable[[str, type[OpenAiApiInstrumentor]], None]
 SOURCE_WITHOUT_PATHS = """from l0.stainless.openai_api_instrumentor import OpenAiApiInstrumentor
 
 
@@ -158,12 +159,9 @@ def test_ignored_package_has_the_place_of_its_class(
 
 @pytest.mark.parametrize("imported", [True, False])
 def test_sdk_that_stainless_did_not_generate_is_refused_with_one_warning(
-    entry_points: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, imported: bool
+    add_declared: AddDeclared, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, imported: bool
 ) -> None:
-    module = ModuleType("l0_declared")
-    vars(module)["Declared"] = declare(sdk_name="own_sdk", distribution="own-sdk")
-    monkeypatch.setitem(sys.modules, "l0_declared", module)
-    entry_points["l0_own"] = "l0_declared:Declared"
+    add_declared("l0_own", declare(sdk_name="own_sdk", distribution="own-sdk"))
     _install_sdk(tmp_path, monkeypatch)
     if imported:
         import_module("own_sdk")
@@ -178,12 +176,9 @@ def test_sdk_that_stainless_did_not_generate_is_refused_with_one_warning(
 
 
 def test_package_of_another_distribution_is_left_alone_without_a_warning(
-    entry_points: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    add_declared: AddDeclared, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    module = ModuleType("l0_declared")
-    vars(module)["Declared"] = declare(sdk_name="own_sdk", distribution="not-installed")
-    monkeypatch.setitem(sys.modules, "l0_declared", module)
-    entry_points["l0_own"] = "l0_declared:Declared"
+    add_declared("l0_own", declare(sdk_name="own_sdk", distribution="not-installed"))
     _install_sdk(tmp_path, monkeypatch)
     assert warnings_of_instrument() == []
 
@@ -220,6 +215,19 @@ def entry_points(monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
     return places
 
 
+@pytest.fixture
+def add_declared(entry_points: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> AddDeclared:
+    """Return a function that adds an entry point by this name, whose value is a class of `declare`."""
+
+    def add(name: str, declared: type[OpenAiApiInstrumentor]) -> None:
+        module = ModuleType("l0_declared")
+        vars(module)["Declared"] = declared
+        monkeypatch.setitem(sys.modules, "l0_declared", module)
+        entry_points[name] = "l0_declared:Declared"
+
+    return add
+
+
 @pytest.mark.parametrize(
     ("source", "reason"),
     [
@@ -244,18 +252,14 @@ def test_broken_package_is_ignored_with_one_warning(
     assert is_patched()
 
 
-def test_two_entry_points_for_one_sdk_are_reported(
-    entry_points: dict[str, str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    module = ModuleType("l0_declared")
-    vars(module)["Declared"] = declare()
-    monkeypatch.setitem(sys.modules, "l0_declared", module)
-    entry_points["l0_zzz"] = "l0_declared:Declared"
+def test_two_entry_points_for_one_sdk_are_reported(add_declared: AddDeclared) -> None:
+    declared = declare()
+    add_declared("l0_zzz", declared)
     for _ in range(2):
         (warning,) = warnings_of_instrument()
         assert warning.startswith("l0 ignores the entry point l0_openai of l0-otel ")
         assert warning.endswith(": the entry point l0_zzz is for the same SDK, openai")
-        assert vars(module)["Declared"]().is_instrumented_by_opentelemetry
+        assert declared().is_instrumented_by_opentelemetry
 
 
 def test_uninstrument_restores_an_sdk_whose_class_has_no_entry_point(monkeypatch: pytest.MonkeyPatch) -> None:
