@@ -6,6 +6,7 @@ it finds them. An inner generator of the transport that comes before the outer o
 
 import asyncio
 import gc
+import sys
 from collections.abc import Awaitable, Callable, Iterator
 from itertools import product
 from typing import Any
@@ -141,9 +142,11 @@ def test_connection_of_a_dropped_async_stream_is_closed(sim: Simulator, dialect:
 
 
 # The socket of a connection that nothing closed warns.
-@pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning")
-def test_run_of_trio_may_end_before_a_dropped_stream_is_closed(sim: Simulator) -> None:
+@pytest.mark.filterwarnings("ignore::ResourceWarning")
+def test_run_of_trio_may_end_before_a_dropped_stream_is_closed(sim: Simulator, monkeypatch: pytest.MonkeyPatch) -> None:
     """The finalizer of the stream runs when trio accepts no tasks any more."""
+    raised: list[str] = []
+    monkeypatch.setattr(sys, "unraisablehook", lambda found: raised.append(f"{found.err_msg} {found.exc_value!r}"))
     l0.instrument()
 
     async def leave() -> None:
@@ -155,6 +158,7 @@ def test_run_of_trio_may_end_before_a_dropped_stream_is_closed(sim: Simulator) -
     anyio.run(leave, backend="trio")
     while gc.collect():
         pass
+    assert raised == []
 
 
 @pytest.mark.parametrize("name", POLICIES)

@@ -91,7 +91,9 @@ def test_flushed_call_can_be_read_while_the_process_records(
 
 
 def test_flush_without_a_recording_does_nothing() -> None:
+    before = threading.enumerate()
     l0.flush_recording()
+    assert threading.enumerate() == before
 
 
 ROLE = frame("").replace(b'"content": ""', b'"role": "assistant"')

@@ -167,10 +167,11 @@ def test_summary_that_sigterm_interrupts_is_shown_once(
 
 
 def test_stderr_that_is_closed_breaks_no_call(
-    console: Console, make: Callable[[], None], monkeypatch: pytest.MonkeyPatch
+    console: Console, tally: CallTally, make: Callable[[], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     stream = io.StringIO()
     stream.close()
     monkeypatch.setattr(sys, "stderr", stream)
     make()
     console.end()
+    assert tally.summary().calls == 1

@@ -165,9 +165,17 @@ def test_stream_that_fails_harms_nothing(stderr: Callable[[Any], Any], stream: A
     terminal = Terminal()
     terminal.prepare()
     terminal.write(lambda _: LINES)
+    assert _shows_lines(terminal, stderr(Stream()))
 
 
 def test_closed_stream_harms_nothing(stderr: Callable[[Any], Any]) -> None:
     stream = stderr(Stream(terminal=True))
     stream.close()
-    Terminal().write(lambda _: LINES)
+    terminal = Terminal()
+    terminal.write(lambda _: LINES)
+    assert _shows_lines(terminal, stderr(Stream()))
+
+
+def _shows_lines(terminal: Terminal, stream: Stream) -> bool:
+    terminal.write(lambda _: LINES)
+    return "more\n" in stream.getvalue()

@@ -337,13 +337,16 @@ def test_save_of_a_caller_without_a_thread_is_bounded(tmp_path, clock, caplog, m
 def test_save_that_interrupts_a_save_of_its_own_thread_gives_up(tmp_path, clock):
     """A signal handler that runs in the middle of a save, where no thread can be started."""
     saver: Saver
+    began = []
 
     def unsaved() -> list[object]:
+        began.append(len(began))
         saver._sigterm.terminate()
         return []
 
     saver = Saver(Storage(tmp_path / "slo.db"), unsaved, clock)
     saver.save()
+    assert began == [0]
     saver.stop()
 
 

@@ -37,7 +37,10 @@ def test_a_filter_that_raises_harms_no_watchdog():
     assert raised.empty()
 
 
-def test_a_thread_that_is_gone_has_no_line():
+def test_a_thread_that_is_gone_has_no_line(caplog):
     unenforced_limit = UnenforcedLimit()
     unenforced_limit.thread = -1
-    unenforced_limit.warn()
+    with warnings.catch_warnings(record=True, action="always") as found:
+        unenforced_limit.warn()
+    assert found == []
+    assert caplog.text.count("a time limit has passed") == 1
