@@ -1,138 +1,280 @@
-"""Time that passes only while a simulator is silent and its client waits, so that limits do not depend on the machine.
+"""Real calls to a simulator in virtual time: the real SDK, L0 and sockets, on a clock that moves only while all wait.
 
-A limit of a policy then expires after the silence that a script asks for, and never because a thread had to wait for a
-processor. A step of the clock goes up to the next moment at which a timer of the client is due, and the next step is
-taken once the client has dealt with it.
+The clock moves to the next time at which a timer is due, once the simulator, the caller and the threads of hedged
+requests wait, and nothing that was sent is unread. So limits expire after the silence that a script asks for, and never
+because a thread had to wait for a processor.
 """
 
 import asyncio
 import contextlib
 import select
 import selectors
-import sys
-from collections.abc import Iterator
-from functools import partialmethod
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
 from math import inf
-from time import monotonic
+from time import monotonic, sleep
 from typing import Any
 
 import pytest
+import trio
 from virtual_time import load_engine
 
-from l0.runtime import async_driver, sync_driver
-from l0.runtime.watchdog import WATCHDOG, _readable
-from l0.simulator.connection import Connection, DisconnectedError
+from l0.runtime import async_deadlines, hedge
+from l0.runtime.watchdog import WATCHDOG
+from l0.shared_state.auto_reset_event import AutoResetEvent
 from l0.stainless import send_deadlines
 
 _LOOK_S = 0.002
-"""Real seconds between two looks at the client."""
-_STEP_S = 0.1
+"""Real seconds between two looks at what a thread waits for."""
+_TICK_S = 1e-6
+"""Seconds between two readings of the clock by L0: to a user, everything takes some time, and nothing comes at once."""
 _HANGS_S = 120
 """Real seconds that only a hang exceeds."""
+_WORKERS = ("l0-attempt-", "l0-direct-proof")
+"""The names of the threads that L0 starts for a call, and on which the call waits."""
 
 
-class _WatchedSelector(selectors.DefaultSelector):  # type: ignore[misc, valid-type]  # chosen by the platform
-    """A selector that says if its loop waits, with nothing to read."""
+@dataclass(frozen=True, slots=True, eq=False)
+class _Wait:
+    """One wait of one thread. ``ended``: returns True if it has ended, at once or within some real seconds. ``due``:
+    returns the time at which it ends by itself."""
 
-    waits = False
-    _since = 0.0
-
-    def select(self, timeout: float | None = None) -> Any:
-        self.waits = True
-        try:
-            ready = super().select(_HANGS_S if timeout is None else timeout)
-        finally:
-            self.waits = False
-        if ready or timeout == 0:
-            self._since = monotonic()
-        elif monotonic() - self._since > _HANGS_S:
-            raise TimeoutError("nothing happens, and the server is not silent: time stands still")
-        return ready
-
-    @property
-    def idle(self) -> bool:
-        if not self.waits:
-            return False
-        poll = select.poll()
-        for key in list(self.get_map().values()):
-            if key.events & selectors.EVENT_READ:
-                poll.register(key.fd, select.POLLIN)
-        return not poll.poll(0) and self.waits
+    ended: Callable[[float], bool]
+    due: Callable[[], float]
 
 
 class ServerTime:
-    """The clock of l0's limits, which the pauses of a simulator move."""
+    """The clock of L0, of its transports and of event loops, such as that of a simulator."""
 
     def __init__(self) -> None:
         self._now = 1000.0
-        self._selector = _WatchedSelector()
-        self._loop: Any = None
+        self._lock = threading.RLock()  # a finalizer may read the clock at any time
+        self._waits: dict[int | None, _Wait] = {}
+        self._members: set[threading.Thread] = set()
+        self._older: set[threading.Thread] = set()
+        self._loops: list[asyncio.AbstractEventLoop] = []
 
     def time(self) -> float:
         """Return the time, in seconds."""
         return self._now
 
     def loop(self) -> asyncio.AbstractEventLoop:
-        """Return a new event loop with this clock, the only one whose waits move it."""
-        self._loop = asyncio.SelectorEventLoop(self._selector)
-        self._loop.time = self.time
-        return self._loop  # type: ignore[no-any-return]
+        """Return a new event loop with this clock, for the current thread."""
+        loop = _Loop(self)
+        self._members.add(threading.current_thread())
+        self._loops.append(loop)
+        return loop
 
     @contextlib.contextmanager
     def kept(self) -> Iterator[None]:
-        """Let l0 and all simulators of this process keep this time."""
-        load_engine()
-        runtime = [module for name, module in sys.modules.items() if name.startswith("l0.runtime.")]
+        """Let L0 keep this time in calls of the current thread, and event loops, which simulators are, from their
+        start."""
+        modules = load_engine()
+        self._members.add(threading.current_thread())
+        self._older = set(threading.enumerate())
+        assert "l0-simulator" not in {thread.name for thread in self._older}, "a simulator started with another time"
+        event, stop = partial(_Event, self), threading.Event()
+        clock = threading.Thread(target=self._run, args=[stop], name="clock")
         with pytest.MonkeyPatch.context() as patch:
-            for module in runtime:
+            for module in modules:
                 if hasattr(module, "perf_counter"):
-                    patch.setattr(module, "perf_counter", self.time)
-            # The transport's own timeouts are real: they are a minute longer, and the watchdog's come first.
+                    patch.setattr(module, "perf_counter", self._tick)
+            # A minute longer than L0's own limits, so that the watchdog's come first.
             patch.setattr(send_deadlines, "perf_counter", lambda: self._now - 60)
-            patch.setattr(Connection, "wait_silently", partialmethod(_paused, self))
-            patch.setattr(sync_driver, "wait_unless_stopped", self._pass)
-            patch.setattr(async_driver, "sleep", self._apass)
+            patch.setattr(hedge, "AutoResetEvent", event)
+            patch.setattr(async_deadlines, "AutoResetEvent", event)
+            patch.setattr(socket.socket, "recv", _receiving(self))
+            for module in (asyncio, asyncio.events):
+                patch.setattr(module, "new_event_loop", self.loop)
+            patch.setattr(trio._core._run, "SystemClock", partial(_TrioClock, self))
+            clock.start()
+            try:
+                yield
+            finally:
+                stop.set()
+                clock.join()
+
+    @contextlib.contextmanager
+    def waiting(
+        self, ended: Callable[[float], bool] = lambda _: False, due: Callable[[], float] = lambda: inf
+    ) -> Iterator[None]:
+        """Let time pass during this block, in which the current thread waits: without arguments, for others."""
+        thread = threading.get_ident()
+        self._waits[thread] = _Wait(ended, due)
+        try:
             yield
+        finally:
+            self._waits.pop(thread, None)
 
-    def _pass(self, seconds: float, _ending: Any) -> None:
-        self._now += seconds
+    def wait(self, ended: Callable[[float], bool], seconds: float) -> bool:
+        """Wait until something has ended. Return False if ``seconds`` of this time pass first."""
+        due, hangs_at = self._now + seconds, monotonic() + _HANGS_S
+        with self.waiting(ended, lambda: due):
+            while not ended(_LOOK_S):
+                if self._now >= due:
+                    return False
+                if monotonic() > hangs_at:
+                    raise TimeoutError("nothing happens: time stands still")
+        return True
 
-    async def _apass(self, seconds: float, _ending: Any) -> None:
-        self._now += seconds
+    def sleep(self, seconds: float) -> None:
+        """Let time pass in the current thread."""
+        self.wait(lambda look_s: bool(sleep(look_s)), seconds)
 
-    async def pause(self, connection: Connection, seconds: float) -> None:
-        """Wait as `Connection.wait_silently`, and move the clock. A client without limits makes the wait a real one."""
-        await connection._flush(b"")
-        end, until = self._now + seconds, monotonic() + min(seconds, _HANGS_S)
-        while (left := until - monotonic()) > 0 and self._now < end:
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(min(_LOOK_S, left)):
-                    await connection._client_gone.wait()
-                raise DisconnectedError
-            due = min(self._due(), end)
-            if due > self._now:
-                self._now = due
-                self._wake()
+    def _tick(self) -> float:
+        with self._lock:
+            self._now += _TICK_S
+            return self._now
 
-    def _due(self) -> float:
-        """Return the time up to which nothing happens in a client that waits; 0 if it does not wait."""
-        if self._loop is not None and self._selector.idle:
-            timers = [handle._when for handle in self._loop._scheduled[:1]]
-            return min([self._now + _STEP_S, *timers])
-        if any(_waits(reads) for _, _, reads in list(WATCHDOG._due)):
-            return min(WATCHDOG._next, self._now + _STEP_S)
-        return 0.0
+    def _run(self, stop: threading.Event) -> None:
+        while not stop.wait(_LOOK_S):
+            self._advance()
+
+    def _advance(self) -> None:
+        """Move to the next time at which something is due, if all wait and nothing has ended the wait of any."""
+        waits = self._all_waits()
+        if waits is None or any(wait.ended(0) for wait in waits):
+            return
+        due = min([_watchdog_due(self._now), *[wait.due() for wait in waits]])
+        if waits != self._all_waits():  # not all have waited all along
+            return
+        with self._lock:
+            moves = self._now < due < inf
+            self._now = due if moves else self._now
+        if moves:
+            self._wake()
+
+    def _all_waits(self) -> list[_Wait] | None:
+        """Return the waits of the caller, the simulators and the threads of L0; ``None`` if one of them runs."""
+        found = []
+        for thread in threading.enumerate():
+            is_worker = thread.name.startswith(_WORKERS) and thread not in self._older
+            if is_worker or thread in self._members:
+                wait = self._waits.get(thread.ident)
+                if wait is None:
+                    return None
+                found.append(wait)
+        return found
 
     def _wake(self) -> None:
-        if self._selector.waits:
-            self._loop.call_soon_threadsafe(lambda: None)
+        for loop in self._loops:
+            if not loop.is_closed():
+                loop.call_soon_threadsafe(lambda: None)
         with WATCHDOG._changed:
             WATCHDOG._changed.notify_all()
 
 
-async def _paused(connection: Connection, clock: ServerTime, seconds: float) -> None:
-    await clock.pause(connection, seconds)
+def _watchdog_due(now: float) -> float:
+    """Return the time at which the watchdog checks a read; ``now`` if it has not dealt with the present time yet."""
+    with WATCHDOG._changed:
+        if WATCHDOG._thread is None:
+            return inf
+        if WATCHDOG._next <= now:
+            return now
+        return WATCHDOG._due[0][0] if WATCHDOG._due else inf
 
 
-def _waits(reads: Any) -> bool:
-    return not reads.over and not reads.fired and reads.deadline < inf and not _readable(reads._shutter)
+class _Selector(selectors.DefaultSelector):  # type: ignore[misc, valid-type]  # chosen by the platform
+    """A selector whose waits the clock knows."""
+
+    def __init__(self, clock: ServerTime) -> None:
+        super().__init__()
+        self._clock = clock
+        self.loop: _Loop
+
+    def select(self, timeout: float | None = None) -> Any:
+        if timeout is not None and timeout <= 0:
+            return super().select(timeout)
+        with self._clock.waiting(self._is_ready, self.loop.next_timer):
+            return super().select(_HANGS_S)
+
+    def _is_ready(self, _: float) -> bool:
+        return bool(self.loop.jobs) or _is_readable(self.fileno(), 0)
+
+
+class _Loop(asyncio.SelectorEventLoop):
+    """An event loop in virtual time, which does not pass while a job of the loop runs in another thread."""
+
+    def __init__(self, clock: ServerTime) -> None:
+        selector = _Selector(clock)
+        selector.loop = self
+        self._clock = clock
+        self.jobs = set[asyncio.Future[Any]]()
+        super().__init__(selector)
+
+    def time(self) -> float:
+        """Return the virtual time, in seconds."""
+        return self._clock.time()
+
+    def next_timer(self) -> float:
+        """Return the time of the next timer; ``inf`` if there is none."""
+        return self._scheduled[0]._when if self._scheduled else inf
+
+    def run_in_executor(self, *job: Any) -> asyncio.Future[Any]:
+        """Run a job in another thread."""
+        future = super().run_in_executor(*job)
+        self.jobs.add(future)
+        future.add_done_callback(self.jobs.discard)
+        return future
+
+
+class _TrioClock:
+    """A clock of trio, which waits here: it then looks only once at what it has waited for."""
+
+    def __init__(self, clock: ServerTime) -> None:
+        self._clock = clock
+
+    def start_clock(self) -> None:
+        """Begin a run."""
+
+    def current_time(self) -> float:
+        """Return the time, in seconds."""
+        return self._clock.time()
+
+    def deadline_to_sleep_time(self, deadline: float) -> float:
+        """Wait until the deadline, or until something has happened."""
+        jobs = trio.to_thread.current_default_thread_limiter()
+        number = trio._core._run.GLOBAL_RUN_CONTEXT.runner.io_manager._epoll.fileno()
+        left_s = deadline - self._clock.time()
+        if left_s > 0:
+            self._clock.wait(lambda look_s: jobs.borrowed_tokens > 0 or _is_readable(number, look_s), left_s)
+        return 0.0
+
+
+class _Event(AutoResetEvent):
+    """An event whose waits the clock knows."""
+
+    def __init__(self, clock: ServerTime) -> None:
+        super().__init__()
+        self._clock = clock
+
+    def wait(self, timeout_s: float | None = None) -> bool:
+        self._clock.wait(self._is_set, inf if timeout_s is None else timeout_s)
+        return super().wait(0)
+
+    def _is_set(self, seconds: float) -> bool:
+        if self._is_unset.locked():
+            sleep(seconds)
+        return not self._is_unset.locked()
+
+
+def _receiving(clock: ServerTime) -> Callable[..., bytes]:
+    """Return a `socket.recv` whose waits the clock knows, and whose timeout it measures."""
+    receive = socket.socket.recv
+
+    def recv(self: socket.socket, *args: Any) -> bytes:
+        timeout = self.gettimeout()
+        if timeout != 0 and not clock.wait(partial(_is_readable, self.fileno()), inf if timeout is None else timeout):
+            raise TimeoutError("timed out")
+        return receive(self, *args)
+
+    return recv
+
+
+def _is_readable(number: int, seconds: float) -> bool:
+    poll = select.poll()
+    poll.register(number, select.POLLIN)
+    return bool(poll.poll(1000 * seconds))

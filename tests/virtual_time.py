@@ -11,8 +11,10 @@ from typing import Any, TypeVar
 
 import pytest
 
+import l0.recording
 import l0.runtime
 import l0.stainless
+import l0.telemetry
 
 _T = TypeVar("_T")
 
@@ -51,8 +53,10 @@ def run(main: Coroutine[Any, Any, _T], *modules: ModuleType) -> _T:
         return runner.run(main)
 
 
-def load_engine() -> None:
-    """Import what a first call would import, so that its clock can be replaced before."""
-    for package in (l0.runtime, l0.stainless):
-        for found in pkgutil.iter_modules(package.__path__, f"{package.__name__}."):
-            import_module(found.name)
+def load_engine() -> list[ModuleType]:
+    """Import what a first call would import, so that its clock can be replaced before. Return the modules."""
+    return [
+        import_module(found.name)
+        for package in (l0.recording, l0.runtime, l0.stainless, l0.telemetry)
+        for found in pkgutil.iter_modules(package.__path__, f"{package.__name__}.")
+    ]
