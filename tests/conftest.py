@@ -15,6 +15,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from installed import needs_chat_helpers, needs_responses, needs_server_tools, needs_trio
+from server_time import ServerTime
 
 from l0.config import CONFIG
 from l0.simulator.server import Simulator
@@ -95,6 +96,14 @@ def _bare_sdks_again() -> Iterator[None]:
 def _log_lines_from_now() -> None:
     """Drop the log summaries of earlier tests, which would appear among the lines of this one."""
     CALL_LOG._rate_limiter.renew()
+
+
+@pytest.fixture(scope="module")
+def clock() -> Iterator[ServerTime]:
+    """Virtual time for a file. Simulators and event loops that start later keep it: `usefixtures` starts it first."""
+    made = ServerTime()
+    with made.kept():
+        yield made
 
 
 @pytest.fixture(scope="module")

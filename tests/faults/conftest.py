@@ -16,11 +16,12 @@ from l0.simulator.server import Simulator
 sys.path += [str(Path(__file__).parent), str(Path(__file__).parents[1] / "traffic")]
 
 from faults_kit import Stage, forbid_long_sleeps
+from server_time import ServerTime
 
 
 @pytest.fixture(scope="module")
-def stage(sim: Simulator, loop: asyncio.AbstractEventLoop) -> Iterator[Stage]:
-    """Everything that a cell of the table needs; l0 is off until a cell switches it on."""
+def stage(clock: ServerTime, sim: Simulator, loop: asyncio.AbstractEventLoop) -> Iterator[Stage]:
+    """Everything that a cell of the table needs, in virtual time; l0 is off until a cell switches it on."""
     with pytest.MonkeyPatch.context() as patch:
         for sdk in (openai, anthropic):
             patch.setattr(sdk._base_client, "INITIAL_RETRY_DELAY", 0.001)

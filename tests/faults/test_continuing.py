@@ -23,6 +23,7 @@ from resume_kit import (
     play,
     resuming,
 )
+from server_time import ServerTime
 
 import l0
 from l0.dialects.overlap import MIN_OVERLAP
@@ -44,7 +45,7 @@ PREFILL, SPLICE = resuming("prefill"), resuming("splice")
 
 
 @pytest.fixture(scope="module")
-def sim() -> Iterator[Simulator]:
+def sim(clock: ServerTime) -> Iterator[Simulator]:
     """A simulator that also answers to the names of the providers."""
     with simulator(host_names=[httpx.URL(url).host for url, _ in SERVERS.values()]) as running:
         yield running

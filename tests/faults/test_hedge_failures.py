@@ -1,26 +1,144 @@
 """Two requests side by side, of which one fails or is late: the other runs on, and each has its own cause and end."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import openai
 import pytest
-from faults_kit import Seen, Stage, body_of, sync_and_async
+from faults_kit import Stage, body_of, sync_and_async
 
 import l0
 from l0.model.call import Outcome
 from l0.model.failure import Cause
 from l0.simulator.faults import Fault
 
-AFTER = 1.0
-"""Seconds until the second request: late enough that the first one arrives first on a busy machine, too."""
-HEDGE = l0.Hedge(after=1000 * AFTER)
-NEVER = l0.Retry(max_retries=0)
 SILENT = Fault.no_headers()
 DUMB = Fault.stall(at_event=0)
-LATE = 2.5
-"""Seconds of the second request until its content: later than the end of the first, and within its own limit."""
-SECOND = Fault.stall(at_event=0, seconds=LATE)
+PAUSE = Fault.stall(at_event=0, seconds=1.6)
+CONTENT = Fault.stall(at_event=0, seconds=2.5)
+"""The fault of a hedge, which is sent after a second and so has its content at 3.5 s."""
+LATENESS_S = 0.1
+"""Seconds that an end may be late: a deadline ends a read only after a second look at it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Race:
+    """A call that sends a hedge after a second. The tuples have one value for each request.
+
+    ``policy``: its other fields. ``ended_s``: the seconds from the start of the call to the end of the request.
+    ``statuses``: ``None`` if no headers came. ``hedges``: ``True`` for a hedge.
+    """
+
+    policy: dict[str, Any]
+    faults: tuple[Fault, Fault]
+    outcome: Outcome
+    error: type[Exception] | None = None
+    message: str = ""
+    causes: tuple[Cause | None, ...]
+    ended_s: tuple[float, ...]
+    statuses: tuple[int | None, ...]
+    hedges: tuple[bool | None, ...] = (None, True)
+
+
+def hedge_wins(first: Fault, cause: Cause, ended_s: float, status: int | None, **policy: Any) -> Race:
+    """Return a race that the hedge wins, with content later than the end of the first request."""
+    return Race(
+        policy=policy,
+        faults=(first, CONTENT),
+        outcome=Outcome.RECOVERED_HEDGE,
+        causes=(cause, None),
+        ended_s=(ended_s, 3.5),
+        statuses=(status, 200),
+    )
+
+
+times_out = partial(Race, outcome=Outcome.FAILED, error=openai.APITimeoutError)
+
+RACES = {
+    "late first, no headers": hedge_wins(SILENT, Cause.NO_HEADERS, 3.0, None, timeout=l0.Timeout(initial_token=3_000)),
+    "late first, no content": hedge_wins(
+        DUMB, Cause.FIRST_CONTENT_TIMEOUT, 3.0, 200, timeout=l0.Timeout(initial_token=3_000)
+    ),
+    "failed first, no headers": hedge_wins(Fault.no_headers(seconds=1.6), Cause.CONNECTION, 1.6, None),
+    "failed first, reset": hedge_wins(PAUSE | Fault.reset(at_event=0), Cause.RESET, 1.6, 200),
+    "failed first, empty": hedge_wins(PAUSE | Fault.clean_end(at_event=0), Cause.EMPTY, 1.6, 200),
+    "failed first, error event": hedge_wins(PAUSE | Fault.in_band_error(at_event=0), Cause.SERVER_ERROR, 1.6, 200),
+    "both late, no headers": times_out(
+        policy={"timeout": l0.Timeout(initial_token=2_000)},
+        faults=(SILENT, SILENT),
+        message="within 2,000 ms (Timeout.initial_token)",
+        causes=(Cause.NO_HEADERS, Cause.NO_HEADERS),
+        ended_s=(2.0, 3.0),
+        statuses=(None, None),
+    ),
+    "both late, no content": times_out(
+        policy={"timeout": l0.Timeout(initial_token=2_000)},
+        faults=(DUMB, DUMB),
+        message="within 2,000 ms (Timeout.initial_token)",
+        causes=(Cause.FIRST_CONTENT_TIMEOUT, Cause.FIRST_CONTENT_TIMEOUT),
+        ended_s=(2.0, 3.0),
+        statuses=(200, 200),
+    ),
+    "both without a sign of life": times_out(
+        policy={"timeout": l0.Timeout(initial_token=None, liveness=2_000)},
+        faults=(DUMB, DUMB),
+        causes=(Cause.DEAD, Cause.DEAD),
+        ended_s=(2.0, 3.0),
+        statuses=(200, 200),
+    ),
+    "both out of the total time": times_out(
+        policy={"timeout": l0.Timeout(initial_token=None, total=2_500)},
+        faults=(DUMB, SILENT),
+        causes=(Cause.TOTAL_TIMEOUT, Cause.TOTAL_TIMEOUT),
+        ended_s=(2.5, 2.5),
+        statuses=(200, None),
+    ),
+    "both failed": Race(
+        policy={},
+        faults=(Fault.no_headers(seconds=1.6), CONTENT | Fault.reset(at_event=0)),
+        outcome=Outcome.FAILED,
+        error=openai.APIConnectionError,
+        causes=(Cause.CONNECTION, Cause.RESET),
+        ended_s=(1.6, 3.5),
+        statuses=(None, 200),
+    ),
+    "silent hedge, first with pings": Race(
+        policy={"timeout": l0.Timeout(initial_token=None, liveness=2_000)},
+        faults=(Fault.pings(at_event=0, count=80), DUMB),  # 4 s of pings
+        outcome=Outcome.OK,
+        causes=(None, Cause.DEAD),
+        ended_s=(4.0, 3.0),
+        statuses=(200, 200),
+    ),
+    "refused hedge": Race(
+        policy={},
+        faults=(Fault.stall(at_event=0, seconds=3.0), Fault.status(503)),
+        outcome=Outcome.OK,
+        causes=(None, Cause.UNAVAILABLE),
+        ended_s=(3.0, 1.0),
+        statuses=(200, 503),
+    ),
+    "both late, then a fallback": Race(
+        policy={"timeout": l0.Timeout(initial_token=2_000), "fallback": [l0.Fallback(model="other")]},
+        faults=(DUMB, SILENT),
+        outcome=Outcome.RECOVERED_FALLBACK,
+        causes=(Cause.FIRST_CONTENT_TIMEOUT, Cause.NO_HEADERS, None),
+        ended_s=(2.0, 3.0, 3.0),
+        statuses=(200, None, 200),
+        hedges=(None, True, None),
+    ),
+    "both without content, then a retry, which is no hedge": Race(
+        policy={"timeout": l0.Timeout(initial_token=1_500), "retry": None},
+        faults=(DUMB, Fault.stall(at_event=0, seconds=1.0) | Fault.clean_end(at_event=0)),
+        outcome=Outcome.RECOVERED_RETRY,
+        causes=(Cause.FIRST_CONTENT_TIMEOUT, Cause.EMPTY, None),
+        ended_s=(1.5, 2.0, 2.0),
+        statuses=(200, 200, 200),
+        hedges=(None, True, None),
+    ),
+}
 
 
 @pytest.fixture(autouse=True)
@@ -30,139 +148,22 @@ def on(stage: Stage) -> Iterator[None]:
     l0.uninstrument()
 
 
-def call(stage: Stage, sync: bool, policy: l0.Policy, *faults: Fault, dialect: str = "chat") -> Seen:
-    with l0.policy(policy):
-        return stage.call(body_of(dialect), *faults, sync=sync)
-
-
-def attempts(stage: Stage) -> list[Any]:
-    """The spans of the requests, in their order."""
-    return [span for span in stage.exporter.get_finished_spans() if span.parent is not None]
-
-
-def causes(stage: Stage) -> list[str | None]:
-    return [span.attributes.get("l0.attempt.cause") for span in attempts(stage)]
-
-
-def assert_first_ended_before_content(stage: Stage) -> None:
-    first, second = attempts(stage)
-    assert first.end_time < second.start_time + LATE * 1e9
-
-
 @sync_and_async
-@pytest.mark.parametrize(
-    ("fault", "cause"),
-    [(SILENT, Cause.NO_HEADERS), (DUMB, Cause.FIRST_CONTENT_TIMEOUT)],
-    ids=["no headers", "no content"],
-)
-def test_a_late_first_request_does_not_end_its_hedge(stage, fault, cause, sync):
-    policy = l0.Policy(hedge=HEDGE, timeout=l0.Timeout(initial_token=3_000), retry=NEVER)
-    seen = call(stage, sync, policy, fault, SECOND)
-    assert seen.error is None
-    assert (seen.requests, seen.span["l0.outcome"]) == (2, Outcome.RECOVERED_HEDGE)
-    assert causes(stage) == [cause, None]
-    assert_first_ended_before_content(stage)
-    first = attempts(stage)[0].attributes
-    assert ("http.response.status_code" in first) == ("l0.request.id" in first) == (fault is DUMB)
-
-
-@sync_and_async
-@pytest.mark.parametrize("fault", [SILENT, DUMB], ids=["no headers", "no content"])
-def test_a_call_whose_requests_are_both_late_has_both_limits(stage, fault, sync):
-    policy = l0.Policy(hedge=HEDGE, timeout=l0.Timeout(initial_token=2_000), retry=NEVER)
-    seen = call(stage, sync, policy, fault, fault)
-    assert isinstance(seen.error, openai.APITimeoutError)
-    assert "within 2,000 ms (Timeout.initial_token)" in str(seen.error)
-    first, second = attempts(stage)
-    assert causes(stage) == [first.attributes["l0.attempt.cause"]] * 2
-    assert second.end_time - second.start_time >= 2e9
-    assert first.end_time < second.end_time
-    for span in attempts(stage):
-        assert ("l0.request.id" in span.attributes) == (fault is DUMB)
-
-
-@sync_and_async
-def test_a_silent_request_in_a_race_has_its_limit_for_a_sign_of_life(stage, sync):
-    policy = l0.Policy(hedge=HEDGE, timeout=l0.Timeout(initial_token=None, liveness=2_000), retry=NEVER)
-    seen = call(stage, sync, policy, DUMB, DUMB)
-    assert isinstance(seen.error, openai.APITimeoutError)
-    assert causes(stage) == [Cause.DEAD, Cause.DEAD]
-
-
-@sync_and_async
-def test_a_silent_hedge_does_not_end_a_first_request_that_sends_pings(stage, sync):
-    policy = l0.Policy(hedge=HEDGE, timeout=l0.Timeout(initial_token=None, liveness=2_000), retry=NEVER)
-    seen = call(stage, sync, policy, Fault.pings(at_event=0, count=80), DUMB)  # 4 s of pings
-    assert seen.error is None
-    assert seen.span["l0.outcome"] == Outcome.OK
-    assert causes(stage) == [None, Cause.DEAD]
-
-
-@sync_and_async
-@pytest.mark.parametrize(
-    ("fault", "cause"),
-    [
-        (Fault.no_headers(seconds=1.6), Cause.CONNECTION),
-        (Fault.stall(at_event=0, seconds=1.6) | Fault.reset(at_event=0), Cause.RESET),
-        (Fault.stall(at_event=0, seconds=1.6) | Fault.clean_end(at_event=0), Cause.EMPTY),
-        (Fault.stall(at_event=0, seconds=1.6) | Fault.in_band_error(at_event=0), Cause.SERVER_ERROR),
-    ],
-    ids=["no headers", "reset", "empty", "error event"],
-)
-def test_a_first_request_that_fails_ends_when_it_fails(stage, fault, cause, sync):
-    seen = call(stage, sync, l0.Policy(hedge=HEDGE, retry=NEVER), fault, SECOND)
-    assert seen.error is None
-    assert (seen.requests, seen.span["l0.outcome"]) == (2, Outcome.RECOVERED_HEDGE)
-    assert causes(stage) == [cause, None]
-    assert_first_ended_before_content(stage)
-
-
-@sync_and_async
-def test_a_hedge_that_is_refused_does_not_end_the_first_request(stage, sync):
-    seen = call(
-        stage, sync, l0.Policy(hedge=HEDGE, retry=NEVER), Fault.stall(at_event=0, seconds=3.0), Fault.status(503)
-    )
-    assert seen.error is None
-    assert (seen.requests, seen.span["l0.outcome"]) == (2, Outcome.OK)
-    assert causes(stage) == [None, Cause.UNAVAILABLE]
-    assert attempts(stage)[1].attributes["http.response.status_code"] == 503
-
-
-@sync_and_async
-def test_a_call_whose_requests_both_fail_records_both_ends(stage, sync):
-    first, second = Fault.no_headers(seconds=1.6), Fault.stall(at_event=0, seconds=LATE) | Fault.reset(at_event=0)
-    seen = call(stage, sync, l0.Policy(hedge=HEDGE, retry=NEVER), first, second)
-    assert isinstance(seen.error, openai.APIConnectionError)
-    assert causes(stage) == [Cause.CONNECTION, Cause.RESET]
-    assert_first_ended_before_content(stage)
-
-
-@sync_and_async
-def test_the_end_of_the_total_time_ends_both(stage, sync):
-    policy = l0.Policy(hedge=HEDGE, timeout=l0.Timeout(initial_token=None, total=2_500), retry=NEVER)
-    seen = call(stage, sync, policy, DUMB, SILENT)
-    assert isinstance(seen.error, openai.APITimeoutError)
-    assert causes(stage) == [Cause.TOTAL_TIMEOUT, Cause.TOTAL_TIMEOUT]
-
-
-@sync_and_async
-def test_a_fallback_serves_a_call_whose_requests_are_both_late(stage, sync):
-    policy = l0.Policy(
-        hedge=HEDGE,
-        timeout=l0.Timeout(initial_token=2_000),
-        retry=NEVER,
-        fallback=[l0.Fallback(model="other")],
-    )
-    seen = call(stage, sync, policy, DUMB, SILENT)
-    assert seen.error is None
-    assert (seen.requests, seen.span["l0.outcome"]) == (3, Outcome.RECOVERED_FALLBACK)
-    assert causes(stage) == [Cause.FIRST_CONTENT_TIMEOUT, Cause.NO_HEADERS, None]
-
-
-@sync_and_async
-def test_a_retry_after_a_hedge_without_content_is_no_hedge(stage, sync):
-    ended = Fault.stall(at_event=0, seconds=1.0) | Fault.clean_end(at_event=0)
-    policy = l0.Policy(hedge=HEDGE, timeout=l0.Timeout(initial_token=1_500))
-    seen = call(stage, sync, policy, DUMB, ended)
-    assert seen.error is None
-    assert (seen.requests, seen.span["l0.outcome"]) == (3, Outcome.RECOVERED_RETRY)
+@pytest.mark.parametrize("race", RACES.values(), ids=RACES)
+def test_each_request_of_a_hedged_call_has_its_own_cause_and_end(stage, race, sync):
+    policy = {"hedge": l0.Hedge(after=1_000), "retry": l0.Retry(max_retries=0)} | race.policy
+    with l0.policy(l0.Policy(**policy)):
+        seen = stage.call(body_of("chat"), *race.faults, sync=sync)
+    assert isinstance(seen.error, race.error or type(None))
+    assert race.message in str(seen.error)
+    assert (seen.requests, seen.span["l0.outcome"]) == (len(race.causes), race.outcome)
+    attempts = [span for span in stage.exporter.get_finished_spans() if span.parent is not None]
+    attempts.sort(key=lambda span: span.start_time)
+    facts = [span.attributes for span in attempts]
+    assert tuple(fact.get("l0.attempt.cause") for fact in facts) == race.causes
+    assert tuple(fact.get("l0.attempt.hedge") for fact in facts) == race.hedges
+    assert tuple(fact.get("http.response.status_code") for fact in facts) == race.statuses
+    assert ["l0.request.id" in fact for fact in facts] == [status is not None for status in race.statuses]
+    began = attempts[0].start_time
+    late_s = [(span.end_time - began) / 1e9 - at for span, at in zip(attempts, race.ended_s, strict=True)]
+    assert all(-1e-3 < seconds < LATENESS_S for seconds in late_s), late_s

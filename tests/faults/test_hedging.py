@@ -22,7 +22,6 @@ from l0.simulator.playback import RecordedBody
 from l0.testing import simulator
 
 SOON = l0.Policy(hedge=l0.Hedge(after=400))
-"""Late enough that the first request arrives first on a busy machine, too: faults are given out in that order."""
 SILENT = Fault.no_headers()
 DUMB = Fault.stall(at_event=0)
 HANGS = 120.0
@@ -77,12 +76,15 @@ def test_a_loser_is_closed_at_once(stage, sync):
     assert left(stage) == 0
 
 
-def test_a_sync_loser_without_headers_closes_itself_when_they_come(stage):
+def test_a_sync_loser_without_headers_closes_itself_when_they_come(stage, clock):
     before = set(threading.enumerate())
     stage.call(body_of("chat"), Fault.no_headers(seconds=1.0), sync=True)
-    mine = [thread for thread in threading.enumerate() if thread not in before and thread.name.startswith("l0-")]
-    for thread in mine:
-        thread.join(HANGS)
+    mine = [
+        thread for thread in threading.enumerate() if thread not in before and thread.name.startswith("l0-attempt-")
+    ]
+    with clock.waiting():
+        for thread in mine:
+            thread.join(HANGS)
     assert mine
     assert not any(thread.is_alive() for thread in mine)
     assert left(stage) == 0
@@ -136,8 +138,7 @@ def test_a_first_that_fails_while_the_hedge_runs_is_no_failure_of_the_call(stage
 def test_where_both_fail_the_call_goes_on_as_after_one_failure(stage, sync):
     sample = body_of("chat")
     failing = Fault.stall(at_event=0, seconds=2.0) | Fault.cut(at_event=0)
-    with l0.policy(hedge=l0.Hedge(after=1000)):  # the third request answers sooner
-        seen = stage.call(sample, failing, failing, sync=sync)
+    seen = stage.call(sample, failing, failing, sync=sync)
     assert seen.error is None
     assert not different(stage, sample, seen.chunks)
     assert (seen.requests, seen.span["l0.outcome"]) == (3, Outcome.RECOVERED_RETRY)
@@ -169,12 +170,11 @@ def test_only_answers_without_an_effect_are_hedged(stage, sync, more, requests):
 
 @sync_and_async
 def test_hedge_delay_defaults_to_the_latency_quantile(stage, sync):
-    sample = body_of("chat")
+    sample, usual = body_of("chat"), Fault.stall(at_event=0, seconds=0.05)
     CONFIG.shared_state.first_token_latencies.renew()
     with l0.policy(hedge=True):
-        assert stage.call(sample, Fault.stall(at_event=0, seconds=0.05), sync=sync).requests == 1
         for _ in range(20):
-            stage.call(sample, sync=sync)
+            assert stage.call(sample, usual, sync=sync).requests == 1
         seen = stage.call(sample, DUMB, sync=sync)
     assert (seen.requests, seen.span["l0.outcome"]) == (2, Outcome.RECOVERED_HEDGE)
 
