@@ -15,6 +15,7 @@ from l0.simulator.server import Simulator
 
 POLICY = l0.Policy(retry=l0.Retry(max_retries=0), adaptive=True, fallback=l0.Fallback(model="spare"))
 QUIET = Fault.stall(at_event=1, seconds=30)
+pytestmark = pytest.mark.usefixtures("clock")
 
 
 @pytest.fixture(autouse=True)

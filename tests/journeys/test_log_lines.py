@@ -41,6 +41,7 @@ STRICT = Policy(truncation="strict", retry=NOW)
 WORDS = "The tide forgets the names we wrote, the gulls forget the shore."
 SLOW = 3_000
 """Milliseconds that a healthy attempt does not take."""
+pytestmark = pytest.mark.usefixtures("clock")
 
 
 def quoting(text: str) -> str | None:

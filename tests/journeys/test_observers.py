@@ -27,6 +27,7 @@ PAGE = Path(__file__).parents[2] / "docs" / "observers.md"
 WORDS = "The tide forgets the names we wrote, the gulls forget the shore."
 NOW, NEVER = Retry(base_delay=0), Retry(max_retries=0)
 BROKEN = Reply(answer=Answer(text=WORDS), fault=F.cut(at_event=5))
+pytestmark = pytest.mark.usefixtures("clock")
 
 
 class Recorder(l0.types.Observer):
