@@ -81,6 +81,8 @@ USES = (
     Use("*", "exc_type", "a parameter of __exit__: the with statement passes it by position"),
     Use("*", "itself", "the reference cycle that only the garbage collector ends"),
     Use("benchmarks/variants.py", "*", "parameters of OpenTelemetry's MetricExporter, passed by keyword"),
+    Use("tests/server_time.py", "start_clock", "trio calls it"),
+    Use("tests/server_time.py", "deadline_to_sleep_time", "trio calls it"),
     Use("tests/*", "pytestmark", "pytest reads it"),
     Use("tests/*", "pytest_*", "hooks of pytest"),
     Use("tests/*", "collect_ignore_glob", "pytest reads it"),
