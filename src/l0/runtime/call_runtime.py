@@ -638,6 +638,8 @@ class CallRuntime:
             metadata = answer.metadata if self.observers.observed else None
             if self.observers.observed:
                 self.observers.delivered(items, at, answer.buffer.held_s(at))
+            if self.unseen and isinstance(command, Raise):
+                self.observers.withdrawn()
             if isinstance(command, Finish) and items:
                 self.complete = command, at, metadata
             else:
@@ -648,6 +650,8 @@ class CallRuntime:
             drop_tracebacks(error)
         if self.observers.counts_tokens:
             self.observers.spent(answer.metadata)
+        if self.unseen:
+            self.observers.withdrawn()
         # A resumed answer keeps its text so far. A retried answer starts anew: the user has seen nothing of it.
         items = answer.buffer.flush() if self.machine.resuming else []
         self._record_delivery(items)

@@ -221,6 +221,11 @@ class ObserverNotifier:
             self.stats.held_s = max(self.stats.held_s, held)
             self.stats.delivered(len(items), at)
 
+    def withdrawn(self) -> None:
+        """Report that what was delivered so far is dropped, and that nobody has seen it."""
+        if self.stats is not None:
+            self.stats.withdrawn()
+
     def _emit(self, event: CallEvent) -> None:
         for observer in self._call_observers:
             try:

@@ -142,6 +142,12 @@ class StreamStatsRecorder:
         self.last_chunk_at = at
         self.chunks += chunks
 
+    def withdrawn(self) -> None:
+        """Forget the delivery of an answer that its consumer has dropped unseen."""
+        self.first_chunk = None
+        self.chunks = 0
+        self.held_s = 0.0
+
     def result(self, at: float) -> StreamStats:
         """Return the statistics, once the call is over."""
         program_s = self._program_so_far()

@@ -7,6 +7,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Generator, Iterator
 from types import AsyncGeneratorType, GeneratorType, TracebackType
 from typing import Any, Generic, TypeVar, cast
 
+from l0.engine.machine import CallState
 from l0.runtime import async_driver, sync_driver
 from l0.runtime.async_deadlines import ends_aborted_read
 from l0.runtime.call_runtime import CallRuntime
@@ -38,10 +39,12 @@ class _Base(Generic[_B]):
         self._body.raw = True
 
     def _as_whole(self) -> None:
-        """Let the engine retry the answer at any point, since nobody sees a part of it. Not if a callback shows parts,
-        if the user gets raw items, or if a broken answer is to be continued."""
-        shown = any(self._callbacks.get(name) is not None for name in _SHOW_PARTS)
-        self._runtime.unseen = not shown and not self._body.raw and self._runtime.call.policy.resume != "splice"
+        """Let the engine retry the answer at any point, since nobody sees a part of it. Not if a part was read before,
+        if a callback shows parts, if the user gets raw items, or if a broken answer is to be continued."""
+        runtime = self._runtime
+        shown = runtime.machine.state is CallState.RELAYING
+        shown = shown or any(self._callbacks.get(name) is not None for name in _SHOW_PARTS)
+        runtime.unseen = not shown and not self._body.raw and runtime.call.policy.resume != "splice"
 
     def _queue_others(self, event: Event) -> None:
         """Queue ``on_tool_call`` for a tool call, ``on_checkpoint`` for a token that completes a checkpoint."""

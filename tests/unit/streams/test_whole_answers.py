@@ -8,6 +8,7 @@ from pydantic import BaseModel
 from streams_kit import QUICK, Source
 
 from l0 import EventType, Guardrails, Policy, StreamInterrupted, l0
+from l0.types import AttemptStarted
 
 BROKEN = ConnectionResetError("gone")
 
@@ -97,6 +98,50 @@ def test_state_of_a_retried_answer(reader: str) -> None:
     retried, state = seen
     assert retried.failure.reason if hasattr(retried.failure, "reason") else retried.number == 2
     assert (state.content, state.attempts, state.tokens, state.restarts) == ("whole", 2, 1, 0)
+
+
+class Events(list[Any]):
+    """The events of a call, as an observer receives them."""
+
+    def __call__(self, call: Any, event: Any) -> None:
+        self.append(event)
+
+    def stats(self) -> Any:
+        return self[-1].stream_stats
+
+    @property
+    def last_attempt_started(self) -> float:
+        """Seconds from the start of the call to the last request."""
+        began = self[-1].at - self.stats().duration
+        return max(event.at for event in self if isinstance(event, AttemptStarted)) - began
+
+
+@pytest.mark.parametrize("reader", READERS)
+@pytest.mark.parametrize("spare", [False, True], ids=["retry", "fallback"])
+def test_first_chunk_of_a_retried_answer_is_that_of_the_answer_read(reader: str, spare: bool) -> None:
+    events, half = Events(), ["half", "more", BROKEN]
+    sources = [Source(half), Source(["whole"])] if spare else [Source(half, ["whole"])]
+    assert READERS[reader](sources, retry=QUICK, observers=[events]) == "whole"
+    assert events.stats().chunks == 2  # the word and the completion
+    assert events.stats().first_chunk >= events.last_attempt_started
+
+
+@pytest.mark.parametrize("reader", READERS)
+def test_failed_answer_that_is_read_at_its_end_has_no_first_chunk(reader: str) -> None:
+    events = Events()
+    with pytest.raises(StreamInterrupted):
+        READERS[reader]([Source(["half", BROKEN])], retry=QUICK, observers=[events])
+    assert (events.stats().chunks, events.stats().first_chunk, events.stats().last_chunk) == (0, None, None)
+
+
+def test_first_chunk_of_an_answer_read_in_part_stays() -> None:
+    events = Events()
+    stream = l0.run_sync(Source(["half", "more", BROKEN]).plain, retry=QUICK, observers=[events])
+    next(stream)
+    with pytest.raises(StreamInterrupted):
+        stream.read()
+    assert events.stats().chunks == 2
+    assert events.stats().first_chunk is not None
 
 
 def test_iterating_is_committed_at_the_first_word() -> None:
