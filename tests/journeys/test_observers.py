@@ -286,6 +286,25 @@ def test_end_holds_figures_of_the_answer(sim: Simulator, ends: list[l0.types.Cal
     assert end.wasted_tokens is None
 
 
+@pytest.mark.parametrize("explicit", [False, True], ids=["SDK", "explicit API"])
+@pytest.mark.parametrize("fault", [F.clean_end(at_event=5), F.cut(at_event=5), F.in_band_error(at_event=5)], ids=str)
+def test_failure_of_a_broken_stream_has_the_id_of_its_request(
+    sim: Simulator, ends: list[l0.types.CallEnded], fault: F, *, explicit: bool
+) -> None:
+    sim.script(fault)
+    with l0.policy(retry=NEVER, truncation="strict"), claude(sim) as client:
+        with pytest.raises(l0.StreamInterrupted) as raised:
+            if explicit:
+                l0.run_sync(lambda: client.messages.create(**MESSAGING, stream=True), retry=NEVER).read()
+            else:
+                exhausted(client.messages.create(**MESSAGING, stream=True))
+    (end,) = ends
+    assert end.failure is not None
+    assert raised.value.request_id == end.failure.request_id
+    assert end.failure.request_id is not None
+    assert end.failures == (end.failure,)
+
+
 def test_tokens_count_for_the_leg_that_spent_them(sim: Simulator, ends: list[l0.types.CallEnded]) -> None:
     sim.script(Reply(fault=F.clean_end(at_event=1)), Answer(text=WORDS))
     with l0.policy(retry=NEVER, truncation="strict", fallback=Fallback(model="other")), claude(sim) as client:

@@ -186,6 +186,7 @@ class Machine:
         "_failure_of_earlier_leg",
         "_hedge_won",
         "_rand",
+        "_request_id",
         "_resume_mode",
         "_undecided_retry",
         "_waited_s",
@@ -221,6 +222,8 @@ class Machine:
         """The number of failures on earlier legs."""
         self._failure_of_earlier_leg: Failure | None = None
         """The failure to raise if the current leg does not have the requested model; ``None`` on leg 0."""
+        self._request_id: str | None = None
+        """The provider's id of the current attempt's request, once its stream has opened."""
         self._rand = rand
         self._backoff = backoff
         self._admission = admission
@@ -240,8 +243,8 @@ class Machine:
                 return self._open(at)
             case Slow(at=at):
                 return self._hedge(at)
-            case Opened(hedge=hedge):
-                self._hedge_won = hedge
+            case Opened(hedge=hedge, request_id=request_id):
+                self._hedge_won, self._request_id = hedge, request_id
                 self.state = CallState.RELAYING if self.resuming else CallState.HOLDING
                 return Relay(not self.resuming)
             case Released():
@@ -271,6 +274,7 @@ class Machine:
             self._go_on_with(next_leg, self.failures[-1])
         self.state = CallState.OPENING
         self.attempts += 1
+        self._request_id = None
         resume = self._resume_mode if self.resuming else None
         if resume is not None:
             delivered = len(self.resume_state.text) if self.resume_state is not None else 0
@@ -339,6 +343,8 @@ class Machine:
         return self._finish(missing.value) if strict is False else self._finish()
 
     def _failed(self, failure: Failure, at: float, progress: AttemptProgress) -> Command:
+        if failure.request_id is None and self._request_id is not None:  # a stream that breaks does not state its id
+            failure = replace(failure, request_id=self._request_id)
         history = self.failures[self._earlier_failures :]
         decision = retry_decision(self.call, failure, progress, history, self._rand)
         self.add_failure(failure)

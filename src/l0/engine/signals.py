@@ -35,10 +35,12 @@ class Answered:
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """The headers of a stream arrived with a success status. ``hedge``: they belong to the hedge request."""
+    """The headers of a stream arrived with a success status. ``hedge``: they belong to the hedge request.
+    ``request_id``: the provider's id of the request, which a failure of the attempt then has."""
 
     at: float
     hedge: bool = False
+    request_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

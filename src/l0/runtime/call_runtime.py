@@ -11,7 +11,7 @@ import logging
 import random
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import inf
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -234,7 +234,7 @@ class CallRuntime:
             self.deadlines.opened(self.started, at, self.admission.deadline)
         if self.shadow is not None:
             self.shadow.opened(self.started, at)
-        command = self._step(Opened(at, self.hedge_won))
+        command = self._step(Opened(at, self.hedge_won, request_id))
         self.answer.holding = isinstance(command, Relay) and command.holding
         return command
 
@@ -262,6 +262,8 @@ class CallRuntime:
         ended_at = at if ended_at is None else ended_at
         if failure.policy_field:  # a time limit has expired
             self.admission.first_content(ended_at - self.started)
+        if opened and failure.request_id is None:
+            failure = replace(failure, request_id=self.request_id)
         return self._fail(failure, at, answered=failure.cause in ANSWERED, ended_at=ended_at).command
 
     def failure_of(

@@ -53,6 +53,15 @@ def test_after_the_commit_point_a_failure_is_raised():
     assert commands[-1] == Raise(failure)
 
 
+def test_failure_of_an_opened_stream_has_the_id_of_its_request():
+    policy = Policy(retry=Retry(base_delay=0))
+    first = [Begin(0.0), Opened(0.1, request_id="req_1"), Ended(Cause.TRUNCATED, 0.2), Waited(0.2)]
+    stated = Failed(make_failure(request_id="req_stated"), 0.5)
+    second = [Opened(0.3, request_id="req_2"), stated, Waited(0.5), Failed(make_failure(), 0.6)]
+    machine, _ = run([*first, *second], make_call(policy=policy))
+    assert [failure.request_id for failure in machine.failures] == ["req_1", "req_stated", None]
+
+
 def test_resume_policy_resumes_a_broken_answer():
     failure, policy = make_failure(), Policy(retry=Retry(base_delay=0), resume="exact")
     broken = Failed(failure, 0.3, resume_state=ResumeState(text="7 chars"))
