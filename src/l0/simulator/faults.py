@@ -204,7 +204,8 @@ class Fault:
         message: str | None = None,
         type: str | None = None,  # noqa: A002 (the providers' own name for it)
     ) -> "Fault":
-        """Send an error event in the dialect's format, then end properly."""
+        """Send an error event in the dialect's format, then end properly; without a stream, an HTTP error with the
+        status that providers send for `code` (500 if unknown)."""
         return _fault("in_band_error", at_event=at_event, code=code, message=message, type=type)
 
     @staticmethod

@@ -10,6 +10,7 @@ from . import corpus, http
 from .answers import Answer
 from .continuation import continued
 from .dialects.server_dialect import AnswerIdentity, Dialect, ErrorSpec, SimulatedRequest
+from .error_statuses import status_of_error
 from .fault_shaping import Item, Piece, chunked, gzipped, marked, shape, split_characters
 from .faults import Fault, Part
 from .ledger import Reply
@@ -194,8 +195,10 @@ def _whole(
 ) -> SimulatedResponse:
     headers = {"content-type": "application/json", **dialect.headers(identity)}
     body = encoded(value)
-    if fault.find("in_band_error", "failed"):
-        return json_response(500, dialect.error(500, ErrorSpec(), identity), dialect.headers(identity))
+    if part := fault.find("in_band_error", "failed"):
+        spec = ErrorSpec(message=part.message, type=part.type, code=part.code)
+        status = status_of_error(spec)
+        return json_response(status, dialect.error(status, spec, identity), dialect.headers(identity))
     fault = Fault(parts=tuple(part for part in fault.parts if part.kind in _BODY_FAULTS))
     if not fault:
         return SimulatedResponse(status=200, headers=headers, steps=(Send(body, 1),), length=len(body), delay=delay)
