@@ -136,9 +136,10 @@ def retry_decision(
         return NO_STOP
     if not repeatable(call, progress) or (progress.phase is Phase.RELAYING and failure.typed):
         return Stop(_not_repeatable(call, progress))
-    if call.retry_limit == 0:
-        return Stop(StopReason.READ_ONCE if call.read_once else StopReason.RETRIES_OFF)
     retry = call.policy.retry
+    if call.retry_limit == 0:
+        off = StopReason.RETRIES_OFF if retry is None else StopReason.RETRIES_USED
+        return Stop(StopReason.READ_ONCE if call.read_once else off)
     reason = _retries_used(call, history) if retry is None else _ruled_out(retry, failure, history)
     if reason is None and (failure.retry_after or 0.0) > LONGEST_SERVER_WAIT:
         reason = StopReason.SERVER_WAIT

@@ -5,8 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from .errors import describe_attempts, describe_break
+from .errors import StreamInterrupted, describe_attempts, describe_break
 from .failure import Failure
+
+
+_ENCLOSED_ENDING = "one attempt of a call of the explicit API"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,7 +36,7 @@ class ErrorContext:
     def ending(self) -> str:
         """The number of attempts, and the reason why there was no further one, as a text."""
         if self.enclosed and self.attempts:
-            return "one attempt of a call of the explicit API"
+            return _ENCLOSED_ENDING
         return describe_attempts(self.attempts, self.max_attempts, self.stop)
 
     def fields(self, failure: Failure) -> dict[str, Any]:
@@ -55,6 +58,19 @@ class ErrorContext:
             delivered=delivered,
             ending=self.ending,
         )
+
+    def conclude(self, error: BaseException, failure: Failure) -> BaseException:
+        """Add the ending of this call to the ``error`` of its last attempt: in its message if L0 wrote that for an
+        attempt of this call, else as a note."""
+        text = str(error)
+        if _ENCLOSED_ENDING not in text:
+            return self.annotate(error)
+        broken = isinstance(error, StreamInterrupted)
+        message = self.describe(failure) if broken else text.replace(_ENCLOSED_ENDING, self.ending)
+        error.args = (message,)
+        if hasattr(error, "message"):  # a field of the SDKs' exceptions
+            error.message = message
+        return error
 
     def annotate(self, error: BaseException) -> BaseException:
         """Add the reason why there was no further attempt to ``error`` as a note: its message is the provider's."""

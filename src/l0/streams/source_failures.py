@@ -129,9 +129,9 @@ def exception(
     `StreamInterrupted`. ``request_adapter``: that of the attempt's request, if a patched SDK sent it."""
     error, fields = failure.error, context.fields(failure)
     if isinstance(error, StreamInterrupted):
-        return context.annotate(fill(error, fields))
+        return context.conclude(fill(error, fields), failure)
     if error is not None and (not opened or failure.status is not None or isinstance(error, UnknownStreamError)):
-        return context.annotate(error)
+        return context.conclude(error, failure)
     message = context.describe(failure)
     if isinstance(error, Exception):
         broken = interruption(error, **fields)

@@ -68,6 +68,34 @@ def test_failure_that_l0_finds_is_of_the_sdks_class(
         assert error.reason == reason
 
 
+FAULTS = {
+    "truncated": Fault.clean_end(at_event=5),
+    "incomplete_read": Fault.cut(at_event=5),
+    "malformed": Fault.malformed(),
+    "stalled": Fault.stall(at_event=5),
+}
+
+
+@pytest.mark.parametrize("retries", [0, 1])
+@pytest.mark.parametrize("reason", FAULTS)
+@asks(chat, messages)
+def test_message_attempts_and_notes_agree(sim: Simulator, spans: Any, ask: Ask, reason: str, retries: int) -> None:
+    l0.instrument(Policy(truncation="strict"))
+    sim.on(reply=FAULTS[reason])
+    retry = Retry(max_retries=retries, base_delay=0, max_delay=0)
+    timeout = Timeout(inter_token=timedelta(milliseconds=20) if reason == "stalled" else None)
+    with client(sim, ask, max_retries=0) as made, pytest.raises(StreamInterrupted) as raised:
+        l0.run_sync(lambda: ask(made), retry=retry, timeout=timeout).read()
+    error, requests = raised.value, retries + 1
+    assert (error.reason, error.attempts) == (reason, requests)
+    ending = f"attempt {requests} of {requests}. No further attempt: all retries are used (Retry.max_retries={retries})."
+    assert str(error).endswith(ending)
+    assert f"{len(error.partial_text)} characters had arrived" in str(error)
+    assert str(pickle.loads(pickle.dumps(error))) == str(error)
+    notes = [note.partition(" failed: ")[0] for note in getattr(error, "__notes__", [])]
+    assert notes == ([f"l0: attempt {number + 1}" for number in range(requests)] if retries else [])
+
+
 def test_notes_and_log_name_the_legs(sim: Simulator, spans: Any, caplog: pytest.LogCaptureFixture) -> None:
     once_more = Retry(max_retries=1, base_delay=0.001, max_delay=0.001)
     sim.on(reply=Fault.status(503))

@@ -165,6 +165,7 @@ def test_answer_without_content_is_repeated_unless_an_effect_could_happen_twice(
     ("policy", "changes", "reason"),
     [
         (Policy(), {"max_retries": 0}, StopReason.RETRIES_OFF),
+        (Policy(retry=Retry(max_retries=0)), {"max_retries": 0}, StopReason.RETRIES_USED),
         (Policy(), {"max_retries": 0, "read_once": "the source"}, StopReason.READ_ONCE),
         (WITH, {"max_retries": 0, "read_once": "the source"}, StopReason.READ_ONCE),
     ],
