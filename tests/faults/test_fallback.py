@@ -348,6 +348,11 @@ def test_a_client_that_cannot_serve_is_skipped_with_one_warning(
             second.script(Reply(answer=OTHER))
             got = play(stage, api, Fault.status(503), sync=sync, policy=policy)
             assert (got.text, got.span["l0.leg"], models(second.requests)) == (OTHER.text, 1, ["their-model"])
+            second.reset()
+            second.script(Fault.status(503), Fault.status(503))
+            error = play(stage, api, Fault.status(503), Fault.status(503), sync=sync, policy=policy).error
+            skipped = [note for note in error.__notes__ if "skipped" in note]
+            assert skipped == [f"l0: a fallback was skipped: {wanted.partition(';')[0]}"]
 
 
 @sync_and_async

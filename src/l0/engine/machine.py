@@ -176,6 +176,7 @@ class Machine:
         "failures",
         "hedged",
         "leg",
+        "refusals",
         "resume_points",
         "resume_state",
         "resuming",
@@ -206,6 +207,8 @@ class Machine:
         self.failures: list[Failure] = []
         self.failed_legs: list[int] = []
         """The leg of each failure."""
+        self.refusals: dict[int, str] = {}
+        """By the index of each failure after which the budget refused a retry and a fallback followed: the refusal."""
         self.leg = 0
         self.hedged = False
         self.resume_points: list[ResumePoint] = []
@@ -392,6 +395,8 @@ class Machine:
         next_leg = self._next_leg(resuming=resuming) if self.remaining_s(at) > 0 else None
         if next_leg is None or not can_fall_back(self.call, self.leg, failure, progress):
             return self._raise(self._telling(failure), stop)
+        if stop.reason is StopReason.REFUSED:
+            self.refusals[len(self.failures) - 1] = stop.text
         self._go_on_with(next_leg, failure)
         self.resuming, self._resume_mode = resuming, self.call.policy.resume
         return self._wait(0.0, stop)

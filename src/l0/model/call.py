@@ -88,7 +88,8 @@ class Call:
     request can be read only once, as a text for messages; then both limits are 0. Else empty. ``strict``: as in
     `TerminalRule`, for the primary. ``fallback_rules``: the terminal rules of the fallbacks, in order.
     ``fallback_endpoints``: their servers; empty if all requests go to that of the call. In the explicit API, each is
-    known only when the source has sent a request.
+    known only when the source has sent a request. ``skipped_fallbacks``: the reason why each fallback that cannot serve
+    the call was left out of its policy.
     ``resumable``: no parameter of the request forbids resuming a broken answer.
     ``attributes``: request parameters for the span, by their names in the OpenTelemetry conventions. ``body``: the
     request's JSON, by reference, for observers whose user opted in to capturing content. ``capture``: the client's own
@@ -122,6 +123,7 @@ class Call:
     unresumable_legs: frozenset[int] = frozenset()
     fallback_rules: tuple[TerminalRule, ...] = ()
     fallback_endpoints: Sequence[LegEndpoint] = ()
+    skipped_fallbacks: tuple[str, ...] = ()
     trace_id: str = ""
     span_id: str = ""
     context: Mapping[str, Any] = field(default_factory=dict, repr=False)

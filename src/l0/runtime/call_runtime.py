@@ -759,6 +759,8 @@ class CallRuntime:
         error = self.call_adapter.exception(failure, context)
         if len(failures) > 1:
             note_failures(error, self.call, self.machine)
+        for skipped in self.call.skipped_fallbacks:
+            error.add_note(f"l0: a fallback was skipped: {skipped}")
         return error
 
     def _step(self, signal: Signal) -> Command:

@@ -130,21 +130,22 @@ class SdkCalls:
             _log.debug("l0 leaves alone a request that it cannot describe: %s", raised())
             return None
         if call.policy.fallback:
-            call = replace(call, policy=self._with_usable_fallbacks(client, call.policy))
+            policy, skipped = self._with_usable_fallbacks(client, call.policy)
+            call = replace(call, policy=policy, skipped_fallbacks=skipped)
             found = list(_fallbacks(self._provider, client, options, inference, call))
             rules, endpoints = tuple(rule for rule, _ in found), tuple(endpoint for _, endpoint in found)
             call = replace(call, fallback_rules=rules, fallback_endpoints=endpoints)
         elif call.shadow is not None and call.shadow.fallback:
-            call = replace(call, shadow=self._with_usable_fallbacks(client, call.shadow))
+            call = replace(call, shadow=self._with_usable_fallbacks(client, call.shadow)[0])
         if inference.retry_safety is not call.effective_retry_safety:
             inference = replace(inference, retry_safety=call.effective_retry_safety)
         call_adapter = StainlessCallAdapter(self._sdk, self._provider, client, options, inference, call)
         observers = CONFIG.observers_of(call, self._sdk.name, call_adapter)
         return CallRuntime(call, call_adapter, observers, CONFIG.shared_state)
 
-    def _with_usable_fallbacks(self, client: Any, policy: Policy) -> Policy:
+    def _with_usable_fallbacks(self, client: Any, policy: Policy) -> tuple[Policy, tuple[str, ...]]:
         """Return the policy without fallbacks to a client of another SDK, or to a sync one in an async call or vice
-        versa. Raises `PolicyError` if the policy is the client's own."""
+        versa, and the reasons, as `usable_fallbacks`. Raises `PolicyError` if the policy is the client's own."""
         base = self._sdk.base
         is_sync = isinstance(client, base.SyncAPIClient)
         wanted = base.SyncAPIClient if is_sync else base.AsyncAPIClient

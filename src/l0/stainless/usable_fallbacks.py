@@ -15,8 +15,11 @@ _logged: set[str] = set()
 """The warnings that this process has logged."""
 
 
-def usable_fallbacks(policy: Policy, client: object, serves: Callable[[Any], bool], allowed: str) -> Policy:
-    """Return the policy of a call by ``client``, without the fallbacks whose client does not serve it.
+def usable_fallbacks(
+    policy: Policy, client: object, serves: Callable[[Any], bool], allowed: str
+) -> tuple[Policy, tuple[str, ...]]:
+    """Return the policy of a call by ``client``, without the fallbacks whose client does not serve it, and the reason
+    why each of these is left out.
 
     A policy for all calls or for a block may meet calls of several SDKs, sync and async, and must not fail the healthy
     ones: the fallback is left out, and each kind of mismatch is logged once per process. ``allowed``: the clients that
@@ -28,15 +31,17 @@ def usable_fallbacks(policy: Policy, client: object, serves: Callable[[Any], boo
     """
     usable = tuple(leg for leg in policy.legs if leg.client is None or serves(leg.client))
     if len(usable) == len(policy.legs):
-        return policy
+        return policy, ()
+    skipped: list[str] = []
     for leg in policy.legs:
         if leg in usable:
             continue
         error = PolicyError("Fallback.client", leg.client, allowed)
         if policy is getattr(client, OWN_POLICY, None) and policy.mode == "active":
             raise error
+        skipped.append(str(error))
         text = f"{error}; other calls skip this fallback"
         if text not in _logged:
             _logged.add(text)
             _log.warning("%s", text)
-    return replace(policy, fallback=usable)
+    return replace(policy, fallback=usable), tuple(skipped)

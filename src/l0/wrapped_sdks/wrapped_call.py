@@ -60,9 +60,10 @@ def begin_call(request: CallRequest, make_adapter: Callable[[Call], CallAdapter]
     out."""
     address, inference = address_of_url(request.base_url), request.inference
     chosen = request.policy
+    skipped: tuple[str, ...] = ()
     if chosen.fallback:
         allowed = f"None, because a fallback of {request.sdk} is a model"
-        chosen = usable_fallbacks(chosen, None, lambda _: False, allowed)
+        chosen, skipped = usable_fallbacks(chosen, None, lambda _: False, allowed)
     shadow = chosen if chosen.mode == "shadow" else None
     policy = chosen if shadow is None else Policy()
     origin, strict = terminal_rule(policy, address, inference)
@@ -85,6 +86,7 @@ def begin_call(request: CallRequest, make_adapter: Callable[[Call], CallAdapter]
         body=inference.body,
         resumable=inference.resumable,
         shadow=shadow,
+        skipped_fallbacks=() if shadow is not None else skipped,
         fallback_rules=tuple(terminal_rule(policy, address, replace(inference, model=model)) for model in models),
     )
     call_adapter = make_adapter(call)

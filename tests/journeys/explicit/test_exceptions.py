@@ -15,6 +15,7 @@ import l0
 from l0 import Fallback, Guardrails, Policy, Retry, StreamInterrupted, Timeout
 from l0.config import CONFIG
 from l0.shared_state.breaker import SAMPLES
+from l0.shared_state.budget import CAPACITY
 from l0.shared_state.shared import SharedState
 from l0.simulator.faults import Fault
 from l0.simulator.server import Simulator
@@ -113,6 +114,17 @@ def test_notes_and_log_name_the_legs(sim: Simulator, spans: Any, caplog: pytest.
     (line,) = caplog.messages
     assert line.startswith("openai chat gpt-4o: failed after 4 attempts: ")
     assert limit in line
+
+
+def test_notes_say_that_the_budget_refused_a_retry_before_a_fallback(sim: Simulator, spans: Any) -> None:
+    l0.instrument(Policy(budget=True, retry=Retry(max_retries=1, base_delay=0), fallback=[Fallback(model="spare")]))
+    sim.on(reply=Fault.status(503))
+    with client(sim, chat) as made:
+        for _ in range(int(CAPACITY)):
+            with pytest.raises(openai.InternalServerError) as raised:
+                chat(made)
+    refused = [note for note in raised.value.__notes__ if "attempt 1 (gpt-4o) failed" in note]
+    assert ["; no retry: the retry budget of openai gpt-4o is used up" in note for note in refused] == [True]
 
 
 def test_leg_that_an_open_breaker_refuses_is_no_attempt(sim: Simulator, spans: Any) -> None:
