@@ -292,12 +292,12 @@ def test_failure_of_a_broken_stream_has_the_id_of_its_request(
     sim: Simulator, ends: list[l0.types.CallEnded], fault: F, *, explicit: bool
 ) -> None:
     sim.script(fault)
-    with l0.policy(retry=NEVER, truncation="strict"), claude(sim) as client:
-        with pytest.raises(l0.StreamInterrupted) as raised:
-            if explicit:
-                l0.run_sync(lambda: client.messages.create(**MESSAGING, stream=True), retry=NEVER).read()
-            else:
-                exhausted(client.messages.create(**MESSAGING, stream=True))
+    policy = l0.policy(retry=NEVER, truncation="strict")
+    with policy, claude(sim) as client, pytest.raises(l0.StreamInterrupted) as raised:
+        if explicit:
+            l0.run_sync(lambda: client.messages.create(**MESSAGING, stream=True), retry=NEVER).read()
+        else:
+            exhausted(client.messages.create(**MESSAGING, stream=True))
     (end,) = ends
     assert end.failure is not None
     assert raised.value.request_id == end.failure.request_id

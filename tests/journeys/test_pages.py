@@ -51,7 +51,7 @@ def test_the_rule_finds_a_secret() -> None:
     ("name", "commands"),
     [
         ("tutorial", 13),
-        ("tasks", 13),
+        ("tasks", 14),
         ("errors", 2),
         ("web", 2),
         ("flask", 1),

@@ -8,7 +8,6 @@ from typing import Any
 from .errors import StreamInterrupted, describe_attempts, describe_break
 from .failure import Failure
 
-
 _ENCLOSED_ENDING = "one attempt of a call of the explicit API"
 
 

@@ -462,7 +462,8 @@ class Policy:
         _check_rules(self)
         for name in ("budget", "breaker", "adaptive", "structured"):
             if not isinstance(getattr(self, name), bool):
-                raise PolicyError(f"Policy.{name}", getattr(self, name), "True or False")
+                fixed = "; its size is fixed: one more request per ten successful calls" if name == "budget" else ""
+                raise PolicyError(f"Policy.{name}", getattr(self, name), f"True or False{fixed}")
         _check_choice("Policy.mode", self.mode, get_args(Mode))
         _check_choice("Policy.order", self.order, get_args(OrderMode))
         _check_choice("Policy.resume", self.resume, get_args(ResumeMode))

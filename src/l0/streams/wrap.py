@@ -112,7 +112,8 @@ def wrap(thing: Any, /, policy: Policy | None = None, **options: Any) -> Any:
 
     With a client of the openai or anthropic SDK, return another client of the same class, with the same connections,
     whose calls follow ``policy`` instead of that of `l0.instrument`: by default ``Policy(retry=RETRY_DEFAULTS)``. Other
-    options are fields of a `Policy` made for it, such as ``retry``, and exclude ``policy``. A ``with l0.policy(...)``
+    options are fields of a `Policy` made for it, with the same ``retry`` unless that is one of them, and exclude
+    ``policy``. A ``with l0.policy(...)``
     block still takes precedence. Clients derived from the new one by ``with_options`` keep its policy. If the SDK is
     not yet instrumented, this instruments it.
 

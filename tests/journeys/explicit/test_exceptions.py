@@ -89,8 +89,8 @@ def test_message_attempts_and_notes_agree(sim: Simulator, spans: Any, ask: Ask, 
         l0.run_sync(lambda: ask(made), retry=retry, timeout=timeout).read()
     error, requests = raised.value, retries + 1
     assert (error.reason, error.attempts) == (reason, requests)
-    ending = f"attempt {requests} of {requests}. No further attempt: all retries are used (Retry.max_retries={retries})."
-    assert str(error).endswith(ending)
+    limit = f"all retries are used (Retry.max_retries={retries})"
+    assert str(error).endswith(f"attempt {requests} of {requests}. No further attempt: {limit}.")
     assert f"{len(error.partial_text)} characters had arrived" in str(error)
     assert str(pickle.loads(pickle.dumps(error))) == str(error)
     notes = [note.partition(" failed: ")[0] for note in getattr(error, "__notes__", [])]
