@@ -2,7 +2,7 @@
 
 A block of Python whose first line is ``# NAME.py`` is this file, and NAME may have folders. In a console block, a line
 ``$ cat NAME`` shows a file; every other line after ``$`` is a command, and the lines below it are in its output. Digits
-may differ.
+and ids of requests may differ.
 """
 
 import os
@@ -21,6 +21,8 @@ from l0.simulator.server import Simulator
 ROOT = Path(__file__).parents[2]
 _FENCE = re.compile(r"^```(python|console)\n(.*?)^```", re.DOTALL | re.MULTILINE)
 _FILE = re.compile(r"# ([\w/]+\.py)\n(.*)", re.DOTALL)
+_VARYING = re.compile(r"(?<=req_)[0-9a-f]+|\d+")
+"""The parts of a line that may differ: digits, and ids of requests."""
 _PROMPT = re.compile(r"^\$ ", re.MULTILINE)
 _SET_UP = ("pip ", "make ", "l0 simulate", "export OPENAI_", "export ANTHROPIC_")
 """The beginnings of commands that the test has run, in its way, before the page begins."""
@@ -146,4 +148,4 @@ def _script(found: Sequence[PageFile | Command], folder: Path) -> Iterator[str]:
 
 
 def _comparable(line: str) -> str:
-    return " ".join(re.sub(r"\d+", "0", line).split())
+    return " ".join(_VARYING.sub("0", line).split())
