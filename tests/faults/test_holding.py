@@ -1,5 +1,6 @@
 """Policy.hold: "message" holds the whole answer, so every break can be retried; "verified" holds a window for rules."""
 
+import re
 from itertools import accumulate
 
 import pytest
@@ -166,10 +167,100 @@ def test_held_text_is_not_lost_by_a_resume(stage: Stage, api: Api, sync: bool) -
         assert same(got, whole) is None, event
 
 
+KEY = "sk-ABCDEFGHIJKLMNOP"
+LEAKING = Answer(text=f"The tide forgets the names we wrote, and here it is at last: {KEY} and so on.")
+KEY_RULE = l0.Guardrails.pattern_rule(re.compile(r"sk-[A-Za-z0-9]{16}"), "a key", severity="fatal")
+CHECKED = {"guardrails": KEY_RULE, "hold": "verified", "check_intervals": l0.CheckIntervals(guardrails=1)}
+
+
 @sync_and_async
-def test_held_text_is_delivered_with_the_error(stage: Stage, sync: bool) -> None:
+@rerun
+def test_text_that_is_not_verified_is_not_delivered_if_the_call_fails(stage: Stage, api: Api, sync: bool) -> None:
+    """A stream that breaks inside a secret: no rule has seen all of it, so no part of it may be delivered."""
+    before = LEAKING.text.index(KEY)
+    policy = verified(**CHECKED, retry=l0.Retry(max_retries=0))
+    seen = set()
+    for event in range(4, api.size(LEAKING)[0]):
+        for fault in (Fault.cut(at_event=event), Fault.clean_end(at_event=event), Fault.in_band_error(at_event=event)):
+            got = play(stage, api, broken(LEAKING, fault), sync=sync, policy=policy)
+            assert len(got.text) <= before, fault
+            assert getattr(got.error, "partial_text", got.text) == got.text, fault
+            assert LEAKING.text.startswith(got.text)
+            seen.add(len(got.text))
+    assert len(seen) > 3
+
+
+@sync_and_async
+def test_error_says_how_much_of_the_text_had_arrived_and_was_delivered(stage: Stage, sync: bool) -> None:
     for api in (CHAT_API, MESSAGES_API):
         policy = verified(retry=l0.Retry(max_retries=0))
         got = play(stage, api, broken(LINES, Fault.cut(at_event=20)), sync=sync, policy=policy)
         assert interrupted(got) is None
+        assert len(got.text) > 0
         assert POEM.startswith(got.text)
+        numbers = re.search(r"(\d+) characters had arrived \(the first (\d+) of them delivered\)", str(got.error))
+        assert numbers is not None
+        assert int(numbers[2]) == len(got.text)
+        assert int(numbers[1]) >= len(got.text) + WINDOW
+
+
+@sync_and_async
+@rerun
+def test_close_by_the_user_delivers_nothing_more(stage: Stage, api: Api, sync: bool) -> None:
+    before = LEAKING.text.index(KEY)
+    got = play(stage, api, Reply(answer=LEAKING), sync=sync, policy=verified(**CHECKED), stop=6)
+    assert (got.error, len(got.events)) == (None, 6)
+    assert len(got.text) <= before
+
+
+@sync_and_async
+@rerun
+def test_text_that_is_not_verified_stays_held_while_the_answer_is_resumed(stage: Stage, api: Api, sync: bool) -> None:
+    """The secret lies across the joint: its first half arrives with the first attempt, its second with the next."""
+    before = LEAKING.text.index(KEY)
+    policy = verified(**CHECKED, resume="exact")
+    for event in range(4, api.size(LEAKING)[0]):
+        replies = (broken(LEAKING, Fault.cut(at_event=event)), Reply(answer=LEAKING))
+        got = play(stage, api, *replies, sync=sync, policy=policy)
+        assert got.error is not None, event
+        assert len(got.text) <= before, event
+        assert getattr(got.error, "partial_text", got.text) == got.text, event
+
+
+@sync_and_async
+@rerun
+def test_resume_that_fails_as_well_delivers_only_verified_text(stage: Stage, api: Api, sync: bool) -> None:
+    before = LEAKING.text.index(KEY)
+    policy = verified(**CHECKED, resume="exact", retry=l0.Retry(max_retries=1, attempts=1, base_delay=0))
+    last = api.size(LEAKING)[0] - 1
+    seconds = [broken(LEAKING, Fault.cut(at_event=event)) for event in (0, 2, 8, last // 2)]
+    for event in range(4, last, 2):
+        for second in (*seconds, Reply(fault=Fault.status(400))):
+            got = play(stage, api, broken(LEAKING, Fault.cut(at_event=event)), second, sync=sync, policy=policy)
+            assert got.error is not None
+            assert len(got.text) <= before, event
+            assert getattr(got.error, "partial_text", got.text) == got.text, event
+
+
+@sync_and_async
+@rerun
+def test_warned_early_end_has_passed_the_last_check(stage: Stage, api: Api, sync: bool) -> None:
+    """The answer counts as ended, so all its text is delivered, unless a rule rejects it. This rule waits for the end:
+    more text could undo its match."""
+    rule = l0.Guardrails.pattern_rule(re.compile(r"sk-[A-Z]{4}\b"), "a key", severity="fatal")
+    policies = [
+        l0.Policy(guardrails=rule, hold=hold, truncation="warn", retry=l0.Retry(max_retries=0))
+        for hold in ("verified", "first_content")
+    ]
+    for text, passes in (("Here it is at last: sk-A", True), ("Here it is at last: sk-ABCD", False)):
+        answer = Answer(text=text)
+        for event in range(4, api.size(answer)[0]):
+            cut = broken(answer, Fault.clean_end(at_event=event))
+            bare = play(stage, api, cut, sync=sync, policy=l0.Policy(truncation="warn"))
+            if bare.text == text:
+                break
+        assert bare.error is None
+        for policy in policies:
+            got = play(stage, api, cut, sync=sync, policy=policy)
+            assert (got.error is None) == passes, policy.hold
+            assert got.text == text or not passes

@@ -337,13 +337,16 @@ class Machine:
             return Outcome.RECOVERED_HEDGE
         return Outcome.RECOVERED_RETRY if self.failures else Outcome.OK
 
+    def counts_as_ended(self, missing: Cause | None) -> bool:
+        """Return True if a body that is over, and lacks ``missing``, is an answer; False if the attempt failed."""
+        return missing is None or (missing is Cause.TRUNCATED and not self.call.terminal_rule(self.leg).strict)
+
     def _ended(self, missing: Cause | None, at: float, progress: AttemptProgress) -> Command:
         if missing is None:
             return self._finish()
-        strict = self.call.terminal_rule(self.leg).strict
-        if strict or missing is not Cause.TRUNCATED:
+        if not self.counts_as_ended(missing):
             return self._failed(incomplete_answer(missing), at, progress)
-        return self._finish(missing.value) if strict is False else self._finish()
+        return self._finish(missing.value) if self.call.terminal_rule(self.leg).strict is False else self._finish()
 
     def _failed(self, failure: Failure, at: float, progress: AttemptProgress) -> Command:
         if failure.request_id is None and self._request_id is not None:  # a stream that breaks does not state its id

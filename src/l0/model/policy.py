@@ -268,7 +268,7 @@ class Hold:
     them.
     ``until="verified"``: release text only after the next ``window`` characters have arrived and passed the rules, so
     that no rule can match text that the user already has. ``window=None``: as many characters as the rule with the
-    longest span needs, or 256.
+    longest span needs, or 256. If the call fails, nothing of what is still held is released.
     ``until="message"``: hold the complete answer, so that L0 can retry after any failure without the user noticing. If
     the call fails, nothing of the answer is released.
     """
@@ -366,7 +366,8 @@ class Hedge:
 class ResumePoint:
     """The point at which an answer was resumed or restarted.
 
-    ``at``: the number of characters that the user had received by then. ``attempt``: the number of the new attempt.
+    ``at``: the number of characters that the user had received by then; with ``hold="verified"``, an answer that
+    continues also counts those still held. ``attempt``: the number of the new attempt.
     """
 
     strategy: ResumeMode

@@ -116,22 +116,48 @@ class AnswerSoFar:
         failure = self.parser.reader.failure if self.parser is not None and not self.holding else None
         return failure if failure is not None and failure.typed else None
 
+    @property
+    def holds_back(self) -> bool:
+        """True if the held items may not be delivered with a failure: their text is not verified, or the policy never
+        delivers an incomplete answer."""
+        buffer = self.buffer
+        return self._kept_text is None and (buffer.lags or (self.holding and buffer.holds_message))
+
     def drop(self) -> None:
         """Drop the held items, which must not be delivered. Remember the text that the user has already."""
-        text = ""
-        if self.parser is not None and not self.holding:
-            fragments, buffer = self.parser.reader.text, self.buffer
-            kept = "".join(fragments)[: buffer.released] if buffer.lags else None
-            text = "".join(fragments[: self.fragments_before_read]) if kept is None else kept
-        earlier = self._earlier
-        if earlier is not None and self._call.policy.resume != "restart":
-            text = max(earlier.text, text, key=len)
-        self._kept_text = text
+        self._kept_text = "" if self.holding else self._text_before_held
         self.buffer.restart()
 
+    @property
+    def _text_before_held(self) -> str:
+        """The text that the user has of an answer of which a part is held."""
+        earlier, restarts = self._earlier, self._call.policy.resume == "restart"
+        before = "" if earlier is None else earlier.text
+        fragments, buffer = self.parser.reader.text if self.parser is not None else [], self.buffer
+        arrived = "".join(fragments if buffer.lags else fragments[: self.fragments_before_read])
+        text = arrived if restarts else max(before, arrived, key=len)
+        if not buffer.lags:
+            return text
+        # A restart is not announced before text of the new answer is released.
+        return text[: buffer.released] or (before if restarts else "")
+
+    def items_before_next(self) -> list[Any]:
+        """Return the items to deliver before the next attempt, and prepare the buffer for it.
+
+        A resumed answer keeps its text so far; what is not verified of it stays held. Of a retried answer the user has
+        seen nothing, and of a restarted one nothing more is due.
+        """
+        buffer, state = self.buffer, self._machine.resume_state
+        continues = self._machine.resuming and (not buffer.lags or self._call.policy.resume != "restart")
+        if continues and buffer.lags:
+            buffer.carry_over(len(state.text) if state is not None else 0)
+            return []
+        items = buffer.flush() if continues else []
+        buffer.restart()
+        return items
+
     def restart(self) -> None:
-        """Forget the attempt that is over, and what is held of it, before another one."""
-        self.buffer.restart()
+        """Forget the attempt that is over, before another one."""
         self.parser = self._kept_text = None
 
     # -- how another attempt continues it ---------------------------------------------------------------------------
@@ -142,12 +168,16 @@ class AnswerSoFar:
         state, points = self._machine.resume_state, self._machine.resume_points
         return (points[-1].strategy, state) if state is not None and points else None
 
-    def resume_from(self, strategy: ResumeMode) -> tuple[ResumeState | None, EarlyRelease | None]:
+    def resume_from(
+        self, strategy: ResumeMode, *, rejected: bool = False
+    ) -> tuple[ResumeState | None, EarlyRelease | None]:
         """Return the text from which a broken answer can be resumed, as `resume_state`.
 
         An answer that this strategy cannot resume is repeated if it has no content yet. The second value is then the
-        reason why the user has events of it.
+        reason why the user has events of it. ``rejected``: a rule rejects the answer, so it may only be restarted.
         """
+        if rejected:
+            return (self.resume_state(strategy) if strategy == "restart" else None), None
         resume_state = self.resume_state(strategy)
         early_release = self._early_release if resume_state is None else None
         return (self.resume_state("exact") if early_release is not None else resume_state), early_release
@@ -158,7 +188,11 @@ class AnswerSoFar:
         if strategy == "off" or parser is None or not parser.resumes or not parser.reader.resumable:
             return None
         state = parser.reader.resume_state()
-        return state if self._call_adapter.resumes(strategy, state) else None
+        if not self._call_adapter.resumes(strategy, state):
+            return None
+        if strategy != "restart" or not (self.buffer.lags or self._kept_text is not None):
+            return state
+        return ResumeState(text=self._text_before_held if self._kept_text is None else self._kept_text)
 
     @property
     def _early_release(self) -> EarlyRelease | None:

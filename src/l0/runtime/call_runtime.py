@@ -44,7 +44,7 @@ from .failure_notes import note_failures
 from .finalizers import LATER, call_when_safe, interrupted, stop
 from .observer_notifier import QUIET, ObserverNotifier
 from .recorded_silence import RecordedSilence
-from .rule_runner import ending_of_complete, rule_runner_for
+from .rule_runner import RuleRunner, ending_of_complete, rule_runner_for
 from .shadow import ShadowPolicy
 from .watchdog import Expired
 
@@ -297,6 +297,8 @@ class CallRuntime:
         if self.admission.breaker_state is not None:
             self._report_breaker(at)
         if isinstance(command, Raise):  # a breaker is open, the time is up, or the retry is rejected
+            if self.answer.buffer.lags:
+                self.answer.drop()
             self._finish(command, at, None)
         return command
 
@@ -569,11 +571,15 @@ class CallRuntime:
         if reader.failure is not None:
             return self._fail(reader.failure, at)
         missing = reader.incomplete_cause()
-        if missing is None and self.rule_runner is not None:
+        rejected = False
+        if self.rule_runner is not None and self.machine.counts_as_ended(missing):
             failure = self.rule_runner.finish(reader)
             if failure is not None:
                 return self._reject(failure, at)
-        resume_from = (None, None) if missing is None else self.answer.resume_from(self.call.policy.resume)
+        elif self.rule_runner is not None:
+            rejected = self._drop_rejected(self.rule_runner, reader)
+        strategy = self.call.policy.resume
+        resume_from = (None, None) if missing is None else self.answer.resume_from(strategy, rejected=rejected)
         progress = self._progress()
         command = self._step(Ended(missing, at, reader.accepted, *resume_from))
         if isinstance(command, Finish):
@@ -589,9 +595,8 @@ class CallRuntime:
         may be restarted."""
         answer = self.answer
         answer.drop()
-        restarts = self.call.policy.resume == "restart" and answer.resume_state("restart") is not None
-        state = ResumeState(text=answer.delivered_text) if restarts else None
-        return self._settle(self._step(Failed(failure, at, answer.accepted, state)), at, None)
+        resume_from = answer.resume_from(self.call.policy.resume, rejected=True)
+        return self._settle(self._step(Failed(failure, at, answer.accepted, *resume_from)), at, None)
 
     def _fail(
         self, failure: Failure, at: float, *, answered: bool = False, ended_at: float | None = None
@@ -606,11 +611,18 @@ class CallRuntime:
         if self.recording is not None:
             self.recording.failed(self.number, failure.error)
         rule_runner = self.rule_runner
-        if rule_runner is not None and reader is not None and rule_runner.evaluate(reader, rest=True) is not None:
-            self.answer.drop()
+        rejected = rule_runner is not None and reader is not None and self._drop_rejected(rule_runner, reader)
         accepted = answered and not self.call.effective_retry_safety.in_parallel if reader is None else reader.accepted
-        resume_from, progress = self.answer.resume_from(self.call.policy.resume), self._progress()
+        resume_from = self.answer.resume_from(self.call.policy.resume, rejected=rejected)
+        progress = self._progress()
         return self._settle(self._step(Failed(failure, at, accepted, *resume_from)), at, progress, ended_at)
+
+    def _drop_rejected(self, rule_runner: RuleRunner, reader: Reader) -> bool:
+        """Drop the held items of a broken answer, and return True, if a rule rejects its last text."""
+        if rule_runner.evaluate(reader, rest=True) is None:
+            return False
+        self.answer.drop()
+        return True
 
     def _progress(self) -> AttemptProgress | None:
         """Return the progress of the attempt, for a policy that only observes; ``None`` if there is no such policy."""
@@ -632,8 +644,8 @@ class CallRuntime:
             if self.shadow is not None and progress is not None:
                 self.shadow.failed(self.machine.failures[-1], progress, at)
             self.attempt_ended(self.machine.failures[-1], at if ended_at is None else ended_at, command)
-        if isinstance(command, Raise) and answer.holding and answer.buffer.holds_message:
-            answer.drop()  # an incomplete answer, which such a policy never delivers
+        if isinstance(command, Raise) and answer.holds_back:
+            answer.drop()
         if not isinstance(command, Wait):
             items = answer.buffer.flush()
             self._record_delivery(items)
@@ -654,8 +666,7 @@ class CallRuntime:
             self.observers.spent(answer.metadata)
         if self.unseen:
             self.observers.withdrawn()
-        # A resumed answer keeps its text so far. A retried answer starts anew: the user has seen nothing of it.
-        items = answer.buffer.flush() if self.machine.resuming else []
+        items = answer.items_before_next()
         self._record_delivery(items)
         answer.restart()
         if self.rule_runner is not None:

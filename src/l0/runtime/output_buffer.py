@@ -61,6 +61,15 @@ class OutputBuffer:
         self._since = self._content_since = self._delivered_since = inf
         self.released = 0
 
+    def carry_over(self, chars: int) -> None:
+        """Keep all items for the attempt that resumes the answer: they are still not verified.
+
+        ``chars``: characters of the answer up to the end of the items.
+        """
+        if self._held:
+            self._lagging.append((chars, self._held, perf_counter()))
+            self._held = []
+
     def keep(self, items: list[Any]) -> None:
         """Hold items until `flush` or `restart`."""
         self._held += items
@@ -102,8 +111,13 @@ class OutputBuffer:
         self._lagging.append((chars, items, perf_counter() if has_content else inf))
         due: list[Any] = []
         self._delivered_since = inf
-        while self._lagging and (self._lagging[0][0] + self._window <= checked or (not chars and reader.content)):
-            self.released, passed, came_at = self._lagging.popleft()
+        while self._lagging:
+            upto, passed, came_at = self._lagging[0]
+            no_text = not upto and not chars and reader.content
+            if not no_text and upto + self._window > checked:
+                break
+            self._lagging.popleft()
+            self.released = max(self.released, upto)  # an exact replay counts from 0 again
             self._delivered_since = min(self._delivered_since, came_at)
             due += passed
         return due

@@ -1,10 +1,11 @@
 """Guardrails and drift in the explicit API: what they find is told, and acted on."""
 
 import re
+from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 import pytest
-from streams_kit import DRIVERS, QUICK, Log, Source
+from streams_kit import DRIVERS, QUICK, Log, OpeningError, Source
 
 from l0 import CheckIntervals, Event, EventType, Guardrails, Policy, PolicyError, Retry, StreamInterrupted, l0
 from l0.model.policy import HoldMode
@@ -76,6 +77,7 @@ REJECTED: dict[str, tuple[list[Any], HoldMode, int]] = {
     "before the first word": (["a secret b"], "first_content", 1),
     "nothing delivered": ([*"a secret b"], "message", 1),
     "a window held back": ([*"a secret b"], "verified", 1),
+    "broken within a match": ([*"a long text and a secr", ConnectionResetError("gone")], "verified", 1),
     "all delivered": ([*"a b", ConnectionResetError("gone")], "message", 1),
 }
 
@@ -97,6 +99,58 @@ def test_partial_text_is_what_the_user_received(driver: str, wrapped: bool, reje
     )
     assert isinstance(error, StreamInterrupted)
     assert error.partial_text == "".join(event.text for event in events)
+    assert hold != "verified" or "s" not in error.partial_text
+
+
+class TextSource(Source):
+    """A source that takes the text so far, and continues it."""
+
+    def plain(self, text: str) -> Iterator[Any]:  # type: ignore[override]  # noqa: ARG002
+        return super().plain()
+
+    def aplain(self, text: str) -> AsyncIterator[Any]:  # type: ignore[override]  # noqa: ARG002
+        return super().aplain()
+
+
+GONE = ConnectionResetError("gone")
+RESUMED: dict[str, tuple[str, list[list[Any]], str]] = {
+    "exact": ("exact", [[*"a long text, a secr", GONE], [*"a long text, a secret"]], "a long text, a "),
+    "exact, broken again": ("exact", [[*"a long text, a secr", GONE], [*"a long text, a", GONE]], "a long text, a "),
+    "splice": ("splice", [[*"a long text, a secr", GONE], [*"et that is told"]], "a long text, a "),
+    "not opened": (
+        "splice",
+        [[*"a long text, a secr", GONE], [OpeningError(ConnectionResetError("gone"))]],
+        "a long text, a ",
+    ),
+    "restart": ("restart", [[*"a long text, a secr", GONE], [*"one more secret"]], "one more "),
+    "restart, not announced": ("restart", [[*"a long text, a secr", GONE], [*"sec", GONE]], "a long text, a "),
+    "restart, not opened": (
+        "restart",
+        [[*"a long text, a secr", GONE], [OpeningError(ConnectionResetError("gone"))]],
+        "a long text, a ",
+    ),
+}
+
+
+@pytest.mark.parametrize("driver", DRIVERS)
+@pytest.mark.parametrize("resumed", RESUMED)
+def test_text_that_is_not_verified_stays_held_across_attempts(driver: str, resumed: str) -> None:
+    resume, scripts, longest = RESUMED[resumed]
+    events, error, _ = DRIVERS[driver](
+        [(TextSource if resume == "splice" else Source)(*scripts)],
+        nothing,
+        guardrails=[Guardrails.pattern_rule([re.compile("secret")], "no secrets", severity="fatal", span=6)],
+        policy=Policy(hold="verified"),
+        check_intervals=CheckIntervals(guardrails=1),
+        retry=Retry(max_retries=1, attempts=1, base_delay=0),
+        resume=resume,
+    )
+    restarts = [at for at, event in enumerate(events) if event.type is EventType.RESTART]
+    text = "".join(event.text for event in events[restarts[-1] if restarts else 0 :])
+    assert isinstance(error, StreamInterrupted)
+    assert error.partial_text == text
+    assert len("a lon") <= len(text) <= len(longest)
+    assert longest.startswith(text)
 
 
 @pytest.mark.parametrize("driver", DRIVERS)
