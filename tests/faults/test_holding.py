@@ -1,6 +1,7 @@
 """Policy.hold: "message" holds the whole answer, so every break can be retried; "verified" holds a window for rules."""
 
 import re
+from datetime import timedelta
 from itertools import accumulate
 
 import pytest
@@ -264,3 +265,28 @@ def test_warned_early_end_has_passed_the_last_check(stage: Stage, api: Api, sync
             got = play(stage, api, cut, sync=sync, policy=policy)
             assert (got.error is None) == passes, policy.hold
             assert got.text == text or not passes
+
+
+# What telemetry says of it
+
+
+@sync_and_async
+@rerun
+def test_events_released_with_the_failure_are_no_first_chunk(stage: Stage, api: Api, sync: bool) -> None:
+    """The first events of an answer have no content: they are held, and the user gets them with the exception."""
+    policy = l0.Policy(retry=l0.Retry(max_retries=0))
+    got = play(stage, api, broken(LINES, Fault.cut(at_event=1)), sync=sync, policy=policy)
+    assert got.error is not None
+    if not got.text:  # completions begin with text
+        assert "gen_ai.response.time_to_first_chunk" not in got.span
+    got = play(stage, api, broken(LINES, Fault.cut(at_event=12)), sync=sync, policy=policy)
+    assert "gen_ai.response.time_to_first_chunk" in got.span
+
+
+@sync_and_async
+@rerun
+def test_silence_that_a_time_limit_ended_is_a_gap(stage: Stage, api: Api, sync: bool) -> None:
+    policy = l0.Policy(retry=l0.Retry(max_retries=0), timeout=l0.Timeout(inter_token=timedelta(milliseconds=80)))
+    got = play(stage, api, broken(LINES, Fault.stall(12)), sync=sync, policy=policy)
+    assert interrupted(got, "stalled") is None
+    assert got.span["l0.gap.max"] >= 0.08

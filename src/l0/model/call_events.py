@@ -143,14 +143,15 @@ class StreamStats:
     ``first_chunk``, ``last_chunk``: time from the start of the call to their delivery. ``first_content``: time from the
     request of the attempt that served the answer. ``duration``: time from the start of the call to its end.
     ``chunks``: the number of objects delivered to the user. ``stalls``: how often no content arrived for 10 s while
-    reading. ``wire_bytes``: the number of bytes read.
+    reading; ``stalls_of_last``: those of the last attempt. ``wire_bytes``: the number of bytes read.
 
-    A gap is the time between two reads that returned content, while the engine was reading. ``gaps``: pairs of gap size
+    A gap is the time between two reads that returned content, or between the last of them and the failure of the
+    attempt, while the engine was reading. ``gaps``: pairs of gap size
     and count, smallest first; sizes are accurate to 10 %. ``jitter``: the standard deviation of the gaps.
     ``smoothness``: 100 * (1 - ``jitter`` / their mean), at least 0; 100 means that all gaps are equal.
 
     ``program_s``: how long the program took between reads, from the first content on.
-    ``held_s``: how long L0 held back content that had arrived: that of the first objects, or of the last if longer.
+    ``held_s``: how long L0 held back content that had arrived: the longer time of the first objects and the last.
     ``timeline``: the number of content deltas in each ``timeline_bucket`` seconds from the start of the call; empty
     unless the timeline is switched on.
     """
@@ -169,6 +170,7 @@ class StreamStats:
     smoothness: float
     wire_bytes: int
     held_s: float
+    stalls_of_last: int = 0
     program_s: float = 0.0
     gaps: tuple[tuple[float, int], ...] = ()
     timeline: tuple[int, ...] = ()

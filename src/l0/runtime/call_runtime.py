@@ -484,7 +484,10 @@ class CallRuntime:
 
     def on_read_stopped(self, error: BaseException, since: float) -> list[Any] | AttemptOver:
         """Handle a read that raised: at the end of the body, at a deadline, or because the connection broke."""
-        parser = self.answer.parser
+        stats, parser = self.observers.stats, self.answer.parser
+        if stats is not None and since:
+            at = perf_counter()
+            stats.read_stopped(at, at - since)
         if parser is not None:
             self.answer.fragments_before_read = len(parser.reader.text)
         if isinstance(error, StopIteration | StopAsyncIteration) and parser is not None:
@@ -651,7 +654,8 @@ class CallRuntime:
             self._record_delivery(items)
             metadata = answer.metadata if self.observers.observed else None
             if self.observers.observed:
-                self.observers.delivered(items, at, answer.buffer.held_s(at))
+                failed = isinstance(command, Raise)
+                self.observers.delivered(items, at, answer.buffer.held_s(at), with_failure=failed)
             if self.unseen and isinstance(command, Raise):
                 self.observers.withdrawn()
             if isinstance(command, Finish) and items:

@@ -103,6 +103,8 @@ class ObserverNotifier:
     def attempt_failed(self, number: int, failure: Failure, at: float, following: Command, *, resuming: bool) -> None:
         """Report the failure of an attempt, and the command that follows. ``resuming``: it resumes the answer."""
         head, self._head = self._head, (None, None)
+        if self.stats is not None:
+            self.stats.failed()
         event = _attempt_ended(number, failure, at, head)
         stop = NO_STOP
         if isinstance(following, Wait):
@@ -214,12 +216,12 @@ class ObserverNotifier:
                 enter_observer(observer, stack)
             CALL_LOG.write(line)
 
-    def delivered(self, items: list[Any], at: float, held: float) -> None:
+    def delivered(self, items: list[Any], at: float, held: float, *, with_failure: bool = False) -> None:
         """Report the first objects delivered to the user, or the last. ``held``: the seconds for which their content
-        was held back."""
+        was held back. ``with_failure``: as of `StreamStatsRecorder.delivered`."""
         if self.stats is not None and items:
             self.stats.held_s = max(self.stats.held_s, held)
-            self.stats.delivered(len(items), at)
+            self.stats.delivered(len(items), at, with_failure=with_failure)
 
     def withdrawn(self) -> None:
         """Report that what was delivered so far is dropped, and that nobody has seen it."""

@@ -22,11 +22,13 @@ _SHORTEST_BUCKET_S = 0.05
 
 
 class StreamStatsRecorder:
-    """The gaps between reads that brought content. A gap counts the time spent reading, not the consumer's time.
+    """The gaps between reads that brought content, and before a failure. A gap counts the time spent reading, not the
+    consumer's time.
 
     Durations are in seconds. ``first_chunk`` counts from the start of the call, and ``first_content`` from that of the
     current attempt; ``last_chunk_at`` is a time of the monotonic clock. ``_batched``: the number of gaps in the current
-    batch. ``_read_at``: the end of the last read. ``_program_s``, ``_read_s_before``: of the earlier attempts.
+    batch. ``_read_at``: the end of the last read. ``_program_s``, ``_read_s_before``, ``_stalls_before``: of the earlier
+    attempts. ``_unfinished``: the time at which a read ended without bytes, and its seconds; ``None`` before.
     ``_gap_count``, ``_mean`` and ``_squared_deviations`` (a sum) describe the gaps of all earlier batches.
     """
 
@@ -43,6 +45,8 @@ class StreamStatsRecorder:
         "_read_at",
         "_read_s_before",
         "_squared_deviations",
+        "_stalls_before",
+        "_unfinished",
         "_waited_s",
         "chunks",
         "first_chunk",
@@ -63,6 +67,8 @@ class StreamStatsRecorder:
         self._gap_count = 0
         self._program_s = self._read_s_before = 0.0
         self._read_at = began
+        self._stalls_before = 0
+        self._unfinished: tuple[float, float] | None = None
         self.chunks = 0
         self.stalls = 0
         self.wire_bytes = 0
@@ -76,7 +82,11 @@ class StreamStatsRecorder:
         self._program_s = self._program_so_far()
         self._opened = started
         self._waited_s = 0.0
+        self._unfinished = None
         self._read_s_before = self._read_s()
+        if self._batched:
+            self._add(self._gaps[: self._batched])
+        self._stalls_before = self.stalls
         self.first_content = None
 
     def _read_s(self) -> float:
@@ -110,6 +120,19 @@ class StreamStatsRecorder:
         if batched == _BATCH:
             self._add(self._gaps)
 
+    def read_stopped(self, at: float, seconds: float) -> None:
+        """Record a read that took ``seconds``, and ended at ``at`` with the body, at a limit or with an exception."""
+        self._unfinished = at, seconds
+
+    def failed(self) -> None:
+        """Record that the attempt failed: the silence before its failure is a gap, as it would be before content."""
+        self._read_at, seconds = self._unfinished or (self._read_at, 0.0)
+        gap, self._waited_s, self._unfinished = self._waited_s + seconds, 0.0, None
+        if self.first_content is None:
+            self.stalls += gap >= STALL_S
+        elif gap > 0:
+            self._add([*self._gaps[: self._batched], gap])
+
     def _add(self, gaps: list[float]) -> None:
         """Add a batch of gaps, sorted first so that equal buckets are counted together."""
         self._batched = 0
@@ -135,9 +158,10 @@ class StreamStatsRecorder:
         self._mean += step * number / together
         self._gap_count = together
 
-    def delivered(self, chunks: int, at: float) -> None:
-        """Record ``chunks`` objects delivered to the user at ``at``."""
-        if self.first_chunk is None:
+    def delivered(self, chunks: int, at: float, *, with_failure: bool = False) -> None:
+        """Record ``chunks`` objects delivered to the user at ``at``. ``with_failure``: together with the exception, so
+        that they are not the beginning of an answer."""
+        if self.first_chunk is None and not with_failure:
             self.first_chunk = at - self._began
         self.last_chunk_at = at
         self.chunks += chunks
@@ -167,6 +191,7 @@ class StreamStatsRecorder:
             first_content=self.first_content,
             duration=at - self._began,
             stalls=self.stalls,
+            stalls_of_last=self.stalls - self._stalls_before,
             gap_max=self._max,
             gap_p50=quantile(gaps, 0.50 * self._gap_count),
             gap_p95=quantile(gaps, 0.95 * self._gap_count),

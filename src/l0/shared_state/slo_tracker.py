@@ -244,15 +244,13 @@ def target_of(call: Call, leg: int) -> Target:
 class SloCallObserver:
     """The observer of one call. Records an attempt when it ends; the one that served the answer when the call ends."""
 
-    __slots__ = ("_call", "_served", "_slos", "_stalled", "_started")
+    __slots__ = ("_call", "_served", "_slos", "_started")
 
     def __init__(self, call: Call, slos: SloTracker) -> None:
         self._call = call
         self._slos = slos
         self._started: dict[int, AttemptStarted] = {}
         self._served: AttemptEnded | None = None
-        self._stalled = 0
-        """The number of attempts that failed because they stalled."""
 
     def notify(self, event: CallEvent) -> None:
         """Record attempts and the call once they have ended."""
@@ -262,7 +260,6 @@ class SloCallObserver:
             case AttemptEnded(failure=None, lost=False):
                 self._served = event
             case AttemptEnded():
-                self._stalled += event.failure is not None and event.failure.cause is Cause.STALLED
                 self._record_attempt(event, None)
             case CallEnded():
                 if self._served is not None:
@@ -286,7 +283,7 @@ class SloCallObserver:
             opened=attempt.status is not None and 200 <= attempt.status < 300,
             waited=attempt.at - started.at,
             first_content=stats.first_content if stats is not None else None,
-            stalls=max(0, stats.stalls - self._stalled) if stats is not None else 0,
+            stalls=stats.stalls_of_last if stats is not None else 0,
             unended=metadata is not None and Cause.TRUNCATED.value in metadata.anomalies,
             given_up=attempt.lost or (ended is not None and ended.outcome is Outcome.CANCELLED),
         )

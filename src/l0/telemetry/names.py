@@ -86,7 +86,8 @@ STOP_FIELD: Final = "l0.stop.policy_field"
 STALLS: Final = "l0.stalls"
 """The number of times no content arrived for 10 s while reading."""
 GAP_MAX: Final = "l0.gap.max"
-"""The longest gap in s. A gap is the time spent reading between two reads that brought content."""
+"""The longest gap in s. A gap is the time spent reading between two reads that brought content, or from the last of them
+to the failure of the attempt."""
 GAP_P50: Final = "l0.gap.p50"
 """The median gap in s, to within 10 %."""
 GAP_P95: Final = "l0.gap.p95"
@@ -103,8 +104,8 @@ TIME_TO_FIRST_CONTENT: Final = "l0.time_to_first_content"
 """Time in s from the request of the attempt that answered to its first content, not counting framing events and
 role-only deltas."""
 HELD: Final = "l0.held"
-"""Time in s for which L0 held back content that had arrived: that of the first objects delivered, or of the last if it
-was longer."""
+"""Time in s for which L0 held back content that had arrived: the longer of two times, that of the first objects delivered
+and that of the last."""
 PROGRAM_TIME: Final = "l0.program_time"
 """Time in s that the program took between reads, from the first content on, if that is 0.1 s or more."""
 WIRE_BYTES: Final = "l0.wire.bytes"
@@ -385,7 +386,7 @@ RESUMES: Final = _counter(
 )
 HEDGES: Final = _counter("l0.hedges", "{event}", "Hedges: second requests, sent in parallel, by result.", OUTCOME)
 BACKOFF: Final = _seconds("l0.backoff", "Delay before a retry.", CAUSE)
-LONGEST_GAP: Final = _seconds("l0.stream.gap.max", "Longest gap between two pieces of content of one answer.")
+LONGEST_GAP: Final = _seconds("l0.stream.gap.max", "Longest gap before content of an answer, or before a failure.")
 STREAM_STALLS: Final = _counter("l0.stream.stalls", "{event}", "Stalls: no content for 10 s while reading.")
 RULE_DURATION: Final = Metric(
     "histogram",

@@ -107,6 +107,54 @@ def test_a_stall_that_never_ended_counts():
     assert stats.result(STALL_S).stalls == 1
 
 
+@pytest.mark.parametrize(("silence", "stalls"), [(5.0, 0), (STALL_S, 1)])
+def test_the_silence_before_a_failure_is_a_gap(silence, stalls):
+    stats = StreamStatsRecorder(0.0)
+    stats.opened(0.0)
+    stats.read(1.0, 1.0, True, b"..")
+    stats.read(3.0, 1.0, False, b"..")
+    stats.read_stopped(3.0 + silence - 1.0, silence - 1.0)
+    stats.failed()
+    result = stats.result(20.0)
+    assert (result.gap_max, result.gap_p50, result.stalls) == (silence, silence, stalls)
+    assert result.program_s == pytest.approx(1.0)
+
+
+def test_the_silence_of_an_attempt_that_failed_before_content_is_no_gap_but_may_be_a_stall():
+    stats = StreamStatsRecorder(0.0)
+    stats.opened(0.0)
+    stats.read_stopped(STALL_S, STALL_S)
+    stats.failed()
+    result = stats.result(20.0)
+    assert (result.gap_max, result.stalls) == (0.0, 1)
+
+
+def test_the_end_of_an_answer_is_no_gap():
+    stats = metered([0.1])
+    stats.read_stopped(20.0, 2 * STALL_S)
+    result = stats.result(20.0)
+    assert (result.gap_max, result.stalls) == (0.1, 0)
+
+
+def test_stalls_of_the_last_attempt_are_counted_apart():
+    stats = metered([0.1, STALL_S])
+    stats.opened(30.0)
+    stats.read(31.0, 1.0, True, b"..")
+    assert stats.result(32.0).stalls_of_last == 0
+    stats.read(43.0, 12.0, True, b"..")
+    result = stats.result(44.0)
+    assert (result.stalls, result.stalls_of_last) == (2, 1)
+
+
+def test_what_is_delivered_with_a_failure_is_no_first_chunk():
+    stats = StreamStatsRecorder(0.0)
+    stats.opened(0.0)
+    stats.read(1.0, 1.0, True, b"..")
+    stats.delivered(2, 3.0, with_failure=True)
+    result = stats.result(4.0)
+    assert (result.chunks, result.first_chunk, result.last_chunk) == (2, None, None)
+
+
 def test_a_new_attempt_forgets_the_first_content_and_the_wait():
     stats = StreamStatsRecorder(0.0)
     stats.opened(0.0)

@@ -48,7 +48,7 @@ def failure(cause: Cause = Cause.SERVER_ERROR) -> Failure:
 
 
 def play(
-    slos: SloTracker, *attempts: Failure | None, outcome: Outcome | None = None, of: Call | None = None, stalls: int = 0
+    slos: SloTracker, *attempts: Failure | None, outcome: Outcome | None = None, of: Call | None = None, **stats: int
 ) -> None:
     """One call; a failure, or ``None`` for the attempt that serves, for each attempt, each on its own leg if it can."""
     of = of or make_call()
@@ -66,7 +66,7 @@ def play(
             failure=last,
             failures=tuple(one for one in attempts if one is not None),
             attempts=len(attempts),
-            stream_stats=make_stats(stalls=stalls),
+            stream_stats=make_stats(**stats),
         )
     )
 
@@ -129,10 +129,16 @@ def test_the_target_of_a_client_of_another_provider_is_that_provider():
 
 
 def test_a_stall_that_ended_an_attempt_is_not_counted_against_the_next(slos):
-    play(slos, failure(Cause.STALLED), None, stalls=1)
+    play(slos, failure(Cause.STALLED), None, stalls=1, stalls_of_last=0)
     assert counts(slos)["stall"] == (1, 2)
-    play(slos, None, stalls=1)
+    play(slos, None, stalls=1, stalls_of_last=1)
     assert counts(slos)["stall"] == (2, 3)
+
+
+def test_stall_of_the_served_answer_counts_beside_attempts_that_stalled_sooner(slos):
+    """An attempt may end by `Timeout.inter_token` before its silence counts as a stall of 10 s."""
+    play(slos, failure(Cause.STALLED), None, stalls=1, stalls_of_last=1)
+    assert counts(slos)["stall"] == (2, 2)
 
 
 def test_lost_hedge_is_not_judged(slos):

@@ -105,10 +105,10 @@ def test_partial_text_is_what_the_user_received(driver: str, wrapped: bool, reje
 class TextSource(Source):
     """A source that takes the text so far, and continues it."""
 
-    def plain(self, text: str) -> Iterator[Any]:  # type: ignore[override]  # noqa: ARG002
+    def plain(self, text: str) -> Iterator[Any]:  # type: ignore[override]
         return super().plain()
 
-    def aplain(self, text: str) -> AsyncIterator[Any]:  # type: ignore[override]  # noqa: ARG002
+    def aplain(self, text: str) -> AsyncIterator[Any]:  # type: ignore[override]
         return super().aplain()
 
 

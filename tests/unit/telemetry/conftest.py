@@ -48,6 +48,7 @@ def stats() -> StreamStats:
         first_content=0.3,
         duration=2.5,
         stalls=1,
+        stalls_of_last=1,
         gap_max=0.4,
         gap_p50=0.1,
         gap_p95=0.2,
