@@ -32,8 +32,8 @@ def add_arguments(explain: argparse.ArgumentParser) -> None:
     add(
         "call",
         metavar="CALL",
-        help="the id of a call, the beginning of it, its trace id, the provider's id of a request (req_...), last, "
-        "slowest, or failed (the latest one)",
+        help="the id of a call, the beginning of it, its trace id, the provider's id of a request (req_...), last (to "
+        "begin), slowest, or failed (the last to fail)",
     )
     add("path", type=Path, nargs="?", metavar="FILE|FOLDER", help="a recording, or a folder (default: $L0_RECORD)")
 

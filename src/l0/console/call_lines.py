@@ -16,6 +16,7 @@ from l0.model.call_events import (
     RuleMatched,
     ShadowDecision,
 )
+from l0.model.durations import NOTABLE_PROGRAM_S
 from l0.model.failure import Cause
 from l0.model.text_safety import one_line
 from l0.telemetry import call_phrases as phrases
@@ -26,6 +27,11 @@ from .line import NO_BREAK, Line, Part, Style
 
 _MAX_NOTES = 20
 """Rule matches and other notes that are shown for one call, beside its attempts."""
+
+_SLOW_S = 1.0
+"""Seconds from which the line of a recorded call shows its id, with which `l0 explain` finds it."""
+_ID_CHARS = 8
+"""Characters of the id that are shown: `l0 explain` takes the beginning of an id."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +106,8 @@ def _figures(call: Call, ended: CallEnded) -> Iterator[str]:
     stats, metadata = ended.stream_stats, ended.metadata
     if call.streaming and stats is not None and stats.first_chunk is not None:
         yield f"first token {stats.first_chunk:.2f} s"
+    if stats is not None and stats.program_s >= NOTABLE_PROGRAM_S:
+        yield f"in your program {stats.program_s:.2f} s"
     if metadata is not None and metadata.input_tokens is not None and metadata.output_tokens is not None:
         both = metadata.input_tokens + metadata.output_tokens
         wasted = f"; {ended.wasted_tokens:,} of these {both:,} wasted" if ended.wasted_tokens else ""
@@ -108,6 +116,8 @@ def _figures(call: Call, ended: CallEnded) -> Iterator[str]:
         yield f"{ended.wasted_tokens:,} wasted tokens"
     if ended.failure is not None and ended.failure.request_id is not None:
         yield f"request {one_line(ended.failure.request_id, phrases.LONGEST)}".replace(" ", NO_BREAK)
+    elif ended.recorded_as and stats is not None and stats.duration >= _SLOW_S:
+        yield f"call {ended.recorded_as[:_ID_CHARS]}".replace(" ", NO_BREAK)
 
 
 def _entries(call: Call, events: Sequence[CallEvent], ended: CallEnded) -> list[_Entry]:

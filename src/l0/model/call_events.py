@@ -202,7 +202,8 @@ class CallEnded:
     with its limit; empty if the failure explains itself. ``policy_field``: the field of the policy that decided, such
     as ``"Retry.max_retries"``; empty if none did. ``wasted_tokens``: the input and output tokens that the provider
     reported for attempts that did not serve the answer; ``None`` if it reported none. ``tokens_by_leg``: by leg, the
-    metadata with the tokens of its attempts; empty if only the last leg reported tokens.
+    metadata with the tokens of its attempts; empty if only the last leg reported tokens. ``recorded_as``: the id of the
+    call in the recording, for ``l0 explain``; empty if it is not recorded.
     """
 
     outcome: Outcome
@@ -221,6 +222,7 @@ class CallEnded:
     policy_field: str = ""
     wasted_tokens: int | None = None
     tokens_by_leg: Mapping[int, ResponseMetadata] = field(default_factory=dict, repr=False)
+    recorded_as: str = ""
 
     pace = former_name("pace", "stream_stats")
     calls = former_name("calls", "tool_calls")

@@ -194,9 +194,13 @@ def _started(call: RecordedCall) -> float:
     return call.started_unix
 
 
+def _ended(call: RecordedCall) -> float:
+    return call.started_unix + (call.duration_s or 0.0)
+
+
 _CHOICES = {
     "last": _Choice("1 ORDER BY started_unix DESC, began DESC LIMIT 1", _started),
-    "failed": _Choice("outcome = 'failed' ORDER BY started_unix DESC, began DESC LIMIT 1", _started),
+    "failed": _Choice("outcome = 'failed' ORDER BY started_unix + {duration} DESC, began DESC LIMIT 1", _ended),
     "slowest": _Choice("{duration} NOTNULL ORDER BY {duration} DESC LIMIT 1", lambda call: call.duration_s or 0.0),
 }
 _MATCHES = f"""substr(id, 1, length(?1)) = ?1 OR trace_id = ?1 OR id IN (
@@ -282,7 +286,7 @@ class Recording:
 
     def call(self, key: str) -> RecordedCall:
         """Return the call with this id, beginning of an id, trace id, or provider's id of one of its requests; or the
-        ``"last"``, the ``"slowest"`` or the latest ``"failed"`` one.
+        ``"last"`` one that began, the ``"slowest"``, or the one that ``"failed"`` last.
 
         Raises `RecordingError` if there is none, or more than one: its message then lists them.
         """

@@ -110,6 +110,7 @@ class CallRuntime:
         recorder = shared_state.recorder
         self.recording: CallRecorder | None = None if recorder is None else recorder.record(call, call_observers, began)
         """The recorder of this call; ``None`` if calls are not recorded."""
+        self.observers.recorded_as = "" if self.recording is None else self.recording.id
         machine = Machine if self.recording is None else self.recording.machine
         self.machine = machine(call, random.random, call_adapter.backoff, admission=self.admission)
         timeout = call.policy.timeout

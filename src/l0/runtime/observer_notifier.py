@@ -56,6 +56,7 @@ class ObserverNotifier:
         "_spent",
         "call",
         "observed",
+        "recorded_as",
         "stats",
     )
 
@@ -67,6 +68,8 @@ class ObserverNotifier:
         self._began = began
         self._lines: CallLines | None = None
         self.observed = bool(call_observers)
+        self.recorded_as = ""
+        """The id of the call in the recording; empty if it is not recorded."""
         self._head: tuple[int | None, str | None] = (None, None)
         """HTTP status and request id of the attempt in progress."""
         self._call_ended = False
@@ -192,6 +195,7 @@ class ObserverNotifier:
             policy_field="" if failure is None else policy_field(stop, self.call, failure),
             wasted_tokens=_tokens(wasted) if wasted else None,
             tokens_by_leg=by_leg,
+            recorded_as=self.recorded_as,
         )
         self._emit(event)
         if not quiet:

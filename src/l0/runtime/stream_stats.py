@@ -27,8 +27,8 @@ class StreamStatsRecorder:
 
     Durations are in seconds. ``first_chunk`` counts from the start of the call, and ``first_content`` from that of the
     current attempt; ``last_chunk_at`` is a time of the monotonic clock. ``_batched``: the number of gaps in the current
-    batch. ``_read_at``: the end of the last read. ``_program_s``, ``_read_s_before``, ``_stalls_before``: of the earlier
-    attempts. ``_unfinished``: the time at which a read ended without bytes, and its seconds; ``None`` before.
+    batch. ``_read_at``: the end of the last read. ``_program_s``, ``_read_s_before``, ``_stalls_before``: of the
+    earlier attempts. ``_unfinished``: the time at which a read ended without bytes, and its seconds; ``None`` before.
     ``_gap_count``, ``_mean`` and ``_squared_deviations`` (a sum) describe the gaps of all earlier batches.
     """
 

@@ -86,8 +86,8 @@ STOP_FIELD: Final = "l0.stop.policy_field"
 STALLS: Final = "l0.stalls"
 """The number of times no content arrived for 10 s while reading."""
 GAP_MAX: Final = "l0.gap.max"
-"""The longest gap in s. A gap is the time spent reading between two reads that brought content, or from the last of them
-to the failure of the attempt."""
+"""The longest gap in s. A gap is the time spent reading between two reads that brought content, or from the last of
+them to the failure of the attempt."""
 GAP_P50: Final = "l0.gap.p50"
 """The median gap in s, to within 10 %."""
 GAP_P95: Final = "l0.gap.p95"
@@ -104,8 +104,8 @@ TIME_TO_FIRST_CONTENT: Final = "l0.time_to_first_content"
 """Time in s from the request of the attempt that answered to its first content, not counting framing events and
 role-only deltas."""
 HELD: Final = "l0.held"
-"""Time in s for which L0 held back content that had arrived: the longer of two times, that of the first objects delivered
-and that of the last."""
+"""Time in s for which L0 held back content that had arrived: the longer of two times, that of the first objects
+delivered and that of the last."""
 PROGRAM_TIME: Final = "l0.program_time"
 """Time in s that the program took between reads, from the first content on, if that is 0.1 s or more."""
 WIRE_BYTES: Final = "l0.wire.bytes"

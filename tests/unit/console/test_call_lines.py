@@ -49,6 +49,27 @@ def test_healthy_call_is_one_line() -> None:
     ]
 
 
+def test_time_in_the_program_is_shown_if_it_is_notable() -> None:
+    """A slow reader makes a fast provider seem slow."""
+    slow = make_end(stream_stats=make_stats(program_s=1.25))
+    assert texts((started(1, 0.0), over(1, 2.0)), slow) == [
+        "12:00:00 +   2.00 s  openai chat gpt-4o  first token 1.50 s  in your program 1.25 s"
+    ]
+    quick = make_end(stream_stats=make_stats(program_s=0.09))
+    assert "program" not in texts((), quick)[0]
+
+
+def test_slow_recorded_call_shows_its_id() -> None:
+    recorded = {"recorded_as": "1a2b3c4d5e6f7a8b"}
+    slow = make_end(**recorded)
+    assert texts((), slow)[0].endswith("  first token 1.50 s  call 1a2b3c4d")
+    quick = make_end(stream_stats=make_stats(duration=0.9), **recorded)
+    assert "call 1" not in texts((), quick)[0]
+    failure = make_failure(Cause.RESET, request_id="req_1")
+    failed = make_end(outcome=Outcome.FAILED, failure=failure, failures=(failure,), **recorded)
+    assert texts((), failed)[0].endswith("  request req_1")
+
+
 def test_retried_call_has_a_tree() -> None:
     assert texts(RETRIED, RECOVERED) == [
         "12:00:00 ~   2.00 s  openai chat gpt-4o  recovered by retry  first token 1.50 s",

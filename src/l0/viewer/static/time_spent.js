@@ -48,8 +48,8 @@ function rest(call, time) {
 }
 
 /** Return the longest gap, and what is usual for the model if enough of its calls are known. */
-function gaps({ gap_max: longest, usual_gap_p95: usual }) {
+function gaps({ gap_max: longest, usual_gap_p95: usual, attempts }) {
   if (longest === null) return "";
   const compared = usual ? `; usual for the model: 95% of gaps up to ${duration(usual)}` : "";
-  return ` (longest gap ${duration(longest)}${compared})`;
+  return ` (longest gap ${attempts.length > 1 ? "of all attempts " : ""}${duration(longest)}${compared})`;
 }
