@@ -1,6 +1,7 @@
 """Answers that the SDK's own ``parse()`` refuses: repeated if the policy judges whole answers, else as without L0."""
 
 import asyncio
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -221,3 +222,113 @@ def test_answer_that_a_rule_refuses_is_retried_without_a_retry_policy(
         answer = asyncio.run(call())
     assert answer.choices[0].message.content == GOOD.answer.text
     assert len(sim.requests) == 2
+
+
+KEY = "sk-ABCDEFGHIJKLMNOP"
+SECRET = Reply(answer=Answer(text=f'{{"city": "{KEY}"}}'))
+SECRET_IN_FIELD = Reply(answer=Answer(text=f'{{"name": "{KEY}", "people": 0}}'))
+HOLDS: dict[str, dict[str, Any]] = {"plain": {}, "structured": {"structured": True}, "message": {"hold": "message"}}
+holds = pytest.mark.parametrize("hold", HOLDS)
+
+
+def key_rule(severity: Any, found: list[l0.Violation], **fields: Any) -> l0.Policy:
+    rule = l0.Guardrails.pattern_rule(re.compile(r"sk-[A-Z]{16}"), "a key", severity=severity, name="secret")
+    return l0.Policy(guardrails=rule, on_violation=found.append, **fields)
+
+
+@sync_and_async
+@every
+@holds
+def test_fatal_rule_ends_the_call_whose_answer_the_parser_refused(
+    sim: Simulator, spans: Spans, dialect: str, hold: str, sync: bool
+) -> None:
+    found: list[l0.Violation] = []
+    l0.instrument(key_rule("fatal", found, **HOLDS[hold]))
+    sim.script(SECRET, GOOD)
+    with pytest.raises(l0.StreamInterrupted, match="secret: a key") as caught:
+        parse(sim, dialect, sync=sync)
+    assert len(sim.requests) == 1
+    assert "secret" in [violation.rule for violation in found]
+    assert KEY not in "".join(map(repr, (caught.value, caught.value.__cause__, caught.value.__context__)))
+    assert spans.ends == [FAILED]
+
+
+@sync_and_async
+@every
+def test_rule_rejects_every_answer_that_the_parser_refused(
+    sim: Simulator, spans: Spans, dialect: str, sync: bool
+) -> None:
+    """After the last one, the error is that of the rule: the parser's would show the text that the rule rejects."""
+    found: list[l0.Violation] = []
+    l0.instrument(key_rule("error", found, retry=NOW, structured=True))
+    sim.script(*[SECRET, SECRET_IN_FIELD] * 2)
+    with pytest.raises(l0.StreamInterrupted, match="secret: a key") as caught:
+        parse(sim, dialect, sync=sync)
+    assert len(sim.requests) == 3
+    assert [violation.rule for violation in found if violation.rule == "secret"] == ["secret"] * 3
+    assert KEY not in "".join(map(repr, (caught.value, caught.value.__cause__, caught.value.__context__)))
+
+
+@sync_and_async
+@every
+@holds
+def test_rule_that_only_warns_leaves_the_parser_its_error(
+    sim: Simulator, spans: Spans, dialect: str, hold: str, sync: bool
+) -> None:
+    found: list[l0.Violation] = []
+    l0.instrument(key_rule("warning", found, retry=l0.Retry(max_retries=0), **HOLDS[hold]))
+    sim.script(SECRET)
+    with pytest.raises(pydantic.ValidationError):
+        parse(sim, dialect, sync=sync)
+    assert "secret" in [violation.rule for violation in found]
+
+
+@sync_and_async
+@every
+def test_rule_over_the_complete_answer_reads_it_before_the_parser(
+    sim: Simulator, spans: Spans, dialect: str, sync: bool
+) -> None:
+    """Both the rule and the schema find a flaw: the rule, which asks for a halt, decides."""
+    rule = l0.Guardrails.rule(lambda text: "a key" if KEY in text else None, name="secret", severity="fatal")
+    l0.instrument(l0.Policy(guardrails=rule, structured=True, retry=NOW))
+    sim.script(SECRET, GOOD)
+    with pytest.raises(l0.StreamInterrupted, match="secret"):
+        parse(sim, dialect, sync=sync)
+    assert len(sim.requests) == 1
+
+
+@every
+def test_shadow_policy_reads_an_answer_that_the_parser_refused(sim: Simulator, spans: Spans, dialect: str) -> None:
+    rule = l0.Guardrails.pattern_rule(re.compile(r"sk-[A-Z]{16}"), "a key", severity="fatal", name="secret")
+    l0.instrument(l0.Policy(guardrails=rule, mode="shadow"))
+    sim.script(SECRET)
+    with pytest.raises(pydantic.ValidationError):
+        parse(sim, dialect, sync=True)
+    events = [event for span in spans.all for event in span.events]
+    assert any("secret" in (event.attributes or {}).values() for event in events)
+
+
+@every
+@pytest.mark.parametrize("cut", ["length", "filter"])
+def test_rules_read_an_answer_that_was_cut(sim: Simulator, spans: Spans, dialect: str, cut: str) -> None:
+    found: list[l0.Violation] = []
+    l0.instrument(key_rule("fatal", found))
+    sim.script(Reply(answer=Answer(text=f'{{"name": "{KEY}', stop="length" if cut == "length" else "content_filter")))
+    with pytest.raises(l0.StreamInterrupted, match="secret"):
+        parse(sim, dialect, sync=True)
+    assert [violation.rule for violation in found] == ["secret"]
+
+
+def test_fatal_rule_of_the_explicit_api_reads_an_answer_that_the_parser_refused(sim: Simulator) -> None:
+    l0.instrument()
+    sim.script(SECRET, GOOD)
+    client = chat_client(sim)
+    rule = l0.Guardrails.pattern_rule(re.compile(r"sk-[A-Z]{16}"), "a key", severity="fatal", name="secret")
+
+    async def call() -> Any:
+        answer = await l0.run(lambda: PARSE["chat"](client), guardrails=[rule], retry=NOW)
+        return await answer.read()
+
+    with pytest.raises(l0.StreamInterrupted, match="secret: a key"):
+        asyncio.run(call())
+    assert len(sim.requests) == 1

@@ -256,6 +256,9 @@ class CallRuntime:
             error = error.__cause__ or error
         if not self.open or (self.call_adapter.client_closed and (failure is None or failure.status is None)):
             self.halt(error)
+        rejection = self._rejection() if isinstance(error, Exception) else None
+        if rejection is not None:
+            return self._fail(rejection, perf_counter(), answered=True).command
         if failure is None:
             self.leave(error)
             raise error
@@ -266,6 +269,23 @@ class CallRuntime:
         if opened and failure.request_id is None:
             failure = replace(failure, request_id=self.request_id)
         return self._fail(failure, at, answered=failure.cause in ANSWERED, ended_at=ended_at).command
+
+    def _rejection(self) -> Failure | None:
+        """Run the rules on a complete answer that the SDK's own parser refused. Return the failure if one rejects it.
+
+        The user's exception shows the text that the parser refused, and without rules it decides. A schema agrees with
+        the parser, whose exception the user expects.
+        """
+        if self.rule_runner is None and self.shadow is None:
+            return None
+        metadata, text, calls = self.call_adapter.complete_answer(None)
+        if metadata is None:  # no answer was decoded
+            return None
+        ending = _ending_of(text, calls, metadata)
+        if self.shadow is not None:
+            self.shadow.refused(text, calls, ending)
+        failure = self.rule_runner.complete_answer(text, calls, ending) if self.rule_runner is not None else None
+        return None if failure is None or failure.policy_field == "Policy.structured" else failure
 
     def failure_of(
         self, error: BaseException, deadlines: CallDeadlines | None, *, opened: bool, at: float | None = None

@@ -136,6 +136,10 @@ class ShadowPolicy:
     def answered(self, text: str, calls: ToolCalls, ending: Ending) -> None:
         """Check an answer that came in one piece."""
         self._admission.ended(None)
+        self.refused(text, calls, ending)
+
+    def refused(self, text: str, calls: ToolCalls, ending: Ending) -> None:
+        """Run the rules on an answer that came in one piece, and that the SDK's parser refused."""
         if self._rule_runner is not None:
             self._rule_runner.complete_answer(text, calls, ending)
 

@@ -98,9 +98,13 @@ class SourceCallAdapter:
         """Return ``None``: a whole answer is read like a stream of one item, and checked there."""
         return None
 
-    def complete_answer(self, answer: Any) -> tuple[ResponseMetadata | None, str, ToolCalls]:  # noqa: ARG002
-        """Return nothing: a whole answer is read like a stream of one item, and observed there."""
-        return None, "", ()
+    def complete_answer(self, answer: Any) -> tuple[ResponseMetadata | None, str, ToolCalls]:
+        """Return the answer that a patched SDK decoded in this attempt and then refused; nothing for any other.
+
+        A whole answer that the source returned is read like a stream of one item, and observed there.
+        """
+        request_adapter = self.call_observer.request_adapter
+        return (None, "", ()) if request_adapter is None else request_adapter.complete_answer(answer)
 
     def completed(self) -> None:
         """Do nothing: L0 keeps no record of which functions send terminal events."""
