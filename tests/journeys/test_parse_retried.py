@@ -24,6 +24,7 @@ from journeys_kit import (
 
 import l0
 from l0.simulator.answers import Answer
+from l0.simulator.faults import Fault
 from l0.simulator.ledger import Reply
 from l0.simulator.server import Simulator
 
@@ -332,3 +333,25 @@ def test_fatal_rule_of_the_explicit_api_reads_an_answer_that_the_parser_refused(
     with pytest.raises(l0.StreamInterrupted, match="secret: a key"):
         asyncio.run(call())
     assert len(sim.requests) == 1
+
+
+NO_ANSWERS = {
+    "page": Fault.html(),
+    "nothing": Fault.empty(),
+    "half a JSON": Fault.clean_end(),
+    "nothing, as JSON": Fault.status(200, {"content-type": "application/json"}, b""),
+    "error": Fault.status(200, {"content-type": "application/json"}, b'{"error": {"code": "overloaded"}}'),
+}
+
+
+@sync_and_async
+@every
+@pytest.mark.parametrize("fault", NO_ANSWERS)
+def test_answer_that_is_none_is_retried_before_the_parser_decides(
+    sim: Simulator, spans: Spans, dialect: str, fault: str, sync: bool
+) -> None:
+    """As `create()`: the parser fails at such a body with an error of its own code."""
+    l0.instrument()
+    sim.script(NO_ANSWERS[fault], GOOD)
+    assert parse(sim, dialect, sync=sync) == City(name="Oslo", people=7)
+    assert spans.ends == [RECOVERED]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ssl
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from json import JSONDecodeError
 from typing import Any, Protocol, cast
 
@@ -135,10 +136,18 @@ class StainlessCallAdapter:
         if resends and _COUNT_HEADER not in {name.lower() for name in own}:
             own[_COUNT_HEADER] = str(resends)
             options.headers = own
+        parser = getattr(options, "post_parser", None)
+        if callable(parser) and RAW_HEADER not in {name.lower() for name in own}:  # a raw response is parsed by its user
+            options.post_parser = partial(self._parsed, parser)
         self.provider.prepare(client, options, headers)
         if isinstance(options.headers, Mapping):
             self.propagated = frozenset([name for name in options.headers if name not in own])
         return options
+
+    def _parsed(self, parser: Callable[[Any], Any], answer: Any) -> Any:
+        """Return the answer as the SDK's ``parser`` does; unparsed if it is a failure, at which the parser would fail
+        with an error of its own code."""
+        return parser(answer) if self.answer_failure(answer) is None else answer
 
     @property
     def base_url(self) -> object:
