@@ -225,7 +225,7 @@ class RuleRunner:
                 found = group.inspection.feed(text)
                 if found:
                     found_failure = self._report_all(group.cause, found)
-                    failure = failure or found_failure
+                    failure = _worse(failure, found_failure)
                 group.due = count + group.every
             if group.due < due:
                 due = group.due
@@ -255,11 +255,9 @@ class RuleRunner:
                 group.cause, group.inspection.feed(text)
             )  # drift is reported even if another rule failed
             group.inspection.count_all_as_final()
-            failure = failure or found_failure
-        if failure is not None:
-            self.report_held()
-            return failure
-        return self._finish(ending, calls)
+            failure = _worse(failure, found_failure)
+        # A rule that decides at the end may find something worse, since nothing saves reading this answer to its end.
+        return _worse(failure, self._finish(ending, calls))
 
     @property
     def times(self) -> dict[str, RuleTimes]:
@@ -276,7 +274,7 @@ class RuleRunner:
         for group in self._groups:
             assert group.inspection is not None
             found_failure = self._report_all(group.cause, group.inspection.finish(ending))
-            failure = failure or found_failure
+            failure = _worse(failure, found_failure)
         self.report_held()
         return failure
 
@@ -326,3 +324,9 @@ class RuleRunner:
                 self._policy.on_violation(violation)
             except Exception:
                 _log.warning("Policy.on_violation failed and is ignored: %s", raised())
+
+
+def _worse(first: Failure | None, second: Failure | None) -> Failure | None:
+    """Return the failure that decides: the fatal one, else the first."""
+    overrules = second is not None and second.category is Category.FATAL
+    return second if first is None or (overrules and first.category is not Category.FATAL) else first

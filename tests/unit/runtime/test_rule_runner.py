@@ -12,7 +12,7 @@ import pytest
 from makers import make_call
 
 from l0.model.call_events import RuleMatched
-from l0.model.failure import Cause
+from l0.model.failure import Category, Cause
 from l0.model.policy import CheckIntervals, Policy
 from l0.model.ports import Reader
 from l0.model.rule import Ending, Rule, Violation
@@ -216,3 +216,28 @@ def test_a_failure_names_the_field_that_asked_for_the_rule(
     failure = made.complete_answer(text, (), Ending())
     assert failure is not None
     assert failure.policy_field == field
+
+
+STRICT_TOOL = {
+    "tools": [{"type": "function", "function": {"name": "t", "strict": True, "parameters": {"type": "object"}}}]
+}
+FATAL_RULE = Guardrails.rule(lambda text: "bad" in text, name="fatal", severity="fatal")
+
+
+@pytest.mark.parametrize(
+    ("policy", "body", "calls"),
+    [
+        (Policy(structured=True, guardrails=FATAL_RULE), STRICT_TOOL, [("t", "[]")]),
+        (Policy(guardrails=Guardrails.pattern_rule("bad", severity="error"), drift=Drift(severity="fatal")), {}, []),
+        (Policy(guardrails=[Guardrails.pattern_rule("bad", severity="error"), FATAL_RULE]), {}, []),
+    ],
+    ids=["tool schema", "guardrail", "rule that decides earlier"],
+)
+def test_fatal_finding_decides_over_an_error(
+    policy: Policy, body: dict[str, Any], calls: list[tuple[str, str]]
+) -> None:
+    made = rule_runner_for(make_call(policy=policy, body=body), lambda _: None, timed=False)
+    assert made is not None
+    failure = made.complete_answer("bad same " * 200, calls, Ending(has_other_content=bool(calls)))
+    assert failure is not None
+    assert failure.category is Category.FATAL
