@@ -10,6 +10,8 @@ import pytest
 from journeys_kit import MESSAGING, Spans, async_claude, claude, origin
 
 import l0
+from l0.simulator.answers import Answer
+from l0.simulator.ledger import Reply
 from l0.simulator.server import Simulator
 from l0.stainless import sdk_responses
 
@@ -99,3 +101,63 @@ def test_of_a_long_answer_nothing_is_kept(sim: Simulator, spans: Spans, monkeypa
             assert response.read() == PLAIN
             assert response.http_response.stream.body_parts is None
     assert told(spans) == {}
+
+
+RULE = l0.Guardrails.pattern_rule("secret", severity="fatal")
+UNCHECKED = {
+    "guardrails": (l0.Policy(guardrails=RULE), "Policy.guardrails to this"),
+    "drift and hold": (l0.Policy(drift=True, hold="verified"), "Policy.drift and Policy.hold to this"),
+    "hold": (l0.Policy(hold="message"), "Policy.hold to this"),
+}
+
+
+@pytest.mark.parametrize("stream", [False, True], ids=["complete", "streamed"])
+@pytest.mark.parametrize("case", UNCHECKED)
+def test_rules_that_cannot_check_a_user_read_body_are_named_at_its_line(
+    sim: Simulator, case: str, stream: bool
+) -> None:
+    policy, message = UNCHECKED[case]
+    l0.instrument(policy)
+    options: Any = {**MESSAGING, "stream": stream}
+    with claude(sim).messages.with_streaming_response.create(**options) as response:
+        with pytest.warns(RuntimeWarning, match=message) as caught:
+            assert list(response.iter_bytes())
+    assert [warning.filename for warning in caught] == [__file__]
+
+
+def test_rules_that_cannot_check_a_user_read_body_are_named_async(sim: Simulator) -> None:
+    l0.instrument(l0.Policy(guardrails=RULE))
+
+    async def read() -> Any:
+        async with (
+            async_claude(sim) as client,
+            client.messages.with_streaming_response.create(**MESSAGING) as response,
+        ):
+            return await response.json()
+
+    with pytest.warns(RuntimeWarning, match=r"Policy\.guardrails") as caught:
+        assert asyncio.run(read())["role"] == "assistant"
+    assert [warning.filename for warning in caught] == [__file__]
+
+
+@pytest.mark.parametrize("policy", [None, l0.Policy(structured=True)], ids=["none", "no schema in the request"])
+def test_user_read_body_without_rules_causes_no_warning(sim: Simulator, policy: l0.Policy | None) -> None:
+    l0.instrument(policy)
+    with claude(sim).messages.with_streaming_response.create(**MESSAGING) as response:
+        assert response.read()
+
+
+@pytest.mark.parametrize("packed", [False, True], ids=["plain", "gzip"])
+def test_stream_that_the_sdk_parses_is_checked_without_a_warning(sim: Simulator, packed: bool) -> None:
+    options: Any = {**MESSAGING, "stream": True}
+    sim.script(Reply(answer=Answer(text="a secret")))
+    with claude(sim).messages.with_streaming_response.create(**options) as response:
+        body = response.read()
+    l0.instrument(l0.Policy(guardrails=RULE))
+    headers = {"content-type": "text/event-stream"} | ({"content-encoding": "gzip"} if packed else {})
+    with (
+        origin(gzip.compress(body) if packed else body, headers) as url,
+        claude(sim, base_url=url.removesuffix("/v1")).messages.with_streaming_response.create(**options) as response,
+        pytest.raises(l0.StreamInterrupted, match="pattern"),
+    ):
+        list(response.parse())

@@ -24,6 +24,7 @@ from l0.runtime.watchdog import WATCHDOG, BoundedReads, Expired, ReadDeadline
 from .direct_bodies import adirect_reads, aprove, direct_reads
 from .recorded_stream import RecordedByteStream
 from .send_deadlines import Timeouts
+from .unchecked_bodies import warn_unchecked
 
 _USER, _READING, _RELEASED = ConnectionUse.USER, ConnectionUse.READING, ConnectionUse.RELEASED
 _BELOW_CALLER = ("l0", "httpx", "httpx2", "contextlib")
@@ -63,6 +64,7 @@ class ObservedByteStream:
     """A weak reference to the driver's iterator over the body, since the iterator may hold the response."""
 
     def __iter__(self) -> Iterator[bytes]:
+        self._check_reader()
         try:
             for part in self._bounded():
                 self._store(part)
@@ -72,6 +74,7 @@ class ObservedByteStream:
             self.reading_stopped = True
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
+        self._check_reader()
         try:
             async for part in self._abounded():
                 self._store(part)
@@ -79,6 +82,11 @@ class ObservedByteStream:
             self.ended = True
         finally:
             self.reading_stopped = True
+
+    def _check_reader(self) -> None:
+        """Warn if the user reads the body, and the policy has rules for it."""
+        if self.runtime is not None and self.runtime.connection is _USER:
+            warn_unchecked(self.runtime)
 
     def _deadline(self) -> float:
         """The time at which `Timeout.total` ends the reads of the body's user; ``inf`` for never."""
