@@ -171,17 +171,18 @@ class SdkInstrumentor(ABC):
     def replace_others(self) -> str | None:
         """Remove the patches of this SDK by other instrumentors. Return the warning to issue; ``None`` if none patched.
 
-        The others are of copies of l0 that were imported earlier, or of other classes for the same SDK.
+        The others are of copies of l0 that were imported earlier, or of other classes for the same SDK. A class that was
+        only defined again, as by a notebook's cell, replaces its former self without a warning.
         """
         callbacks = take_others(self.sdk_name, self._imported)
         others: list[Any] = [callback.__self__ for callback in callbacks]  # type: ignore[attr-defined]
         for other in others:
             other.uninstrument()
-        if not others:
-            return None
-        if any(self.is_copy_of(other) or not isinstance(other, SdkInstrumentor) for other in others):
+        if any(not isinstance(other, SdkInstrumentor) for other in others):
             return REPLACED
-        names = ", ".join(map(_class_name, others))
+        names = ", ".join(_class_name(other) for other in others if not self.is_copy_of(other))
+        if not names:
+            return None
         return f"{_class_name(self)} replaces the patches of {names}: only one class can patch {self.sdk_name}"
 
     def is_copy_of(self, other: object) -> bool:

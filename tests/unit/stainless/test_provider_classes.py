@@ -287,6 +287,20 @@ def test_class_of_the_program_replaces_that_of_a_package(entry_points: dict[str,
     assert not is_patched()
 
 
+def test_class_that_is_defined_again_replaces_itself_silently() -> None:
+    """As in a notebook, whose cell runs a second time."""
+    first, second = declare(), declare()
+    first().instrument()
+    with warnings.catch_warnings(record=True) as warned:
+        warnings.simplefilter("always")
+        second().instrument()
+    assert warned == []
+    assert not first().is_instrumented_by_opentelemetry
+    assert second().is_instrumented_by_opentelemetry
+    l0.uninstrument()
+    assert not is_patched()
+
+
 def test_subclass_of_a_used_class_has_its_own_instance() -> None:
     base = declare()
     used = base()
