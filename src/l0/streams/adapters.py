@@ -61,7 +61,8 @@ class Decoder(Protocol):
         ...
 
     def decode(self, item: Any) -> Sequence[Event]:
-        """Return the events of one item, or ``[]``. If it raises, the attempt has failed.
+        """Return the events of one item, or ``[]``. Raise ``ValueError`` for an item that cannot be read: the attempt
+        has failed, and is retried. A mistake in your code, such as an ``AttributeError``, ends the call.
 
         Text is an `Event` of type ``TOKEN``. Collect the parts of a tool call, and return one event of type
         ``TOOL_CALL`` with a `ToolCall` as ``data`` when the call is complete. An event of type ``ERROR`` fails the

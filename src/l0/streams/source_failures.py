@@ -24,7 +24,7 @@ from .stream_events import UnknownStreamError
 
 _RETRIED_STATUSES = frozenset({408, 409, 429})
 """Statuses below 500 after which the SDKs retry."""
-_MISTAKES = (
+MISTAKES = (
     *(TypeError, AttributeError, NameError, AssertionError, LookupError, ArithmeticError),
     *(ImportError, SyntaxError, NotImplementedError, RecursionError, MemoryError, PolicyError),
 )
@@ -70,7 +70,7 @@ def classify(error: BaseException, *, opened: bool) -> Failure | None:
     skips_libraries = type(getattr(error, "status_code", None)) is int or is_a(error, LIBRARY_CLASSES.connection)
     failure = None if skips_libraries else library_failure(error, _retries_status, opened=opened)
     failure = failure or exception_classifier.classify(error, LIBRARY_CLASSES, _RULES, opened=opened)
-    if failure is not None or isinstance(error, _MISTAKES):
+    if failure is not None or isinstance(error, MISTAKES):
         return failure
     for link in links(error):
         linked = library_failure(link, _retries_status, opened=opened) if isinstance(link, Exception) else None

@@ -23,6 +23,7 @@ from l0.model.tolerant_reading import log_unread
 from .adapters import ADAPTERS, Adapter, Decoder
 from .decoders.delta_decoder import DeltaDecoder
 from .joined_text import JoinedText
+from .source_failures import MISTAKES
 from .source_observer import SourceCallObserver
 from .stream_events import Event, EventType, UnknownStreamError
 
@@ -187,7 +188,7 @@ class SourceReader:
             if isinstance(self._decoder, DeltaDecoder) and self._sdk_call.one_choice:
                 self._decoder.expect_one_choice()
         except Exception as error:  # the adapter may be user code
-            self._fail(Failure(cause=Cause.UNKNOWN, message="an adapter failed at the first item", error=error))
+            self._fail(Failure(cause=Cause.LOCAL, message="an adapter failed at the first item", error=error))
 
     def _text(self, item: Any) -> list[Any]:
         if type(item) is str:
@@ -209,7 +210,7 @@ class SourceReader:
             return []
         except Exception as error:
             if not isinstance(self._decoder, DeltaDecoder):  # the adapter is user code, whose author needs the error
-                self._fail(Failure(cause=Cause.MALFORMED, message="an item is not of the expected shape", error=error))
+                self._fail(_adapter_failure(error))
                 return []
             log_unread("an item of a stream")
             self._unread = True
@@ -325,8 +326,8 @@ class SourceReader:
         try:
             complete = self._decoder.is_complete() if self._decoder is not None else None
         except Exception as error:  # the adapter may be user code
-            self._fail(Failure(cause=Cause.UNKNOWN, message="an adapter failed at the end of the answer", error=error))
-            return Cause.UNKNOWN
+            self._fail(Failure(cause=Cause.LOCAL, message="an adapter failed at the end of the answer", error=error))
+            return Cause.LOCAL
         if complete is None:  # the items do not show it, so the end of the source does
             complete = self._over
         return None if complete or self._sdk_call.metadata is not None else Cause.TRUNCATED
@@ -350,3 +351,10 @@ class SourceReader:
         except Exception:  # the adapter may be user code, and the answer is valid without metadata
             _log.warning("an adapter failed to return the metadata of an answer: %s", raised())
             return ResponseMetadata()
+
+
+def _adapter_failure(error: Exception) -> Failure:
+    """Return the failure for an exception of the user's adapter: a mistake in its code, or an item that it rejects."""
+    if isinstance(error, MISTAKES):
+        return Failure(cause=Cause.LOCAL, message="an adapter failed at an item", error=error)
+    return Failure(cause=Cause.MALFORMED, message="an item is not of the expected shape", error=error)
