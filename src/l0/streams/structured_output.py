@@ -102,10 +102,11 @@ async def structured(schema: Any, stream: Any, **options: Unpack[CallArguments])
     """Request an answer that fits ``schema``: a pydantic model, a type that pydantic supports, or a JSON Schema.
 
     ``stream`` and options: as in `run`. An answer is delivered only when it is complete and fits. An answer that does
-    not fit counts as a failure of its content, and is requested again as `Retry` allows. Text that is not JSON is
-    repaired first (`EditKind` lists the edits), and then checked against the schema. JSON that its length limit cut is
-    an error, and is neither repaired nor requested again. Guardrails read the text as it came; their rules on JSON are
-    left out, because the schema decides. Raises what `run` and reading raise, and `PolicyError` for an invalid schema.
+    not fit, or has only tool calls, counts as a failure of its content, and is requested again as `Retry` allows. Text
+    that is not JSON is repaired first (`EditKind` lists the edits), and then checked against the schema. JSON that its
+    length limit cut is an error, and is neither repaired nor requested again. Guardrails read the text as it came;
+    their rules on JSON are left out, because the schema decides. Raises what `run` and reading raise, and `PolicyError`
+    for an invalid schema.
     """
     return await _complete(Schema.of(schema), stream, options)
 
@@ -155,7 +156,7 @@ def _with_schema(schema: Schema, options: CallArguments, hold: Hold | None = Non
     policy = replace(policy, hold=hold or policy.hold, **changes)
     # The schema decides about the JSON, after the repair: rules on JSON would fail what the repair mends.
     rules = [rule for rule in guardrails_of(policy) if not isinstance(rule, JsonRule | StrictJsonRule)]
-    with_schema: tuple[Rule, ...] = (*rules, schema_rule(schema, allow_repair=True))
+    with_schema: tuple[Rule, ...] = (*rules, schema_rule(schema, allow_repair=True, requires_text=True))
     unused = {"fallback": (), "hedge": False, "adaptive": False, "structured": False}
     return cast(
         CallArguments,
@@ -165,7 +166,7 @@ def _with_schema(schema: Schema, options: CallArguments, hold: Hold | None = Non
 
 def _result(schema: Schema, text: str, state: State) -> Structured[Any]:
     verdict = schema.verdict(text)
-    if isinstance(verdict, Invalid):  # a tool call instead of text passes the rule, but is not a value
+    if isinstance(verdict, Invalid):  # the rule did not run: it took too long at an earlier attempt
         message = f"the answer {verdict.flaw}"
         reason = Cause.GUARDRAIL_VIOLATION.value
         raise fill(StreamInterrupted(message), {"partial_text": text, "reason": reason, "attempts": state.attempts})

@@ -102,7 +102,7 @@ def test_an_adapter_that_fails_is_no_defect_of_ours(method: str, monkeypatch: py
     source = Source([Line("a")])
     with pytest.raises(ZeroDivisionError) as caught:
         l0.run_sync(source.plain, retry=QUICK).read()
-    assert getattr(caught.value, "reason", None) == "unknown"
+    assert getattr(caught.value, "reason", None) == "local"
     assert source.made == 1
 
 
@@ -115,7 +115,7 @@ def test_a_decoder_that_fails_at_the_end_is_no_defect_of_ours(monkeypatch: pytes
     monkeypatch.setattr(LineDecoder, "is_complete", _fail)
     with pytest.raises(ZeroDivisionError) as caught:
         l0.run_sync(Source([Line("a")]).plain, retry=QUICK).read()
-    assert getattr(caught.value, "reason", None) == "unknown"
+    assert getattr(caught.value, "reason", None) == "local"
 
 
 @pytest.mark.usefixtures("lines")

@@ -50,8 +50,23 @@ async def test_in_the_end_it_raises() -> None:
 
 
 async def test_a_tool_call_is_no_value() -> None:
-    with pytest.raises(StreamInterrupted, match="does not fit"):
-        await l0.structured(Port, Source([CALL]).aplain)
+    source = Source([CALL])
+    with pytest.raises(StreamInterrupted, match="no text") as caught:
+        await l0.structured(Port, source.aplain, retry=QUICK)
+    assert (caught.value.reason, source.made) == ("guardrail_violation", 1 + QUICK.attempts)
+    assert len(caught.value.__notes__) == 1 + QUICK.attempts
+
+
+async def test_a_tool_call_is_asked_for_again() -> None:
+    source = Source([CALL], GOOD)
+    answer = await l0.structured(Port, source.aplain, retry=QUICK)
+    assert (answer.value.ferries, source.made) == (3, 2)
+
+
+async def test_a_streamed_tool_call_is_no_value() -> None:
+    stream = await l0.structured_stream(Port, Source([CALL]).aplain, retry=QUICK)
+    with pytest.raises(StreamInterrupted, match="no text"):
+        await stream.result()
 
 
 async def test_partial_values() -> None:

@@ -16,24 +16,33 @@ from .schema_results import Invalid
 from .schemas import Schema
 
 _EMPTY = "the answer contains no JSON"
+_NO_TEXT = "the answer has no text that could be JSON, only other content, such as a tool call"
 _FAMILIES = frozenset({Family.JSON})
 _NO_JSON = frozenset({Family.JSON, Family.EMPTY})
 _MISMATCH = frozenset({Family.SCHEMA})
 
 
-def schema_rule(schema: object, *, allow_repair: bool = False, severity: Severity = Severity.ERROR) -> SchemaRule:
+def schema_rule(
+    schema: object,
+    *,
+    allow_repair: bool = False,
+    requires_text: bool = False,
+    severity: Severity = Severity.ERROR,
+) -> SchemaRule:
     """Return a rule that requires an answer to match a schema (anything that `Schema.of` accepts).
 
-    An answer without text but with a tool call or a refusal passes, unless its length limit cut it. ``allow_repair``:
-    an answer that matches after a repair passes as well, for callers that repair it too. Otherwise the answer is
-    checked unchanged, and text that cannot become JSON is reported at once. An answer that a limit or a filter cut is
-    never closed by a repair; at the length limit, an error becomes fatal, because a retry would end there too.
+    An answer without text but with a tool call or a refusal passes, unless its length limit cut it. ``requires_text``:
+    it does not pass. ``allow_repair``: an answer that matches after a repair passes as well, for callers that repair it
+    too. Otherwise the answer is checked unchanged, and text that cannot become JSON is reported at once. An answer that
+    a limit or a filter cut is never closed by a repair; at the length limit, an error becomes fatal, because a retry
+    would end there too.
 
     Raises:
         PolicyError: ``schema`` is not a schema.
         ImportError: pydantic or jsonschema is needed and missing.
     """
-    return SchemaRule(schema=Schema.of(schema), allow_repair=allow_repair, severity=severity)
+    checked = Schema.of(schema)
+    return SchemaRule(schema=checked, allow_repair=allow_repair, requires_text=requires_text, severity=severity)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,6 +51,7 @@ class SchemaRule:
 
     schema: Schema
     allow_repair: bool = False
+    requires_text: bool = False
     severity: Severity = Severity.ERROR
     name: str = "schema"
     span: None = None
@@ -117,7 +127,7 @@ class RepairingCheck:
 def _no_json(rule: SchemaRule, length: int, ending: Ending) -> Sequence[Violation]:
     """Return the violation of an answer whose text is empty or blank. ``length``: of that text."""
     if ending.has_other_content and not ending.at_limit:  # at the limit, it may be only the reasoning before the JSON
-        return ()
+        return (_violation(rule, _NO_TEXT, length, _NO_JSON),) if rule.requires_text else ()
     return _cut(rule, "", ending) or (_violation(rule, _EMPTY, length, _NO_JSON),)
 
 
