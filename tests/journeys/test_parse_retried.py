@@ -355,3 +355,26 @@ def test_answer_that_is_none_is_retried_before_the_parser_decides(
     sim.script(NO_ANSWERS[fault], GOOD)
     assert parse(sim, dialect, sync=sync) == City(name="Oslo", people=7)
     assert spans.ends == [RECOVERED]
+
+
+FILTERED = Reply(answer=Answer(text='{"name": "Os', stop="content_filter"))
+
+
+@sync_and_async
+@every
+@pytest.mark.parametrize(
+    ("reply", "reason"),
+    [(OTHER_SHAPE, "does not fit the type"), (LONG, "reached the length limit"), (FILTERED, "content filter|not fit")],
+    ids=["other shape", "length", "filter"],
+)
+def test_failure_names_the_reason_why_the_parser_refused_the_answer(
+    sim: Simulator, spans: Spans, dialect: str, reply: Reply, reason: str, sync: bool
+) -> None:
+    l0.instrument()
+    sim.script(reply)
+    with pytest.raises((openai.OpenAIError, pydantic.ValidationError)) as caught:
+        parse(sim, dialect, sync=sync)
+    assert type(caught.value).__module__.partition(".")[0] in ("openai", "pydantic_core")
+    (span,) = [span for span in spans.all if span.parent is None]
+    assert spans.ends == [FAILED]
+    assert re.match(f"local: parse: .*({reason})", span.status.description or "")

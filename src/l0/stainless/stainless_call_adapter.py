@@ -44,8 +44,12 @@ _OPENS, _CLOSES = (b"{", b"["), (b"}", b"]")
 _NO_JSON = Failure(
     cause=Cause.NOT_A_STREAM, message="the server reported success, but its body is not JSON", sdk_retries=True
 )
+_PARSER_ERRORS = ("ValidationError", "LengthFinishReasonError", "ContentFilterFinishReasonError")
+"""The exceptions with which ``parse()`` refuses a complete answer: pydantic's, or one of the SDK."""
 _REFUSED = "parse: the SDK's parser refused the answer"
-"""The message for a complete answer that does not fit the type that the user gave to ``parse()``."""
+"""The message for such an answer if the policy repeats it."""
+_MISFIT = "parse: the SDK's parser refused the complete answer, because it does not fit the type"
+_FILTERED = "parse: a content filter ended the answer, so the SDK's parser refused it"
 _REFUSED_AT_LIMIT = "parse: the answer reached the length limit, so the SDK's parser refused it; a retry would not help"
 """The message for such an answer that its length limit cut. It is not retried, because the limit stays the same."""
 
@@ -204,7 +208,7 @@ class StainlessCallAdapter:
 
     def failed(self, error: BaseException, *, opened: bool) -> Failure | None:
         """Classify by type, status, code and cause; ``None`` if the error is not a failure of the request."""
-        if self.decoded is not None and self.call.policy.retries_refused_answers and is_a(error, ("ValidationError",)):
+        if self.decoded is not None and is_a(error, _PARSER_ERRORS):
             return self._refused_by_parser(error)
         transport = self._transport_error(error)
         response = None if opened else response_in(error, self._response_classes)
@@ -217,12 +221,20 @@ class StainlessCallAdapter:
         return classify(error, self._classes(opened=opened), self._rules, opened=opened)
 
     def _refused_by_parser(self, error: BaseException) -> Failure:
+        """Return the failure of a complete answer that ``parse()`` refused. Without a policy that judges whole answers,
+        the refusal is only the user's to handle."""
         metadata, _, _ = self.complete_answer(self.decoded)
-        at_limit = metadata is not None and metadata.finish_reason in LIMIT_REASONS
+        judged = self.call.policy.retries_refused_answers
+        repeated = judged and is_a(error, ("ValidationError",))
+        message = _REFUSED if repeated else _MISFIT
+        if is_a(error, ("ContentFilterFinishReasonError",)) or _is_filtered(self.decoded):
+            repeated, message = False, _FILTERED
+        elif metadata is not None and metadata.finish_reason in LIMIT_REASONS:
+            repeated, message = False, _REFUSED_AT_LIMIT
         return Failure(
-            cause=Cause.GUARDRAIL_VIOLATION,
-            category=Category.FATAL if at_limit else None,
-            message=_REFUSED_AT_LIMIT if at_limit else _REFUSED,
+            cause=Cause.GUARDRAIL_VIOLATION if judged else Cause.LOCAL,
+            category=None if repeated else Category.FATAL,
+            message=message,
             code="parse",
             error=error,
         )
@@ -370,7 +382,7 @@ class StainlessCallAdapter:
         """Return the SDK's own exception for a request without an answer. For a broken answer, return an exception that
         is a `StreamInterrupted` and of every class that the bare SDK raises there."""
         error = failure.error
-        if error is not None and failure.cause is Cause.GUARDRAIL_VIOLATION:  # pydantic's class allows no subclasses
+        if error is not None and failure.code == "parse":  # pydantic's class allows no subclasses
             return context.annotate(error)
         answered = failure.status is None and failure.cause not in UNANSWERED_CAUSES
         if self.request is not None or answered:  # the user holds a stream, or the headers of an answer arrived
@@ -434,6 +446,12 @@ class StainlessCallAdapter:
         """Return the templates for events of a type; ``None`` if the SDK builds them."""
         fast = None if self.client._strict_response_validation else compiled(self.sdk, cast_to)
         return None if fast is None else event_templates(fast, self.sdk.constructors)
+
+
+def _is_filtered(answer: Mapping[str, Any] | None) -> bool:
+    """Return True for an answer of the Responses API that a content filter ended. Its status is that of a cut one."""
+    details = None if answer is None else answer.get("incomplete_details")
+    return isinstance(details, Mapping) and details.get("reason") == "content_filter"
 
 
 def _raw_failure(answer: Any) -> Failure | None:
