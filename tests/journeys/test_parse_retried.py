@@ -1,6 +1,7 @@
 """Answers that the SDK's own ``parse()`` refuses: repeated if the policy judges whole answers, else as without L0."""
 
 import asyncio
+import pickle
 import re
 from collections.abc import Callable
 from dataclasses import replace
@@ -250,6 +251,7 @@ def test_fatal_rule_ends_the_call_whose_answer_the_parser_refused(
         parse(sim, dialect, sync=sync)
     assert len(sim.requests) == 1
     assert "secret" in [violation.rule for violation in found]
+    assert pickle.loads(pickle.dumps(caught.value)).rule == "secret"
     assert KEY not in "".join(map(repr, (caught.value, caught.value.__cause__, caught.value.__context__)))
     assert spans.ends == [FAILED]
 

@@ -12,7 +12,7 @@ from inspect import iscoroutine
 from l0.model.call import Call, RetrySafety
 from l0.model.error_types import error_type_delay
 from l0.model.errors import raised
-from l0.model.failure import RETRY_REASONS, Category, Cause, Failure
+from l0.model.failure import RETRY_REASONS, RULE_CAUSES, Category, Cause, Failure
 from l0.model.policy import BackoffStrategy, Retry
 
 from .signals import EarlyRelease
@@ -49,8 +49,7 @@ _EARLY_RELEASES: Mapping[EarlyRelease, StopReason] = {
     "frames": StopReason.RELEASED_BY_COUNT,
     "accepted": StopReason.ACCEPTED,
 }
-_RULE_CAUSES = (Cause.GUARDRAIL_VIOLATION, Cause.DRIFT)
-ANSWERED = NO_ANSWER.union(_RULE_CAUSES)
+ANSWERED = NO_ANSWER.union(RULE_CAUSES)
 """Causes that L0 finds in a complete answer. The SDKs have retry rules for failed requests only, so L0's own rules
 apply to these."""
 _NEVER_RETRIED = (Category.FATAL, Category.INTERNAL)
@@ -172,7 +171,7 @@ def attempt_limit(call: Call, failures: Sequence[Failure], stop: Stop) -> int | 
 
 def _halted(failure: Failure) -> bool:
     """Return True if a rule of severity fatal ended the call."""
-    return failure.cause in _RULE_CAUSES and failure.category is Category.FATAL
+    return failure.cause in RULE_CAUSES and failure.category is Category.FATAL
 
 
 def _is_hopeless(call: Call, failure: Failure, phase: Phase) -> bool:

@@ -19,7 +19,9 @@ class StopReason(Enum):
     """A retry cannot succeed, or the server rules it out. The message of the failure is explanation enough."""
     HALTED = 'the severity of the rule is "fatal"'
     DELIVERED = 'content had been delivered, and Policy.resume is "off"'
-    NOT_RESUMABLE = 'content had been delivered, and Policy.resume="{policy.resume}" cannot resume this answer'
+    NOT_RESUMABLE = (
+        'content had been delivered, and Policy.resume="{policy.resume}" cannot resume this answer (needed: {need})'
+    )
     RELEASED_BY_TIME = (
         "this answer cannot be restarted, and events without content had been delivered after {hold.seconds:g} s "
         "(Hold.seconds)"
@@ -53,6 +55,14 @@ class Stop:
 NO_STOP = Stop(StopReason.HOPELESS)
 """A stop that adds nothing to the message of the failure."""
 
+_RESUME_NEEDS = {
+    "off": "another mode",
+    "exact": "only text so far, and a request without lasting effects",
+    "prefill": "only text so far, and an API and a model that continue a begun answer",
+    "splice": "only text so far, enough of it to join, and an API or a source that continues it",
+    "restart": "only text so far, and the explicit API",
+}
+"""The requirements of each mode of ``Policy.resume``."""
 _FIELDS = {
     StopReason.DELIVERED: "Policy.resume",
     StopReason.NOT_RESUMABLE: "Policy.resume",
@@ -98,6 +108,7 @@ def describe_stop(stop: Stop, call: Call, failure: Failure, leg: int = 0) -> str
         wait=_short(stop.seconds),
         total=timeout.total if timeout is not None and timeout.total is not None else 0.0,
         text=stop.text,
+        need=_RESUME_NEEDS[policy.resume],
         once=call.read_once,
     )
 

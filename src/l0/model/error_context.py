@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from .errors import StreamInterrupted, describe_attempts, describe_break
-from .failure import Failure
+from .failure import RULE_CAUSES, Failure
 
 _ENCLOSED_ENDING = "one attempt of a call of the explicit API"
 
@@ -40,11 +40,13 @@ class ErrorContext:
 
     def fields(self, failure: Failure) -> dict[str, Any]:
         """Return the fields of a `StreamInterrupted`."""
+        by_rule = failure.cause in RULE_CAUSES and failure.code
         return {
             "partial_text": self.text,
             "reason": failure.cause.value,
             "attempts": self.attempts,
             "request_id": failure.request_id or self.request_id,
+            **({"rule": failure.code} if by_rule else {}),
         }
 
     def describe(self, failure: Failure) -> str:

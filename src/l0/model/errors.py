@@ -22,13 +22,14 @@ class StreamInterrupted(Exception):  # noqa: N818 - a public name of the guide
 
     ``partial_text``: the delivered text of the first choice. ``reason``: the value of a `Cause`, such as
     ``"truncated"``. ``attempts``: the number of requests sent for the call. ``request_id``: the provider's id of the
-    last request; ``None`` if it sent none.
+    last request; ``None`` if it sent none. ``rule``: the name of the rule that rejected the answer; empty if none did.
     """
 
     partial_text: str = ""
     reason: str = ""
     attempts: int = 1
     request_id: str | None = None
+    rule: str = ""
 
     def __str__(self) -> str:
         return str(self.args[0]) if self.args else self.reason

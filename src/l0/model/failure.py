@@ -156,6 +156,8 @@ RETRY_REASONS: dict[Cause, RetryableErrorType] = (
 """The retry reason of each cause. ``SERVER_ERROR`` is that of every cause not listed here."""
 
 TIMEOUT_CAUSES = frozenset(_TIMEOUTS)
+RULE_CAUSES = (Cause.GUARDRAIL_VIOLATION, Cause.DRIFT)
+"""Causes of failures whose code is the name of a rule."""
 UNANSWERED_CAUSES = frozenset(
     {
         Cause.CONNECTION,

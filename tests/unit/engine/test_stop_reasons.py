@@ -1,19 +1,24 @@
 """The wording of the reasons why there was no further attempt, and of messages with them."""
 
+from typing import get_args
+
 import pytest
 from makers import make_call, make_failure
 
 from l0.engine.stop_reasons import NO_STOP, Stop, StopReason, describe_stop, policy_field
 from l0.model.error_context import ErrorContext
 from l0.model.failure import Cause, Failure
-from l0.model.policy import Policy, Retry, Timeout
+from l0.model.policy import Policy, ResumeMode, Retry, Timeout
 
 POLICY = Policy(retry=Retry(attempts=2, max_retries=4), timeout=Timeout(total=30_000), resume="exact", replay="never")
 WORDING = {
     StopReason.HOPELESS: "",
     StopReason.HALTED: 'the severity of the rule is "fatal"',
     StopReason.DELIVERED: 'content had been delivered, and Policy.resume is "off"',
-    StopReason.NOT_RESUMABLE: 'content had been delivered, and Policy.resume="exact" cannot resume this answer',
+    StopReason.NOT_RESUMABLE: (
+        'content had been delivered, and Policy.resume="exact" cannot resume this answer '
+        "(needed: only text so far, and a request without lasting effects)"
+    ),
     StopReason.RELEASED_BY_TIME: (
         "this answer cannot be restarted, and events without content had been delivered after 2 s (Hold.seconds)"
     ),
@@ -77,3 +82,10 @@ BEGINNING = "The answer was interrupted (stalled): no further content within 10,
 )
 def test_message_of_an_interruption(context, message):
     assert context.describe(STALLED) == BEGINNING + message
+
+
+@pytest.mark.parametrize("mode", get_args(ResumeMode))
+def test_every_mode_of_resume_has_its_requirements(mode: ResumeMode) -> None:
+    call = make_call(policy=Policy(resume=mode))
+    text = describe_stop(Stop(StopReason.NOT_RESUMABLE), call, make_failure(Cause.RESET))
+    assert f'Policy.resume="{mode}" cannot resume this answer (needed: ' in text
