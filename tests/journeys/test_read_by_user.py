@@ -119,9 +119,11 @@ def test_rules_that_cannot_check_a_user_read_body_are_named_at_its_line(
     policy, message = UNCHECKED[case]
     l0.instrument(policy)
     options: Any = {**MESSAGING, "stream": stream}
-    with claude(sim).messages.with_streaming_response.create(**options) as response:
-        with pytest.warns(RuntimeWarning, match=message) as caught:
-            assert list(response.iter_bytes())
+    with (
+        claude(sim).messages.with_streaming_response.create(**options) as response,
+        pytest.warns(RuntimeWarning, match=message) as caught,
+    ):
+        assert list(response.iter_bytes())
     assert [warning.filename for warning in caught] == [__file__]
 
 

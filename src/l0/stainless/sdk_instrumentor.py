@@ -171,8 +171,8 @@ class SdkInstrumentor(ABC):
     def replace_others(self) -> str | None:
         """Remove the patches of this SDK by other instrumentors. Return the warning to issue; ``None`` if none patched.
 
-        The others are of copies of l0 that were imported earlier, or of other classes for the same SDK. A class that was
-        only defined again, as by a notebook's cell, replaces its former self without a warning.
+        The others are of copies of l0 that were imported earlier, or of other classes for the same SDK. A class that
+        was only defined again, as by a notebook's cell, replaces its former self without a warning.
         """
         callbacks = take_others(self.sdk_name, self._imported)
         others: list[Any] = [callback.__self__ for callback in callbacks]  # type: ignore[attr-defined]
