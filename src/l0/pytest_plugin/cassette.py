@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -106,11 +107,11 @@ class Cassette:
         self._unmatched.append(message)
         pytest.fail(message, pytrace=False)
 
-    def silence(self, message: str, waited_s: float, silence_s: float) -> PlayedSilence:
+    def silence(self, message: str, waited_s: float, silences_s: Sequence[float]) -> PlayedSilence:
         """Return the exception for a client that reads on where the recorded one stopped waiting. It fails the test
         with this message, unless a deadline of L0 ends the wait as well."""
         played = PlayedSilence(message, False)  # no traceback of pytest
-        played.waited_s, played.silence_s = waited_s, silence_s
+        played.waited_s, played.silences_s = waited_s, silences_s
         self._silences.append(played)
         return played
 

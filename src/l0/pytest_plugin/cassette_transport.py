@@ -23,6 +23,10 @@ from .cassette_tape import CassetteTape
 
 _TRANSPORTS = ("httpx", "httpx2")
 _AGAIN = "--l0-record=all records the test again."
+_LEAVES = (
+    "A test that leaves or cancels a call itself needs the fixture l0_simulator: played answers come at once, so it "
+    "would leave at another point."
+)
 
 
 @contextmanager
@@ -108,11 +112,11 @@ class _Handlers:
             ended_early=lambda: cassette.fail(
                 f"{recorded} closed the answer here, but this client reads more: {_AGAIN}"
             ),
-            silent=lambda waited_s, silence_s: cassette.silence(
-                f"{recorded} stopped waiting here, {waited_s:.1f} s after the request, but this client waits longer: "
-                f"{_AGAIN}",
+            silent=lambda waited_s, silences_s: cassette.silence(
+                f"{recorded} stopped waiting here, {waited_s:.1f} s after the request, but this client waits longer. "
+                f"{_LEAVES} Otherwise {_AGAIN}",
                 waited_s,
-                silence_s,
+                silences_s,
             ),
         )
 

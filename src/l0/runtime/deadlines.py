@@ -27,9 +27,12 @@ _SDKS_RETRY = (Cause.NO_HEADERS, Cause.FIRST_CONTENT_TIMEOUT)
 """Deadlines of a request that has not been answered: the SDKs retry a request that timed out."""
 _BACKLOG_S = 0.1
 """Seconds of reading without content that are allowed after a limit, to read the data that has queued up."""
-_SILENCE_SLACK_S = 0.5
-"""Seconds by which a limit may exceed a recorded silence and still have ended it: the recording began and ended its
-measurement a little later or earlier."""
+_TIMER_SLACK_S = 0.02
+"""Seconds by which a limit may exceed a recorded silence and still have ended it: a timer may be as much early, and the
+times of recordings are rounded."""
+_START_SLACK_S = 0.5
+"""As `_TIMER_SLACK_S`, for limits that count from the start of the attempt or the call: a recording starts only when the
+request reaches the transport, which takes long for the first request of a process."""
 _REPORTED_DELAY_S = 0.5
 """Seconds. If an expired deadline was noticed later than this, the message says how much later."""
 
@@ -48,7 +51,7 @@ class CallDeadlines:
     ``_sign_of_life_due``: the deadlines of the current read for content and for any bytes. ``_waiting_since``: the time
     at which the current request or read began; ``None`` while the consumer has the control. ``_request_cause``: the
     cause of the failure if a request that is being sent is late; ``None`` while a body is read. ``_sent_at``: the
-    time at which the attempt was sent. ``_in_one_piece``: the answer to the request that is being sent does not stream.
+    time at which the attempt was sent. ``_empty_reads``: the number of reads since the last one with content. ``_in_one_piece``: the answer to the request that is being sent does not stream.
     """
 
     __slots__ = (
@@ -60,6 +63,7 @@ class CallDeadlines:
         "_in_one_piece",
         "_gap_limit",
         "_content_left",
+        "_empty_reads",
         "_liveness_limit",
         "_content_due",
         "_request_cause",
@@ -77,6 +81,7 @@ class CallDeadlines:
         self._liveness_limit = _seconds(timeout.liveness)
         self._total_at = began + _seconds(timeout.total)
         self._content_left = inf
+        self._empty_reads = 0
         self._has_content = self._in_one_piece = False
         self._request_cause: Cause | None = None
         self._waiting_since: float | None = None
@@ -127,10 +132,12 @@ class CallDeadlines:
         if content:
             self._content_left = self._gap_limit
             self._has_content = True
+            self._empty_reads = 0
         else:
             read_began = since or (at if self._waiting_since is None else self._waiting_since)
             left = self._content_left - (at - read_began)
             self._content_left = left if self._content_left <= 0 else max(left, 0.0)
+            self._empty_reads += 1
         self._waiting_since = None
         return at >= self._total_at or self._content_left < -_BACKLOG_S
 
@@ -141,12 +148,18 @@ class CallDeadlines:
         """
         if self._request_cause is None:
             self.reading(at)
+        silences_s = silence.silences_s
         skipped = max(silence.waited_s - (at - self._sent_at), 0.0)
         total_at = self._total_at - skipped
-        content_due = self._content_due - (silence.silence_s if self._has_content else skipped)
-        sign_of_life_due = self._sign_of_life_due - silence.silence_s
-        late = at - min(total_at, content_due, sign_of_life_due)
-        if late < -_SILENCE_SLACK_S:
+        first_due = content_due = self._content_due - skipped
+        if self._has_content:  # reads without content may have been played in no time, so the recording's times count
+            content_due = at + self._gap_limit - silences_s[min(self._empty_reads, len(silences_s) - 1)]
+            first_due = inf
+        sign_of_life_due = self._sign_of_life_due - silences_s[0]
+        late, slack_s = at - min(total_at, content_due, sign_of_life_due), _TIMER_SLACK_S
+        if late < -slack_s:
+            late, slack_s = at - min(total_at, first_due), _START_SLACK_S
+        if late < -slack_s:
             return False
         slack = min(late, 0.0)
         self.began -= skipped - slack

@@ -347,6 +347,17 @@ def test_silences_of_a_hedged_call_are_played_without_a_wait(
         assert [cause for name, cause in events if name in ("AttemptEnded", "CallEnded")] == causes
 
 
+def test_silence_that_the_test_itself_ended_is_no_limit_of_l0(run: Run) -> None:
+    run.write(CALLS_FOR_RACES % 1)
+    run.record().assert_outcomes(passed=2)
+    for mode in ("sync", "async"):
+        run.silence(f"test_limited[{mode}]", [(SOME_CONTENT, 300)])
+    run.write(LIMITED % LIMITS["gap"][0].format(ms=500))
+    result = run.play()
+    result.assert_outcomes(failed=2)
+    result.stdout.fnmatch_lines(["The client of * stopped waiting here, 0.3 s after *l0_simulator*"])
+
+
 @pytest.mark.parametrize("hedge", ["False", "l0.Hedge(after=30_000)"])
 def test_played_silences_leave_no_time_for_a_retry(run: Run, hedge: str) -> None:
     silences = [(NO_CONTENT, 60_000)] * (1 if hedge == "False" else 2)

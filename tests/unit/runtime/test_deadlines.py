@@ -175,9 +175,9 @@ def test_late_timeout_reports_its_delay():
     assert deadlines.failure(7.25).message.endswith("(Timeout.total); noticed 5.2 s later")
 
 
-def silence(waited_s: float, silence_s: float) -> RecordedSilence:
+def silence(waited_s: float, *silences_s: float) -> RecordedSilence:
     made = RecordedSilence()
-    made.waited_s, made.silence_s = waited_s, silence_s
+    made.waited_s, made.silences_s = waited_s, silences_s
     return made
 
 
@@ -215,6 +215,36 @@ def test_silences_of_all_attempts_use_up_the_time_of_the_call():
     deadlines.sending(0.0)
     deadlines.skip(0.0, silence(2.0, 2.0))
     assert deadlines.failure(0.0).message == "no whole answer within 5,000 ms (Timeout.total)"
+
+
+@pytest.mark.parametrize("timeout", [Timeout(**NONE | {"inter_token": 2000}), Timeout(**NONE, liveness=2000)])
+def test_a_limit_of_reads_ends_no_shorter_silence(timeout: Timeout):
+    deadlines = CallDeadlines(timeout, 0.0)
+    deadlines.opened(0.0, 0.1)
+    deadlines.reading(0.1)
+    deadlines.read(0.1, content=True)
+    assert not deadlines.skip(0.1, silence(5.0, 1.9))
+    assert deadlines.skip(0.1, silence(5.0, 1.99)), "a timer may be early"
+
+
+def test_a_recorded_silence_counts_from_the_last_content():
+    deadlines = CallDeadlines(Timeout(**NONE | {"inter_token": 2000}), 0.0)
+    deadlines.opened(0.0, 0.1)
+    for content in (True, False, False):
+        deadlines.reading(0.1)
+        deadlines.read(0.1, content)
+    assert not deadlines.skip(0.1, silence(5.0, 0.5, 1.0, 1.5, 2.5))
+    assert deadlines.skip(0.1, silence(5.0, 0.5, 1.0, 2.0, 2.5))
+    assert deadlines.failure(0.1).cause is Cause.STALLED
+
+
+def test_a_limit_of_the_call_may_exceed_a_silence_by_the_start_of_its_recording():
+    deadlines = CallDeadlines(Timeout(initial_token=None, inter_token=2300, total=5400), 0.0)
+    deadlines.opened(0.0, 0.1)
+    deadlines.reading(0.1)
+    deadlines.read(0.1, content=True)
+    assert deadlines.skip(0.1, silence(5.0, 2.0))
+    assert deadlines.failure(0.1).cause is Cause.TOTAL_TIMEOUT
 
 
 def test_a_recorded_silence_shorter_than_every_limit_changes_nothing():
