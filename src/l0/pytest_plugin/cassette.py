@@ -14,7 +14,7 @@ from l0.recording.redaction import Redaction
 from l0.runtime.recorded_silence import RecordedSilence
 
 from .cassette_entry import CassetteEntry, CassetteRequest, Headers
-from .cassette_file import load, save
+from .cassette_file import load, path_of, save
 from .cassette_options import CassetteOptions
 from .cassette_tape import CassetteTape, normal_request
 from .request_matching import differences
@@ -36,8 +36,9 @@ class PlayedSilence(pytest.fail.Exception, RecordedSilence):  # type: ignore[nam
 class Cassette:
     """The recordings of one test, and the requests that it has sent. Its methods are thread-safe."""
 
-    def __init__(self, path: Path, mode: str, options: CassetteOptions) -> None:
-        self.path = path
+    def __init__(self, path: Path, mode: str, options: CassetteOptions, *, test: str = "") -> None:
+        self.path = path = path_of(path, test)
+        self._test = test
         self.mode = mode
         self.options = options
         self._unmatched: list[str] = []
@@ -123,7 +124,7 @@ class Cassette:
         for tape in self._tapes:
             tape.learn(redaction)
         recorded = [entry for tape in self._tapes if (entry := tape.entry(redaction)) is not None]
-        save(self.path, [*self._entries, *recorded])
+        save(self.path, [*self._entries, *recorded], self._test)
 
     def _message(self, sent: CassetteRequest) -> str:
         opening = f"No recording for {sent.method} {sent.url} (--l0-record={self.mode})."

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 import json
 import os
 from collections.abc import Iterator, Sequence
@@ -33,9 +34,24 @@ def load(path: Path) -> list[CassetteEntry]:
         raise CassetteFileError(f"{path} is not a cassette: {error!r}; --l0-record=all records it again") from error
 
 
-def save(path: Path, entries: Sequence[CassetteEntry]) -> None:
-    """Replace the file as a whole: a reader finds either the old or the new one."""
-    text = _pretty({"l0_cassette": FORMAT, "recordings": [_written(entry) for entry in entries]})
+def path_of(path: Path, test: str) -> Path:
+    """Return the path of a test's cassette: ``path``, or beside it if that is the cassette of another test."""
+    own = path.with_stem(f"{path.stem}-{hashlib.sha256(test.encode(errors='backslashreplace')).hexdigest()[:8]}")
+    return own if own.is_file() or _test_of(path) not in (None, test) else path
+
+
+def _test_of(path: Path) -> Any:
+    """Return the test that a file names; ``None`` if it names none, as cassettes of earlier versions do."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8")).get("test")
+    except (OSError, ValueError, AttributeError):  # `load` reports a broken file
+        return None
+
+
+def save(path: Path, entries: Sequence[CassetteEntry], test: str = "") -> None:
+    """Replace the file as a whole: a reader finds either the old or the new one. ``test``: the name of its test."""
+    of_test = {"test": test} if test else {}
+    text = _pretty({"l0_cassette": FORMAT} | of_test | {"recordings": [_written(entry) for entry in entries]})
     path.parent.mkdir(parents=True, exist_ok=True)
     unfinished = path.with_name(f"{path.name}.{os.getpid()}.tmp")
     with unfinished.open("wb") as file:

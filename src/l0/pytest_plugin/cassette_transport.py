@@ -110,7 +110,7 @@ class _Handlers:
             transport=self._transport,
             read_timeout_s=request.extensions.get("timeout", {}).get("read"),
             ended_early=lambda: cassette.fail(
-                f"{recorded} closed the answer here, but this client reads more: {_AGAIN}"
+                f"{recorded} closed the answer here, but this client reads more. {_LEAVES} Otherwise {_AGAIN}"
             ),
             silent=lambda waited_s, silences_s: cassette.silence(
                 f"{recorded} stopped waiting here, {waited_s:.1f} s after the request, but this client waits longer. "

@@ -59,6 +59,7 @@ def pytest_configure(config: pytest.Config) -> None:
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """Give a marked test the fixture with the name of its marker, before its other fixtures."""
+    item.stash[_FAILED] = False  # a test that is run again, by a plugin, has not failed yet
     names = getattr(item, "fixturenames", None)
     for marker in (MARKER, SIMULATOR_MARKER):
         if names is not None and item.get_closest_marker(marker) is not None:
@@ -86,15 +87,15 @@ def l0_cassette(request: pytest.FixtureRequest, l0_cassette_options: Mapping[str
     from .cassette import Cassette
     from .cassette_transport import connected
 
-    mode = str(request.config.getoption("--l0-record"))
-    cassette = Cassette(cassette_path(request.node), mode, _options(request, l0_cassette_options))
+    item, mode = request.node, str(request.config.getoption("--l0-record"))
+    cassette = Cassette(cassette_path(item), mode, _options(request, l0_cassette_options), test=_test_name(item))
     with connected(cassette), pytest.MonkeyPatch.context() as patch:
         for name in _KEYS:
             if not cassette.records and name not in os.environ:  # the SDKs make no client without a key
                 patch.setenv(name, "played")
         yield cassette
     cassette.save()
-    if request.node.stash.get(_FAILED, False):
+    if item.stash[_FAILED]:
         return
     if cassette.unmatched:
         pytest.fail(f"the test passed, but a request had no recording.\n{cassette.unmatched[0]}", pytrace=False)
@@ -116,6 +117,7 @@ def l0_simulator(
     from l0.simulator.simulator_config import SimulatorError
     from l0.testing import simulator
 
+    cassette = request.getfixturevalue(MARKER) if MARKER in request.fixturenames else None
     try:
         with simulator(**_merged(request, SIMULATOR_MARKER, l0_simulator_options)) as running:
             monkeypatch.setenv("OPENAI_BASE_URL", running.openai)
@@ -123,19 +125,26 @@ def l0_simulator(
             for name in _KEYS:
                 monkeypatch.setenv(name, next(iter(running.config.api_keys), "simulated"))
             yield running
-            if not request.node.stash.get(_FAILED, False):
-                _warn_of_unused_replies(running)
-            if not running.requests:
-                _warn_of_clients_elsewhere(running, request.config.rootpath)
+            if cassette is None or not cassette.play_count:  # else the cassette may have answered in its place
+                _check_use(request.node, running)
     except (SimulatorError, TypeError, ValueError) as error:
         _reject_options(SIMULATOR_MARKER, error)
 
 
 def cassette_path(item: pytest.Item) -> Path:
-    """Return the path of a test's cassette: ``cassettes/<module>/<class>.<test>.json`` beside its module."""
+    """Return the path of a test's cassette: ``cassettes/<module>/<class>.<test>.json`` beside its module.
+
+    Tests whose names differ only in characters that a file name cannot have, in the case of letters or in an outer class
+    have the same path: `cassette_file.path_of` tells them apart.
+    """
     owner = getattr(item, "cls", None)
     name = item.name if owner is None else f"{owner.__name__}.{item.name}"
     return item.path.parent / "cassettes" / item.path.stem / f"{name.translate(_NOT_IN_FILE_NAMES)}.json"
+
+
+def _test_name(item: pytest.Item) -> str:
+    """Return the names of a test and of its classes. A node id is not used: other plugins change it."""
+    return "::".join(node.name for node in item.listchain() if isinstance(node, pytest.Class | pytest.Item))
 
 
 def _first_function_fixture(item: pytest.Item, names: Sequence[str]) -> int:
@@ -170,6 +179,20 @@ def _reject_options(name: str, error: Exception) -> NoReturn:
     raise pytest.fail.Exception(f"options of {name}: {error}", pytrace=False) from None
 
 
+def _check_use(item: pytest.Item, simulator: Simulator) -> None:
+    """Warn if a test did not use its simulated provider as it seems to intend."""
+    has_failed = item.stash[_FAILED]
+    if not has_failed:
+        _warn_of_unused_replies(simulator)
+        _warn_of_missed_faults(simulator)
+    if simulator.requests or not (message := _clients_elsewhere(simulator, item.config.rootpath)):
+        return
+    if has_failed:
+        item.add_report_section("teardown", SIMULATOR_MARKER, message)  # as an error, a warning would be a second failure
+    else:
+        _warn(message)
+
+
 def _warn_of_unused_replies(simulator: Simulator) -> None:
     if unused := simulator.unused_replies:
         faults = ", ".join(str(reply.fault) for reply in unused)
@@ -177,16 +200,22 @@ def _warn_of_unused_replies(simulator: Simulator) -> None:
         _warn(f"{SIMULATOR_MARKER}: {count} not used (the faults: {faults})")
 
 
-def _warn_of_clients_elsewhere(simulator: Simulator, root: Path) -> None:
+def _warn_of_missed_faults(simulator: Simulator) -> None:
+    if missed := simulator.missed_faults:
+        faults = ", ".join(str(fault) for fault in missed)
+        _warn(f"{SIMULATOR_MARKER}: faults of the script changed nothing, for example after the end of an answer: {faults}")
+
+
+def _clients_elsewhere(simulator: Simulator, root: Path) -> str:
+    """Return a message about clients that do not call the simulator; empty if there are none."""
     from .import_time_clients import clients_elsewhere
 
     found = clients_elsewhere(root, simulator.origin)
-    if found:
-        clients = ", ".join(f"{name} ({url})" for name, url in found.items())
-        _warn(
-            f"{SIMULATOR_MARKER} received no request. These clients were made at import and do not call it: {clients}. "
-            "Make them in a function or a fixture, or set their base_url."
-        )
+    clients = ", ".join(f"{name} ({url})" for name, url in found.items())
+    return clients and (
+        f"{SIMULATOR_MARKER} received no request. These clients were made at import and do not call it: {clients}. "
+        "Make them in a function or a fixture, or set their base_url."
+    )
 
 
 def _warn(message: str) -> None:

@@ -16,11 +16,15 @@ from .playback import RecordedBody
 @refuses_unknown_options
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reply:
-    """The reply to one request: an answer or a raw body, and the faults. With neither, `default_answer` is sent."""
+    """The reply to one request: an answer or a raw body, and the faults. With neither, `default_answer` is sent.
+
+    `scripted`: it was queued by `script`.
+    """
 
     answer: Answer | None = None
     body: RecordedBody | None = None
     fault: Fault = HEALTHY
+    scripted: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,6 +54,7 @@ class Ledger:
     def __init__(self) -> None:
         self._changed = threading.Condition()
         self._script: deque[Reply] = deque()
+        self._missed: list[Fault] = []
         self._log: dict[int, Received] = {}
         self._active = 0
         self._index = 0
@@ -57,7 +62,7 @@ class Ledger:
     def extend(self, replies: Iterable[Reply]) -> None:
         """Queue replies for the next inference requests."""
         with self._changed:
-            self._script.extend(replies)
+            self._script.extend(replace(reply, scripted=True) for reply in replies)
 
     def next_reply(self) -> Reply | None:
         """Take the next reply; None if the script has ended."""
@@ -68,6 +73,16 @@ class Ledger:
         """Return the rest of the script."""
         with self._changed:
             return list(self._script)
+
+    def miss(self, fault: Fault) -> None:
+        """Note a fault of the script that changed nothing."""
+        with self._changed:
+            self._missed.append(fault)
+
+    def missed_faults(self) -> list[Fault]:
+        """Return the faults of the script that changed nothing."""
+        with self._changed:
+            return list(self._missed)
 
     def begin(self, received: Received) -> int:
         """Log a request. Return its index since the start, which determines its delays and ids."""
@@ -109,6 +124,7 @@ class Ledger:
         """Clear the script and the log."""
         with self._changed:
             self._script.clear()
+            self._missed.clear()
             self._log.clear()
 
     def wait_idle(self, timeout: float) -> bool:

@@ -107,6 +107,12 @@ class Simulator:
         requests than it expected."""
         return self._ledger.unused_replies()
 
+    @property
+    def missed_faults(self) -> list[Fault]:
+        """Return the faults of the script that changed nothing in the answer to their request, in order: most often,
+        they were to come after its end."""
+        return self._ledger.missed_faults()
+
     def script(self, *items: Item) -> None:
         """Answer the next inference requests with these items, in order.
 
@@ -287,6 +293,9 @@ class Simulator:
             return routes.failed(dialect or routes.family_of(request), 400, str(error), identity)
         fault = served(dialect, inference, reply, identity) if reply.fault else reply.fault
         self._ledger.update(index, answered=str(fault) if fault or not reply.body else reply.body.name)
+        for part in reply.fault.parts if reply.scripted else ():
+            if part not in fault.parts:
+                self._ledger.miss(Fault(parts=(part,)))
         delays = self.config.delays
         pacer = Pacer(delays, seed=self.config.seed, index=index, concurrent=self._ledger.active) if delays else None
         if dialect is RESPONSES and not reply.body:

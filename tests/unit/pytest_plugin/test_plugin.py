@@ -726,3 +726,71 @@ def test_run_without_a_cassette_imports_and_patches_nothing(pytester: pytest.Pyt
         """
     )
     pytester.runpytest_subprocess("-p", "no:logfire").assert_outcomes(passed=1)
+
+
+RUN_AGAIN = """
+from _pytest.runner import runtestprotocol
+
+
+def pytest_runtest_protocol(item, nextitem):
+    runtestprotocol(item, nextitem=nextitem, log=False)
+    item._initrequest()
+    item.ihook.pytest_runtest_logstart(nodeid=item.nodeid, location=item.location)
+    runtestprotocol(item, nextitem=nextitem)
+    return True
+"""
+
+
+def test_test_that_is_run_again_fails_again(run: Run) -> None:
+    run.pytester.makeconftest(RUN_AGAIN)  # as pytest-rerunfailures does
+    run.write("""
+@pytest.mark.l0_cassette
+def test_hidden():
+    try:
+        ask()
+    except BaseException:
+        pass
+""")
+    run.play().assert_outcomes(passed=1, errors=1)
+
+
+COLLIDING = """
+@pytest.mark.l0_cassette
+@pytest.mark.parametrize("text", ["a/b", "a:b"])
+def test_it(text):
+    ask(messages=[{"role": "user", "content": text}])
+
+
+class Outer:
+    class TestMore:
+        @pytest.mark.l0_cassette
+        def test_same(self):
+            ask(messages=[{"role": "user", "content": "outer"}])
+
+
+class TestMore(Outer.TestMore):
+    class TestMore(Outer.TestMore):
+        pass
+"""
+
+
+def test_tests_with_the_same_file_name_have_cassettes_of_their_own(run: Run) -> None:
+    run.write(COLLIDING)
+    run.record().assert_outcomes(passed=4)
+    names = [path.name for path in run.file("").parent.iterdir()]
+    assert len(names) == 4
+    assert {"test_it[a-b].json", "TestMore.test_same.json"} < set(names)
+    run.play().assert_outcomes(passed=4)
+    run.record("-k", "a:b", mode="all").assert_outcomes(passed=1, deselected=3)
+    run.play("-p", "no:randomly").assert_outcomes(passed=4)
+    assert len(list(run.file("").parent.iterdir())) == 4
+
+
+def test_cassette_that_names_no_test_is_played(run: Run) -> None:
+    run.write(COLLIDING)
+    run.record("-k", "a:b").assert_outcomes(passed=1, deselected=3)
+    file = run.file("test_it[a-b]")
+    content = json.loads(file.read_text())
+    assert content.pop("test") == "test_it[a:b]"
+    file.write_text(json.dumps(content))
+    run.play("-k", "a:b").assert_outcomes(passed=1, deselected=3)

@@ -118,7 +118,7 @@ def ask(client):
 
 
 def test_all_used(client, l0_simulator):
-    l0_simulator.script("bom", None)
+    l0_simulator.script("text Hi.", None)
     ask(client)
     assert [str(reply.fault) for reply in l0_simulator.unused_replies] == ["ok"]
     ask(client)
@@ -126,7 +126,7 @@ def test_all_used(client, l0_simulator):
 
 
 def test_two_left(client, l0_simulator):
-    l0_simulator.script("bom", "status 503", "text Hi.")
+    l0_simulator.script("text Hi.", "status 503", "text Hi.")
     ask(client)
 
 
@@ -173,3 +173,52 @@ def test_client_that_was_made_at_import_is_a_warning(
     result.stdout.fnmatch_lines(
         ["*PytestWarning: l0_simulator received no request. *.client (https://api.openai.com/v1/), *.else*"]
     )
+
+
+def test_fault_of_the_script_that_changes_nothing_is_a_warning(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(
+        LEFTOVERS.partition("def test_all_used")[0]
+        + """
+def test_late(client, l0_simulator):
+    l0_simulator.script("bom | reset at_event=999")
+    for chunk in client.chat.completions.create(model="m", messages=[{"role": "user", "content": "hi"}], stream=True):
+        pass
+    assert [received.answered for received in l0_simulator.requests] == ["bom"]
+"""
+    )
+    result = pytester.runpytest_inprocess("-p", "no:randomly", "-W", "default::pytest.PytestWarning")
+    result.assert_outcomes(passed=1, warnings=1)
+    result.stdout.fnmatch_lines(["*PytestWarning: l0_simulator: faults of the script changed nothing*: reset at_event=999"])
+
+
+def test_failed_test_shows_clients_elsewhere_without_a_second_error(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(
+        """
+        import openai
+        client = openai.OpenAI(api_key="k", base_url="http://127.0.0.1:9/v1")
+
+        def test_failed(l0_simulator):
+            assert False
+        """
+    )
+    result = pytester.runpytest_inprocess("-W", "error::pytest.PytestWarning")
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(["*l0_simulator received no request.*.client (http://127.0.0.1:9/v1/)*"])
+
+
+def test_simulator_whose_answers_a_cassette_plays_is_no_warning(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(
+        """
+        import openai, pytest
+        elsewhere = openai.OpenAI(api_key="k", base_url="http://127.0.0.1:9/v1")
+
+        @pytest.mark.l0_cassette
+        def test_recorded(l0_simulator):
+            l0_simulator.script("text Hi.")
+            with openai.OpenAI() as client:
+                client.chat.completions.create(model="m", messages=[{"role": "user", "content": "hi"}])
+        """
+    )
+    for arguments in (["--l0-record=once"], []):
+        result = pytester.runpytest_inprocess("-W", "error::pytest.PytestWarning", *arguments)
+        result.assert_outcomes(passed=1)
