@@ -164,10 +164,9 @@ class _CallCount(CallObserver):
         self._epoch = epoch
 
     def notify(self, event: CallEvent) -> None:
+        self._cost.add(event)
         if isinstance(event, CallEnded):
             self._tally.add(self._call, event, self._cost, self._epoch)
-        else:
-            self._cost.add(event)
 
 
 def _sum(known: int | None, more: int | None) -> int | None:

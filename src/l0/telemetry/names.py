@@ -77,8 +77,8 @@ SDK_RETRIES: Final = "l0.sdk_retries"
 """The requests after the first one that the bare SDK's own retries would have sent too. Set if there was more than
 one request."""
 RECOVERY_TIME: Final = "l0.recovery_time"
-"""The time in s of failed attempts and of the waits after them, if another attempt followed. Of a resumed attempt only
-the wait counts, because its text was used."""
+"""The time in s of failed attempts and of the waits after them, if another attempt followed or the call ended during
+the wait. Of a resumed attempt only the wait counts, because its text was used."""
 STOP_REASON: Final = "l0.stop.reason"
 """The reason why a failed call made no further attempt, with its limit."""
 STOP_FIELD: Final = "l0.stop.policy_field"

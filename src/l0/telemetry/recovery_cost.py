@@ -17,29 +17,33 @@ _BROKEN_BODY = frozenset({Cause.RESET, Cause.INCOMPLETE_READ, Cause.READ_TIMEOUT
 class RecoveryCost:
     """The cost of one call so far.
 
-    ``seconds``: the time of failed attempts and of the waits after them, if another attempt followed. Of a resumed
-    attempt only the wait counts, because its text was used.
+    ``seconds``: the time of failed attempts and of the waits after them, if another attempt was to follow. A wait that
+    the end of the call cut short counts until then. Of a resumed attempt only the wait counts, because its text was used.
     """
 
-    __slots__ = ("_call", "_sdk_would_continue", "_sdk_retries", "_started", "seconds")
+    __slots__ = ("_call", "_sdk_would_continue", "_sdk_retries", "_started", "_wait_ends_at", "seconds")
 
     def __init__(self, call: Call) -> None:
         self._call = call
         self._started: dict[int, float] = {}
         self._sdk_would_continue = True
         self._sdk_retries = 0
+        self._wait_ends_at = 0.0
         self.seconds = 0.0
 
     def add(self, event: CallEvent) -> None:
-        """Count the start or the end of an attempt; ignore other events."""
+        """Count the start or the end of an attempt, and the end of the call; ignore other events."""
         if isinstance(event, AttemptStarted):
             self._started[event.attempt.number] = event.at
         elif isinstance(event, AttemptEnded) and event.action in _REPEATED:
             used = event.action == "resume"
+            self._wait_ends_at = event.at + event.wait_s
             self.seconds += event.wait_s + (0.0 if used else event.at - self._started.get(event.number, event.at))
             # The SDK's own loop ends with the first failure that it does not retry.
             self._sdk_would_continue = self._sdk_would_continue and _sdk_retries(self._call, event)
             self._sdk_retries += self._sdk_would_continue
+        elif isinstance(event, CallEnded):
+            self.seconds -= max(self._wait_ends_at - event.at, 0.0)
 
     def sdk_retries(self, ended: CallEnded) -> int:
         """Return how many of the requests after the first one the bare SDK would have sent too, as its own retries."""

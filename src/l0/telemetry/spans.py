@@ -270,6 +270,7 @@ class CallSpan:
             cost.add(started)
         for attempt_ended in self._attempts_ended.values():
             cost.add(attempt_ended)
+        cost.add(ended)
         return {names.SDK_RETRIES: cost.sdk_retries(ended), names.RECOVERY_TIME: cost.seconds}
 
     def _report_rules(self) -> None:

@@ -104,7 +104,7 @@ def retried(tally: CallTally, *ends: AttemptEnded, **fields: Any) -> None:
         observer.notify(replace(event, at=at + 1.0))
         at += 1.0 + event.wait_s
     failures = tuple(event.failure for event in ends if event.failure is not None)
-    observer.notify(make_end(outcome=Outcome.RECOVERED_RETRY, failures=failures, attempts=len(ends) + 1))
+    observer.notify(make_end(outcome=Outcome.RECOVERED_RETRY, failures=failures, attempts=len(ends) + 1, at=at + 1.0))
 
 
 def broke(number: int, failure: Failure, action: str = "retry", status: int | None = None) -> AttemptEnded:
@@ -147,6 +147,14 @@ def test_time_of_recoveries(tally: CallTally) -> None:
     retried(tally, broke(1, REFUSED, status=503), broke(2, RESET, action="fallback", status=200))
     retried(tally, broke(1, RESET, action="resume", status=200))
     assert tally.summary().recovery_seconds == 1.5 + 1.5 + 0.5
+
+
+def test_wait_that_the_user_ended_counts_until_then(tally: CallTally) -> None:
+    observer = tally.observe(make_call())
+    observer.notify(AttemptStarted(attempt=AttemptSpec(number=1), at=100.0))
+    observer.notify(replace(broke(1, REFUSED, status=503), at=101.0, wait_s=30.0))
+    observer.notify(make_end(outcome=Outcome.CANCELLED, failures=(REFUSED,), at=101.5))
+    assert tally.summary().recovery_seconds == 1.5
 
 
 def test_reasons_of_failed_calls_are_bounded(tally: CallTally) -> None:
