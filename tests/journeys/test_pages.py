@@ -1,5 +1,6 @@
 """Pages of the documentation are true: their code runs as it stands, and their figures are the measured ones."""
 
+import asyncio
 import json
 import os
 import re
@@ -8,6 +9,7 @@ import subprocess
 import sys
 from pathlib import Path
 from statistics import median
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -224,6 +226,35 @@ def test_web_application_closes_a_stream_whose_response_never_starts(tmp_path: P
         done = run_source(setting + LEAVING, sim, tmp_path)
     assert done.returncode == 0, done.stderr
     assert done.stdout == "requests: 1\n"
+
+
+@pytest.mark.parametrize("reason", ["the browser has left", "the server cancels"])
+def test_stream_that_opens_in_the_step_in_which_its_request_ends_is_closed(reason: str) -> None:
+    page: dict[str, Any] = {}
+    exec(next(block for block in python_blocks((DOCS / "web.md").read_text()) if "def unless_gone" in block), page)
+    closed, messages = [], asyncio.Queue()
+
+    async def opening(endpoint: asyncio.Task[Any]) -> Any:
+        await asyncio.sleep(0)  # the endpoint waits
+        if reason == "the server cancels":
+            endpoint.cancel()
+        else:
+            messages.put_nowait({"type": "http.disconnect"})
+        return SimpleNamespace(close=close)
+
+    async def close() -> None:
+        await asyncio.sleep(0)
+        closed.append(reason)
+
+    async def endpoint() -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        await page["unless_gone"](SimpleNamespace(receive=messages.get), opening(task))
+
+    expected = asyncio.CancelledError if reason == "the server cancels" else page["HTTPException"]
+    with pytest.raises(expected):
+        asyncio.run(endpoint())
+    assert closed == [reason]
 
 
 def _ratio(case: dict[str, Any], variant: str) -> float:
