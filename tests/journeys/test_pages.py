@@ -55,7 +55,7 @@ def test_the_rule_finds_a_secret() -> None:
         ("tutorial", 13),
         ("tasks", 14),
         ("errors", 2),
-        ("web", 2),
+        ("web", 3),
         ("flask", 1),
         ("django", 4),
         ("testing", 4),
