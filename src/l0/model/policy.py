@@ -486,8 +486,8 @@ class Policy:
     def interactive(cls, **fields: Any) -> Policy:
         """Return a policy for a person who waits: first content within 5 s, gaps up to 10 s, up to three quick retries.
 
-        It holds only what precedes the first content. ``fields``, here and in the other presets, replace its own as a whole,
-        without a merge: ``Policy.interactive(truncation="strict")``.
+        It holds only what precedes the first content. ``fields``, here and in the other presets, replace its own,
+        each as a whole: ``Policy.interactive(truncation="strict")``.
         """
         retry = Retry(attempts=2, max_retries=3, base_delay=0.5, max_delay=4.0)
         return cls(**{"timeout": Timeout(), "retry": retry, **fields})

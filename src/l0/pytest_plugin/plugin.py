@@ -134,8 +134,8 @@ def l0_simulator(
 def cassette_path(item: pytest.Item) -> Path:
     """Return the path of a test's cassette: ``cassettes/<module>/<class>.<test>.json`` beside its module.
 
-    Tests whose names differ only in characters that a file name cannot have, in the case of letters or in an outer class
-    have the same path: `cassette_file.path_of` tells them apart.
+    Tests whose names differ only in characters that a file name cannot have, or in an outer class, have the same path:
+    `cassette_file.path_of` tells them apart.
     """
     owner = getattr(item, "cls", None)
     name = item.name if owner is None else f"{owner.__name__}.{item.name}"
@@ -188,7 +188,9 @@ def _check_use(item: pytest.Item, simulator: Simulator) -> None:
     if simulator.requests or not (message := _clients_elsewhere(simulator, item.config.rootpath)):
         return
     if has_failed:
-        item.add_report_section("teardown", SIMULATOR_MARKER, message)  # as an error, a warning would be a second failure
+        item.add_report_section(
+            "teardown", SIMULATOR_MARKER, message
+        )  # as an error, a warning would be a second failure
     else:
         _warn(message)
 
@@ -203,7 +205,7 @@ def _warn_of_unused_replies(simulator: Simulator) -> None:
 def _warn_of_missed_faults(simulator: Simulator) -> None:
     if missed := simulator.missed_faults:
         faults = ", ".join(str(fault) for fault in missed)
-        _warn(f"{SIMULATOR_MARKER}: faults of the script changed nothing, for example after the end of an answer: {faults}")
+        _warn(f"{SIMULATOR_MARKER}: faults of the script changed nothing, perhaps after the end of an answer: {faults}")
 
 
 def _clients_elsewhere(simulator: Simulator, root: Path) -> str:

@@ -31,7 +31,7 @@ _TIMER_SLACK_S = 0.02
 """Seconds by which a limit may exceed a recorded silence and still have ended it: a timer may be as much early, and the
 times of recordings are rounded."""
 _START_SLACK_S = 0.5
-"""As `_TIMER_SLACK_S`, for limits that count from the start of the attempt or the call: a recording starts only when the
+"""As `_TIMER_SLACK_S`, for limits that count from the start of the attempt or the call: a recording starts when the
 request reaches the transport, which takes long for the first request of a process."""
 _REPORTED_DELAY_S = 0.5
 """Seconds. If an expired deadline was noticed later than this, the message says how much later."""
@@ -51,7 +51,8 @@ class CallDeadlines:
     ``_sign_of_life_due``: the deadlines of the current read for content and for any bytes. ``_waiting_since``: the time
     at which the current request or read began; ``None`` while the consumer has the control. ``_request_cause``: the
     cause of the failure if a request that is being sent is late; ``None`` while a body is read. ``_sent_at``: the
-    time at which the attempt was sent. ``_empty_reads``: the number of reads since the last one with content. ``_in_one_piece``: the answer to the request that is being sent does not stream.
+    time at which the attempt was sent. ``_empty_reads``: the number of reads since the last one with content.
+    ``_in_one_piece``: the answer to the request that is being sent does not stream.
     """
 
     __slots__ = (

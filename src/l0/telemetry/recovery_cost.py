@@ -18,7 +18,8 @@ class RecoveryCost:
     """The cost of one call so far.
 
     ``seconds``: the time of failed attempts and of the waits after them, if another attempt was to follow. A wait that
-    the end of the call cut short counts until then. Of a resumed attempt only the wait counts, because its text was used.
+    the end of the call cut short counts until then. Of a resumed attempt only the wait counts, because its text was
+    used.
     """
 
     __slots__ = ("_call", "_sdk_would_continue", "_sdk_retries", "_started", "_wait_ends_at", "seconds")

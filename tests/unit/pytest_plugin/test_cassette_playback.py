@@ -47,7 +47,13 @@ def test_read_timeout_of_the_transport_applies() -> None:
 @pytest.mark.parametrize(
     ("answer", "waited_s", "silences_s"),
     [
-        (CassetteAnswer(status=200, head_ms=100.0, reads=((200.0, b"a"), (300.0, b"b")), end="gave_up", end_ms=900.0), 0.9, [0.6, 0.7]),
+        (
+            CassetteAnswer(
+                status=200, head_ms=100.0, reads=((200.0, b"a"), (300.0, b"b")), end="gave_up", end_ms=900.0
+            ),
+            0.9,
+            [0.6, 0.7],
+        ),
         (CassetteAnswer(status=200, head_ms=100.0, end="gave_up", end_ms=900.0), 0.9, [0.8]),
         (CassetteAnswer(end="gave_up", end_ms=900.0), 0.9, [0.9]),
     ],

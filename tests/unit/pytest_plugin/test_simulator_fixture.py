@@ -188,7 +188,9 @@ def test_late(client, l0_simulator):
     )
     result = pytester.runpytest_inprocess("-p", "no:randomly", "-W", "default::pytest.PytestWarning")
     result.assert_outcomes(passed=1, warnings=1)
-    result.stdout.fnmatch_lines(["*PytestWarning: l0_simulator: faults of the script changed nothing*: reset at_event=999"])
+    result.stdout.fnmatch_lines(
+        ["*PytestWarning: l0_simulator: faults of the script changed nothing*: reset at_event=999"]
+    )
 
 
 def test_failed_test_shows_clients_elsewhere_without_a_second_error(pytester: pytest.Pytester) -> None:
