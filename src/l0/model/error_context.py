@@ -69,8 +69,8 @@ class ErrorContext:
         broken = isinstance(error, StreamInterrupted)
         message = self.describe(failure) if broken else text.replace(_ENCLOSED_ENDING, self.ending)
         error.args = (message,)
-        if hasattr(error, "message"):  # a field of the SDKs' exceptions
-            error.message = message
+        if hasattr(error, "message"):
+            error.message = message  # pyright: ignore[reportAttributeAccessIssue]  # a field of the SDKs' exceptions
         return error
 
     def annotate(self, error: BaseException) -> BaseException:

@@ -29,7 +29,6 @@ from l0.model.errors import raised
 from l0.model.failure import Cause, Failure
 from l0.model.policy import ENCLOSED_RETRY, Timeout
 from l0.model.ports import CallAdapter, CallObserver, Reader
-from l0.model.resume_state import ResumeState
 from l0.model.tolerant_reading import log_unread
 from l0.shared_state.shared import SharedState
 
@@ -281,7 +280,7 @@ class CallRuntime:
         metadata, text, calls = self.call_adapter.complete_answer(None)
         if metadata is None:  # no answer was decoded
             return None
-        ending = _ending_of(text, calls, metadata)
+        ending = ending_of_complete(text, calls, metadata)
         if self.shadow is not None:
             self.shadow.refused(text, calls, ending)
         failure = self.rule_runner.complete_answer(text, calls, ending) if self.rule_runner is not None else None
