@@ -293,7 +293,7 @@ class Simulator:
             return routes.failed(dialect or routes.family_of(request), 400, str(error), identity)
         fault = served(dialect, inference, reply, identity) if reply.fault else reply.fault
         self._ledger.update(index, answered=str(fault) if fault or not reply.body else reply.body.name)
-        for part in reply.fault.parts if reply.scripted else ():
+        for part in reply.fault.parts if reply.scripted and reply.fault else ():
             if part not in fault.parts:
                 self._ledger.miss(Fault(parts=(part,)))
         delays = self.config.delays
