@@ -135,7 +135,7 @@ def test_total_limit_ends_an_answer_that_trickles(run: str, name: str) -> None:
 
 # As in `test_time_bounds`: trio warns about generators of the transport that are not read to their end.
 @pytest.mark.filterwarnings(
-    r"ignore:Exception ignored in. <async_generator object (PoolByteStream|AsyncResponseStream|HTTP2\w*)\.__aiter__"
+    r"ignore:Exception ignored .*<async_generator object (PoolByteStream|AsyncResponseStream|HTTP2\w*)\.__aiter__"
     ":pytest.PytestUnraisableExceptionWarning"
 )
 @every_run

@@ -125,7 +125,7 @@ def test_initial_token_timeout_bounds_trickling_headers(run: str, name: str, scr
 # httpcore 1 does not close the iterator of a request body that is not sent to its end: trio warns about it, with or
 # without L0.
 @pytest.mark.filterwarnings(
-    r"ignore:Exception ignored in. <async_generator object ByteStream\.__aiter__"
+    r"ignore:Exception ignored .*<async_generator object ByteStream\.__aiter__"
     ":pytest.PytestUnraisableExceptionWarning"
 )
 @every_run
@@ -169,7 +169,7 @@ FLOODS = {
 # The transport nests generators without closing the inner ones. If a stream is not read to its end, trio warns about
 # them, with or without L0.
 @pytest.mark.filterwarnings(
-    r"ignore:Exception ignored in. <async_generator object (PoolByteStream|AsyncResponseStream|HTTP11\w*)\.__aiter__"
+    r"ignore:Exception ignored .*<async_generator object (PoolByteStream|AsyncResponseStream|HTTP11\w*)\.__aiter__"
     ":pytest.PytestUnraisableExceptionWarning"
 )
 @every_run
