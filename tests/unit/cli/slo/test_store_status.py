@@ -68,10 +68,30 @@ def test_a_file_may_stand_without_its_option(store, tmp_path, capsys):
 def test_a_store_with_other_objectives_says_so(store, capsys):
     mine = Objective(name="mine", indicator=Indicator.FIRST_CHUNK, target=0.5, threshold=2)
     up = Objective(name="up", indicator=Indicator.AVAILABILITY, target=0.5)
-    record(store, *[BAD] * 30, objectives=[mine, up])
+    record(store, *[GOOD] * 30, objectives=[mine, up, *DEFAULTS])
     assert main(["slo", "status", "--store", str(store)]) == 0
     out = capsys.readouterr().out
-    assert f"{store} also has events of: up attempts.availability. To show them, pass their file: l0 slo status" in out
+    assert f"{store} also has events of: up attempts.availability. To show them, pass their FILE: l0 slo status" in out
+
+
+@pytest.mark.parametrize("fail_on", ["any", "page", "never"])
+def test_a_store_whose_events_match_no_default_objective_is_bad_input(store, capsys, fail_on):
+    up = Objective(name="up", indicator=Indicator.AVAILABILITY, target=0.99)
+    record(store, *[BAD] * 30, objectives=[up])
+    assert main(["slo", "status", "--store", str(store), "--fail-on", fail_on]) == 2
+    said = capsys.readouterr()
+    assert f"{store} has no events of the default objectives; it has events of: up" in said.err
+    assert "pass their FILE: l0 slo status slo.yaml --store" in said.err
+    assert not said.out
+
+
+@pytest.mark.parametrize("other", ["down: {", "up: {provider: anthropic, "])
+def test_a_store_whose_events_match_no_objective_of_the_file_is_bad_input(store, tmp_path, capsys, other):
+    file = tmp_path / "slo.yaml"
+    file.write_text(f"objectives:\n  {other}indicator: attempts.availability, target: 99%}}\n")
+    record(store, *[BAD] * 30, objectives=[Objective(name="up", indicator=Indicator.AVAILABILITY, target=0.99)])
+    assert main(["slo", "status", str(file), "--store", str(store), "--fail-on", "page"]) == 2
+    assert f"{store} has no events of the objectives in FILE" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(("fail_on", "code"), [("any", 1), ("page", 0), ("ticket", 1), ("spent", 1), ("never", 0)])
