@@ -19,6 +19,7 @@ from l0.console.call_summary import Summary
 from l0.console.call_tally import CallTally
 from l0.model.async_functions import is_async
 from l0.model.call import Call
+from l0.model.callbacks import takes
 from l0.model.caller_warning import caller_line
 from l0.model.fleet_url import fleet_url
 from l0.model.function_observer import EventFunction, as_observer, is_event_function
@@ -447,7 +448,7 @@ def check_observers(observers: object) -> None:
     if not isinstance(observers, Sequence) or isinstance(observers, str | bytes):
         raise PolicyError("observers", observers, allowed)
     for observer in observers:
-        if is_event_function(observer):
+        if is_event_function(observer) and takes(observer, 2):
             continue
         observe = getattr(observer, "observe", None) or getattr(observer, "watch", None)
         if isinstance(observer, type) or not callable(observe) or iscoroutinefunction(observe):

@@ -467,7 +467,8 @@ class Late:
 
 
 @pytest.mark.parametrize(
-    "observers", [42, "observer", [42], [None], [Watching], [Late()], Watching(None), {"a": Watching(None)}]
+    "observers",
+    [42, "observer", [42], [lambda event: None], [None], [Watching], [Late()], Watching(None), {"a": Watching(None)}],
 )
 def test_observers_of_another_kind_are_refused(observers):
     with pytest.raises(

@@ -14,6 +14,9 @@ from l0.shared_state.shared import SharedState
 from l0.slo.document import ObjectivesError
 
 
+async def _async_alert(burn: object) -> None: ...
+
+
 @pytest.fixture(autouse=True)
 def _own_tracker(monkeypatch):
     """A tracker that no other test has started and no breaker of another test relies on."""
@@ -45,6 +48,8 @@ def test_objectives_come_from_a_list_a_file_or_the_defaults(tmp_path):
         ({"store": ""}, PolicyError, "store: got '', allowed: a writable SQLite file"),
         ({"store": "a\0b"}, PolicyError, "store: got .* allowed: a writable SQLite file"),
         ({"on_burn": 3}, PolicyError, "on_burn: got 3, allowed: a function"),
+        ({"on_burn": lambda: 1}, PolicyError, "a function of an l0.slo.Burn: one that takes one argument"),
+        ({"on_burn": _async_alert}, PolicyError, "a function of an l0.slo.Burn without async"),
     ],
 )
 def test_invalid_slo_arguments_are_named(given, error, says):

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeGuard, TypeVar, get_args
 from l0.migration import RetryAliases
 
 from .async_functions import is_async
+from .callbacks import check_callback, takes
 from .caller_warning import warn_caller
 from .durations import LONGEST_BACKOFF_S, LONGEST_DELAY_S, SHORTEST_HEDGE_MS, SHORTEST_LIMIT_MS, milliseconds, seconds
 from .failure import Failure, RetryableErrorType
@@ -64,16 +65,6 @@ def _check_delay(settings: object, name: str, longest_s: float) -> None:
 
 def _is_list(value: object) -> TypeGuard[Sequence[Any]]:
     return isinstance(value, Sequence) and not isinstance(value, str | bytes | bytearray)
-
-
-def _check_function(field: str, value: object, argument: str) -> None:
-    """Check a callback, which must not be async: sync calls use it as well, so nothing awaits it."""
-    if value is None:
-        return
-    if not callable(value):
-        raise PolicyError(field, value, f"a function of {argument}, or None")
-    if is_async(value):
-        raise PolicyError(field, value, f"a function of {argument} without async, because nothing awaits it, or None")
 
 
 def _check_choice(field: str, value: object, allowed: tuple[str, ...]) -> None:
@@ -215,7 +206,7 @@ class Retry(RetryAliases):
             raise PolicyError("Retry.retry_on", self.retry_on, "a list of " + ", ".join(RetryableErrorType))
         types = tuple(_choice("Retry.retry_on", each, RetryableErrorType) for each in self.retry_on)
         object.__setattr__(self, "retry_on", types)
-        if self.should_retry is not None and not callable(self.should_retry):
+        if self.should_retry is not None and not (callable(self.should_retry) and takes(self.should_retry, 1)):
             raise PolicyError("Retry.should_retry", self.should_retry, "a function of a Failure, or None")
         object.__setattr__(self, "error_type_delays", _as_error_type_delays(self.error_type_delays))
 
@@ -471,7 +462,7 @@ class Policy:
         _check_choice("Policy.replay", self.replay, get_args(ReplayMode))
         if self.structured and not _importable("jsonschema"):
             raise PolicyError("Policy.structured", True, f"False, or True after {_STRUCTURED_EXTRA}")
-        _check_function("Policy.on_resume", self.on_resume, "an l0.types.ResumePoint")
+        check_callback("Policy.on_resume", self.on_resume, "an l0.types.ResumePoint")
         _check_type("Policy.timeout", self.timeout, Timeout, optional=True)
         _check_type("Policy.retry", self.retry, Retry, optional=True)
         _check_type("Policy.hold", self.hold, Hold)
@@ -591,7 +582,7 @@ def _check_rules(policy: Policy) -> None:
     if not isinstance(policy.drift, bool) and not is_rule(policy.drift):
         raise PolicyError("Policy.drift", policy.drift, "an l0.Drift, True or False")
     _check_type("Policy.check_intervals", policy.check_intervals, CheckIntervals)
-    _check_function("Policy.on_violation", policy.on_violation, "a Violation")
+    check_callback("Policy.on_violation", policy.on_violation, "a Violation")
 
 
 def _check_truncation(value: object) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from os import PathLike
 
+from l0.model.callbacks import check_callback
 from l0.model.option_names import refuses_unknown_options
 from l0.model.policy_error import PolicyError
 
@@ -39,8 +40,7 @@ class RecordingOptions:
             raise PolicyError("record", self.folder, "the path of a folder, a RecordingOptions, or False")
         if not isinstance(self.content, bool):
             raise PolicyError("record_content", self.content, "True or False")
-        if self.redact is not None and not callable(self.redact):
-            raise PolicyError("RecordingOptions.redact", self.redact, "a function of a text, or None")
+        check_callback("RecordingOptions.redact", self.redact, "a text")
         for name in ("file_bytes", "folder_bytes", "memory_bytes"):
             value = getattr(self, name)
             if not isinstance(value, int) or isinstance(value, bool) or value < _SMALLEST:

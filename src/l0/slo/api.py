@@ -17,6 +17,7 @@ from os import PathLike
 from pathlib import Path
 
 from l0.config import CONFIG
+from l0.model.callbacks import check_callback
 from l0.model.option_names import refuses_unknown_options
 from l0.model.policy import PolicyError
 from l0.shared_state.slo_storage import Storage
@@ -50,8 +51,7 @@ def start(
         l0.slo.document.ObjectivesError: an invalid file (also a `ValueError`).
         OSError: a file that cannot be read.
     """
-    if on_burn is not None and not callable(on_burn):
-        raise PolicyError("on_burn", on_burn, "a function of an l0.slo.Burn, or None")
+    check_callback("on_burn", on_burn, "an l0.slo.Burn")
     CONFIG.shared_state.slos.start(_objectives(objectives), storage=_storage(store), on_burn=on_burn)
 
 

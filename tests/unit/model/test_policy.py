@@ -81,7 +81,7 @@ BAD = [
     *((Retry, "retry_on", given, "zero_output") for given in ("timeout", b"", None, 5, {"timeout"}, iter(()))),
     *((Retry, "error_type_delays", given, "dns_error") for given in (5, "slow", ["dns_error"], {"dns": 1.0})),
     *((ErrorTypeDelays, field.name, given, "seconds") for field in fields(ErrorTypeDelays) for given in (-1, None)),
-    *((Retry, "should_retry", given, "function of a Failure") for given in (True, "always", 1)),
+    *((Retry, "should_retry", given, "function of a Failure") for given in (True, "always", 1, lambda: True)),
     *((Hold, "frames", given, "whole number, 0 or more") for given in NO_COUNT),
     *((Hold, "seconds", given, "seconds, 0 or more") for given in NO_SECONDS),
     *((Policy, "timeout", given, "Timeout, or None") for given in (5, 5000.0, {}, Timeout, Retry())),

@@ -320,7 +320,15 @@ def test_a_finished_recording_is_one_file_and_reading_leaves_it_unchanged(tmp_pa
 
 @pytest.mark.parametrize(
     ("field", "value"),
-    [("folder", 5), ("folder", ""), ("content", "yes"), ("redact", "x"), ("file_bytes", 5), ("memory_bytes", True)],
+    [
+        ("folder", 5),
+        ("folder", ""),
+        ("content", "yes"),
+        ("redact", "x"),
+        ("redact", lambda: "x"),
+        ("file_bytes", 5),
+        ("memory_bytes", True),
+    ],
 )
 def test_options_are_checked(field: str, value: object) -> None:
     with pytest.raises(PolicyError):

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from l0.model.async_functions import is_async
+from l0.model.callbacks import takes
 from l0.model.policy import PolicyError
 from l0.model.rule import NO_MESSAGE, Ending, Severity, Violation
 
@@ -37,7 +38,7 @@ class FunctionRule:
     span: int | None = None
 
     def __post_init__(self) -> None:
-        if not callable(self.function) or is_async(self.function):
+        if not callable(self.function) or is_async(self.function) or not takes(self.function, 1):
             raise PolicyError("rule.function", self.function, "a plain function of a text, not a coroutine function")
         if not isinstance(self.name, str) or not self.name:
             raise PolicyError("rule.name", self.name, "a short text")
