@@ -204,6 +204,8 @@ def stored_report(rows: Iterable[tuple[Key, Bucket]], objectives: Sequence[Objec
 
 
 def _report(histories: Sequence[TargetHistory], objectives: Sequence[Objective], at: float) -> Report:
+    # Neither the order of use nor that of a store's rows means anything to a reader.
+    histories = sorted(histories, key=lambda history: (history.provider, history.model))
     return Report(
         statuses=tuple(status for history in histories for status in history.statuses(at)),
         masked=tuple(history.saved_by_recovery(at) for history in histories),

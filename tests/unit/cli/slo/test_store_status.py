@@ -105,6 +105,18 @@ def test_the_exit_code_is_1_for_what_fail_on_names(store, capsys, fail_on, code)
     assert "ticket: openai gpt-4o burns the budget of 'availability' 1.2 times too fast in 3d" in out
 
 
+def test_a_report_and_the_status_of_its_store_have_the_same_order(store, capsys):
+    slos = SloTracker(time.time)
+    slos.start(storage=Storage(store))
+    for provider in ("openai", "anthropic", "mistral_ai", "openai"):
+        slos.record_attempt((provider, "m"), GOOD)
+    report = slos.report()
+    slos.stop()
+    assert [status.provider for status in report.statuses[:: len(DEFAULTS)]] == ["anthropic", "mistral_ai", "openai"]
+    main(["slo", "status", "--store", str(store)])
+    assert capsys.readouterr().out.strip() == str(report)
+
+
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
