@@ -10,6 +10,7 @@ from .policy_backtest import PolicyResult
 
 _MAX_REASONS = 3
 """Reasons of unknown calls that are shown per policy."""
+_EXTRA_REQUESTS = "extra requests per call"
 _BUDGET_HEADINGS = ("budget spent", "refused by budget")
 
 
@@ -25,7 +26,7 @@ def report(results: Sequence[PolicyResult]) -> str:
 
 def _verdicts(results: Sequence[PolicyResult]) -> Iterator[str]:
     budgets = any(result.has_budget for result in results)
-    rows = [("policy", *Verdict, "extra requests", "extra tokens", *(_BUDGET_HEADINGS if budgets else ()))]
+    rows = [("policy", *Verdict, _EXTRA_REQUESTS, "extra tokens per call", *(_BUDGET_HEADINGS if budgets else ()))]
     for result in results:
         shares = [_percent(result.share(verdict)) for verdict in Verdict]
         recorded = result is results[0]
@@ -61,9 +62,10 @@ def _call(call: CallResult) -> str:
 
 def search_table(compared: Sequence[PolicyResult], found: Sequence[PolicyResult]) -> str:
     """Return the table of a search: ``compared``, which are what users got and their policies, and then ``found``."""
-    head = (Verdict.WHOLE.value, Verdict.UNKNOWN.value, "first token p95 (s)", "extra requests")
+    head = (Verdict.WHOLE.value, Verdict.UNKNOWN.value, "first token p95 (s)", _EXTRA_REQUESTS)
     rows = [("policy", *head), *map(_search_row, compared)]
-    rows += [("not beaten by any other:", "", "", "", ""), *map(_search_row, found)]
+    heading = "not beaten by any other:" if found else "none is compared: with each, more than 5 % of calls are unknown"
+    rows += [(heading, "", "", "", ""), *map(_search_row, found)]
     number = len(compared[0].calls) if compared else 0
     return "\n".join([_heading(number), "", *_table(rows)])
 
@@ -89,7 +91,8 @@ def _percent(share: Estimate | None) -> str:
 def _number(estimate: Estimate | None, form: str) -> str:
     if estimate is None:
         return "-"
-    return f"{estimate.value:{form}} [{estimate.low:{form}}, {estimate.high:{form}}]"
+    low = max(estimate.low, 0.0)  # the normal interval of a small mean may begin below 0, but no figure here can
+    return f"{estimate.value:{form}} [{low:{form}}, {estimate.high:{form}}]"
 
 
 def _table(rows: Sequence[Sequence[str]]) -> Iterator[str]:
