@@ -1,6 +1,7 @@
 """A half hour of calls as L0 reports them, the same each time: for pictures, and for tests that need many."""
 
 import json
+import time
 from collections.abc import Iterator
 from random import Random
 from typing import Any
@@ -120,13 +121,13 @@ def budgets() -> dict[str, Any]:
     """Return metrics of two objectives, one of which burns too fast."""
     states = (("answers complete", 0.62, 0.8), ("first word in 1 s", 0.18, 6.4))
     metrics = [
-        {"name": name, "gauge": {"dataPoints": [point(slo, values[at]) for slo, *values in states]}}
+        {"name": name, "gauge": {"dataPoints": [budget_point(slo, values[at]) for slo, *values in states]}}
         for at, name in enumerate(("l0.slo.error_budget.remaining", "l0.slo.burn_rate"))
     ]
     resource = {"attributes": attributes({"service.name": SERVICES[0]})}
     return {"resourceMetrics": [{"resource": resource, "scopeMetrics": [{"metrics": metrics}]}]}
 
 
-def point(slo: str, value: float) -> dict[str, Any]:
-    known = {"l0.slo": slo, "l0.slo.layer": "delivered", "l0.slo.window": "30d", "gen_ai.request.model": "gpt-4o"}
-    return {"timeUnixNano": str(nanoseconds(HALF_HOUR_MS)), "asDouble": value, "attributes": attributes(known)}
+def budget_point(slo: str, value: float, window: str = "30d") -> dict[str, Any]:
+    known = {"l0.slo": slo, "l0.slo.layer": "delivered", "l0.slo.window": window, "gen_ai.request.model": "gpt-4o"}
+    return {"timeUnixNano": str(time.time_ns()), "asDouble": value, "attributes": attributes(known)}

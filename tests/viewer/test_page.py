@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, Page, Route, expect
-from sample_calls import CALLS, EVENTFUL, send_sample
+from sample_calls import CALLS, EVENTFUL, budget_point, send_sample
 from viewer_client import HANGS, ViewerClient, call, running_viewer
 
 HOSTILE = "<img src=x onerror=alert(1)>\"'><script>alert(2)</script>\u202e{{7*7}}"
@@ -211,6 +211,30 @@ def test_overview_links_to_the_calls(page: Page, filled: ViewerClient) -> None:
     page.get_by_role("link", name="truncated").click()
     expect(page.get_by_label("Cause", exact=True)).to_have_value("truncated")
     expect(page.locator("tbody tr").first).to_contain_text("truncated")
+
+
+def test_budget_is_one_row_with_its_worst_window_and_the_others_on_demand(page: Page, fresh: ViewerClient) -> None:
+    filled_with_budgets(fresh)
+    opened(page, fresh)
+    row = page.get_by_role("row", name="first-token")
+    expect(row).to_have_count(1)
+    expect(row.get_by_text("62\u00d7 allowed")).to_have_class("failed")
+    expect(row.get_by_text("5m: 60\u00d7")).to_be_hidden()
+    row.locator("summary").click()
+    expect(row.get_by_text("5m: 60\u00d7")).to_be_visible()
+    ticket = page.get_by_role("row", name="stall")
+    expect(ticket.get_by_text("1.2\u00d7 allowed")).to_have_class("ticket")
+
+
+def filled_with_budgets(viewer: ViewerClient) -> None:
+    rates = {
+        "first-token": {"5m": 60.0, "1h": 62.0, "6h": 61.0, "30m": 61.0},
+        "stall": {"3d": 1.2, "6h": 1.2, "1h": 1.1},
+    }
+    points = [budget_point(slo, rate, window) for slo, windows in rates.items() for window, rate in windows.items()]
+    metric = {"name": "l0.slo.burn_rate", "gauge": {"dataPoints": points}}
+    viewer.send(call(1, {"l0.outcome": "ok"}))
+    viewer.post_json("metrics", {"resourceMetrics": [{"scopeMetrics": [{"metrics": [metric]}]}]})
 
 
 def test_selection_in_a_chart_becomes_a_time(page: Page, filled: ViewerClient) -> None:

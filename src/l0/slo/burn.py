@@ -7,6 +7,7 @@ the burn is significant, the short one that it continues. Windows and factors ar
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from .objective import Objective
@@ -75,6 +76,14 @@ def burning(long: Count, short: Count, pair: Pair, objective: Objective) -> bool
         return False
     limit = pair.factor * objective.budget
     return long.bad > limit * long.total and short.bad > limit * short.total
+
+
+def firing_pair(rates: Mapping[str, float]) -> Pair | None:
+    """Return the first pair whose two windows exceed its factor. ``rates``: burn rates by window, such as ``1h``."""
+    for pair in PAIRS:
+        if min(rates.get(duration(window), 0.0) for window in (pair.long, pair.short)) > pair.factor:
+            return pair
+    return None
 
 
 def can_fire(pair: Pair, objective: Objective) -> bool:

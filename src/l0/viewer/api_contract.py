@@ -366,7 +366,8 @@ class CauseCount(TypedDict):
 
 class BudgetState(TypedDict):
     """The last reported state of an objective over one window, such as ``30d``. ``remaining``: the share of the error
-    budget that is left. ``burn_rate``: 1 uses it up exactly over its window."""
+    budget that is left. ``burn_rate``: 1 uses it up exactly over its window. ``severity``: ``page`` or ``ticket`` if an
+    alert of the objective with this long window fires."""
 
     service: str
     provider: str | None
@@ -376,6 +377,7 @@ class BudgetState(TypedDict):
     window: str | None
     remaining: float | None
     burn_rate: float | None
+    severity: str | None
     time: float
 
 

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import json
 import sqlite3
+import time
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain, groupby
-from math import ceil
+from math import ceil, inf
 from operator import itemgetter
 from typing import Any
 
 from l0.model.call import Outcome
+from l0.slo.burn import duration, firing_pair
 from l0.telemetry import names
 
 from .api_contract import BudgetState, CauseCount, Overview, OverviewRow, Series
@@ -20,6 +22,8 @@ from .call_filter import CallFilter, call_filter, unix_ms
 
 MAX_ROWS = 200
 MAX_INTERVALS = 120
+SILENT_MS = 300_000.0
+"""An objective that was not reported for this long is not shown: five times the default interval of exporters."""
 _SECONDS = (1, 2, 5, 10, 30, 60, 120, 300, 600, 1_800, 3_600, 7_200, 21_600, 43_200, 86_400)
 _WIDTHS = tuple(seconds * 1e3 for seconds in _SECONDS)
 """Widths of the intervals of a series in ms, for a time axis with round numbers."""
@@ -67,7 +71,8 @@ class _Sums:
 def overview(connection: sqlite3.Connection, parameters: Mapping[str, Sequence[str]]) -> Overview:
     """Return the summary of the calls that match. Raises `QueryError`."""
     matching = call_filter(parameters)
-    spread = _TimesAndCounts(connection, matching, unix_ms(parameters, "since"), unix_ms(parameters, "until"))
+    until = unix_ms(parameters, "until")
+    spread = _TimesAndCounts(connection, matching, unix_ms(parameters, "since"), until)
     totals, causes = _Sums(), Counter[str]()
     groups: defaultdict[_Key, _Sums] = defaultdict(_Sums)
     for provider, model, outcome, failures, *sums in connection.execute(
@@ -83,7 +88,7 @@ def overview(connection: sqlite3.Connection, parameters: Mapping[str, Sequence[s
         rows=[_row(key, sums, spread.first_tokens[key], spread.gaps[key]) for key, sums in largest],
         series=spread.series(),
         causes=[CauseCount(cause=cause, count=count) for cause, count in causes.most_common(MAX_ROWS)],
-        budgets=budgets(connection),
+        budgets=budgets(connection, min(until if until is not None else inf, time.time() * 1e3)),
     )
 
 
@@ -113,11 +118,14 @@ def _row(key: _Key, sums: _Sums, first_tokens: Sequence[float], gaps: Sequence[f
     )
 
 
-def budgets(connection: sqlite3.Connection) -> list[BudgetState]:
-    """Return the last reported states of the objectives: the `MAX_ROWS` most urgent, the least budget first."""
+def budgets(connection: sqlite3.Connection, at: float) -> list[BudgetState]:
+    """Return the last states of the objectives that still report: the `MAX_ROWS` most urgent, the least budget first.
+
+    ``at``: in Unix ms. A process that has ended reports no longer, and its last burn rates stop being true.
+    """
     states: dict[tuple[Any, ...], BudgetState] = {}
-    for name, service, text, value, time in connection.execute(
-        "SELECT name, service, attributes, value, time FROM gauges ORDER BY time"
+    for name, service, text, value, reported in connection.execute(
+        "SELECT name, service, attributes, value, time FROM gauges WHERE time >= ? ORDER BY time", (at - SILENT_MS,)
     ):
         attributes = json.loads(text)
         provider, model, layer, window = (_text(attributes, key) for key in _BUDGET_NAMES)
@@ -133,12 +141,25 @@ def budgets(connection: sqlite3.Connection) -> list[BudgetState]:
                 window=window,
                 remaining=None,
                 burn_rate=None,
-                time=time,
+                severity=None,
+                time=reported,
             ),
         )
         state["remaining" if name == names.SLO_BUDGET.name else "burn_rate"] = value
-        state["time"] = time
+        state["time"] = reported
+    _add_severities(states.values())
     return sorted(sorted(states.values(), key=_by_urgency)[:MAX_ROWS], key=_by_budget)
+
+
+def _add_severities(states: Iterable[BudgetState]) -> None:
+    by_budget: defaultdict[tuple[str | None, ...], dict[str, BudgetState]] = defaultdict(dict)
+    for state in states:
+        key = (state["service"], state["provider"], state["model"], state["slo"], state["layer"])
+        by_budget[key][state["window"] or ""] = state
+    for windows in by_budget.values():
+        pair = firing_pair({window: state["burn_rate"] or 0.0 for window, state in windows.items()})
+        if pair is not None:
+            windows[duration(pair.long)]["severity"] = pair.severity
 
 
 def _text(attributes: Mapping[str, Any], name: str) -> str | None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from l0.console.line import columns
-from l0.slo.burn import PAIRS, duration
+from l0.slo.burn import duration, firing_pair
 from l0.slo.status_report import rate_text
 
 from .styled_rows import Row, fitting, printable
@@ -63,11 +63,8 @@ class _Budget:
     @property
     def alert(self) -> tuple[str, str] | None:
         """The severity and the long window of the first pair of windows that burns."""
-        for pair in PAIRS:
-            long, short = duration(pair.long), duration(pair.short)
-            if min(self.rates.get(long, 0.0), self.rates.get(short, 0.0)) > pair.factor:
-                return pair.severity, long
-        return None
+        pair = firing_pair(self.rates)
+        return None if pair is None else (pair.severity, duration(pair.long))
 
     @property
     def urgency(self) -> int:

@@ -9,6 +9,8 @@ import { apiParameters, callsAddress, changed, unordered } from "./route.js";
 import { causeMeaning, causesKnown, providerAndModel } from "./words.js";
 
 const REFRESH_MS = 1_000;
+/** The urgency of a budget that is not in danger; 0 and 1: a page or a ticket burns, 2: spent, or used up too fast. */
+const CALM = 3;
 const PARTS = [["first-try", "ok at the first attempt"], ["recovered", "recovered"], ["failed", "failed"], ["cancelled", "cancelled by the program"]];
 const COLUMNS = [
   ["Model", ""], ["Calls", "number"], ["Outcomes", "share"], ["Users saw", "number"], ["Attempts", "number"],
@@ -73,7 +75,7 @@ export class OverviewView {
     for (const chart of this.charts) chart.update({ ...series, broken });
     replaceKeepingFocus(this.models, [h("h2", { id: "models-title" }, "Providers and models"), this.table(rows)]);
     replaceKeepingFocus(this.causes, this.causeParts(causes));
-    replaceKeepingFocus(this.budgets, budgetParts(budgets, this.budgets.querySelector("details")?.open));
+    replaceKeepingFocus(this.budgets, budgetParts(budgets, opened(this.budgets)));
   }
 
   successParts(totals) {
@@ -180,26 +182,58 @@ function legend(totals) {
     PARTS.filter((_, at) => sizes[at] > 0).map(([kind, words]) => h("span", { class: "key" }, h("i", { class: `swatch fill ${kind}` }), words)));
 }
 
-function budgetParts(budgets, open) {
-  const title = h("h2", { id: "budgets-title" }, "Error budgets");
-  if (!budgets.length) {
-    return [title, h("p", { class: "muted" }, "No objective was reported. l0.slo defines objectives; their budgets and burn rates appear here.")];
-  }
-  const urgent = budgets.filter((one) => (one.remaining ?? 1) <= 0 || (one.burn_rate ?? 0) > 1);
-  const others = budgets.filter((one) => !urgent.includes(one));
-  const inDanger = new Set(urgent.map((one) => one.slo));
-  const within = new Set(others.map((one) => one.slo).filter((slo) => !inDanger.has(slo)));  // a row is one window
-  const label = within.size ? `${plural(within.size, "objective")} within budget` : "Other windows";
-  const fold = others.length && h("details", { open }, h("summary", {}, label), budgetTable(others));
-  return [title, urgent.length ? budgetTable(urgent) : null, fold || null].filter(Boolean);
+/** Return the keys of the details that are open in `root`. */
+function opened(root) {
+  return new Set([...root.querySelectorAll("details[open]")].map((one) => one.dataset.key));
 }
 
-function budgetTable(budgets) {
-  const head = ["Objective", "Window", "Budget left", "Burn rate"];
+function budgetParts(states, open) {
+  const title = h("h2", { id: "budgets-title" }, "Error budgets");
+  if (!states.length) {
+    return [title, h("p", { class: "muted" }, "No objective was reported in the last five minutes. l0.slo defines objectives; their budgets and burn rates appear here.")];
+  }
+  const budgets = [...Map.groupBy(states, budgetKey)].map(([key, windows]) => budgetOf(key, windows));
+  budgets.sort((one, other) => one.urgency - other.urgency || (other.worst.burn_rate ?? 0) - (one.worst.burn_rate ?? 0));
+  const urgent = budgets.filter((one) => one.urgency < CALM);
+  const others = budgets.filter((one) => one.urgency === CALM);
+  const inDanger = new Set(urgent.map((one) => one.slo));
+  const within = new Set(others.map((one) => one.slo).filter((slo) => !inDanger.has(slo)));
+  const label = within.size ? `${plural(within.size, "objective")} within budget` : "Other providers and models";
+  const fold = others.length && h("details", { open: open.has("within"), "data-key": "within" }, h("summary", { "data-key": "within" }, label), budgetTable(others, open));
+  return [title, urgent.length ? budgetTable(urgent, open) : null, fold || null].filter(Boolean);
+}
+
+function budgetKey({ service, provider, model, slo, layer }) {
+  return JSON.stringify([slo, provider, model, layer, service]);
+}
+
+/** Return the budget of one objective at one provider and model. `worst`: the window of the alert that fires, or of the highest burn rate. */
+function budgetOf(key, windows) {
+  const { slo, layer, provider, model, service } = windows[0];
+  const byRate = windows.toSorted((one, other) => (other.burn_rate ?? -1) - (one.burn_rate ?? -1));
+  const worst = windows.find((one) => one.severity !== null) ?? byRate[0];
+  const remaining = windows.find((one) => one.remaining !== null) ?? null;
+  const spent = (remaining?.remaining ?? 1) <= 0 || (byRate[0].burn_rate ?? 0) > 1;
+  const urgency = worst.severity === "page" ? 0 : worst.severity !== null ? 1 : spent ? 2 : CALM;
+  return { key, slo, names: [layer, provider, model, service].filter((part) => part && part !== slo), byRate, worst, remaining, urgency };
+}
+
+function budgetTable(budgets, open) {
+  const head = ["Objective", "Budget left", "Burn rate"];
   const rows = budgets.map((one) => h("tr", {},
-    h("th", { scope: "row" }, one.slo, " ", h("span", { class: "muted" }, [one.layer, one.model, one.service].filter((part) => part && part !== one.slo).join(", "))),
-    h("td", {}, one.window ?? NONE), h("td", { class: "number" }, meter(one.remaining)), h("td", { class: "number" }, burn(one.burn_rate))));
-  return h("table", { class: "plain" }, h("thead", {}, h("tr", {}, head.map((name, at) => h("th", { scope: "col", class: at > 1 ? "number" : "" }, name)))), h("tbody", {}, rows));
+    h("th", { scope: "row" }, one.slo, " ", h("span", { class: "muted" }, one.names.join(", "))),
+    h("td", { class: "number" }, one.remaining === null ? NONE : [meter(one.remaining.remaining), one.remaining.window && h("span", { class: "muted" }, ` of ${one.remaining.window}`)]),
+    h("td", { class: "number" }, burnCell(one, open))));
+  return h("table", { class: "plain" }, h("thead", {}, h("tr", {}, head.map((name, at) => h("th", { scope: "col", class: at ? "number" : "" }, name)))), h("tbody", {}, rows));
+}
+
+/** The burn rate of the worst window. Those of the others are shown on demand. */
+function burnCell({ key, byRate, worst }, open) {
+  const known = byRate.filter((one) => one.burn_rate !== null);
+  const shown = [burn(worst), known.length > 1 && worst.window ? ` in ${worst.window}` : null];
+  if (known.length < 2) return shown;
+  const list = h("ul", { class: "windows" }, known.map((one) => h("li", {}, `${one.window ?? NONE}: ${rate(one.burn_rate)}`)));
+  return h("details", { open: open.has(key), "data-key": key }, h("summary", { "data-key": key }, shown), list);
 }
 
 function meter(remaining) {
@@ -214,17 +248,23 @@ function times(factor) {
   return `${factor < 10 ? factor.toFixed(1) : count(Math.round(factor))}×`;
 }
 
-function burn(rate) {
-  if (rate === null) return NONE;
-  if (rate < 0.05) return rate > 0 ? "under 0.1×" : "0";
-  return rate > 1 ? h("strong", { class: "failed" }, `${times(rate)} allowed`) : times(rate);
+function rate(value) {
+  return value >= 0.05 ? times(value) : value > 0 ? "under 0.1×" : "0";
 }
 
-/** Replace the children of `root`. A link that has the focus gives it to the link of the same address. */
+/** A burn rate above 1, in the colour of the alert that fires; none fires at most rates that are just above 1. */
+function burn({ burn_rate: value, severity }) {
+  if (value === null) return NONE;
+  if (value <= 1) return rate(value);
+  return [h("strong", { class: severity === "page" ? "failed" : severity ?? "" }, `${times(value)} allowed`), severity && ` (${severity})`];
+}
+
+/** Replace the children of `root`. A link that has the focus gives it to the link of the same address, and so do details. */
 function replaceKeepingFocus(root, children) {
   const held = root.contains(document.activeElement) ? document.activeElement : null;
   root.replaceChildren(...children);
   if (held === null) return;
-  const same = [...root.querySelectorAll("a, [tabindex]")].find((one) => one.getAttribute("href") === held.getAttribute("href"));
+  const identity = (one) => one.getAttribute("href") ?? one.dataset.key;
+  const same = [...root.querySelectorAll("a, [tabindex], summary")].find((one) => identity(one) === identity(held));
   same?.focus({ preventScroll: true });
 }

@@ -38,14 +38,15 @@ class Scale {
     return Math.max(0, Math.min(100, (100 * (time - this.start)) / this.length));
   }
 
-  bar(start, length, kind, label) {
+  /** `clear`: the start of what is before the bar, which the label must not cover. */
+  bar(start, length, kind, label, clear = start) {
     const [left, right] = [this.at(start), this.at(start + length)];
     const box = h("span", { class: `bar ${kind}`, "aria-hidden": "true", style: { left: `${left}%`, width: `${right - left}%` } });
     if (label === null) return box;
     const text = h("span", { class: "label", "aria-hidden": "true" }, label);
     if (right < 62) text.style.left = `${right}%`;
     else if (right - left > 30) text.style.left = `${left}%`;
-    else text.style.right = `${100 - left}%`;
+    else text.style.right = `${100 - this.at(clear)}%`;
     return [box, text];
   }
 
@@ -83,7 +84,7 @@ function attemptRow(attempt, call, scale) {
     wide && h("span", { class: "inside" }, `backoff ${duration(backoff)}`)));
   }
   const end = attemptEnd(attempt, call);
-  shown.push(scale.bar(start, attempt.duration, end.kind, end.short));
+  shown.push(scale.bar(start, attempt.duration, end.kind, end.short, start - (backoff ?? 0)));
   for (const point of call.resume_points.filter((one) => one.attempt === attempt.number)) {
     shown.push(scale.point(point.time, "resume", `resumed after ${point.at ?? "?"} characters`));
   }

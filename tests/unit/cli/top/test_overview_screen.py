@@ -97,6 +97,7 @@ FULL = overview(
             window="30d",
             remaining=0.832,
             burn_rate=1.4,
+            severity=None,
             time=0.0,
         )
     ],
