@@ -27,7 +27,7 @@ _FIGURES = (
     ("p50", 7),
     ("p95", 6),
     ("p99", 6),
-    ("p95", 11),
+    ("p95", 13),
 )
 """The figures of the table after the model: title and width."""
 _GROUPS = (("calls", 7), ("re-", 8), ("success, %", 12), ("first token, s", 19), ("gap p95, ms", 13))
