@@ -90,7 +90,7 @@ STORIES: dict[str, tuple[Scenario, list[str]]] = {
         ],
     ),
     "guardrail": (SCENARIOS["guardrail"], [r"guardrail_violation: .* \[Policy.guardrails=.*retry in"]),
-    "failure": (SCENARIOS["failure"], ["bad_request status 400", "decision raise the error end"]),
+    "failure": (SCENARIOS["failure"], ["bad_request status 400", "decision raise the error: a retry cannot help end"]),
     "cancel": (SCENARIOS["cancel"], ["the user closed the call", "cancelled: the user got 1 item,"]),
     "whole": (SCENARIOS["whole"], ["not streaming", "the user got 1 item, 7 characters"]),
     "silent": (SILENT, [r"no_headers: no headers within 150 ms .* \[Timeout.initial_token=150 ms\]"]),

@@ -20,6 +20,9 @@ from l0.model.policy import Policy
 from .arrived_text import arrived_text
 from .recording import RecordedAttempt, RecordedCall, RecordedDecision
 
+_HOPELESS = "a retry cannot help"
+"""The reason if the message of the failure is explanation enough for an exception."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoryEvent:
@@ -165,9 +168,9 @@ def _command(
         case Wait() as wait:
             return _wait(call, decision, wait, following, failures, retries)
         case Raise(failure=failure, stop=stop):
-            reason = describe_stop(stop, call, failure)
+            reason = describe_stop(stop, call, failure) or _HOPELESS
             field = "" if stop == NO_STOP else _value(call, policy_field(stop, call, failure))
-            return f"raise the error{f': {reason}' if reason else ''}", field
+            return f"raise the error: {reason}", field
         case Finish(anomalies=[_, *_] as anomalies):
             return f"accept the answer in spite of: {', '.join(anomalies)}", _value(call, "Policy.truncation")
     return "", ""
@@ -190,7 +193,7 @@ def _wait(
     failure = decision.signal.failure if isinstance(decision.signal, Failed) else failures[-1] if vetoed else None
     if isinstance(wait.stop, Stop) and failure is not None:
         leg = _leg(call, spec.leg) if isinstance(spec, AttemptSpec) else "the next fallback"
-        reason = describe_stop(wait.stop, call, failure) or "a retry cannot help"
+        reason = describe_stop(wait.stop, call, failure) or _HOPELESS
         return f"go on with {leg}, because {reason}", _value(call, "Policy.fallback")
     when = f"in {wait.seconds:.3f} s ({_delay(call, decision, wait, failure)})"
     if isinstance(spec, AttemptSpec) and spec.resume is not None:
