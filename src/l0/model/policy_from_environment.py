@@ -27,6 +27,8 @@ from .nearest_name import nearest
 from .policy import Policy, PolicyError
 
 _PREFIX = "L0_"
+POLICY_OPTION = "_L0_POLICY_OPTION"
+"""The variable with the `L0_POLICY` that `l0 run --policy` has set: messages then name the option that the user typed."""
 _PRESET = "L0_POLICY"
 SWITCHES = {
     "L0_CONSOLE": "console",
@@ -105,7 +107,8 @@ def read_environment(environ: Mapping[str, str]) -> EnvironmentSettings:
     for name, text in sorted(given.items(), key=lambda item: (item[0] != _PRESET, item[0])):
         try:
             if name == _PRESET:
-                policy, sources[()] = named_policy(text, name), name
+                policy = named_policy(text, name)
+                sources[()] = "--policy of l0 run" if text == environ.get(POLICY_OPTION) else name
             elif name in SWITCHES:
                 switches[SWITCHES[name]] = _boolean(name, text)
             elif name in (_RECORD, _LOG):

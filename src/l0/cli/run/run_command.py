@@ -12,6 +12,7 @@ from pathlib import Path
 from l0.cli.inputs import InputError, check_range
 from l0.model.named_policy import absolute, named_policy
 from l0.model.policy_error import PolicyError
+from l0.model.policy_from_environment import POLICY_OPTION
 from l0.telemetry.otlp_request import ENDPOINTS, check_endpoint
 
 from .program import Program, find_program
@@ -84,7 +85,7 @@ def run_environment(environ: Mapping[str, str], options: LaunchOptions, name: st
     try:
         if options.policy is not None:
             named_policy(options.policy, "--policy")
-            environment["L0_POLICY"] = absolute(options.policy)
+            environment["L0_POLICY"] = environment[POLICY_OPTION] = absolute(options.policy)
         if options.console:
             environment["L0_CONSOLE"] = "1"
         for variable, path in (("L0_RECORD", options.record), ("L0_LOG", options.log)):

@@ -9,7 +9,7 @@ import pytest
 from l0.cli.inputs import InputError
 from l0.cli.run.program import find_program
 from l0.cli.run.run_command import LaunchOptions, run_environment
-from l0.model.policy import Retry
+from l0.model.policy import Policy, Retry
 from l0.model.policy_from_environment import read_environment
 
 
@@ -53,6 +53,13 @@ def test_policy_of_a_file_is_found_from_every_folder(tmp_path: Path, monkeypatch
     policy = read_environment(environment).policy
     assert policy is not None
     assert policy.retry == Retry(max_retries=4)
+
+
+def test_policy_in_code_replaces_the_option_by_its_name() -> None:
+    environment = run_environment({}, LaunchOptions(policy="agent"), "shop")
+    assert read_environment(environment).replaced_by(Policy()) == "--policy of l0 run"
+    inner = {**environment, "L0_POLICY": "interactive"}  # set by a shell that the command started
+    assert read_environment(inner).replaced_by(Policy()) == "L0_POLICY"
 
 
 def test_policy_that_a_file_does_not_have_is_refused(tmp_path: Path) -> None:
