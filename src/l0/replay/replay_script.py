@@ -134,7 +134,10 @@ class ReplayScript:
     def _unmatched(self, request: ReplayRequest, served: bool) -> str:
         what = f"{request.method} {urlsplit(request.path).path}"
         if served:
-            return f"All recorded answers to this {what} have been served."
+            return (
+                f"The recording has no further answer to this {what}: all of them have been served. "
+                "To see what other limits or retries do, use l0 backtest."
+            )
         nearest, differing = min(self._compared(request), key=lambda compared: distance(compared[1]))
         fields = [
             f"{difference.field}: recorded {_short(difference.recorded)}, sent {_short(difference.sent)}"

@@ -30,8 +30,9 @@ StatusKey = tuple[str, str]
 class PrometheusStatus:
     """The status of one objective at one provider, over the objective's window. ``None``: no value yet.
 
-    ``budget_left``: as a share, negative if the budget is overspent. ``burns``: burn rates by window in seconds.
-    ``burning``: the pairs of windows whose alert fires. ``history``: ``budget_left`` at each step of the chart.
+    ``shown_events``: at least those of the last hour. ``budget_left``: as a share, negative if the budget is overspent.
+    ``burns``: burn rates by window in seconds. ``burning``: the pairs of windows whose alert fires. ``history``:
+    ``budget_left`` at each step of the chart.
     """
 
     objective: str
@@ -40,6 +41,7 @@ class PrometheusStatus:
     target: float
     min_events: float
     events: float
+    shown_events: float = 0.0
     budget_left: float | None = None
     burns: dict[int, float | None] = field(default_factory=dict)
     burning: list[Pair] = field(default_factory=list)
@@ -77,6 +79,9 @@ class Prometheus:
                 status = PrometheusStatus(
                     name, labels.get(series.LAYER, ""), provider, target, minimums.get(name, 0.0), value
                 )
+                earlier = statuses.get((name, provider))
+                # Long windows lag by five minutes: beside a burn rate of now they would show too few events.
+                status.shown_events = value if earlier is None else max(value, earlier.shown_events)
                 statuses[name, provider] = status
         self._add_rates(statuses, now)
         for labels, values in self._range(series.BUDGET, now, hours):

@@ -104,7 +104,7 @@ def _table(layer: str, statuses: Sequence[PrometheusStatus], *, plain: bool) -> 
             status.objective,
             status.provider,
             share(status.target),
-            f"{status.events:.0f}",
+            f"{status.shown_events:.0f}",
             left,
             *(times(status.burns.get(pair.long)) + "!" * (pair in status.burning) for pair in PAIRS),
             style="red" if _spent(status) or _pages(status) else None,

@@ -111,15 +111,16 @@ def test_missing_promtool_is_reported(monkeypatch, capsys):
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="a shell script stands in for promtool")
-@pytest.mark.parametrize(("code", "ran"), [(0, 2), (1, 1)])
-def test_promtool_decides(code, ran, tmp_path, monkeypatch):
+@pytest.mark.parametrize(("code", "ran"), [(0, 1 + len(DEFAULTS)), (1, 1)])
+def test_promtool_decides(code, ran, tmp_path, monkeypatch, capsys):
     log = tmp_path / "log"
     promtool = tmp_path / "promtool"
     promtool.write_text(f'#!/bin/sh\ntest -s "$3" && echo "$1 $2" >> "{log}"\nexit {code}\n')
     promtool.chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
     assert main(["slo", "test"]) == code
-    assert log.read_text().splitlines() == ["check rules", "test rules"][:ran]
+    assert log.read_text().splitlines() == ["check rules", *["test rules"] * len(DEFAULTS)][:ran]
+    assert (f"({len(DEFAULTS)} of {len(DEFAULTS)})" in capsys.readouterr().err) is (code == 0)
 
 
 def test_a_missing_extra_is_named(monkeypatch, capsys):

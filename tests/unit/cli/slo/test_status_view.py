@@ -95,6 +95,15 @@ def test_status_table_by_provider_and_chart_of_the_worst(prometheus, capsys):
     assert "Budget left: availability of openai, the last 24 h" in text
 
 
+def test_events_of_a_window_that_lags_are_at_least_those_of_the_last_hour(prometheus, capsys):
+    fill(prometheus)
+    prometheus.values[series.events(HOUR)] = [(LABELS, "70"), (FEW, "60")]
+    main(["slo", "status", "--prometheus", prometheus.url, "--plain"])
+    text = capsys.readouterr().out
+    assert cells(text, "groq")[3:5] == ["60", "insufficient data"]
+    assert cells(text, "openai")[3] == "4000"
+
+
 def test_a_budget_of_which_nothing_is_left_has_a_chart():
     spent = PrometheusStatus("up", "attempts", "openai", 0.99, 20.0, 100.0, budget_left=0.0, history=[None, 0.0, 0.0])
     *_, chart = renderables([spent], {}, 24.0, plain=True)
