@@ -19,7 +19,7 @@ from l0.console.call_summary import Summary
 from l0.console.call_tally import CallTally
 from l0.model.async_functions import is_async
 from l0.model.call import Call
-from l0.model.callbacks import takes
+from l0.model.callback_check import takes
 from l0.model.caller_warning import caller_line
 from l0.model.fleet_url import fleet_url
 from l0.model.function_observer import EventFunction, as_observer, is_event_function

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeGuard, TypeVar, get_args
 from l0.migration import RetryAliases
 
 from .async_functions import is_async
-from .callbacks import check_callback, takes
+from .callback_check import check_callback, takes
 from .caller_warning import warn_caller
 from .durations import LONGEST_BACKOFF_S, LONGEST_DELAY_S, SHORTEST_HEDGE_MS, SHORTEST_LIMIT_MS, milliseconds, seconds
 from .failure import Failure, RetryableErrorType

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from os import PathLike
 
-from l0.model.callbacks import check_callback
+from l0.model.callback_check import check_callback
 from l0.model.option_names import refuses_unknown_options
 from l0.model.policy_error import PolicyError
 

@@ -17,7 +17,7 @@ from os import PathLike
 from pathlib import Path
 
 from l0.config import CONFIG
-from l0.model.callbacks import check_callback
+from l0.model.callback_check import check_callback
 from l0.model.option_names import refuses_unknown_options
 from l0.model.policy import PolicyError
 from l0.shared_state.slo_storage import Storage

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from l0.model.async_functions import is_async
-from l0.model.callbacks import takes
+from l0.model.callback_check import takes
 from l0.model.policy import PolicyError
 from l0.model.rule import NO_MESSAGE, Ending, Severity, Violation
 
