@@ -28,7 +28,7 @@ from .policy import Policy, PolicyError
 
 _PREFIX = "L0_"
 POLICY_OPTION = "_L0_POLICY_OPTION"
-"""The variable with the `L0_POLICY` that `l0 run --policy` has set: messages then name the option, which the user typed."""
+"""The variable with the `L0_POLICY` that `l0 run --policy` has set: messages then name the option that was typed."""
 _PRESET = "L0_POLICY"
 SWITCHES = {
     "L0_CONSOLE": "console",
