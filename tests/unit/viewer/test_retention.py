@@ -1,5 +1,6 @@
 """The limits of the store: calls and bytes, the oldest arrivals first."""
 
+import time
 from pathlib import Path
 from typing import Any
 
@@ -61,7 +62,9 @@ def test_a_span_larger_than_the_store(tmp_path: Path) -> None:
 def test_gauges_are_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("l0.viewer.retention._MAX_GAUGES", 2)
     with running_viewer(tmp_path / "view.db") as viewer:
-        points = [{"asDouble": 1.0, "timeUnixNano": str(at * 10**6), "attributes": []} for at in range(3)]
+        points = [
+            {"asDouble": 1.0, "timeUnixNano": str(time.time_ns() + at * 10**6), "attributes": []} for at in range(3)
+        ]
         metrics = [{"name": "l0.slo.burn_rate", "gauge": {"dataPoints": [point]}} for point in points]
         resources = [
             {
