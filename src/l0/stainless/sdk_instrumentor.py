@@ -12,7 +12,6 @@ from functools import partial
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
-from l0.model.caller_warning import warn_caller
 from l0.model.policy_error import PolicyError
 from l0.shared_state.forks import renew_in_child
 from l0.shared_state.late_settings import LATE_SETTINGS
@@ -68,6 +67,8 @@ class SdkInstrumentor(ABC):
         super().__init_subclass__(**kwargs)
         for former, new in _FORMER_NAMES.items():
             if former in vars(cls):
+                from l0.model.caller_warning import warn_caller  # no class of this project needs it
+
                 warn_caller(f"{cls.__qualname__}.{former} is now {new}", DeprecationWarning, ("abc",))
                 setattr(cls, new, vars(cls)[former])
                 delattr(cls, former)
