@@ -1,5 +1,7 @@
 """Each declared SDK keeps its own objects and errors, and its calls are repeated and reported like those of openai."""
 
+from typing import Any
+
 import pytest
 from faults_kit import body_of, difference, sync_and_async
 from tried_sdks import ProviderStage
@@ -7,6 +9,7 @@ from tried_sdks import ProviderStage
 import l0
 from l0.simulator.faults import Fault
 
+QUICK = l0.Retry(base_delay=0.0, max_delay=0.0)
 DIALECTS = ("chat", "completions")
 dialects = pytest.mark.parametrize("dialect", DIALECTS)
 
@@ -55,3 +58,42 @@ def test_stream_cut_after_content_is_an_error_of_the_sdk(stage: ProviderStage, d
     assert isinstance(seen.error, l0.StreamInterrupted)
     assert isinstance(seen.error, stage.tried.package.APIConnectionError)
     assert seen.chunks
+
+
+@sync_and_async
+@pytest.mark.parametrize("patched", [True, False], ids=["patched", "bare"])
+def test_explicit_api_reads_streams_and_complete_answers(stage: ProviderStage, sync: bool, patched: bool) -> None:
+    asked: dict[str, Any] = {"model": "m", "messages": [{"role": "user", "content": "Hello"}]}
+    client = stage.tried.make_client(stage.sim.origin)
+    aclient = stage.tried.make_client(stage.sim.origin, sync=False)
+
+    async def read_async(**options: Any) -> str:
+        result = await l0.run(lambda: aclient.chat.completions.create(**asked, **options), retry=QUICK)
+        return await result.read()
+
+    def read(**options: Any) -> str:
+        if not sync:
+            return stage.loop.run_until_complete(read_async(**options))
+        return l0.run_sync(lambda: client.chat.completions.create(**asked, **options), retry=QUICK).read()
+
+    if patched:
+        stage.on()
+    stage.sim.reset()
+    stage.sim.script("clean-end at_event=0")
+    with client:
+        text = read(stream=True)
+        assert text
+        assert len(stage.sim.requests) == 2
+        assert read() == text
+    stage.loop.run_until_complete(aclient.close())
+
+
+def test_client_is_wrapped(stage: ProviderStage) -> None:
+    asked: dict[str, Any] = {"model": "m", "messages": [{"role": "user", "content": "Hello"}], "stream": True}
+    stage.sim.reset()
+    stage.sim.script("status 503")
+    with stage.tried.make_client(stage.sim.origin, max_retries=0) as client:
+        assert list(l0.wrap(client, retry=QUICK).chat.completions.create(**asked))
+    paths = [request.path for request in stage.sim.requests if request.method == "POST"]  # one SDK warms connections
+    assert len(paths) == 2
+    l0.uninstrument()

@@ -41,6 +41,7 @@ from l0.dialects.responses import RESPONSES
 from l0.model.call_events import ResponseMetadata
 from l0.model.policy import PolicyError
 from l0.shared_state.forks import renew_in_child
+from l0.stainless.declared_dialects import declared_dialects
 
 from .decoders.delta_decoder import DeltaDecoder
 from .decoders.litellm_decoder import LitellmDecoder
@@ -100,8 +101,20 @@ class Adapter(Protocol):
         ...
 
 
+_CHAT_DIALECTS = frozenset(("chat", "completions"))
+
+
 def _package(item: object) -> str:
     return type(item).__module__.partition(".")[0]
+
+
+def _has_fields_of_chat(item: object) -> bool:
+    return hasattr(item, "choices") or getattr(item, "type", None) == "chunk"
+
+
+def _has_fields_of_responses(item: object) -> bool:
+    kind = getattr(item, "type", None) or getattr(item, "object", None)
+    return isinstance(kind, str) and (kind.startswith("response") or kind == "error")
 
 
 class _Litellm:
@@ -122,7 +135,7 @@ class _Chat:
             return False
         if type(item).__module__.startswith(("openai.types.chat", "openai.types.completion")):
             return True  # whatever fields this object has
-        return hasattr(item, "choices") or getattr(item, "type", None) == "chunk"
+        return _has_fields_of_chat(item)
 
     def decoder(self) -> Decoder:
         return DeltaDecoder(CHAT)
@@ -136,8 +149,7 @@ class _Responses:
             return False
         if type(item).__module__.startswith("openai.types.responses"):
             return True
-        kind = getattr(item, "type", None) or getattr(item, "object", None)
-        return isinstance(kind, str) and (kind.startswith("response") or kind == "error")
+        return _has_fields_of_responses(item)
 
     def decoder(self) -> Decoder:
         return DeltaDecoder(RESPONSES)
@@ -153,6 +165,30 @@ class _Messages:
 
     def decoder(self) -> Decoder:
         return DeltaDecoder(MESSAGES)
+
+
+class _DeclaredChat:
+    """An adapter for the SDKs that classes of providers declare. Fields are checked first, which costs less."""
+
+    name = "SDKs that a provider's class declares (chat completions, completions)"
+
+    def recognizes(self, item: object) -> bool:
+        return _has_fields_of_chat(item) and not _CHAT_DIALECTS.isdisjoint(declared_dialects(type(item).__module__))
+
+    def decoder(self) -> Decoder:
+        return DeltaDecoder(CHAT)
+
+
+class _DeclaredResponses:
+    """As `_DeclaredChat`."""
+
+    name = "SDKs that a provider's class declares (responses)"
+
+    def recognizes(self, item: object) -> bool:
+        return _has_fields_of_responses(item) and "responses" in declared_dialects(type(item).__module__)
+
+    def decoder(self) -> Decoder:
+        return DeltaDecoder(RESPONSES)
 
 
 class _Events:
@@ -194,7 +230,10 @@ class Registry:
         self.renew()
         renew_in_child(self)
         self._registered: tuple[Adapter, ...] = ()
-        self._built_in: tuple[Adapter, ...] = (_Chat(), _Litellm(), _Responses(), _Messages(), _Events())
+        self._built_in: tuple[Adapter, ...] = (
+            *(_Chat(), _Litellm(), _Responses(), _Messages(), _Events()),
+            *(_DeclaredChat(), _DeclaredResponses()),
+        )
 
     def renew(self) -> None:
         """Replace the lock in a forked child, because another thread of the parent may hold it."""

@@ -29,7 +29,7 @@ class Client(Protocol):
 
 _C = TypeVar("_C", bound=Client)
 _CLIENT_BASES = ("SyncAPIClient", "AsyncAPIClient")
-"""The base classes of the clients of both SDKs, by name, since no SDK may be imported here."""
+"""The base classes of the clients of SDKs that Stainless generated, by name, since no SDK may be imported here."""
 
 
 class Wrapped:
@@ -110,12 +110,11 @@ def wrap(stream: Any, /, **options: Unpack[CallArguments]) -> Wrapped: ...
 def wrap(thing: Any, /, policy: Policy | None = None, **options: Any) -> Any:
     """Apply the engine to one client or one stream.
 
-    With a client of the openai or anthropic SDK, return another client of the same class, with the same connections,
-    whose calls follow ``policy`` instead of that of `l0.instrument`: by default ``Policy(retry=RETRY_DEFAULTS)``. Other
-    options are fields of a `Policy` made for it, with the same ``retry`` unless that is one of them, and exclude
-    ``policy``. A ``with l0.policy(...)``
-    block still takes precedence. Clients derived from the new one by ``with_options`` keep its policy. If the SDK is
-    not yet instrumented, this instruments it.
+    With a client of an SDK that Stainless generated, such as openai, anthropic or groq, return another client of the
+    same class, with the same connections, whose calls follow ``policy`` instead of that of `l0.instrument`: by default
+    ``Policy(retry=RETRY_DEFAULTS)``. Other options are fields of a `Policy` made for it, with the same ``retry`` unless
+    that is one of them, and exclude ``policy``. A ``with l0.policy(...)`` block still takes precedence. Clients derived
+    from the new one by ``with_options`` keep its policy. If the SDK is not yet instrumented, this instruments it.
 
     Otherwise ``thing`` is a stream, or a function that returns one. Return a context manager, which is also awaitable:
     it calls `run` with the options on entry. Raises `PolicyError` for an SDK that L0 does not support, and for an
@@ -126,10 +125,8 @@ def wrap(thing: Any, /, policy: Policy | None = None, **options: Any) -> Any:
             options["policy"] = policy
         return Wrapped(thing, options)  # type: ignore[arg-type]  # `Wrapped` checks the options
     policy = _client_policy(policy, options)
-    sdk = next(
-        (base.__module__.partition(".")[0] for base in type(thing).__mro__ if base.__name__ in _CLIENT_BASES), ""
-    )
-    refusal = instrument_sdk(sdk)
+    base = next(base for base in type(thing).__mro__ if base.__name__ in _CLIENT_BASES)
+    refusal = instrument_sdk(base.__module__.removesuffix("._base_client"))
     if refusal is not None:
         raise PolicyError("client", thing, f"a client of a supported SDK in a supported version ({refusal})")
     copy = thing.copy()

@@ -80,3 +80,12 @@ def test_policy_of_the_block_may_have_fields_for_instrumented_calls():
     with l0.policy(hedge=True):
         assert l0.run_sync(texts).read() == "text"
     assert asyncio.run(number()).value == 42
+
+
+def test_sdk_whose_import_name_has_several_parts_is_found_by_its_client(monkeypatch):
+    base = type("SyncAPIClient", (), {"__module__": "own.cloud.sdk._base_client", "copy": lambda self: type(self)()})
+    asked = []
+    monkeypatch.setattr("l0.streams.wrap.instrument_sdk", asked.append)
+    client = type("Own", (base,), {"__module__": "own.cloud.sdk"})()
+    assert isinstance(l0.wrap(client), type(client))
+    assert asked == ["own.cloud.sdk"]
