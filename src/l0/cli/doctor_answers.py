@@ -30,6 +30,8 @@ _OUTCOMES = {
     AnswerVerdict.SILENT: "not the answer that was sent, and no error",
     AnswerVerdict.FOREIGN: "an error of a class that this SDK does not raise",
 }
+_FROM_TYPES = ("literal_error", "enum", "missing", "extra_forbidden")
+"""The kinds of pydantic's errors whose message is made from the SDK's types alone."""
 
 
 class _ClientError(Exception):
@@ -68,6 +70,9 @@ def doctor_answers(
             url = _default_url(instrumentor, sdk, answer)
             if url is not None and url not in (path, *instrumentor.paths):
                 yield DoctorFinding(f"{answer.api} without a base_url: {_unseen(instrumentor, url)}", True)
+            others = [] if unseen else _other_paths(instrumentor, answer, (path, url))
+            if others:
+                yield DoctorFinding(f"{answer.api}: cannot try {' and '.join(others)}: the SDK requested {path}")
 
 
 class _Answer(NamedTuple):
@@ -92,10 +97,37 @@ def _obstacle(
         return None
     if not sent:
         paths = " or ".join(paths_of(instrumentor.paths, answer.api))
-        return f"cannot try {paths}: the SDK sent no request ({class_and_place(answer.error)})"
+        refused = _refused_parameters(answer.error)
+        reason = (
+            f"the SDK does not accept the report's arguments ({refused})"
+            if refused
+            else f"the SDK sent no request ({class_and_place(answer.error)})"
+        )
+        return f"cannot try {paths}: {reason}"
     if answer.kind == _STREAMED and answer.number in unstreamed:
         return "cannot try a stream: the SDK reads the answer as one object, even with stream=True"
     return None
+
+
+def _refused_parameters(error: BaseException) -> str:
+    """Return which parameters an error of pydantic names, and what it expects; ``""`` for any other error.
+
+    The message of another kind may quote a value, so the name of the kind stands for it.
+    """
+    if type(error).__module__.partition(".")[0] != "pydantic_core" or not hasattr(error, "errors"):
+        return ""
+    found = error.errors(include_url=False, include_context=False, include_input=False)
+    return "; ".join(
+        f"{'.'.join(map(str, one['loc']))}: {one['msg' if one['type'] in _FROM_TYPES else 'type']}" for one in found
+    )
+
+
+def _other_paths(
+    instrumentor: OpenAiApiInstrumentor, answer: _Answer, requested: Collection[str | None]
+) -> list[str]:
+    """Return the declared paths of an API that no request of the report had."""
+    declared = paths_of(instrumentor.paths, answer.api)
+    return [path for path in declared if path not in requested and f"/{path}" not in requested]
 
 
 def _outcome(instrumentor: StainlessInstrumentor, answer: _Answer) -> str:

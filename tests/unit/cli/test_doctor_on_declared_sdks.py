@@ -6,11 +6,12 @@ import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import MappingProxyType, ModuleType, SimpleNamespace
-from typing import Any
+from typing import Annotated, Any, Literal
 
 import openai
 import pytest
 from openai.types import Completion
+from pydantic import AfterValidator, create_model
 
 from l0.cli.main import main
 from l0.fastpath.constructors.compiled_constructors import CompilationReport
@@ -257,6 +258,49 @@ def test_model_that_the_sdk_does_not_accept_is_no_problem_and_not_quoted(
     reason = "cannot try /embeddings: the SDK sent no request (ValueError at "
     assert line.startswith(f"    one answer, embeddings: {reason}")
     assert not any("input_value" in line for line in lines)
+
+
+def _refuse(headers: object) -> object:
+    raise ValueError(f"not allowed: {headers}")
+
+
+EMBEDDING_PARAMETERS = create_model(
+    "EmbeddingParameters",
+    model=(Literal["embed-1"], ...),
+    extra_headers=(Annotated[Any, AfterValidator(_refuse)], None),
+)
+
+
+class Typed(openai.OpenAI):
+    """A client that checks its parameters with pydantic."""
+
+    @property
+    def embeddings(self) -> Any:
+        return SimpleNamespace(create=lambda **options: EMBEDDING_PARAMETERS.model_validate(options))
+
+
+def test_parameters_that_the_sdk_does_not_accept_are_named_without_their_values(
+    monkeypatch: pytest.MonkeyPatch, report: Callable[..., list[str]]
+) -> None:
+    monkeypatch.setattr(openai, "Client", Typed)
+    lines = report(paths=("/chat/completions", "/embeddings"))
+    (line,) = (line for line in lines if "embeddings" in line)
+    assert line == (
+        "    one answer, embeddings: cannot try /embeddings: the SDK does not accept the report's arguments "
+        "(model: Input should be 'embed-1'; extra_headers: value_error)"
+    )
+
+
+@pytest.mark.parametrize("second", ["/v9/nonsense/chat/completions", "https://api.example.com/v1/chat/completions"])
+def test_second_path_of_an_api_is_mentioned_and_no_problem(report: Callable[..., list[str]], second: str) -> None:
+    lines = report(paths=("/chat/completions", second))
+    assert "    one streamed answer, chat: whole" in lines
+    assert f"    chat: cannot try {second}: the SDK requested /chat/completions" in lines
+    assert not any(line.startswith("  !") for line in lines)
+
+
+def test_path_without_its_first_slash_is_the_one_that_was_requested(report: Callable[..., list[str]]) -> None:
+    assert not any("cannot try" in line for line in report(paths=("chat/completions", "/completions")))
 
 
 class Unstreamed(openai.OpenAI):

@@ -123,4 +123,4 @@ class Constructors:
             return class_root(type_, self._tables.constructed(bare), self._tables.sdk_builds)  # type: ignore[arg-type]
         if is_union(bare):
             return union_root(type_, bare, unwrap(type_)[1], sdk, self._tables)
-        raise Unsupported("neither a model class nor a union of model classes")
+        raise Unsupported("neither a class derived from the SDK's own BaseModel nor a union of such classes")
