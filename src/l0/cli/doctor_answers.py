@@ -109,7 +109,7 @@ def _obstacle(
     return None
 
 
-def _refused_parameters(error: BaseException) -> str:
+def _refused_parameters(error: Any) -> str:
     """Return which parameters an error of pydantic names, and what it expects; ``""`` for any other error.
 
     The message of another kind may quote a value, so the name of the kind stands for it.
@@ -122,9 +122,7 @@ def _refused_parameters(error: BaseException) -> str:
     )
 
 
-def _other_paths(
-    instrumentor: OpenAiApiInstrumentor, answer: _Answer, requested: Collection[str | None]
-) -> list[str]:
+def _other_paths(instrumentor: OpenAiApiInstrumentor, answer: _Answer, requested: Collection[str | None]) -> list[str]:
     """Return the declared paths of an API that no request of the report had."""
     declared = paths_of(instrumentor.paths, answer.api)
     return [path for path in declared if path not in requested and f"/{path}" not in requested]

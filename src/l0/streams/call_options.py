@@ -161,7 +161,10 @@ def check(stream: Any, options: CallArguments) -> Policy:
     for name, value in options.items():
         if name not in known:
             raise unknown_option("run", name, value, known, field=name)
-    if not callable(stream) and not sources.is_source(stream):
+    adapter = options.get("adapter")
+    if adapter is not None:
+        check_adapter(adapter)
+    if not callable(stream) and not sources.is_source(stream, adapter):
         raise ADAPTERS.unknown(stream, "the stream")
     fallbacks = _default(options.get("fallbacks"), ())
     is_list = isinstance(fallbacks, Sequence) and not isinstance(fallbacks, str | bytes)
@@ -173,9 +176,6 @@ def check(stream: Any, options: CallArguments) -> Policy:
     hook = options.get("classify")
     if hook is not None and (not callable(hook) or is_async(hook)):
         raise PolicyError("classify", hook, "a plain function of an exception that returns a cause or None")
-    adapter = options.get("adapter")
-    if adapter is not None:
-        check_adapter(adapter)
     context = _default(options.get("context"), {})
     if not isinstance(context, Mapping) or not all(isinstance(name, str) for name in context):
         raise PolicyError("context", context, "a mapping of names to values")

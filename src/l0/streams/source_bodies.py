@@ -143,7 +143,7 @@ class SourceBody(_SourceBody):
         with attempt(self, **self._limits(), timeout=timeout):
             source, release = sources.enter(self.call_adapter.source(options))
         try:
-            return source, sources.iterator(source), release
+            return source, sources.iterator(source, self.call_adapter.adapter), release
         except UnknownStreamError:
             release()
             raise
@@ -226,7 +226,7 @@ class AsyncSourceBody(_SourceBody):
         with attempt(self, **self._limits()):
             source, release = await sources.aenter(self.call_adapter.source(options))
         try:
-            return source, sources.async_iterator(source), release
+            return source, sources.async_iterator(source, self.call_adapter.adapter), release
         except UnknownStreamError:
             await _released(release)
             raise

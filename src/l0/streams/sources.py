@@ -12,7 +12,7 @@ from typing import Any
 from l0.migration import adapted
 from l0.stainless.sdk_responses import read_deadline
 
-from .adapters import ADAPTERS
+from .adapters import ADAPTERS, Adapter
 from .decoders import litellm_decoder
 
 _WHERE = "what the stream factory returned"
@@ -22,23 +22,23 @@ Release = Callable[[], Any]
 """A function that releases a source. In async code, its result may be awaitable."""
 
 
-def iterator(source: Any) -> Iterator[Any]:
-    """Return the items of a source, in sync code. Raises `UnknownStreamError`."""
-    if _complete(source):
+def iterator(source: Any, adapter: Adapter | None = None) -> Iterator[Any]:
+    """Return the items of a source, in sync code. ``adapter``: that of the call. Raises `UnknownStreamError`."""
+    if _complete(source, adapter):
         return iter((source,))
     if isinstance(source, Iterator) or _iterable(source):
         return litellm_decoder.provider_items(source) if litellm_decoder.is_wrapped(source) else iter(source)
     raise ADAPTERS.unknown(source, _WHERE)
 
 
-def async_iterator(source: Any) -> AsyncIterator[Any]:
-    """Return the items of a source, in async code. Raises `UnknownStreamError`."""
+def async_iterator(source: Any, adapter: Adapter | None = None) -> AsyncIterator[Any]:
+    """Return the items of a source, in async code, as `iterator`. Raises `UnknownStreamError`."""
     if is_async(source):
         async_items: AsyncIterator[Any] = (
             litellm_decoder.ProviderItems(source) if litellm_decoder.is_wrapped(source) else source.__aiter__()
         )
         return async_items
-    items = iterator(source)
+    items = iterator(source, adapter)
     read_from = response(source)
     may_block = hasattr(read_from, "extensions") or (
         litellm_decoder.is_wrapped(source) and isinstance(source, Iterator)
@@ -99,16 +99,21 @@ def _warn_unthreaded(reason: str) -> None:
     _log.warning("a sync source blocks the event loop while it is read until a thread can be started (%s)", reason)
 
 
-def is_source(source: Any) -> bool:
+def is_source(source: Any, adapter: Adapter | None = None) -> bool:
     """Return True if an object can be a stream, or can return a stream by ``await``, ``with`` or ``async with``."""
     asynchronous = ("__aiter__", "__aenter__", "__await__")
-    return any(hasattr(source, name) for name in (*asynchronous, "__enter__")) or _complete(source) or _iterable(source)
+    is_opened = any(hasattr(source, name) for name in (*asynchronous, "__enter__"))
+    return is_opened or _complete(source, adapter) or _iterable(source)
 
 
-def _complete(source: Any) -> bool:
+def _complete(source: Any, adapter: Adapter | None) -> bool:
     """Return True if a source is a whole answer, and not a stream of its parts. Checked before iteration, because an
     SDK's models are iterable, too: they yield their fields."""
-    return isinstance(source, str) or ADAPTERS.find(source) is not None
+    if isinstance(source, str):
+        return True
+    if isinstance(source, Iterator) or type(source) in (list, tuple):
+        return False  # also if an adapter recognizes every object
+    return (adapter is not None and adapter.recognizes(source)) or ADAPTERS.find(source) is not None
 
 
 def _iterable(source: Any) -> bool:

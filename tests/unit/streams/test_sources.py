@@ -1,5 +1,6 @@
 """Supported and rejected sources; adapters; state; other event loops."""
 
+import asyncio
 from collections.abc import AsyncIterator, Iterator
 from contextlib import nullcontext
 from datetime import timedelta
@@ -70,6 +71,41 @@ def test_an_adapter_of_ones_own() -> None:
         (EventType.COMPLETE, "", ResponseMetadata(model="lines")),
     ]
     assert source.made == 2
+
+
+class Iterable(Line):
+    """Like a pydantic model, which yields its fields."""
+
+    def __iter__(self) -> Iterator[Any]:
+        yield "text", self.text
+
+
+@pytest.mark.parametrize("kind", [Line, Iterable])
+@pytest.mark.parametrize("named", [True, False], ids=["passed", "recognized"])
+def test_adapter_gets_a_complete_answer_as_one_item(request: pytest.FixtureRequest, named: bool, kind: Any) -> None:
+    if not named:
+        request.getfixturevalue("lines")
+    options: dict[str, Any] = {"adapter": LineAdapter()} if named else {}
+
+    async def read_async(source: Any) -> str:
+        return await (await l0.run(source, retry=QUICK, **options)).read()
+
+    async def awaited() -> Any:
+        return kind("whole")
+
+    assert l0.run_sync(lambda: kind("whole"), retry=QUICK, **options).read() == "whole"
+    assert l0.run_sync(kind("whole"), retry=QUICK, **options).read() == "whole"
+    assert asyncio.run(read_async(awaited)) == "whole"
+
+
+@pytest.mark.parametrize("kind", [iter, list, tuple])
+def test_adapter_that_recognizes_everything_does_not_take_a_stream_for_an_item(kind: Any) -> None:
+    class AnyAdapter(LineAdapter):
+        def recognizes(self, item: object) -> bool:
+            return True
+
+    source = kind([Line("a"), Line("b")])
+    assert l0.run_sync(lambda: source, retry=QUICK, adapter=AnyAdapter()).read() == "ab"
 
 
 @pytest.mark.parametrize("named", [True, False], ids=["passed", "recognized"])
