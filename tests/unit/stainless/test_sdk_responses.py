@@ -9,6 +9,7 @@ import pytest
 from installed import httpx
 from makers import collected
 
+from l0.model.policy import Policy
 from l0.runtime.connection_use import ConnectionUse
 from l0.stainless.direct_reading import read_body
 from l0.stainless.sdk_responses import (
@@ -38,6 +39,8 @@ class Listening:
 
     def __init__(self, observed=False):
         self.recording = None
+        self.call = SimpleNamespace(policy=Policy(), dialect="chat")
+        self.rule_runner = None
         self.connection = ConnectionUse.USER
         self.told = []
         self.answer = None
