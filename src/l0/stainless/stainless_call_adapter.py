@@ -141,8 +141,7 @@ class StainlessCallAdapter:
             own[_COUNT_HEADER] = str(resends)
             options.headers = own
         parser = getattr(options, "post_parser", None)
-        raw = RAW_HEADER in {name.lower() for name in own}
-        if callable(parser) and not raw:  # the user parses a raw response
+        if callable(parser) and RAW_HEADER not in {name.lower() for name in own}:  # the user parses a raw response
             options.post_parser = partial(self._parsed, parser)
         self.provider.prepare(client, options, headers)
         if isinstance(options.headers, Mapping):
