@@ -98,6 +98,12 @@ def takes_only_names(function: Callable[..., Any]) -> bool:
     return all(one.kind == one.KEYWORD_ONLY for one in inspect.signature(function).parameters.values())
 
 
+def lists_all(function: Callable[..., Any]) -> bool:
+    """Return True for a function without ``*args`` and ``**kwargs``."""
+    parameters = inspect.signature(function).parameters.values()
+    return not any(one.kind in (one.VAR_POSITIONAL, one.VAR_KEYWORD) for one in parameters)
+
+
 def test_table_has_every_kind_of_callable() -> None:
     expected = {"Policy", "Retry", "Objective", "RateLimits", "Drift", "Guardrails.length_rule", "Simulator.on"}
     assert expected <= CALLABLES.keys()
@@ -119,6 +125,19 @@ def test_option_without_its_name_is_refused_with_the_names_to_write(name: str) -
     with pytest.raises(l0.PolicyError, match=rf"{name.rpartition('.')[2]}: .* write {first}=\.\.\.") as raised:
         CALLABLES[name](30)
     assert isinstance(raised.value, TypeError)
+
+
+@pytest.mark.parametrize("name", [name for name, function in CALLABLES.items() if lists_all(function)])
+def test_too_many_arguments_are_refused_with_names(name: str) -> None:
+    parameters = inspect.signature(CALLABLES[name]).parameters.values()
+    only_named = [one.name for one in parameters if one.kind == one.KEYWORD_ONLY]
+    with pytest.raises(l0.PolicyError) as raised:
+        returned = CALLABLES[name](*[1] * (len(parameters) + 1))
+        asyncio.run(returned)
+    expected = (
+        f"write {only_named[0]}=..." if only_named else ", ".join(one.name for one in parameters if one.name != "self")
+    )
+    assert expected in str(raised.value)
 
 
 def test_value_of_an_unknown_option_is_not_shown() -> None:
