@@ -14,7 +14,7 @@ from l0.model.text_safety import one_line
 from l0.shared_state.forks import renew_in_child
 from l0.shared_state.time_histogram import TimeHistogram
 from l0.telemetry.call_phrases import LONGEST, UNKNOWN_PROVIDER, is_doubtful
-from l0.telemetry.recovery_cost import RecoveryCost, unknown_waste
+from l0.telemetry.recovery_cost import RecoveryCost
 
 from .call_summary import OTHER_MODELS, ModelSummary, Percentiles, Summary
 
@@ -112,7 +112,7 @@ class CallTally:
             self._sdk_retries += cost.sdk_retries(ended)
             self._recovery_seconds += cost.seconds
             self._wasted_tokens += ended.wasted_tokens or 0
-            self._unknown_waste += unknown_waste(ended)
+            self._unknown_waste += cost.unknown_waste(ended)
             self._model(call).add(ended)
 
     def _reason(self, ended: CallEnded) -> str:

@@ -72,7 +72,8 @@ RETRY_CAUSES: Final = "l0.retry.causes"
 WASTED_TOKENS: Final = "l0.wasted_tokens"
 """The tokens, input and output, that the provider reported for attempts other than the one that served the answer."""
 UNKNOWN_WASTE: Final = "l0.wasted_tokens.unknown"
-"""True if an attempt that did not serve the answer may have used tokens, and the provider reported none."""
+"""True if an attempt that did not serve the answer may have used tokens, and the provider reported none for any
+such attempt."""
 SDK_RETRIES: Final = "l0.sdk_retries"
 """The requests after the first one that the bare SDK's own retries would have sent too. Set if there was more than
 one request."""

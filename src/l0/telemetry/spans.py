@@ -24,7 +24,7 @@ from l0.model.errors import raised
 from l0.model.failure import Failure
 
 from . import attributes, capture, listeners, names, sanitizer
-from .recovery_cost import RecoveryCost, unknown_waste
+from .recovery_cost import RecoveryCost
 
 log = logging.getLogger(__name__)
 
@@ -229,10 +229,8 @@ class CallSpan:
 
     def _report(self, ended: CallEnded, end: int) -> None:
         described = attributes.of_engine(ended)
-        if ended.attempts > 1:
+        if ended.attempts > 1 or ended.failure is not None:
             described |= self._cost(ended)
-        if (ended.attempts > 1 or ended.failure is not None) and unknown_waste(ended):
-            described[names.UNKNOWN_WASTE] = True
         shows_attempts = (
             len(self._attempts_started) > 1 or self._every_attempt or attributes.cancelled_in_backoff(ended)
         )
@@ -264,14 +262,17 @@ class CallSpan:
         return described
 
     def _cost(self, ended: CallEnded) -> attributes.Attributes:
-        """Return what the requests after the first one cost."""
+        """Return what the requests after the first one cost, and whether unknown tokens were wasted."""
         cost = RecoveryCost(self._call)
         for started in self._attempts_started:
             cost.add(started)
         for attempt_ended in self._attempts_ended.values():
             cost.add(attempt_ended)
         cost.add(ended)
-        return {names.SDK_RETRIES: cost.sdk_retries(ended), names.RECOVERY_TIME: cost.seconds}
+        described: attributes.Attributes = {names.UNKNOWN_WASTE: True} if cost.unknown_waste(ended) else {}
+        if ended.attempts > 1:
+            described |= {names.SDK_RETRIES: cost.sdk_retries(ended), names.RECOVERY_TIME: cost.seconds}
+        return described
 
     def _report_rules(self) -> None:
         rules = {match_event.violation.rule: match_event.drift for match_event in self._rule_matches}

@@ -70,18 +70,24 @@ def test_time_of_a_slow_program_is_on_the_span(traces, play, ended, seconds, sho
 
 
 @pytest.mark.parametrize(
-    ("failure", "unknown"),
+    ("failure", "status", "unknown"),
     [
-        (Failure(cause=Cause.UNAVAILABLE, status=503), None),
-        (Failure(cause=Cause.CONNECTION), None),
-        (Failure(cause=Cause.RESET), True),
+        (Failure(cause=Cause.UNAVAILABLE, status=503), 503, None),
+        (Failure(cause=Cause.CONNECTION), None, None),
+        (Failure(cause=Cause.TOTAL_TIMEOUT), None, None),
+        (Failure(cause=Cause.TOTAL_TIMEOUT), 200, True),
+        (Failure(cause=Cause.FIRST_CONTENT_TIMEOUT), 200, True),
+        (Failure(cause=Cause.RESET), 200, True),
     ],
 )
 @pytest.mark.parametrize("outcome", [Outcome.RECOVERED_RETRY, Outcome.FAILED])
-def test_unknown_waste_is_that_of_the_console(traces, play, ended, failure, unknown, outcome):
+def test_waste_is_unknown_if_a_response_arrived_without_its_tokens(
+    traces, play, ended, failure, status, unknown, outcome
+):
     given_up = {"failure": failure, "attempts": 1} if outcome is Outcome.FAILED else {"attempts": 2}
+    failed = AttemptEnded(number=1, failure=failure, status=status, request_id=None, at=101.0)
     end = replace(ended, outcome=outcome, failures=(failure,), wasted_tokens=None, **given_up)
-    play(SpanObserver(traces.provider), [AttemptStarted(attempt=AttemptSpec(number=1), at=100.0), end])
+    play(SpanObserver(traces.provider), [AttemptStarted(attempt=AttemptSpec(number=1), at=100.0), failed, end])
     found = traces.exporter.get_finished_spans()[-1].attributes
     assert found.get("l0.wasted_tokens.unknown") is unknown
 
