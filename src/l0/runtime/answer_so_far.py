@@ -33,7 +33,7 @@ class AnswerSoFar:
         "_rule_runner",
         "buffer",
         "fragments_before_read",
-        "holding",
+        "before_commit",
         "parser",
     )
 
@@ -43,13 +43,13 @@ class AnswerSoFar:
         self._machine = machine
         self._rule_runner = rule_runner
         self.buffer = OutputBuffer(*hold_of(call.policy, rule_runner))
-        self.holding = True
+        self.before_commit = True
         """True before the commit point."""
         self.parser: BodyParser | None = None
         """The parser of the attempt's body; ``None`` before the body is read, and after the call."""
         self.fragments_before_read = 0
         """The number of text fragments before the current read, if the call has rules. If a rule fails the attempt, the
-        user has these fragments only."""
+        user has these fragments only, or fewer if the buffer holds text after the commit point."""
         self._kept_text: str | None = None
         """The text that the user has of an answer whose rest was dropped; ``None`` if nothing was dropped."""
 
@@ -64,7 +64,7 @@ class AnswerSoFar:
 
     @property
     def _arrived(self) -> str:
-        """The text so far. After a failure the user has all of it, unless a rule dropped a part."""
+        """The text so far. After a failure the user has all of it, unless a part that was held is dropped."""
         if self.parser is not None:
             return self.parser.reader.resume_state().text
         state = self._machine.resume_state
@@ -72,11 +72,12 @@ class AnswerSoFar:
 
     @property
     def arrived_chars(self) -> int:
-        """The number of characters of text that have arrived, also those of an answer that came in one piece."""
+        """The number of characters of text that have arrived. Of an answer that came in one piece, only rules count
+        them: 0 without rules."""
         return len(self._arrived) or (self._rule_runner.chars if self._rule_runner is not None else 0)
 
     @property
-    def calls(self) -> ToolCalls:
+    def tool_calls(self) -> ToolCalls:
         """The tool calls so far: their names, and their arguments as far as they have arrived."""
         tools = self.parser.reader.tools if self.parser is not None else {}
         return [(call.name, "".join(call.arguments)) for call in list(tools.values())]
@@ -86,6 +87,7 @@ class AnswerSoFar:
         """The provider's metadata so far; ``None`` if there is none yet."""
         if self.parser is not None:
             return read_metadata(self.parser.reader)
+        # None: the adapter takes what the SDK has decoded, although it has not returned it yet.
         return None if self._call.streaming else self._call_adapter.complete_answer(None)[0]
 
     @property
@@ -95,11 +97,11 @@ class AnswerSoFar:
 
     @property
     def read_to_end(self) -> bool:
-        """True if nothing more of the answer can come."""
+        """True if nothing more can come from the current body, or if there is none."""
         return self.parser is None or self.parser.reader.stopped
 
     def read_unseen(self, raw: Any) -> None:
-        """Parse a read that the user does not get, because the billed tokens may be in it."""
+        """Parse a read even though the user does not get it: it may state the billed tokens."""
         if self.parser is not None:
             self.parser.feed(raw)
 
@@ -113,20 +115,20 @@ class AnswerSoFar:
     @property
     def delivered_failure(self) -> Failure | None:
         """The failure that the user has as a typed event of the SDK (`Failure.typed`); ``None`` without one."""
-        failure = self.parser.reader.failure if self.parser is not None and not self.holding else None
+        failure = self.parser.reader.failure if self.parser is not None and not self.before_commit else None
         return failure if failure is not None and failure.typed else None
 
     @property
-    def holds_back(self) -> bool:
+    def must_drop_held(self) -> bool:
         """True if the held items may not be delivered with a failure: their text is not verified, or the policy never
         delivers an incomplete answer."""
         buffer = self.buffer
-        return self._kept_text is None and (buffer.lags or (self.holding and buffer.holds_message))
+        return self._kept_text is None and (buffer.holds_after_commit or (self.before_commit and buffer.holds_message))
 
     def drop(self) -> None:
         """Drop the held items, which must not be delivered. Remember the text that the user has already."""
-        self._kept_text = "" if self.holding else self._text_before_held
-        self.buffer.restart()
+        self._kept_text = "" if self.before_commit else self._text_before_held
+        self.buffer.clear()
 
     @property
     def _text_before_held(self) -> str:
@@ -134,29 +136,31 @@ class AnswerSoFar:
         earlier, restarts = self._earlier, self._call.policy.resume == "restart"
         before = "" if earlier is None else earlier.text
         fragments, buffer = self.parser.reader.text if self.parser is not None else [], self.buffer
-        arrived = "".join(fragments if buffer.lags else fragments[: self.fragments_before_read])
+        arrived = "".join(fragments if buffer.holds_after_commit else fragments[: self.fragments_before_read])
+        # A resumed answer contains the earlier text, but an exact replay counts from 0 again.
         text = arrived if restarts else max(before, arrived, key=len)
-        if not buffer.lags:
+        if not buffer.holds_after_commit:
             return text
-        # A restart is not announced before text of the new answer is released.
+        # The earlier text stays with the user until the first text of a restarted answer is released.
         return text[: buffer.released] or (before if restarts else "")
 
     def items_before_next(self) -> list[Any]:
         """Return the items to deliver before the next attempt, and prepare the buffer for it.
 
-        A resumed answer keeps its text so far; what is not verified of it stays held. Of a retried answer the user has
-        seen nothing, and of a restarted one nothing more is due.
+        The held items of a resumed or restarted answer are due, unless they wait for the window of ``hold="verified"``:
+        those of a resumed answer then stay held, and those of a restarted one are dropped. Of a retried answer the user
+        has seen nothing, so its items are dropped.
         """
         buffer, state = self.buffer, self._machine.resume_state
-        continues = self._machine.resuming and (not buffer.lags or self._call.policy.resume != "restart")
-        if continues and buffer.lags:
+        continues = self._machine.resuming and (not buffer.holds_after_commit or self._call.policy.resume != "restart")
+        if continues and buffer.holds_after_commit:
             buffer.carry_over(len(state.text) if state is not None else 0)
             return []
         items = buffer.flush() if continues else []
-        buffer.restart()
+        buffer.clear()
         return items
 
-    def restart(self) -> None:
+    def forget_attempt(self) -> None:
         """Forget the attempt that is over, before another one."""
         self.parser = self._kept_text = None
 
@@ -164,7 +168,7 @@ class AnswerSoFar:
 
     @property
     def continuation(self) -> tuple[ResumeMode, ResumeState] | None:
-        """The resume mode of the attempt just opened and the text that the user has; ``None`` if it does not resume."""
+        """The resume mode of the attempt just opened, and the text that it continues; ``None`` if it resumes none."""
         state, points = self._machine.resume_state, self._machine.resume_points
         return (points[-1].strategy, state) if state is not None and points else None
 
@@ -173,8 +177,9 @@ class AnswerSoFar:
     ) -> tuple[ResumeState | None, EarlyRelease | None]:
         """Return the text from which a broken answer can be resumed, as `resume_state`.
 
-        An answer that this strategy cannot resume is repeated if it has no content yet. The second value is then the
-        reason why the user has events of it. ``rejected``: a rule rejects the answer, so it may only be restarted.
+        If this strategy cannot resume it and it has no content so far, the answer can be sent again from the start
+        (mode ``"exact"``); the second value then says why the user already has events of it. ``rejected``: a rule
+        rejects the answer, so it may only be restarted.
         """
         if rejected:
             return (self.resume_state(strategy) if strategy == "restart" else None), None
@@ -183,14 +188,14 @@ class AnswerSoFar:
         return (self.resume_state("exact") if early_release is not None else resume_state), early_release
 
     def resume_state(self, strategy: ResumeMode) -> ResumeState | None:
-        """Return the text that the user has of a broken answer; ``None`` if the answer cannot be resumed from there."""
+        """Return the text from which a broken answer continues; ``None`` if it cannot be resumed."""
         parser = self.parser
         if strategy == "off" or parser is None or not parser.resumes or not parser.reader.resumable:
             return None
         state = parser.reader.resume_state()
         if not self._call_adapter.resumes(strategy, state):
             return None
-        if strategy != "restart" or not (self.buffer.lags or self._kept_text is not None):
+        if strategy != "restart" or not (self.buffer.holds_after_commit or self._kept_text is not None):
             return state
         return ResumeState(text=self._text_before_held if self._kept_text is None else self._kept_text)
 

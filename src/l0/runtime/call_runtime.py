@@ -235,7 +235,7 @@ class CallRuntime:
         if self.shadow is not None:
             self.shadow.opened(self.started, at)
         command = self._step(Opened(at, self.hedge_won, request_id))
-        self.answer.holding = isinstance(command, Relay) and command.holding
+        self.answer.before_commit = isinstance(command, Relay) and command.holding
         return command
 
     def failed_head(self, status: int | None, request_id: str | None) -> None:
@@ -317,7 +317,7 @@ class CallRuntime:
         if self.admission.breaker_state is not None:
             self._report_breaker(at)
         if isinstance(command, Raise):  # a breaker is open, the time is up, or the retry is rejected
-            if self.answer.buffer.lags:
+            if self.answer.buffer.holds_after_commit:
                 self.answer.drop()
             self._finish(command, at, None)
         return command
@@ -401,9 +401,9 @@ class CallRuntime:
         if late:
             answer.buffer.keep(items)
             return self.expired()
-        if answer.holding:
+        if answer.before_commit:
             return self._hold(items, reader, at)
-        if answer.buffer.lags:
+        if answer.buffer.holds_after_commit:
             items = answer.buffer.add_after_commit(items, reader, *self._checked_chars(reader))
         if stats is not None and items:
             stats.chunks += len(items)
@@ -423,7 +423,7 @@ class CallRuntime:
         def recorded_read(raw: Any, since: float) -> list[Any] | AttemptOver:
             items = on_read(raw, since)
             if items and type(items) is list:
-                chars = buffer.released if buffer.lags else reader.chars
+                chars = buffer.released if buffer.holds_after_commit else reader.chars
                 if recording.reads:  # do what `delivered` does, without a function call per chunk
                     recording.items += len(items)
                     recording.chars = chars
@@ -447,7 +447,7 @@ class CallRuntime:
             at = at or perf_counter()
             if not self.unseen:
                 self._step(Released(at))
-            self.answer.holding = False
+            self.answer.before_commit = False
             if self.observers.observed:
                 self.observers.delivered(due, at, buffer.held_s(at))
         return due
@@ -465,7 +465,7 @@ class CallRuntime:
         """
         if raw is END or self.aborted:
             return AttemptOver([], CANCELLED)
-        if self.answer.holding or self.answer.buffer.lags or self.rule_runner is not None:
+        if self.answer.before_commit or self.answer.buffer.holds_after_commit or self.rule_runner is not None:
             return []
         items, reader = parser.feed(raw), parser.reader
         if not reader.stopped:
@@ -479,7 +479,13 @@ class CallRuntime:
         0 before the commit point, while items are held, and if reads are measured or recorded, which `on_read` does.
         """
         answer = self.answer
-        if answer.holding or not self.open or answer.buffer.lags or self.observers.observed or self.recording:
+        if (
+            answer.before_commit
+            or not self.open
+            or answer.buffer.holds_after_commit
+            or self.observers.observed
+            or self.recording
+        ):
             return 0
         return self.fragments_to_next_check
 
@@ -667,7 +673,7 @@ class CallRuntime:
             if self.shadow is not None and progress is not None:
                 self.shadow.failed(self.machine.failures[-1], progress, at)
             self.attempt_ended(self.machine.failures[-1], at if ended_at is None else ended_at, command)
-        if isinstance(command, Raise) and answer.holds_back:
+        if isinstance(command, Raise) and answer.must_drop_held:
             answer.drop()
         if not isinstance(command, Wait):
             items = answer.buffer.flush()
@@ -692,7 +698,7 @@ class CallRuntime:
             self.observers.withdrawn()
         items = answer.items_before_next()
         self._record_delivery(items)
-        answer.restart()
+        answer.forget_attempt()
         if self.rule_runner is not None:
             self.rule_runner.restart()
         return AttemptOver(items, command)
@@ -823,7 +829,7 @@ class CallRuntime:
         self.record_end(outcome, command.failure if isinstance(command, Raise) else None, at)
         if self.observers.observed or not quiet:
             answer = self.answer
-            call_when_safe(self.report_end, command, at, metadata, text or answer.text, calls or answer.calls)
+            call_when_safe(self.report_end, command, at, metadata, text or answer.text, calls or answer.tool_calls)
 
     def record_end(self, outcome: Outcome, failure: Failure | None, at: float) -> None:
         """Record the end of the call, if calls are recorded."""

@@ -203,7 +203,7 @@ def stop(runtime: CallRuntime, *, later: bool, release: Work | None = None) -> N
     if complete is not None:
         if runtime.ending.claim(complete[0].outcome):
             runtime.record_end(complete[0].outcome, None, complete[1])
-            text, calls = (so_far.text, so_far.calls) if runtime.observers.observed else ("", ())
+            text, calls = (so_far.text, so_far.tool_calls) if runtime.observers.observed else ("", ())
             work.append(partial(runtime.report_end, *complete, text, calls))
     elif runtime.ending.claim(Outcome.CANCELLED if failure is None else Outcome.FAILED):
         at = perf_counter()
@@ -213,7 +213,7 @@ def stop(runtime: CallRuntime, *, later: bool, release: Work | None = None) -> N
             runtime.machine.add_failure(failure)
             command = Raise(failure)
         runtime.record_end(Outcome.CANCELLED if failure is None else Outcome.FAILED, failure, at)
-        answer = (so_far.metadata, so_far.text, so_far.calls) if runtime.observers.observed else (None, "", ())
+        answer = (so_far.metadata, so_far.text, so_far.tool_calls) if runtime.observers.observed else (None, "", ())
         work.append(partial(_report, runtime, command, at, answer, failure, waiting=waiting))
     if release is not None:
         work.append(release)

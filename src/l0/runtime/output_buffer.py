@@ -27,7 +27,7 @@ class OutputBuffer:
         "_since",
         "_window",
         "early_release",
-        "lags",
+        "holds_after_commit",
         "released",
     )
 
@@ -42,7 +42,7 @@ class OutputBuffer:
         """The time at which the first item was held; ``inf`` before."""
         self._content_since = self._delivered_since = inf
         """The time since which content is held, and since which the items delivered last were; ``inf`` for none."""
-        self.lags = hold.until == "verified"
+        self.holds_after_commit = hold.until == "verified"
         """True if text is held even after the commit point, until the window has moved past it."""
         self.released = 0
         """The number of characters that the window has moved past."""
@@ -52,10 +52,10 @@ class OutputBuffer:
     def hold_all(self) -> None:
         """Hold everything until the end of the answer, from now on."""
         self._hold = Hold(until="message")
-        self.lags = False
+        self.holds_after_commit = False
 
-    def restart(self) -> None:
-        """Drop all items, and start anew."""
+    def clear(self) -> None:
+        """Drop all items, before another attempt or for good."""
         self._held = []
         self._lagging.clear()
         self._since = self._content_since = self._delivered_since = inf
@@ -71,7 +71,7 @@ class OutputBuffer:
             self._held = []
 
     def keep(self, items: list[Any]) -> None:
-        """Hold items until `flush` or `restart`."""
+        """Hold items until `flush` or `clear`."""
         self._held += items
 
     def add_before_commit(self, items: list[Any], reader: Reader, chars: int, checked: int) -> list[Any]:
@@ -81,7 +81,7 @@ class OutputBuffer:
         """
         if items and self._since == inf:
             self._since = perf_counter()
-        if self.lags:
+        if self.holds_after_commit:
             return self.add_after_commit(items, reader, chars, checked)
         if self._content_since == inf and (reader.content or reader.other):
             self._content_since = perf_counter()

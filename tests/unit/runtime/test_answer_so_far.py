@@ -33,7 +33,7 @@ def make_answer(
     if rule_runner is not None:
         rule_runner.cut = cut
     answer = AnswerSoFar(call, FakeCallAdapter(), machine, rule_runner)
-    answer.parser, answer.holding = FakePump(), False
+    answer.parser, answer.before_commit = FakePump(), False
     for raw in reads:
         answer.fragments_before_read = len(answer.parser.reader.text)
         answer.parser.feed(raw)
@@ -42,7 +42,7 @@ def make_answer(
 
 def test_nothing_has_arrived_before_the_body_is_read():
     answer = AnswerSoFar(make_call(), FakeCallAdapter(), make_machine(), None)
-    assert (answer.text, answer.delivered_text, answer.arrived_chars, answer.calls) == ("", "", 0, [])
+    assert (answer.text, answer.delivered_text, answer.arrived_chars, answer.tool_calls) == ("", "", 0, [])
     assert answer.metadata is None
     assert answer.read_to_end
     assert not answer.accepted
@@ -90,7 +90,7 @@ def test_dropped_answer_keeps_what_the_user_has(resume, earlier, kept):
 
 def test_dropped_answer_before_the_commit_point_keeps_nothing():
     answer = make_answer(["a"], ["b"])
-    answer.holding = True
+    answer.before_commit = True
     answer.drop()
     assert answer.delivered_text == ""
 
@@ -102,11 +102,11 @@ def test_dropped_answer_with_a_window_keeps_what_the_window_has_moved_past():
     assert answer.delivered_text == "abc"
 
 
-def test_restart_forgets_the_attempt():
+def test_next_attempt_starts_with_nothing():
     answer = make_answer(["a"])
     answer.buffer.keep(["a"])
     answer.drop()
-    answer.restart()
+    answer.forget_attempt()
     assert answer.parser is None
     assert answer.delivered_text == ""
     assert answer.buffer.flush() == []
@@ -116,7 +116,7 @@ def test_restart_forgets_the_attempt():
 def test_delivered_failure_is_a_typed_one_after_the_commit_point(typed, holding, delivered):
     failure = make_failure(typed=typed)
     answer = make_answer(["a", failure])
-    answer.holding = holding
+    answer.before_commit = holding
     assert answer.delivered_failure is (failure if delivered else None)
 
 

@@ -22,7 +22,7 @@ def feed(kept: OutputBuffer, reader: FakeReader, items: list[Any], *, committed:
         reader.observe_object(item)
     if not committed:
         return kept.add_before_commit(items, reader, reader.chars, reader.chars)
-    return kept.add_after_commit(items, reader, reader.chars, reader.chars) if kept.lags else items
+    return kept.add_after_commit(items, reader, reader.chars, reader.chars) if kept.holds_after_commit else items
 
 
 def through(hold: Hold, given: list[list[Any]]) -> tuple[list[list[Any]], list[Any]]:
@@ -95,7 +95,7 @@ def test_a_restart_forgets_everything(mode):
     kept = OutputBuffer(Hold(until=mode), 256)
     kept.add_before_commit([FRAME], FakeReader(), 0, 0)
     kept.keep([FRAME])
-    kept.restart()
+    kept.clear()
     assert kept.flush() == []
     assert kept.held_s(7.0) == 0.0
 
