@@ -97,4 +97,4 @@ class AttemptPool:
 
 
 def _quiet_until(donor: Donor) -> float:
-    return donor.timeline.quiet_until
+    return donor.timeline.first_content_or_end

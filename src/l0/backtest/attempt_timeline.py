@@ -92,7 +92,7 @@ class AttemptTimeline:
         return self.content[0] if self.content else inf
 
     @property
-    def quiet_until(self) -> float:
+    def first_content_or_end(self) -> float:
         """The time of the first content, or of the end without any."""
         return self.content[0] if self.content else self.ends_at
 
@@ -100,7 +100,7 @@ class AttemptTimeline:
         """Return the deadline that ends the attempt; ``None`` if the attempt or its recording ends before any."""
         expiries: list[Expiry] = []
         slack = _ROUNDING if self.cut_short else 0.0
-        if self.quiet_until > limits.first - slack:
+        if self.first_content_or_end > limits.first - slack:
             opened = self.opened_at <= limits.first
             expiries.append(Expiry(limits.first, Cause.FIRST_CONTENT_TIMEOUT if opened else Cause.NO_HEADERS))
         for gaps, limit, cause in (
@@ -110,7 +110,7 @@ class AttemptTimeline:
             if limit < inf and gaps and gaps[-1].seconds > limit - slack:
                 longer = gaps[bisect_right(gaps, limit - slack, key=_seconds)]
                 expiries.append(Expiry(longer.since + limit, cause))
-        if self.ends_at >= limits.total - slack:
+        if self.ends_at >= limits.total - slack:  # the total is out at its limit, as in `Deadlines.passed_total`
             expiries.insert(0, Expiry(limits.total, Cause.TOTAL_TIMEOUT))  # of equal times, `min` returns the first
         return min(expiries, key=_time) if expiries else None
 
@@ -137,10 +137,10 @@ class AttemptTimeline:
         times = zip(self.content, self.chars, strict=True)
         return next((at for at, chars in times if chars >= self.chars[0] + window), inf)
 
-    def tokens_by(self, at: float) -> int:
-        """Return the tokens used by the time ``at``: none before the headers, after the end what the provider stated.
+    def tokens_until(self, at: float) -> int:
+        """Return the tokens used until ``at``: none before the headers, after the end what the provider stated.
 
-        In between, and if it stated nothing, the stated input tokens and one for each read with content.
+        Before the end, or if no tokens were stated: the stated input tokens (else 0), plus one per read with content.
         """
         stated = self.tokens or (0, 0)
         if self.opened_at > at:
@@ -151,14 +151,14 @@ class AttemptTimeline:
 def longest_so_far(times: Sequence[float], program_s: Sequence[float] = ()) -> tuple[Gap, ...]:
     """Return the gaps between successive times that are longer than all before them.
 
-    ``program_s``: by each of the times, the seconds that had passed in the program, which are no part of a gap;
-    by default none had.
+    ``program_s``: for each time, the seconds spent in the user's program up to then; they are subtracted from the gap.
+    By default, all are 0.
     """
     gaps: list[Gap] = []
     for (last, earlier_s), (at, later_s) in pairwise(zip(times, program_s or [0.0] * len(times), strict=True)):
         seconds = at - last - (later_s - earlier_s)
         if seconds > (gaps[-1].seconds if gaps else 0.0):
-            gaps.append(Gap(seconds, at - seconds))
+            gaps.append(Gap(seconds, at - seconds))  # as if the program had taken its time before the gap
     return tuple(gaps)
 
 

@@ -266,7 +266,7 @@ class SimulatedCall:
         return self._failed(sent, deadlines.failure(sent.started + min(expiry.at, limits.first), expiry.cause))
 
     def _failed(self, sent: _Sent, failure: Failure) -> Command:
-        self._extra_tokens += sent.timeline.tokens_by(self._at - sent.started)
+        self._extra_tokens += sent.timeline.tokens_until(self._at - sent.started)
         opened = self._machine.state in _BODY_STATES
         accepted = failure.cause in ANSWERED and not self._call.effective_retry_safety.in_parallel
         if opened:
@@ -290,7 +290,7 @@ class SimulatedCall:
         if self._admission is not None:
             self._admission.ended(None if finished else self._machine.failures[-1])
         if not finished:
-            self._extra_tokens += sent.timeline.tokens_by(self._at - sent.started)
+            self._extra_tokens += sent.timeline.tokens_until(self._at - sent.started)
         elif self._first_token is None:
             self._first_token = self._at - self.started
         self._incomplete = finished and missing is not None
@@ -371,7 +371,7 @@ class SimulatedCall:
         if not sent.timeline.content:
             self._expiry(sent, limits)
         expiry = sent.timeline.expiry(limits)
-        return min(sent.timeline.quiet_until, inf if expiry is None else expiry.at)
+        return min(sent.timeline.first_content_or_end, inf if expiry is None else expiry.at)
 
     def _answered(self, sent: _Sent) -> bool:
         """Return True if the body of an attempt without content ended normally."""
@@ -388,8 +388,8 @@ class SimulatedCall:
         """Account for the losers of a race."""
         for loser in losers:
             waited = self._quiet_until(loser, self._at - loser.started)
-            self._extra_tokens += loser.timeline.tokens_by(waited)
-            if self._admission is not None and loser.timeline.quiet_until > waited:  # it was slower, or late
+            self._extra_tokens += loser.timeline.tokens_until(waited)
+            if self._admission is not None and loser.timeline.first_content_or_end > waited:  # it was slower, or late
                 self._admission.overtaken(waited)
 
     # -- the functions that the machine calls -----------------------------------------------------------------------

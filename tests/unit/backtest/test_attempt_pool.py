@@ -55,7 +55,7 @@ def test_refusal_of_the_request_itself_is_not_drawn(cause: Cause) -> None:
 def test_rest_of_a_cut_attempt_is_drawn_among_longer_ones() -> None:
     made = pool(*[answer(float(n + 1)) for n in range(12)], cut(9.5))
     drawn = [made.draw(GROUP, n / 100, call=99, quiet_for=6.5) for n in range(100)]
-    assert {timeline.quiet_until for timeline in drawn} == {7.0, 8.0, 9.0, 9.5, 10.0, 11.0, 12.0}
+    assert {timeline.first_content_or_end for timeline in drawn} == {7.0, 8.0, 9.0, 9.5, 10.0, 11.0, 12.0}
 
 
 def test_estimate_is_that_of_kaplan_and_meier() -> None:

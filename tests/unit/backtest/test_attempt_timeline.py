@@ -87,5 +87,5 @@ def test_first_delivery_depends_on_the_hold(hold: Hold, window: int, at: float) 
 
 def test_tokens_of_a_cut_answer_are_the_pieces_that_came() -> None:
     timeline = answer(1.0, 2.0, 3.0, tokens=(7, 40))
-    assert [timeline.tokens_by(at) for at in (0.05, 0.5, 2.5, 4.0)] == [0, 7, 9, 47]
-    assert broken(1.0, 2.0, ends_at=2.5).tokens_by(2.5) == 2
+    assert [timeline.tokens_until(at) for at in (0.05, 0.5, 2.5, 4.0)] == [0, 7, 9, 47]
+    assert broken(1.0, 2.0, ends_at=2.5).tokens_until(2.5) == 2

@@ -98,7 +98,7 @@ def test_attempt_that_l0_or_the_user_ended_is_cut_short(fields: dict[str, Any]) 
 def test_attempt_that_l0_ended_before_its_headers_is_cut_short() -> None:
     failure = make_failure(Cause.NO_HEADERS)
     found = read(attempt(status=None, head_at=None, ended=7.0, ending="closed", failure=failure))
-    assert (found.cut_short, found.opened_at, found.quiet_until) == (True, inf, 5.0)
+    assert (found.cut_short, found.opened_at, found.first_content_or_end) == (True, inf, 5.0)
 
 
 def test_transport_timeout_is_a_failure() -> None:
