@@ -10,16 +10,17 @@ from .openai_api_instrumentor import OpenAiApiInstrumentor, operations_at
 from .sdk_instrumentor import PATCHING
 
 
-def declared_dialects(module: str) -> frozenset[str]:
+def declared_dialects(module_name: str) -> frozenset[str]:
     """Return the dialects that the class of a provider declares for the SDK with this module; empty if none does.
 
-    Installed classes are imported only if no class that patches an SDK declares this one.
+    Provider packages are imported only if none of the classes already in use declares this SDK.
     """
-    return _declared(module, [*PATCHING.values()]) or _declared(module, instrumentors())
+    return _declared(module_name, [*PATCHING.values()]) or _declared(module_name, instrumentors())
 
 
-def _declared(module: str, among: Iterable[Any]) -> frozenset[str]:
+def _declared(module_name: str, among: Iterable[Any]) -> frozenset[str]:
+    module_path = f"{module_name}."
     for instrumentor in among:
-        if isinstance(instrumentor, OpenAiApiInstrumentor) and f"{module}.".startswith(f"{instrumentor.sdk_name}."):
+        if isinstance(instrumentor, OpenAiApiInstrumentor) and module_path.startswith(f"{instrumentor.sdk_name}."):
             return frozenset(dialect for dialect, _ in operations_at(instrumentor.paths).values())
     return frozenset()

@@ -17,7 +17,7 @@ from .schemas import Schema
 
 _EMPTY = "the answer contains no JSON"
 _NO_TEXT = "the answer has no text that could be JSON, only other content, such as a tool call"
-_FAMILIES = frozenset({Family.JSON})
+_NOT_JSON = frozenset({Family.JSON})
 _NO_JSON = frozenset({Family.JSON, Family.EMPTY})
 _MISMATCH = frozenset({Family.SCHEMA})
 
@@ -32,10 +32,10 @@ def schema_rule(
     """Return a rule that requires an answer to match a schema (anything that `Schema.of` accepts).
 
     An answer without text but with a tool call or a refusal passes, unless its length limit cut it. ``requires_text``:
-    it does not pass. ``allow_repair``: an answer that matches after a repair passes as well, for callers that repair it
-    too. Otherwise the answer is checked unchanged, and text that cannot become JSON is reported at once. An answer that
-    a limit or a filter cut is never closed by a repair; at the length limit, an error becomes fatal, because a retry
-    would end there too.
+    such an answer fails. ``allow_repair``: an answer that matches after a repair passes as well, for callers that
+    repair it too. Otherwise the answer is checked unchanged, and text that cannot become JSON is reported at once. An
+    answer that a limit or a filter cut is never closed by a repair; at the length limit, an error becomes fatal,
+    because a retry would end there too.
 
     Raises:
         PolicyError: ``schema`` is not a schema.
@@ -55,14 +55,16 @@ class SchemaRule:
     severity: Severity = Severity.ERROR
     name: str = "schema"
     span: None = None
+    """Whether an answer passes is decided only at its end; text that cannot be JSON fails earlier."""
     judges_result: ClassVar[bool] = True
-    """It judges the result, of which a structured stream delivers partial values before: so it allows any hold."""
-
+    """The rule is compatible with every hold mode: it judges the final result, and partial values are known to be
+    unchecked."""
     specificity: ClassVar[int] = 3
+    """Of equally severe violations for the same defect, that of the most specific rule is reported."""
 
     @property
     def covers(self) -> Mapping[Family, Severity]:
-        """Return the severity of each family that the rule can report."""
+        """Return the severity of each family that the rule can report. At the length limit, an error becomes fatal."""
         return dict.fromkeys((Family.EMPTY, Family.JSON, Family.SCHEMA), self.severity)
 
     def check(self) -> Check:
@@ -126,7 +128,7 @@ class RepairingCheck:
 
 def _no_json(rule: SchemaRule, length: int, ending: Ending) -> Sequence[Violation]:
     """Return the violation of an answer whose text is empty or blank. ``length``: of that text."""
-    if ending.has_other_content and not ending.at_limit:  # at the limit, it may be only the reasoning before the JSON
+    if ending.has_other_content and not ending.at_limit:  # at the limit, the other content may be only reasoning
         return (_violation(rule, _NO_TEXT, length, _NO_JSON),) if rule.requires_text else ()
     return _cut(rule, "", ending) or (_violation(rule, _EMPTY, length, _NO_JSON),)
 
@@ -144,11 +146,12 @@ def _cut(rule: SchemaRule, text: str, ending: Ending) -> Sequence[Violation]:
     flaw = cut_flaw(text, ending)
     if flaw is None:
         return ()
-    found = _violation(rule, f"the answer {flaw}", len(text), _FAMILIES if text else _NO_JSON)
+    found = _violation(rule, f"the answer {flaw}", len(text), _NOT_JSON if text else _NO_JSON)
     return (replace(found, severity=severity_of_cut(rule.severity, ending)),)
 
 
-def _violation(rule: SchemaRule, message: str, at: int, families: frozenset[Family] = _FAMILIES) -> Violation:
+def _violation(rule: SchemaRule, message: str, at: int, families: frozenset[Family] = _NOT_JSON) -> Violation:
+    # The passage is the whole answer: a schema fails as a whole.
     return Violation(
         rule=rule.name, message=message, severity=rule.severity, at=at, families=families, passage=(0, None)
     )
