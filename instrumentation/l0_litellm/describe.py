@@ -16,7 +16,7 @@ from l0.stainless.openai_requests import describe_request
 from l0.wrapped_sdks.wrapped_call import address_of_url
 
 _MESSAGES = "/messages"
-_PATHS = ("/chat/completions", "/responses")
+_PATH_ENDS = ("/chat/completions", "/responses")
 """Ends of the paths of OpenAI's dialects. Those of embeddings and legacy completions are missing: litellm sends such
 requests also to servers with the same path, but another dialect."""
 _OWN_HOSTS = {"api.openai.com": "openai", "api.anthropic.com": "anthropic"}
@@ -37,24 +37,24 @@ _PROVIDER_NAMES = {
 
 
 def describe(arguments: Mapping[str, Any]) -> InferenceRequest | None:
-    """Return the inference request that a call of litellm's ``post`` sends; ``None`` for other requests.
+    """Return the inference request that ``post`` of litellm's HTTP handlers sends; ``None`` if it sends another one.
 
     ``arguments``: the arguments of ``post``, by name.
     """
     url = str(arguments["url"])
     path = urlsplit(url).path
-    ends = [end for end in (*_PATHS, _MESSAGES) if path.endswith(end)]
-    body = body_of(arguments) if ends else None
+    matching_ends = [end for end in (*_PATH_ENDS, _MESSAGES) if path.endswith(end)]
+    body = body_of(arguments) if matching_ends else None
     stream = bool(arguments.get("stream"))
     if body is None or stream is not bool(body.get("stream")):
-        return None  # litellm will not read the form of answer that the body asks for
+        return None  # another request, or one whose answer litellm does not read in the form that the body asks for
     address = address_of_url(url)
     owner = _OWN_HOSTS.get(address.host)
     provider = owner or provider_at(address.host, address.port) or _provider(arguments)
-    if ends == [_MESSAGES]:
+    if matching_ends == [_MESSAGES]:
         sends_terminal_event = owner == "anthropic"
         return describe_messages(body, provider=provider or "anthropic", certain=sends_terminal_event, stream=stream)
-    options = SimpleNamespace(url=ends[0], method="post", json_data=body, extra_json=None)
+    options = SimpleNamespace(url=matching_ends[0], method="post", json_data=body, extra_json=None)
     sends_terminal_event = owner == "openai"
     return describe_request(
         options, OPERATIONS, provider=provider or "openai", certain=sends_terminal_event, stream=stream

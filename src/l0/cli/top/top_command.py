@@ -40,23 +40,23 @@ class _Reading:
 
 def _read(args: argparse.Namespace, client: ViewerClient) -> _Reading:
     parameters = _parameters(args)
-    few = parameters | {"limit": str(_LISTED_CALLS)}
+    few_calls = parameters | {"limit": str(_LISTED_CALLS)}
     return _Reading(
         overview=client.overview(parameters),
-        failed=client.calls(few | {"outcome": "failed"})["calls"],
-        slowest=client.calls(few | {"sort": "duration"})["calls"],
+        failed=client.calls(few_calls | {"outcome": "failed"})["calls"],
+        slowest=client.calls(few_calls | {"sort": "duration"})["calls"],
     )
 
 
 def top(args: argparse.Namespace) -> int:
-    """Show the overview. Return 0. Raises `InputError` if no viewer answers."""
+    """Show the overview. Return 0. Raises `InputError` if an option is out of range, or if no viewer answers."""
     check_range("--port", args.port, 1, 65_535)
     check_range("--interval", args.interval, 0.1, 3_600)
     if args.minutes is not None:
         check_range("--minutes", args.minutes, 0.01, 10_000_000)
     client = ViewerClient(args.port)
     try:
-        client.about()
+        client.about()  # raises if no viewer listens at the port
         reading = _read(args, client)
     except NoServerError as error:
         port = "" if args.port == 4318 else f" --port {args.port}"
@@ -79,9 +79,9 @@ def _show(args: argparse.Namespace, client: ViewerClient, reading: _Reading) -> 
 
 
 def _console() -> Console | None:
-    """Return the terminal on stdout; ``None`` if it cannot be refreshed."""
+    """Return the terminal on stdout; ``None``, perhaps after a hint on stderr, if it cannot be refreshed."""
     if find_spec("rich") is None:
-        print("l0 top: to refresh it until q is pressed: pip install 'l0-otel[cli]'", file=sys.stderr)
+        print("l0 top: printed once; for a screen that refreshes, run: pip install 'l0-otel[cli]'", file=sys.stderr)
         return None
     from rich.console import Console
 
@@ -126,7 +126,7 @@ def _heading(args: argparse.Namespace, client: ViewerClient) -> Row:
 def _parameters(args: argparse.Namespace) -> dict[str, str | list[str]]:
     parameters: dict[str, str | list[str]] = {"provider": args.provider, "model": args.model}
     if args.minutes is not None:
-        parameters["since"] = str((time.time() - args.minutes * 60) * 1e3)
+        parameters["since"] = str((time.time() - args.minutes * 60) * 1e3)  # in ms
     return parameters
 
 
