@@ -1,8 +1,10 @@
 """Real calls to a simulator in virtual time: the real SDK, L0 and sockets, on a clock that moves only while all wait.
 
+Use it for calls that need a server; `virtual_time` is for asyncio code without one.
+
 The clock moves to the next time at which a timer is due, once the simulator, the caller and the threads of hedged
-requests wait, and nothing that was sent is unread. So limits expire after the silence that a script asks for, and never
-because a thread had to wait for a processor.
+requests wait, and nothing that was sent is unread. Each reading by L0 also moves it by a microsecond. So limits expire
+after the silence that a script asks for, and never because a thread had to wait for a processor.
 """
 
 import asyncio
@@ -28,9 +30,9 @@ from l0.shared_state.auto_reset_event import AutoResetEvent
 from l0.stainless import send_deadlines
 
 _LOOK_S = 0.002
-"""Real seconds between two looks at what a thread waits for."""
+"""Real seconds between two checks of what a thread waits for."""
 _TICK_S = 1e-6
-"""Seconds between two readings of the clock by L0: to a user, everything takes some time, and nothing comes at once."""
+"""Seconds by which each reading by L0 moves the clock: no step takes exactly no time, as outside of tests."""
 _HANGS_S = 120
 """Real seconds that only a hang exceeds."""
 _WORKERS = ("l0-attempt-", "l0-direct-proof")
@@ -39,8 +41,8 @@ _WORKERS = ("l0-attempt-", "l0-direct-proof")
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Wait:
-    """One wait of one thread. ``ended``: returns True if it has ended, at once or within some real seconds. ``due``:
-    returns the time at which it ends by itself."""
+    """One wait of one thread. ``ended``: takes a number of real seconds; returns True if the wait ends within them.
+    ``due``: returns the virtual time at which it ends by itself."""
 
     ended: Callable[[float], bool]
     due: Callable[[], float]
@@ -53,8 +55,8 @@ class ServerTime:
         self._now = 1000.0
         self._lock = threading.RLock()  # a finalizer may read the clock at any time
         self._waits: dict[int | None, _Wait] = {}
-        self._members: set[threading.Thread] = set()
-        self._older: set[threading.Thread] = set()
+        self._clocked_threads: set[threading.Thread] = set()
+        self._threads_before: set[threading.Thread] = set()
         self._loops: list[asyncio.AbstractEventLoop] = []
 
     def time(self) -> float:
@@ -64,25 +66,26 @@ class ServerTime:
     def loop(self) -> asyncio.AbstractEventLoop:
         """Return a new event loop with this clock, for the current thread."""
         loop = _Loop(self)
-        self._members.add(threading.current_thread())
+        self._clocked_threads.add(threading.current_thread())
         self._loops.append(loop)
         return loop
 
     @contextlib.contextmanager
     def kept(self) -> Iterator[None]:
-        """Let L0 keep this time in calls of the current thread, and event loops, which simulators are, from their
-        start."""
-        modules = load_engine()
-        self._members.add(threading.current_thread())
-        self._older = set(threading.enumerate())
-        assert "l0-simulator" not in {thread.name for thread in self._older}, "a simulator started with another time"
+        """During this block, L0 uses this clock for calls of the current thread. Event loops created in it, such as the
+        simulator's, use it too."""
+        modules = load_engine()  # a module that a call imports later would keep the real clock
+        self._clocked_threads.add(threading.current_thread())
+        self._threads_before = set(threading.enumerate())
+        names = {thread.name for thread in self._threads_before}
+        assert "l0-simulator" not in names, "a simulator started with another time"
         event, stop = partial(_Event, self), threading.Event()
         clock = threading.Thread(target=self._run, args=[stop], name="clock")
         with pytest.MonkeyPatch.context() as patch:
             for module in modules:
                 if hasattr(module, "perf_counter"):
                     patch.setattr(module, "perf_counter", self._tick)
-            # A minute longer than L0's own limits, so that the watchdog's come first.
+            # Limits of a send expire a minute later than those of the watchdog, which is to end a read first.
             patch.setattr(send_deadlines, "perf_counter", lambda: self._now - 60)
             patch.setattr(hedge, "AutoResetEvent", event)
             patch.setattr(async_deadlines, "AutoResetEvent", event)
@@ -101,7 +104,7 @@ class ServerTime:
     def waiting(
         self, ended: Callable[[float], bool] = lambda _: False, due: Callable[[], float] = lambda: inf
     ) -> Iterator[None]:
-        """Let time pass during this block, in which the current thread waits: without arguments, for others."""
+        """Allow the clock to move during this block, because the current thread waits: by default for others."""
         thread = threading.get_ident()
         self._waits[thread] = _Wait(ended, due)
         try:
@@ -151,8 +154,8 @@ class ServerTime:
         """Return the waits of the caller, the simulators and the threads of L0; ``None`` if one of them runs."""
         found = []
         for thread in threading.enumerate():
-            is_worker = thread.name.startswith(_WORKERS) and thread not in self._older
-            if is_worker or thread in self._members:
+            is_worker = thread.name.startswith(_WORKERS) and thread not in self._threads_before
+            if is_worker or thread in self._clocked_threads:
                 wait = self._waits.get(thread.ident)
                 if wait is None:
                     return None
@@ -163,12 +166,12 @@ class ServerTime:
         for loop in self._loops:
             if not loop.is_closed():
                 loop.call_soon_threadsafe(lambda: None)
-        with WATCHDOG._changed:
+        with WATCHDOG._changed:  # the thread of L0 that ends reads at their deadlines
             WATCHDOG._changed.notify_all()
 
 
 def _watchdog_due(now: float) -> float:
-    """Return the time at which the watchdog checks a read; ``now`` if it has not dealt with the present time yet."""
+    """Return the time at which the watchdog checks a read; ``now`` if a check is due that it has not made yet."""
     with WATCHDOG._changed:
         if WATCHDOG._thread is None:
             return inf
@@ -222,7 +225,7 @@ class _Loop(asyncio.SelectorEventLoop):
 
 
 class _TrioClock:
-    """A clock of trio, which waits here: it then looks only once at what it has waited for."""
+    """A clock for trio. It waits in `deadline_to_sleep_time` in trio's place, so trio only polls afterwards."""
 
     def __init__(self, clock: ServerTime) -> None:
         self._clock = clock

@@ -1,4 +1,4 @@
-"""Two requests side by side, of which one fails or is late: the other runs on, and each has its own cause and end."""
+"""Two parallel requests, of which one or both fail or are late: each has its own cause and end."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -14,21 +14,23 @@ from l0.model.call import Outcome
 from l0.model.failure import Cause
 from l0.simulator.faults import Fault
 
-SILENT = Fault.no_headers()
-DUMB = Fault.stall(at_event=0)
+NO_HEADERS = Fault.no_headers()
+HEADERS_ONLY = Fault.stall(at_event=0)
 PAUSE = Fault.stall(at_event=0, seconds=1.6)
-CONTENT = Fault.stall(at_event=0, seconds=2.5)
-"""The fault of a hedge, which is sent after a second and so has its content at 3.5 s."""
+LATE_CONTENT = Fault.stall(at_event=0, seconds=2.5)
+"""A fault for a hedge. A hedge is sent after one second, so its content comes at 3.5 s."""
 LATENESS_S = 0.1
-"""Seconds that an end may be late: a deadline ends a read only after a second look at it."""
+"""Seconds by which an end may be late: a deadline ends a read only at the second check of it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Race:
-    """A call that sends a hedge after a second. The tuples have one value for each request.
+    """A call that sends a hedge after one second.
 
-    ``policy``: its other fields. ``ended_s``: the seconds from the start of the call to the end of the request.
-    ``statuses``: ``None`` if no headers came. ``hedges``: ``True`` for a hedge.
+    ``policy``: fields that are added to ``hedge`` and ``retry``, or replace them. ``faults``: of the first request and
+    its hedge; later requests are answered normally. The other tuples have one value per request. ``ended_s``: the
+    seconds from the start of the call to the end of the request. ``statuses``: ``None`` if no headers came. ``hedges``:
+    ``True`` for a hedge.
     """
 
     policy: dict[str, Any]
@@ -46,7 +48,7 @@ def hedge_wins(first: Fault, cause: Cause, ended_s: float, status: int | None, *
     """Return a race that the hedge wins, with content later than the end of the first request."""
     return Race(
         policy=policy,
-        faults=(first, CONTENT),
+        faults=(first, LATE_CONTENT),
         outcome=Outcome.RECOVERED_HEDGE,
         causes=(cause, None),
         ended_s=(ended_s, 3.5),
@@ -57,9 +59,11 @@ def hedge_wins(first: Fault, cause: Cause, ended_s: float, status: int | None, *
 times_out = partial(Race, outcome=Outcome.FAILED, error=openai.APITimeoutError)
 
 RACES = {
-    "late first, no headers": hedge_wins(SILENT, Cause.NO_HEADERS, 3.0, None, timeout=l0.Timeout(initial_token=3_000)),
+    "late first, no headers": hedge_wins(
+        NO_HEADERS, Cause.NO_HEADERS, 3.0, None, timeout=l0.Timeout(initial_token=3_000)
+    ),
     "late first, no content": hedge_wins(
-        DUMB, Cause.FIRST_CONTENT_TIMEOUT, 3.0, 200, timeout=l0.Timeout(initial_token=3_000)
+        HEADERS_ONLY, Cause.FIRST_CONTENT_TIMEOUT, 3.0, 200, timeout=l0.Timeout(initial_token=3_000)
     ),
     "failed first, no headers": hedge_wins(Fault.no_headers(seconds=1.6), Cause.CONNECTION, 1.6, None),
     "failed first, reset": hedge_wins(PAUSE | Fault.reset(at_event=0), Cause.RESET, 1.6, 200),
@@ -67,7 +71,7 @@ RACES = {
     "failed first, error event": hedge_wins(PAUSE | Fault.in_band_error(at_event=0), Cause.SERVER_ERROR, 1.6, 200),
     "both late, no headers": times_out(
         policy={"timeout": l0.Timeout(initial_token=2_000)},
-        faults=(SILENT, SILENT),
+        faults=(NO_HEADERS, NO_HEADERS),
         message="within 2,000 ms (Timeout.initial_token)",
         causes=(Cause.NO_HEADERS, Cause.NO_HEADERS),
         ended_s=(2.0, 3.0),
@@ -75,7 +79,7 @@ RACES = {
     ),
     "both late, no content": times_out(
         policy={"timeout": l0.Timeout(initial_token=2_000)},
-        faults=(DUMB, DUMB),
+        faults=(HEADERS_ONLY, HEADERS_ONLY),
         message="within 2,000 ms (Timeout.initial_token)",
         causes=(Cause.FIRST_CONTENT_TIMEOUT, Cause.FIRST_CONTENT_TIMEOUT),
         ended_s=(2.0, 3.0),
@@ -83,21 +87,21 @@ RACES = {
     ),
     "both without a sign of life": times_out(
         policy={"timeout": l0.Timeout(initial_token=None, liveness=2_000)},
-        faults=(DUMB, DUMB),
+        faults=(HEADERS_ONLY, HEADERS_ONLY),
         causes=(Cause.DEAD, Cause.DEAD),
         ended_s=(2.0, 3.0),
         statuses=(200, 200),
     ),
     "both out of the total time": times_out(
         policy={"timeout": l0.Timeout(initial_token=None, total=2_500)},
-        faults=(DUMB, SILENT),
+        faults=(HEADERS_ONLY, NO_HEADERS),
         causes=(Cause.TOTAL_TIMEOUT, Cause.TOTAL_TIMEOUT),
         ended_s=(2.5, 2.5),
         statuses=(200, None),
     ),
     "both failed": Race(
         policy={},
-        faults=(Fault.no_headers(seconds=1.6), CONTENT | Fault.reset(at_event=0)),
+        faults=(Fault.no_headers(seconds=1.6), LATE_CONTENT | Fault.reset(at_event=0)),
         outcome=Outcome.FAILED,
         error=openai.APIConnectionError,
         causes=(Cause.CONNECTION, Cause.RESET),
@@ -106,7 +110,7 @@ RACES = {
     ),
     "silent hedge, first with pings": Race(
         policy={"timeout": l0.Timeout(initial_token=None, liveness=2_000)},
-        faults=(Fault.pings(at_event=0, count=80), DUMB),  # 4 s of pings
+        faults=(Fault.pings(at_event=0, count=80), HEADERS_ONLY),  # 4 s of pings
         outcome=Outcome.OK,
         causes=(None, Cause.DEAD),
         ended_s=(4.0, 3.0),
@@ -122,7 +126,7 @@ RACES = {
     ),
     "both late, then a fallback": Race(
         policy={"timeout": l0.Timeout(initial_token=2_000), "fallback": [l0.Fallback(model="other")]},
-        faults=(DUMB, SILENT),
+        faults=(HEADERS_ONLY, NO_HEADERS),
         outcome=Outcome.RECOVERED_FALLBACK,
         causes=(Cause.FIRST_CONTENT_TIMEOUT, Cause.NO_HEADERS, None),
         ended_s=(2.0, 3.0, 3.0),
@@ -131,7 +135,7 @@ RACES = {
     ),
     "both without content, then a retry, which is no hedge": Race(
         policy={"timeout": l0.Timeout(initial_token=1_500), "retry": None},
-        faults=(DUMB, Fault.stall(at_event=0, seconds=1.0) | Fault.clean_end(at_event=0)),
+        faults=(HEADERS_ONLY, Fault.stall(at_event=0, seconds=1.0) | Fault.clean_end(at_event=0)),
         outcome=Outcome.RECOVERED_RETRY,
         causes=(Cause.FIRST_CONTENT_TIMEOUT, Cause.EMPTY, None),
         ended_s=(1.5, 2.0, 2.0),
@@ -142,7 +146,7 @@ RACES = {
 
 
 @pytest.fixture(autouse=True)
-def on(stage: Stage) -> Iterator[None]:
+def l0_on(stage: Stage) -> Iterator[None]:
     stage.on()
     yield
     l0.uninstrument()

@@ -22,11 +22,11 @@ from l0.simulator.playback import RecordedBody
 from l0.testing import simulator
 
 SOON = l0.Policy(hedge=l0.Hedge(after=400))
-SILENT = Fault.no_headers()
-DUMB = Fault.stall(at_event=0)
+NO_HEADERS = Fault.no_headers()
+HEADERS_ONLY = Fault.stall(at_event=0)
 HANGS = 120.0
 """Seconds that only a hang takes."""
-slow = pytest.mark.parametrize("fault", [SILENT, DUMB], ids=["no headers", "no content"])
+slow = pytest.mark.parametrize("fault", [NO_HEADERS, HEADERS_ONLY], ids=["no headers", "no content"])
 rerun = pytest.mark.parametrize("dialect", ["chat", "completions", "messages"])
 
 
@@ -72,7 +72,7 @@ def test_hedge_wins_if_the_first_request_is_slow(stage, dialect, fault, sync):
 
 @sync_and_async
 def test_a_loser_is_closed_at_once(stage, sync):
-    stage.call(body_of("chat"), DUMB, sync=sync)
+    stage.call(body_of("chat"), HEADERS_ONLY, sync=sync)
     assert left(stage) == 0
 
 
@@ -94,7 +94,7 @@ def test_a_dropped_stream_is_closed_while_the_loser_waits_for_its_headers(stage)
     before = set(threading.enumerate())
     stage.exporter.clear()
     with simulator() as sim, openai.OpenAI(api_key="k", base_url=sim.openai, timeout=HANGS) as client:
-        sim.script(Reply(fault=SILENT), Reply())
+        sim.script(Reply(fault=NO_HEADERS), Reply())
         stream = client.chat.completions.create(model="m", messages=[{"role": "user", "content": "hi"}], stream=True)
         next(stream)
         (loser,) = [one for one in threading.enumerate() if one not in before and one.name == "l0-attempt-1"]
@@ -110,7 +110,7 @@ def test_a_dropped_stream_is_closed_while_the_loser_waits_for_its_headers(stage)
 def test_first_request_wins_if_the_hedge_is_slower(stage, sync):
     sample = body_of("chat")
     stage.sim.reset()
-    seen = stage.call(sample, Fault.stall(at_event=0, seconds=1.5), DUMB, sync=sync)
+    seen = stage.call(sample, Fault.stall(at_event=0, seconds=1.5), HEADERS_ONLY, sync=sync)
     assert seen.error is None
     assert not different(stage, sample, seen.chunks)
     assert (seen.requests, seen.span["l0.outcome"]) == (2, Outcome.OK)
@@ -145,7 +145,7 @@ def test_where_both_fail_the_call_goes_on_as_after_one_failure(stage, sync):
 
 
 @sync_and_async
-@pytest.mark.parametrize("fault", [DUMB, SILENT], ids=["after the headers", "before them"])
+@pytest.mark.parametrize("fault", [HEADERS_ONLY, NO_HEADERS], ids=["after the headers", "before them"])
 def test_the_first_token_has_its_deadline_in_a_race_too(stage, fault, sync):
     limit = l0.Timeout(initial_token=2_000)
     policy = l0.Policy(hedge=l0.Hedge(after=1_000), timeout=limit, retry=l0.Retry(max_retries=0))
@@ -175,7 +175,7 @@ def test_hedge_delay_defaults_to_the_latency_quantile(stage, sync):
     with l0.policy(hedge=True):
         for _ in range(20):
             assert stage.call(sample, usual, sync=sync).requests == 1
-        seen = stage.call(sample, DUMB, sync=sync)
+        seen = stage.call(sample, HEADERS_ONLY, sync=sync)
     assert (seen.requests, seen.span["l0.outcome"]) == (2, Outcome.RECOVERED_HEDGE)
 
 
@@ -192,7 +192,7 @@ def test_a_cancelled_call_leaves_neither(stage):
         await call
 
     stage.sim.reset()
-    stage.sim.script(*[Reply(body=RecordedBody(content=body_of("chat").content), fault=DUMB)] * 2)
+    stage.sim.script(*[Reply(body=RecordedBody(content=body_of("chat").content), fault=HEADERS_ONLY)] * 2)
     with pytest.raises(asyncio.CancelledError):
         stage.loop.run_until_complete(cancelled())
     assert left(stage) == 0
