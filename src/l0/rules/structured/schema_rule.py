@@ -55,7 +55,7 @@ class SchemaRule:
     severity: Severity = Severity.ERROR
     name: str = "schema"
     span: None = None
-    """Whether an answer passes is decided only at its end; text that cannot be JSON fails earlier."""
+    """The end of the answer decides whether it passes; text that cannot be JSON fails earlier."""
     judges_result: ClassVar[bool] = True
     """The rule is compatible with every hold mode: it judges the final result, and partial values are known to be
     unchecked."""
