@@ -110,6 +110,9 @@ def _rules() -> str:
 def _decisions() -> str:
     """Return the tables of the rules and the presets: when they decide, and if ``hold="verified"`` accepts them."""
     rows = [_decision_row(rule) for rule in (*guardrails(), Drift(), schema_rule({}))]
+    rows += [_row("`tool_schema`", "at the end", "the complete answer, with every `hold`", "yes")]
+    rows += [_row("`Guardrails.rule(...)`", "at the end", "the complete answer", "only as a warning")]
+    rows += [_row("`Guardrails.rule(..., span=N)`", "while the text streams", "N characters", "yes")]
     lines = [_row("rule", "decides", "text held back", '`hold="verified"`'), "|---|---|---|---|\n", *rows]
     presets = [_row("preset", '`hold="verified"`', "rules that fail an answer only at its end"), "|---|---|---|\n"]
     for name, late in FINAL_RULES.items():
