@@ -26,7 +26,7 @@ PAGE = Path(__file__).resolve().parents[2] / "docs" / "policy.md"
 KINDS = (Policy, Timeout, Retry, ErrorTypeDelays, Hold, CheckIntervals, Fallback, Hedge)
 FIELDS = [(kind, field) for kind in KINDS for field in fields(kind)]
 SOURCE = PAGE.parents[1] / "src" / "l0"
-UNITS = {"", "ms", "s", "retries", "frames", "characters", "tokens"}
+UNITS = {"", "ms", "s", "retries", "events", "characters", "deltas"}
 
 
 def rows(kind: type) -> dict[str, list[str]]:

@@ -291,7 +291,7 @@ class Hold:
 @refuses_unknown_options
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CheckIntervals:
-    """The intervals at which rules check the text of a stream, in **tokens** (content deltas of the provider).
+    """The intervals at which rules check the text of a stream, in content deltas of the provider.
 
     Rules check all text, however long the interval is. With a longer interval, L0 finds a violation later.
     ``checkpoint``: how often the explicit API records its position in the answer.
