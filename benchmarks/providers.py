@@ -194,7 +194,7 @@ def table(report: Mapping[str, Any]) -> str:
     on, day = report["machine"], report["taken"][:10]
     lines = [
         f"{on['cpu']}, {on['cores']} cores, {on['system']}, {on['python']}; {report['rounds']} rounds, {day}.\n",
-        "| SDK | version | bare, µs an event | with L0, relative to bare |",
+        "| SDK | version | bare, µs per event | with L0, relative to bare |",
         "|---|---|---|---|",
     ]
     for sdk, costs in report["sdks"].items():
