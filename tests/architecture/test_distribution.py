@@ -8,10 +8,14 @@ from pathlib import Path
 import pytest
 from packaging.requirements import Requirement
 
+from l0.stainless import discovery
+from l0_compatible import declared_sdks
+
 ROOT = Path(__file__).resolve().parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 PACKAGES = [ROOT / package for package in PROJECT["tool"]["hatch"]["build"]["targets"]["wheel"]["packages"]]
 ENVIRONMENT = runpy.run_path(str(ROOT / "scripts" / "environment.py"))
+DECLARED = [name for name in vars(declared_sdks) if name.endswith("Instrumentor") and name[:6] != "OpenAi"]
 COMPILED = {"ahocorasick-rs", "bpe-openai", "rapidfuzz", "ray", "regex"}
 
 
@@ -39,6 +43,26 @@ def test_instrumentor_has_an_opentelemetry_entry_point(name: str) -> None:
     ranges = [str(Requirement(item)) for item in found.load()().instrumentation_dependencies()]
     declared = PROJECT["project"]["optional-dependencies"]["instruments-any"]
     assert set(ranges) <= {str(Requirement(item)) for item in declared}
+
+
+def test_entry_points_and_built_in_providers_are_the_same() -> None:
+    points = PROJECT["project"]["entry-points"]["opentelemetry_instrumentor"]
+    assert points == discovery._BUILT_IN
+    declared = {
+        f"{declared_sdks.__name__}:{name}"
+        for name, kind in vars(declared_sdks).items()
+        if isinstance(kind, type) and kind.__module__ == declared_sdks.__name__
+    }
+    assert declared == {place for place in points.values() if place.startswith(declared_sdks.__name__)}
+
+
+@pytest.mark.parametrize("name", DECLARED)
+def test_declared_sdk_is_tried_with_its_own_package(name: str) -> None:
+    tried = (ROOT / "tests" / "providers" / "tried_sdks.py").read_text()
+    assert f"instrumentor={name}" in tried, f"add {name} to tests/providers/tried_sdks.py"
+    distribution = getattr(declared_sdks, name).distribution
+    (targets,) = [line for line in (ROOT / "Makefile").read_text().splitlines() if "providers/stainless '" in line]
+    assert distribution in targets.split(), f"add {distribution} to `make test-providers`"
 
 
 def test_command_resolves() -> None:

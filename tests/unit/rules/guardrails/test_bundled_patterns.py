@@ -150,6 +150,11 @@ def test_bundled_pattern_matches(family: str, text: str) -> None:
     assert family in found
 
 
+def test_every_phrase_family_is_in_use() -> None:
+    declared = [value for value in vars(bundled_patterns).values() if isinstance(value, bundled_patterns.PhraseFamily)]
+    assert set(declared) == set(bundled_patterns.FAMILIES)
+
+
 def test_every_bundled_pattern_has_an_example() -> None:
     examples = [text for texts in FOUND.values() for text in texts]
     patterns = [finding.pattern for finding in bundled_patterns.findings()]
