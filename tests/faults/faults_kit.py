@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from contextlib import closing
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import takewhile
@@ -168,14 +169,21 @@ def _reply(sample: Sample, fault: Fault) -> Reply:
     return Reply(body=RecordedBody(content=b"".join(piece.data for piece in pieces if isinstance(piece, Piece))))
 
 
+# A stream that breaks is closed: a bare SDK leaves it to the garbage collector, which may close it while the same
+# thread holds the lock of the transport's pool, and would wait for it forever.
 def _read(create: Any, request: dict[str, Any], chunks: list[Any]) -> None:
-    for chunk in create(**request, stream=True):
-        chunks.append(chunk)  # noqa: PERF402 - what came before an error counts
+    with closing(create(**request, stream=True)) as stream:
+        for chunk in stream:
+            chunks.append(chunk)  # noqa: PERF402 - what came before an error counts
 
 
 async def _aread(create: Any, request: dict[str, Any], chunks: list[Any]) -> None:
-    async for chunk in await create(**request, stream=True):
-        chunks.append(chunk)
+    stream = await create(**request, stream=True)
+    try:
+        async for chunk in stream:
+            chunks.append(chunk)
+    finally:
+        await stream.close()
 
 
 def prefix_mismatch(part: list[Any], whole: list[Any]) -> str | None:
