@@ -280,7 +280,7 @@ class Machine:
         self._request_id = None
         resume = self._resume_mode if self.resuming else None
         if resume is not None:
-            delivered = len(self.resume_state.text) if self.resume_state is not None else 0
+            delivered = self.resume_state.delivered if self.resume_state is not None else 0
             self.resume_points.append(ResumePoint(strategy=resume, at=delivered, attempt=self.attempts))
         return AttemptSpec(
             number=self.attempts,

@@ -16,7 +16,7 @@ class AttemptSpec:
     ``number``: 1 for the first attempt of the call. ``leg``: 0 for the primary, then the fallbacks in order.
     ``waited_s``: seconds of backoff before the request. ``remaining_s``: seconds that the whole call may still take.
     ``resume``: the strategy that resumes a broken answer; ``None`` for an attempt that starts a new answer.
-    ``resume_state``: the part of the broken answer that the user has. ``hedge``: the request runs in parallel with an
+    ``resume_state``: the part of the broken answer that has arrived. ``hedge``: the request runs in parallel with an
     earlier one; L0 uses the answer whose content arrives first.
     """
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from l0.engine.machine import Machine
@@ -10,7 +11,7 @@ from l0.model.call import Call
 from l0.model.call_events import ResponseMetadata, ToolCalls
 from l0.model.failure import Failure
 from l0.model.policy import ResumeMode
-from l0.model.ports import CallAdapter
+from l0.model.ports import CallAdapter, Reader
 from l0.model.resume_state import ResumeState
 
 from .body_parser import BodyParser
@@ -28,6 +29,8 @@ class AnswerSoFar:
     __slots__ = (
         "_call",
         "_call_adapter",
+        "_chars",
+        "_counted_fragments",
         "_kept_text",
         "_machine",
         "_rule_runner",
@@ -52,6 +55,7 @@ class AnswerSoFar:
         user has these fragments only, or fewer if the buffer holds text after the commit point."""
         self._kept_text: str | None = None
         """The text that the user has of an answer whose rest was dropped; ``None`` if nothing was dropped."""
+        self._chars = self._counted_fragments = 0
 
     # -- what has arrived -------------------------------------------------------------------------------------------
 
@@ -75,6 +79,13 @@ class AnswerSoFar:
         """The number of characters of text that have arrived. Of an answer that came in one piece, only rules count
         them: 0 without rules."""
         return len(self._arrived) or (self._rule_runner.chars if self._rule_runner is not None else 0)
+
+    def count_chars(self, reader: Reader) -> int:
+        """Return the number of characters of the answer's text, with those of earlier attempts that it continues."""
+        fragments = reader.text
+        self._chars += sum(map(len, fragments[self._counted_fragments :]))
+        self._counted_fragments = len(fragments)
+        return self._chars
 
     @property
     def tool_calls(self) -> ToolCalls:
@@ -163,6 +174,7 @@ class AnswerSoFar:
     def forget_attempt(self) -> None:
         """Forget the attempt that is over, before another one."""
         self.parser = self._kept_text = None
+        self._chars = self._counted_fragments = 0
 
     # -- how another attempt continues it ---------------------------------------------------------------------------
 
@@ -195,9 +207,12 @@ class AnswerSoFar:
         state = parser.reader.resume_state()
         if not self._call_adapter.resumes(strategy, state):
             return None
-        if strategy != "restart" or not (self.buffer.holds_after_commit or self._kept_text is not None):
+        if self._kept_text is None and not self.buffer.holds_after_commit:
             return state
-        return ResumeState(text=self._text_before_held if self._kept_text is None else self._kept_text)
+        delivered = self._text_before_held if self._kept_text is None else self._kept_text
+        if strategy == "restart":
+            return ResumeState(text=delivered)
+        return replace(state, held=len(state.text) - len(delivered))
 
     @property
     def _early_release(self) -> EarlyRelease | None:

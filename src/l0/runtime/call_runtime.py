@@ -455,7 +455,10 @@ class CallRuntime:
     def _checked_chars(self, reader: Reader) -> tuple[int, int]:
         """Return the number of characters received, and how many of them all rules have checked."""
         rule_runner = self.rule_runner
-        return (reader.chars, reader.chars) if rule_runner is None else (rule_runner.chars, rule_runner.checked)
+        if rule_runner is not None:
+            return rule_runner.chars, rule_runner.checked
+        chars = self.answer.count_chars(reader)
+        return chars, chars
 
     def _after_end(self, raw: Any, parser: BodyParser) -> list[Any] | AttemptOver:
         """Return the items that are left for a user who closed the response and reads on. Record nothing.

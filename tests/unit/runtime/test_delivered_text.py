@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from makers import make_call
 
 from l0.model.call import Outcome
-from l0.model.policy import Policy, ResumePoint, Retry
+from l0.model.policy import Hold, Policy, ResumePoint, Retry
 from l0.runtime import async_driver, sync_driver
 from l0.runtime.call_runtime import CallRuntime
 from l0.shared_state.shared import SharedState
@@ -50,7 +50,7 @@ def play(flavour: str, made: CallRuntime, attempts: list[Any], items: list[Any])
 @given(
     bodies=st.lists(reads, min_size=5, max_size=5),
     last=endings,
-    hold=st.sampled_from(["first_content", "message", "verified"]),
+    hold=st.sampled_from(["first_content", "message", Hold(until="verified", window=2)]),
     resume=st.sampled_from(["off", "splice"]),
 )
 @settings(max_examples=60, deadline=None)
