@@ -12,9 +12,9 @@ class ResumeState:
     """The part of an answer that has arrived and that another attempt continues.
 
     ``text``: the text of the first choice. ``held``: the number of characters at its end that the user does not have
-    yet, because the next attempt holds them (``hold="verified"``). ``other_events``: the number of events that carried none of this text.
-    ``ended``: True if the user has the end of the answer, so that no text can follow. ``response_id``: the provider's
-    id of the answer; ``None`` if it sent none.
+    yet, because the next attempt holds them (``hold="verified"``). ``other_events``: the number of events that carried
+    none of this text. ``ended``: True if the end of the answer has arrived, so that no text can follow.
+    ``response_id``: the provider's id of the answer; ``None`` if it sent none.
     ``reader_state``: what the reader of the next attempt needs from this one (ids, sequence numbers, open blocks).
     """
 

@@ -404,7 +404,7 @@ class CallRuntime:
         if answer.before_commit:
             return self._hold(items, reader, at)
         if answer.buffer.holds_after_commit:
-            items = answer.buffer.add_after_commit(items, reader, *self._checked_chars(reader))
+            items = answer.buffer.add_to_window(items, reader, *self._checked_chars(reader))
         if stats is not None and items:
             stats.chunks += len(items)
             stats.last_chunk_at = at
@@ -442,7 +442,10 @@ class CallRuntime:
     def _hold(self, items: list[Any], reader: Reader, at: float) -> list[Any]:
         """Hold new items before the commit point, so that the user never sees a restart. Return those to deliver."""
         buffer = self.answer.buffer
-        due = buffer.add_before_commit(items, reader, *self._checked_chars(reader))
+        if buffer.holds_after_commit:
+            due = buffer.add_to_window(items, reader, *self._checked_chars(reader))
+        else:
+            due = buffer.add_before_commit(items, reader)
         if due:
             at = at or perf_counter()
             if not self.unseen:

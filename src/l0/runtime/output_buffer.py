@@ -74,15 +74,10 @@ class OutputBuffer:
         """Hold items until `flush` or `clear`."""
         self._held += items
 
-    def add_before_commit(self, items: list[Any], reader: Reader, chars: int, checked: int) -> list[Any]:
-        """Hold new items before the commit point. Return those that are due. If any are, this is the commit point.
-
-        ``chars``, ``checked``: as for `add_after_commit`.
-        """
+    def add_before_commit(self, items: list[Any], reader: Reader) -> list[Any]:
+        """Hold new items before the commit point. Return those that are due. If any are, this is the commit point."""
         if items and self._since == inf:
             self._since = perf_counter()
-        if self.holds_after_commit:
-            return self.add_after_commit(items, reader, chars, checked)
         if self._content_since == inf and (reader.content or reader.other):
             self._content_since = perf_counter()
         self._held += items
@@ -101,8 +96,8 @@ class OutputBuffer:
             return []
         return self.flush()
 
-    def add_after_commit(self, items: list[Any], reader: Reader, chars: int, checked: int) -> list[Any]:
-        """Hold new items, and return those that the window has moved past.
+    def add_to_window(self, items: list[Any], reader: Reader, chars: int, checked: int) -> list[Any]:
+        """Hold new items, and return those that the window has moved past. The first ones are the commit point.
 
         ``chars``: characters of the answer up to the end of ``items``. ``checked``: how many of them the rules have
         checked. Content other than text (reasoning, a tool call) only waits for the text before it.

@@ -20,9 +20,9 @@ def feed(kept: OutputBuffer, reader: FakeReader, items: list[Any], *, committed:
     """Pass one read to the buffer, as the runtime does."""
     for item in items:
         reader.observe_object(item)
-    if not committed:
-        return kept.add_before_commit(items, reader, reader.chars, reader.chars)
-    return kept.add_after_commit(items, reader, reader.chars, reader.chars) if kept.holds_after_commit else items
+    if kept.holds_after_commit:
+        return kept.add_to_window(items, reader, reader.chars, reader.chars)
+    return items if committed else kept.add_before_commit(items, reader)
 
 
 def through(hold: Hold, given: list[list[Any]]) -> tuple[list[list[Any]], list[Any]]:
@@ -85,15 +85,15 @@ def test_frames_are_kept_for_so_long_only(monkeypatch):
     clock = {"now": 5.0}
     monkeypatch.setattr(output_buffer, "perf_counter", lambda: clock["now"])
     kept, reader = OutputBuffer(Hold(seconds=2.0), 256), FakeReader()
-    assert kept.add_before_commit([FRAME], reader, 0, 0) == []
+    assert kept.add_before_commit([FRAME], reader) == []
     clock["now"] += 2.1
-    assert kept.add_before_commit([], reader, 0, 0) == [FRAME]
+    assert kept.add_before_commit([], reader) == [FRAME]
 
 
 @pytest.mark.parametrize("mode", ["first_content", "verified", "message"])
 def test_a_restart_forgets_everything(mode):
     kept = OutputBuffer(Hold(until=mode), 256)
-    kept.add_before_commit([FRAME], FakeReader(), 0, 0)
+    feed(kept, FakeReader(), [FRAME], committed=False)
     kept.keep([FRAME])
     kept.clear()
     assert kept.flush() == []
