@@ -1,5 +1,6 @@
 """Retries, timeouts and errors are those of the bare SDKs."""
 
+import time
 from typing import Any
 
 import anthropic
@@ -81,8 +82,6 @@ def test_one_idempotency_key_for_all_attempts(sim: Simulator) -> None:
 
 
 def test_retry_after_is_honoured(sim: Simulator, monkeypatch: pytest.MonkeyPatch) -> None:
-    import time
-
     slept: list[float] = []
     monkeypatch.setattr(time, "sleep", slept.append)
     monkeypatch.setattr(sync_driver, "wait_unless_stopped", lambda seconds, _: slept.append(seconds))
@@ -93,6 +92,39 @@ def test_retry_after_is_honoured(sim: Simulator, monkeypatch: pytest.MonkeyPatch
     )
     assert bare == ours == "stop"
     assert slept == [0.01, 0.01]
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"retry-after": "90"},
+        {"retry-after": "150"},  # more than openai allows
+        {"x-ratelimit-reset-requests": "2m0s"},
+        {"anthropic-ratelimit-requests-reset": "2199-01-01T00:00:00Z"},
+    ],
+    ids=lambda headers: "-".join(headers.values()),
+)
+@pytest.mark.parametrize("sdk", ["openai", "anthropic"])
+def test_without_a_policy_the_longest_wait_is_that_of_the_sdk(
+    sim: Simulator, monkeypatch: pytest.MonkeyPatch, headers: dict[str, str], sdk: str
+) -> None:
+    slept: list[float] = []
+    monkeypatch.setattr(time, "sleep", slept.append)
+    monkeypatch.setattr(sync_driver, "wait_unless_stopped", lambda seconds, _: slept.append(seconds))
+
+    def journey(sim: Simulator) -> tuple[str, int, list[float]]:
+        slept.clear()
+        try:
+            if sdk == "openai":
+                chat_client(sim).chat.completions.create(**CHATTING)
+            else:
+                claude(sim).messages.create(**MESSAGING)
+        except (openai.RateLimitError, anthropic.RateLimitError) as error:
+            return type(error).__name__, len(sim.requests), []
+        return "answer", len(sim.requests), [seconds for seconds in slept if seconds > 1]  # shorter ones are random
+
+    bare, ours = both_ways(sim, journey, lambda: sim.script(Fault.status(429, headers)))
+    assert bare == ours
 
 
 def test_retries_taken_counts_retries_of_l0(sim: Simulator) -> None:

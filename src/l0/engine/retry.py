@@ -140,7 +140,7 @@ def retry_decision(
         off = StopReason.RETRIES_OFF if retry is None else StopReason.RETRIES_USED
         return Stop(StopReason.READ_ONCE if call.read_once else off)
     reason = _retries_used(call, history) if retry is None else _ruled_out(retry, failure, history)
-    if reason is None and (failure.retry_after or 0.0) > LONGEST_SERVER_WAIT:
+    if reason is None and _waits_too_long(call, failure, progress.phase):
         reason = StopReason.SERVER_WAIT
     if reason is not None:
         return Stop(reason)
@@ -183,6 +183,17 @@ def _is_hopeless(call: Call, failure: Failure, phase: Phase) -> bool:
         return not failure.sdk_retries if request_failed else failure.category not in _RETRIED_WITHOUT_POLICY
     refused = phase is Phase.OPENING and failure.status is not None and not failure.sdk_retries
     return refused or failure.category in _NEVER_RETRIED
+
+
+def _waits_too_long(call: Call, failure: Failure, phase: Phase) -> bool:
+    """Return True if the server requests a longer wait than L0 allows.
+
+    The SDKs allow longer ones. That is their decision for a request that failed without a policy, unless a fallback can
+    answer at once.
+    """
+    if (failure.retry_after or 0.0) <= LONGEST_SERVER_WAIT:
+        return False
+    return call.policy.retry is not None or phase is not Phase.OPENING or bool(call.policy.legs)
 
 
 def _not_repeatable(call: Call, progress: AttemptProgress) -> StopReason:

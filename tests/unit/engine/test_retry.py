@@ -338,8 +338,15 @@ def test_retry_after_of_milliseconds_is_not_exempt_from_the_budget():
 @pytest.mark.parametrize("asked", [60.001, 3600.0])
 def test_retry_after_above_a_minute_is_not_waited_for(asked):
     assert asked > LONGEST_SERVER_WAIT
-    assert verdict(Cause.RATE_LIMIT, OPENING, WITH, status=429, retry_after=asked) is NEVER
-    assert verdict(Cause.RATE_LIMIT, OPENING, None, status=429, retry_after=asked) is NEVER
+    failure = {"status": 429, "retry_after": asked}
+    assert verdict(Cause.RATE_LIMIT, OPENING, WITH, **failure) is NEVER
+    assert verdict(Cause.RATE_LIMIT, HOLDING, None, **failure) is NEVER
+    assert verdict(Cause.RATE_LIMIT, OPENING, Policy(fallback=[Fallback(model="other")]), **failure) is NEVER
+
+
+def test_without_a_policy_the_sdk_decides_how_long_it_waits():
+    assert verdict(Cause.RATE_LIMIT, OPENING, None, status=429, retry_after=90.0) == SDK
+    assert verdict(Cause.RATE_LIMIT, OPENING, None, status=429, retry_after=90.0, sdk_retries=False) is NEVER
 
 
 def test_should_retry_vetoes_and_gets_the_failure():
@@ -476,9 +483,10 @@ def test_server_veto_needs_a_status_and_holds_before_the_headers_only():
     assert verdict(TRANSIENT, HOLDING, WITH, status=200, sdk_retries=False) == AT_ONCE
 
 
-def test_retry_after_of_exactly_the_longest_wait_is_left_to_the_sdk():
+def test_retry_after_of_exactly_the_longest_wait_is_waited_for():
     failure = {"status": 429, "retry_after": LONGEST_SERVER_WAIT}
-    assert verdict(Cause.RATE_LIMIT, OPENING, None, **failure) == SDK
+    assert verdict(Cause.RATE_LIMIT, OPENING, WITH, **failure) == RetryAfter(LONGEST_SERVER_WAIT, by_server=True)
+    assert verdict(Cause.RATE_LIMIT, HOLDING, None, **failure) == SDK
 
 
 def test_should_retry_that_returns_a_coroutine_is_ignored(caplog):
