@@ -23,14 +23,19 @@ def kinds(stream: Any) -> list[object]:
 
 @limits
 @pytest.mark.parametrize("dialect", ["chat", "messages", pytest.param("responses", marks=needs_responses)])
-@pytest.mark.parametrize("resume", ["off", "prefill"])
-def test_answer_without_content_is_repeated(sim: Simulator, spans: Any, limit: str, dialect: str, resume: Any) -> None:
+@pytest.mark.parametrize("resume", ["off", "prefill", "splice"])
+@pytest.mark.parametrize("second", [Fault.reset(at_event=1), Fault.status(503)], ids=str)
+def test_answer_without_content_is_repeated(
+    sim: Simulator, spans: Any, limit: str, dialect: str, resume: Any, second: Fault
+) -> None:
     whole = kinds(OPEN[dialect](sim))
     resume_points: list[l0.types.ResumePoint] = []
-    sim.script(Fault.reset(at_event=1), Fault.reset(at_event=1))
+    sim.script(Fault.reset(at_event=1), second)
     with l0.policy(retry=QUICK, hold=LIMITS[limit], resume=resume, on_resume=resume_points.append):
         assert kinds(OPEN[dialect](sim)) == whole
-    assert [(point.strategy, point.at) for point in resume_points] == [("exact", 0)] * 2
+    assert {(point.strategy, point.at) for point in resume_points} == {("exact", 0)}
+    assert len(sim.requests) == 4  # with that of `whole`
+    assert all(request.body == sim.requests[0].body for request in sim.requests)
     assert spans.ends[-1] == ("recovered_resume", "UNSET")
 
 

@@ -271,7 +271,7 @@ class Machine:
         while not self._admission.may_open(self.leg):
             refusal = self._admission.refusal
             self.add_failure(Failure(cause=Cause.BREAKER_OPEN, message=refusal, policy_field="Policy.breaker"))
-            next_leg = self._next_leg(resuming=self.resuming)
+            next_leg = self._next_leg(self._resume_mode if self.resuming else None)
             if next_leg is None:
                 return self._raise(self.failures[-1])
             self._go_on_with(next_leg, self.failures[-1])
@@ -366,9 +366,14 @@ class Machine:
             self._undecided_retry = progress, wait.by_server
         elif not self._admission.may_retry(by_server=wait.by_server):
             return self._fall_back(failure, at, progress, Stop(StopReason.REFUSED, text=self._admission.refusal))
-        self.resuming = self.resuming or progress.phase is Phase.RELAYING
-        self._resume_mode = self.call.policy.resume if progress.early_release is None else "exact"
+        self._resume_after(progress)
         return self._wait(seconds, asks=asks)
+
+    def _resume_after(self, progress: AttemptProgress) -> None:
+        """Decide whether and how the next attempt resumes. One that brought nothing leaves this as it was."""
+        if progress.phase is Phase.RELAYING:
+            self.resuming = True
+            self._resume_mode = self.call.policy.resume if progress.early_release is None else "exact"
 
     def _waited_for(self, at: float, vetoed: bool) -> Command:
         """Send the next attempt, unless an async ``should_retry`` has rejected it, or the budget now does."""
@@ -394,14 +399,13 @@ class Machine:
         return RetryAfter(seconds, server_requires_wait(failure, backoff_s) and seconds > backoff_s)
 
     def _fall_back(self, failure: Failure, at: float, progress: AttemptProgress, stop: Stop) -> Command:
-        resuming = self.resuming or progress.phase is Phase.RELAYING
-        next_leg = self._next_leg(resuming=resuming) if self.remaining_s(at) > 0 else None
+        self._resume_after(progress)
+        next_leg = self._next_leg(self._resume_mode if self.resuming else None) if self.remaining_s(at) > 0 else None
         if next_leg is None or not can_fall_back(self.call, self.leg, failure, progress):
             return self._raise(self._telling(failure), stop)
         if stop.reason is StopReason.REFUSED:
             self.refusals[len(self.failures) - 1] = stop.text
         self._go_on_with(next_leg, failure)
-        self.resuming, self._resume_mode = resuming, self.call.policy.resume
         return self._wait(0.0, stop)
 
     def _go_on_with(self, leg: int, failure: Failure) -> None:
@@ -414,12 +418,16 @@ class Machine:
         earlier = self._failure_of_earlier_leg
         return failure if earlier is None or failure.cause is not Cause.NOT_FOUND else earlier
 
-    def _next_leg(self, *, resuming: bool) -> int | None:
-        """Return the next leg that can serve the call; ``None`` if there is none."""
+    def _next_leg(self, resume_mode: ResumeMode | None) -> int | None:
+        """Return the next leg that can serve the call; ``None`` if there is none.
+
+        ``resume_mode``: that of the next attempt; ``None`` if it starts a new answer. Only the same model can repeat
+        an answer exactly.
+        """
         legs = range(self.leg + 1, len(self.call.policy.legs) + 1)
-        if not resuming:
+        if resume_mode is None:
             return next(iter(legs), None)
-        if not self.call.continues_elsewhere:
+        if resume_mode == "exact" or not self.call.continues_elsewhere:
             return None
         return next((leg for leg in legs if leg not in self.call.unresumable_legs), None)
 

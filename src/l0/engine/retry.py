@@ -16,10 +16,14 @@ from l0.model.failure import RETRY_REASONS, RULE_CAUSES, Category, Cause, Failur
 from l0.model.policy import BackoffStrategy, Retry
 
 from .signals import EarlyRelease
-from .stop_reasons import LONGEST_SERVER_WAIT, NO_STOP, Stop, StopReason
+from .stop_reasons import NO_STOP, Stop, StopReason
 
 _log = logging.getLogger("l0")
 
+LONGEST_SERVER_WAIT = 60.0
+"""Seconds. If a server asks for a longer wait, the call falls back to the next leg or fails at once."""
+LONGEST_SDK_WAIT = 120.0
+"""The same for calls without a policy: the limit of openai's SDK. Anthropic's has none, and would sleep for hours."""
 SHORTEST_SERVER_WAIT = 0.1
 """Seconds. A shorter wait does not relieve an overloaded server, so retries after it count against the retry budget."""
 
@@ -140,10 +144,11 @@ def retry_decision(
         off = StopReason.RETRIES_OFF if retry is None else StopReason.RETRIES_USED
         return Stop(StopReason.READ_ONCE if call.read_once else off)
     reason = _retries_used(call, history) if retry is None else _ruled_out(retry, failure, history)
-    if reason is None and _waits_too_long(call, failure, progress.phase):
-        reason = StopReason.SERVER_WAIT
     if reason is not None:
         return Stop(reason)
+    longest_s = _longest_wait(call, progress.phase)
+    if (failure.retry_after or 0.0) > longest_s:
+        return Stop(StopReason.SERVER_WAIT, longest_s)
     return (
         _sdk_delay(failure, progress.phase, history) if retry is None else _policy_delay(retry, failure, history, rand)
     )
@@ -185,15 +190,13 @@ def _is_hopeless(call: Call, failure: Failure, phase: Phase) -> bool:
     return refused or failure.category in _NEVER_RETRIED
 
 
-def _waits_too_long(call: Call, failure: Failure, phase: Phase) -> bool:
-    """Return True if the server requests a longer wait than L0 allows.
+def _longest_wait(call: Call, phase: Phase) -> float:
+    """Return how long L0 waits at most if the server requests it, in seconds.
 
-    The SDKs allow longer ones. That is their decision for a request that failed without a policy, unless a fallback can
-    answer at once.
+    Without a policy, a request that failed waits as the SDK does, unless a fallback can answer at once.
     """
-    if (failure.retry_after or 0.0) <= LONGEST_SERVER_WAIT:
-        return False
-    return call.policy.retry is not None or phase is not Phase.OPENING or bool(call.policy.legs)
+    as_the_sdk = call.policy.retry is None and phase is Phase.OPENING and not call.policy.legs
+    return LONGEST_SDK_WAIT if as_the_sdk else LONGEST_SERVER_WAIT
 
 
 def _not_repeatable(call: Call, progress: AttemptProgress) -> StopReason:

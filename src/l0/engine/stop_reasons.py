@@ -8,9 +8,6 @@ from enum import Enum
 from l0.model.call import Call
 from l0.model.failure import RETRY_REASONS, Failure
 
-LONGEST_SERVER_WAIT = 60.0
-"""Seconds. If a server asks for a longer wait, the call falls back to the next leg or fails at once."""
-
 
 class StopReason(Enum):
     """The reason why there is no further attempt. The values are templates for `describe_stop`."""
@@ -104,7 +101,7 @@ def describe_stop(stop: Stop, call: Call, failure: Failure, leg: int = 0) -> str
         each=" for the primary and for each fallback" if leg else "",
         kind=RETRY_REASONS[failure.cause],
         asked=_short(failure.retry_after or 0.0),
-        longest=_short(LONGEST_SERVER_WAIT),
+        longest=_short(stop.seconds),
         wait=_short(stop.seconds),
         total=timeout.total if timeout is not None and timeout.total is not None else 0.0,
         text=stop.text,

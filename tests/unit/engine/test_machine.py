@@ -76,6 +76,27 @@ def test_resume_policy_resumes_a_broken_answer():
     assert machine.resume_points == [ResumePoint(strategy="exact", at=7, attempt=2)]
 
 
+@pytest.mark.parametrize("resume", ["off", "prefill", "splice"])
+def test_answer_without_content_is_repeated_exactly_until_content_comes(resume):
+    policy = Policy(retry=Retry(base_delay=0), resume=resume)
+    broken = Failed(make_failure(), 0.3, resume_state=ResumeState(text=""), early_release="seconds")
+    refused = Failed(make_failure(Cause.OVERLOADED), 0.4)
+    signals = [Begin(0.0), Opened(0.1), Released(0.2), broken, Waited(0.3), refused, Waited(0.4)]
+    machine, commands = run(signals, make_call(policy=policy))
+    assert [spec.resume for spec in commands if isinstance(spec, AttemptSpec)] == [None, "exact", "exact"]
+    assert [point.strategy for point in machine.resume_points] == ["exact", "exact"]
+
+
+@pytest.mark.parametrize("refused", [False, True])
+def test_fallback_does_not_continue_an_answer_whose_events_without_content_name_another_model(refused):
+    policy = Policy(retry=Retry(max_retries=1, base_delay=0), resume="splice", fallback=[Fallback(model="other")])
+    broken = Failed(make_failure(), 0.3, resume_state=ResumeState(text=""), early_release="seconds")
+    second = [Opened(0.4), broken] if not refused else [Failed(make_failure(Cause.OVERLOADED), 0.4)]
+    signals = [Begin(0.0), Opened(0.1), Released(0.2), broken, Waited(0.3), *second]
+    _, commands = run(signals, make_call(policy=policy))
+    assert isinstance(commands[-1], Raise)
+
+
 def test_retry_before_the_commit_point_drops_what_had_arrived():
     broken = Failed(make_failure(), 0.2, resume_state=ResumeState(text="7 chars"))
     machine, commands = run([Begin(0.0), Opened(0.1), broken], make_call(policy=Policy(retry=Retry(base_delay=0))))

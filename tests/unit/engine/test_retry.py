@@ -9,6 +9,7 @@ from makers import make_call, make_failure
 
 from l0.engine import retry as retry_decisions
 from l0.engine.retry import (
+    LONGEST_SDK_WAIT,
     LONGEST_SERVER_WAIT,
     SHORTEST_SERVER_WAIT,
     AttemptProgress,
@@ -344,8 +345,9 @@ def test_retry_after_above_a_minute_is_not_waited_for(asked):
     assert verdict(Cause.RATE_LIMIT, OPENING, Policy(fallback=[Fallback(model="other")]), **failure) is NEVER
 
 
-def test_without_a_policy_the_sdk_decides_how_long_it_waits():
-    assert verdict(Cause.RATE_LIMIT, OPENING, None, status=429, retry_after=90.0) == SDK
+def test_without_a_policy_the_sdk_decides_how_long_it_waits_up_to_two_minutes():
+    assert verdict(Cause.RATE_LIMIT, OPENING, None, status=429, retry_after=LONGEST_SDK_WAIT) == SDK
+    assert verdict(Cause.RATE_LIMIT, OPENING, None, status=429, retry_after=3600.0) is NEVER
     assert verdict(Cause.RATE_LIMIT, OPENING, None, status=429, retry_after=90.0, sdk_retries=False) is NEVER
 
 

@@ -32,7 +32,7 @@ WORDING = {
     StopReason.ATTEMPTS_USED: "all retries for failures of the model are used (Retry.attempts=2)",
     StopReason.NOT_RETRIED_ON: 'Retry.retry_on does not contain "rate_limit"',
     StopReason.VETOED: "Retry.should_retry rejected it",
-    StopReason.SERVER_WAIT: "the server asks to wait 90.5 s, more than the limit of 60 s",
+    StopReason.SERVER_WAIT: "the server asks to wait 90.5 s, more than the limit of 12.25 s",
     StopReason.WAIT_TOO_LONG: "the wait of 12.25 s would pass Timeout.total of 30,000 ms",
     StopReason.OUT_OF_TIME: "Timeout.total of 30,000 ms has passed",
     StopReason.REFUSED: "the guard {says} no",
