@@ -361,3 +361,41 @@ def test_templates_carry_the_trace_of_each_call(sync, from_templates):
     assert traces == [
         (place, b"00-%032x-%016x-%02x" % (span.trace_id, span.span_id, span.trace_flags)) for span in spans
     ]
+
+
+def calls_of_the_module(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+    """Call `openai.chat.completions`, whose client reads its settings from variables of the module."""
+    session = Session("openai", sync=True)
+    monkeypatch.setattr(openai, "_client", None)
+    settings = {
+        "http_client": session.http(),
+        "max_retries": 0,
+        "api_key": "of one tenant",
+        "base_url": "http://one.invalid/v1/",
+    }
+    changes = {
+        "api_key": "of another tenant",
+        "base_url": "http://other.invalid/v1/",
+        "default_headers": {"X-Tenant": "other"},
+        "default_query": {"q": "1"},
+        "organization": "o",
+        "project": "p",
+        "timeout": 3.0,
+    }
+    with monkeypatch.context() as patch:
+        for name, value in settings.items():
+            patch.setattr(openai, name, value)
+        session.call(openai, times=4)
+        for name, value in changes.items():
+            patch.setattr(openai, name, value)
+            session.call(openai, times=4)
+        patch.setattr(openai, "_client", None)
+    settings["http_client"].close()
+    return session.sent
+
+
+def test_settings_of_the_module_count_for_the_next_call(from_templates, monkeypatch):
+    bare = calls_of_the_module(monkeypatch)
+    l0.instrument()
+    assert calls_of_the_module(monkeypatch) == bare
+    assert from_templates == []

@@ -7,7 +7,8 @@ Attributes, methods and `super()` work on the stand-in as on the object.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from types import FunctionType
+from dis import get_instructions
+from types import FunctionType, ModuleType
 from typing import Any, Generic
 
 _SPECIAL = {"__init_subclass__", "__getattribute__"}
@@ -69,6 +70,25 @@ def code_package(attribute: Any) -> str:
     elif isinstance(attribute, classmethod | staticmethod):
         attribute = attribute.__func__
     return _package(attribute.__globals__.get("__name__")) if type(attribute) is FunctionType else ""
+
+
+def reads_variables(attribute: Any) -> bool:
+    """Return True for a property whose value may change although its object does not: it reads a variable of its
+    module, as those of ``openai.api_key`` and the like do, or has a closure."""
+    getter = attribute.fget if isinstance(attribute, property) else None
+    if type(getter) is not FunctionType:
+        return False
+    if getter.__code__.co_freevars not in ((), ("__class__",)):  # `super()` needs the second
+        return True
+    loaded = [each.argval for each in get_instructions(getter.__code__) if each.opname == "LOAD_GLOBAL"]
+    return any(_is_variable(name, getter.__globals__) for name in loaded)
+
+
+def _is_variable(name: str, module: Mapping[str, Any]) -> bool:
+    """Return True if a global name is neither a constant by its spelling nor a function, a class or a module."""
+    if name not in module or name.isupper():  # not in the module: a builtin
+        return False
+    return not callable(module[name]) and not isinstance(module[name], ModuleType)
 
 
 def _package(module: object) -> str:

@@ -7,7 +7,7 @@ from itertools import repeat
 from operator import is_
 from typing import Any
 
-from .attribute_recorder import AttributeRecorder
+from .attribute_recorder import AttributeRecorder, reads_variables
 
 _PLAIN = (str, bytes, int, float, bool, type(None))
 _IMMUTABLE = frozenset({"URL", "QueryParams"})
@@ -32,6 +32,8 @@ class RequestInputs:
         self._inherited = recorder.inherited
         self._attributes = [getattr(self._kind, name) for name in self._inherited]
         if not recorder.code_packages() <= packages or not self._same_class():
+            raise UntraceableError
+        if any(map(reads_variables, self._attributes)):
             raise UntraceableError
         self._names = tuple(name for name in recorder.held if name not in excluded)
         self._values = [vars(target)[name] for name in self._names]
