@@ -1,6 +1,8 @@
 """Retries, timeouts and errors are those of the bare SDKs."""
 
+import io
 import time
+from collections.abc import Iterator
 from typing import Any
 
 import anthropic
@@ -12,6 +14,7 @@ from journeys_kit import (
     MESSAGING,
     Spans,
     async_chat_client,
+    async_claude,
     both_ways,
     chat_client,
     claude,
@@ -223,3 +226,50 @@ def test_an_async_veto_is_ignored_in_sync_calls(sim: Simulator, caplog: pytest.L
     sim.script(Fault.status(503), None)
     assert chat_client(sim).chat.completions.create(**CHATTING)
     assert "Retry.should_retry is async, and the call is not: it is ignored" in caplog.text
+
+
+def unrepeatable(kind: str) -> list[Any] | Iterator[Any]:
+    """Return messages that can be read only once."""
+    if kind == "generator":
+        return (message for message in MESSAGING["messages"])
+    source = {"type": "base64", "media_type": "image/png", "data": io.BytesIO(b"an image")}
+    return [{"role": "user", "content": [{"type": "image", "source": source}]}]
+
+
+@pytest.mark.parametrize("sync", [True, False], ids=["sync", "async"])
+@pytest.mark.parametrize("stream", [True, False], ids=["stream", "complete"])
+@pytest.mark.parametrize("kind", ["generator", "file"])
+@pytest.mark.parametrize(
+    "policy", [None, l0.Policy(fallback=[l0.Fallback(model="claude-other")])], ids=["none", "falls back"]
+)
+def test_attempts_do_not_read_the_body_of_the_user_again(
+    sim: Simulator, policy: l0.Policy | None, kind: str, stream: bool, sync: bool
+) -> None:
+    l0.instrument(policy)
+    sim.script(*[Fault.status(529, {"retry-after-ms": "1"})] * (1 if policy is None else 3))
+
+    async def ask() -> None:
+        async with async_claude(sim) as client:
+            answer = await client.messages.create(**MESSAGING | {"messages": unrepeatable(kind)}, stream=stream)
+            if stream:
+                async for _ in answer:
+                    pass
+
+    if sync:
+        list(claude(sim).messages.create(**MESSAGING | {"messages": unrepeatable(kind)}, stream=stream))
+    else:
+        anyio.run(ask)
+    first, *others = [request.body["messages"] for request in sim.requests]
+    assert first
+    assert others
+    assert all(messages == first for messages in others)
+
+
+def test_attempts_do_not_see_what_the_user_changes_meanwhile(sim: Simulator) -> None:
+    l0.instrument()
+    history = [*MESSAGING["messages"]]
+    sim.script(Fault.reset(at_event=1))
+    stream = claude(sim).messages.create(**MESSAGING | {"messages": history}, stream=True)
+    history.append({"role": "assistant", "content": ""})
+    assert list(stream)
+    assert [request.body["messages"] for request in sim.requests] == [MESSAGING["messages"]] * 2

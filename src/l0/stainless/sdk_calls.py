@@ -58,6 +58,8 @@ class SdkCalls:
         self._sdk = patches.sdk
         self._provider = provider
         self._templates = RequestTemplates(patches.sdk.base)
+        self._prepares = hasattr(patches.sdk.base.SyncAPIClient, "_copy_and_prepare")
+        """The SDK's `request` copies and prepares the body: Anthropic's from 2.0 on. Older resources do that."""
         self.options: RequestOptions | None = None
         """Constructs the options of requests; ``None`` before the first."""
         self._examined: WeakSet[Any] = WeakSet()
@@ -103,6 +105,8 @@ class SdkCalls:
         """Compose the request of a call. If it has a deadline, apply the deadline to each phase of sending."""
         sending = SENDING.get()
         if sending is not None and len(args) == 1 and kwargs.keys() == _BUILD_KEYWORDS:
+            if self._prepares:
+                sending.call_adapter.keep_prepared(args[0])
             propagated = sending.call_adapter.propagated
             request = self._templates.build(client, wrapped, args[0], kwargs["retries_taken"], propagated)
         else:

@@ -111,6 +111,7 @@ class StainlessCallAdapter:
         self.unenforced_limit: UnenforcedLimit | None = None
         """Set only for a call with deadlines; used if the call is sync."""
         self._options = options
+        self._keeps_prepared = False
         self._keys: dict[int, str] = {} if options.idempotency_key is None else {0: options.idempotency_key}
         """The idempotency key of each leg. A key is valid on one server, and identifies one body."""
         # Middleware receives the number of each attempt, and may request a retry: then the SDK's own loop stays active.
@@ -147,6 +148,17 @@ class StainlessCallAdapter:
         if isinstance(options.headers, Mapping):
             self.propagated = frozenset([name for name in options.headers if name not in own])
         return options
+
+    def keep_prepared(self, options: Any) -> None:
+        """Send what the SDK prepared for the first attempt in all further ones.
+
+        The user's own data may hold iterators and files, which can be read only once, and may change meanwhile.
+        """
+        if not self._keeps_prepared:
+            self._keeps_prepared = True
+            kept = self._options.model_copy()
+            kept.json_data, kept.params, kept.extra_json = options.json_data, options.params, options.extra_json
+            self._options = kept
 
     def _parsed(self, parser: Callable[[Any], Any], answer: Any) -> Any:
         """Return the answer as the SDK's ``parser`` does; unparsed if it is a failure, at which the parser would fail
