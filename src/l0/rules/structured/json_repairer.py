@@ -25,6 +25,8 @@ _token = re.compile(r"""[^\s,:\[\]{}"'/#`]++""").match
 _number = re.compile(r"-?(?:0|[1-9][0-9]*+)(?:\.[0-9]++)?+(?:[eE][+-]?[0-9]++)?+").fullmatch
 _loose_number = re.compile(r"([+-]?)(0|[1-9][0-9]*+|(?=\.[0-9]))(?:(\.)([0-9]*+))?([eE][+-]?[0-9]++)?").fullmatch
 _cut_number = re.compile(r"(-?(?:0|[1-9][0-9]*+)(?:\.[0-9]++)?+)(?:\.|[eE][+-]?)").fullmatch
+_data = re.compile(r"""[,"{}\[\]]""").search
+_unquoted_item = re.compile(r"#\w[^\s,]*+[ \t]*+,?[ \t]*+\r?").fullmatch
 _structure = re.compile(r"[{}\[\]:]").search
 _WORDS = {
     **dict.fromkeys(("true", "True", "TRUE"), "true"),
@@ -259,10 +261,25 @@ class JsonRepairer:
             comment = _comment(self._text, self._at, self.end)
             if comment is None:
                 break
+            if self._may_be_value(comment):
+                self._fail("a value cannot be read")
             self._edit(EditKind.COMMENT, removed=len(comment[0]))
             self._at = comment.end()
         if _fence(self._text, self._at, self.end):
             self.end = self._at
+
+    def _may_be_value(self, comment: re.Match[str]) -> bool:
+        """Return True if what looks like a comment to the end of the line may be data: a color, a channel or a path
+        without quotes, with all that follows it."""
+        text, ends_text = comment[0], comment.end() == self.end
+        if text.startswith("/*"):
+            return False
+        if self._expect is _Expect.VALUE and self._open and self._open[-1] == "{":
+            following = _blank(self._text, comment.end(), self.end).end()  # type: ignore[union-attr]  # as in `_skip`
+            return following >= self.end or self._text[following] in ",]}"
+        if self._expect is _Expect.VALUE and _unquoted_item(text):
+            return True
+        return ends_text and _data(text) is not None
 
     def _edit(self, kind: EditKind, *, removed: int = 0, inserted: str = "") -> None:
         self._edit_at(kind, self._at, removed=removed, inserted=inserted)

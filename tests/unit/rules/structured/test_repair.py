@@ -107,6 +107,9 @@ K = EditKind
         ("[.5,+1,1.,-.5e3]", "[0.5,1,1.0,-0.5e3]", [K.NUMBER] * 4),
         ("[1/* c */,2]", "[1,2]", [K.COMMENT]),
         ("[1/* open", "[1]", [K.COMMENT, K.UNCLOSED_ARRAY]),
+        ('{"a": // why\n1, // "b": 2,\n"c": 3 # note\n}', '{"a": \n1, \n"c": 3 \n}', [K.COMMENT] * 3),
+        ("[1, // one, or two\n2 # and\n]", "[1, \n2 \n]", [K.COMMENT] * 2),
+        ("[\n# the first\n1, 2]", "[\n\n1, 2]", [K.COMMENT]),
         ('Hm:\n```json\n[1,\n```\nbye', "[1]", [K.PROSE, K.FENCE, K.EXTRA_COMMA, K.UNCLOSED_ARRAY, K.FENCE, K.PROSE]),
         ('```json\n{"a":"open\n```', '{"a":"open"}', [K.FENCE, K.UNCLOSED_STRING, K.UNCLOSED_OBJECT, K.FENCE]),
         ("Here: {'a': 1}", '{"a": 1}', [K.PROSE, K.QUOTES, K.QUOTES]),
@@ -126,6 +129,9 @@ def test_repair_edits_have_kinds(text: str, expected: str, kinds: list[EditKind]
         *('{"a":1}{"b":2}', '{"a":1},"b":2}', '{"a":1}\n{"b":2}', 'First {"a":1}. Then:\n{"a":2', "[1,2] 3]"),
         *("[1,000]", '{"a":1,000}', '{"a":01}', '{"a":0x1F}', "[a, b]", '{"a":yes}', "[1, 2, ...]", '{"a"}'),
         *('"a":[{"b":1}]}', '{"a":[{"b:1}]}'),
+        # What looks like a comment may be a value without quotes, or the members after it.
+        *('{"color": #ff0000, "size": 3}', '{"color": #ff0000\n}', '{"a": #general,\n"b": 1}', '{"p": //x, "b": 1}'),
+        *('{"a": 1, #b": 2, "c": 3}', '{"a": "x" // "b": 2}', "[#ff0000, #00ff00]", "[\n#ff0000,\n#00ff00\n]"),
     ],
 )  # fmt: skip
 def test_repair_rejects_ambiguous_text(text: str) -> None:
