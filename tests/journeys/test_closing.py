@@ -828,3 +828,35 @@ def test_what_the_sdks_loop_closes_itself_is_no_stop(
     assert told(chat_client(sim).chat.completions.create(**CHATTING, stream=True)) is None
     assert spans.ends == [("ok", "UNSET")] * 2
     l0.uninstrument()
+
+
+@pytest.mark.parametrize("hold", ["message", "verified"])
+def test_stopping_in_should_retry_releases_nothing_that_is_held(sim: Simulator, spans: Spans, hold: Any) -> None:
+    spans.instrument()
+    streams: list[Any] = []
+
+    def stop(_: object) -> bool:
+        streams[0].close()
+        return True
+
+    sim.script(Fault.reset(at_event=4))
+    with l0.policy(hold=hold, retry=l0.Retry(base_delay=0, should_retry=stop)):
+        stream = chat_client(sim).chat.completions.create(**CHATTING, stream=True)
+        streams.append(stream)
+        assert list(stream) == []
+    assert (len(sim.requests), [end for end, _ in spans.ends]) == (1, ["cancelled"])
+
+
+def test_a_closed_client_of_a_fallback_is_a_failed_attempt(sim: Simulator, spans: Spans) -> None:
+    spans.instrument()
+    closed = chat_client(sim)
+    closed.close()
+    legs = [l0.Fallback(client=closed), l0.Fallback(client=chat_client(sim))]
+    sim.script(Fault.status(503), None, Fault.status(503))
+    with l0.policy(retry=l0.Retry(max_retries=0), fallback=legs):
+        assert list(chat_client(sim).chat.completions.create(**CHATTING, stream=True))
+    assert [end for end, _ in spans.ends] == ["recovered_fallback"]
+    with l0.policy(retry=l0.Retry(max_retries=0), fallback=legs[:1]), pytest.raises(RuntimeError) as raised:
+        chat_client(sim).chat.completions.create(**CHATTING, stream=True)
+    assert "the client of the fallback is closed" in raised.value.__notes__[-1]
+    assert [end for end, _ in spans.ends] == ["recovered_fallback", "failed"]

@@ -81,6 +81,7 @@ class AsyncioReads:
     def read(self) -> Generator[Any, Any, Any]:
         """Return the next raw read; to be awaited. Raises `Expired`, `StopAsyncIteration`, or an error of the
         transport."""
+        self._deadlines.idle()
         waits_for = self._step(None)
         return self._raw if waits_for is self else (yield from self._wait(waits_for))
 

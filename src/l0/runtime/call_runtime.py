@@ -670,11 +670,15 @@ class CallRuntime:
     def _settle(
         self, command: Command, at: float, progress: AttemptProgress | None, ended_at: float | None = None
     ) -> AttemptOver:
-        """Drop the held items if ``command`` retries the attempt; else return them, to be delivered.
+        """Drop the held items if ``command`` retries the attempt, or if the user has stopped the call; else return
+        them, to be delivered.
 
         ``progress``: that of a failed attempt, for a policy that only observes. ``ended_at``: as of `_fail`.
         """
         answer = self.answer
+        if command is CANCELLED:
+            answer.buffer.clear()
+            return AttemptOver([], command)
         if isinstance(command, Wait | Raise):
             if self.shadow is not None and progress is not None:
                 self.shadow.failed(self.machine.failures[-1], progress, at)

@@ -117,8 +117,13 @@ class CallDeadlines:
         first = usual(self._first if self._first < inf else None)
         self._first_limit = inf if first is None else first
 
+    def idle(self) -> None:
+        """Forget the previous read: its limits do not count while the consumer works, nor for a read that does not
+        wait."""
+        self._waiting_since, self._content_due = None, inf
+
     def reading(self, at: float) -> float:
-        """Start a read. Return its deadline; ``inf`` if none."""
+        """Start a read that waits. Return its deadline; ``inf`` if none."""
         self._waiting_since = at
         self._content_due = at + self._content_left
         self._sign_of_life_due = at + self._liveness_limit
@@ -239,6 +244,10 @@ def _seconds(milliseconds: float | None) -> float:
 class Deadlines(Protocol):
     """A source of read deadlines: `CallDeadlines`, a fixed time, or a limit for each read."""
 
+    def idle(self) -> None:
+        """Forget the limits of the previous read."""
+        ...
+
     def reading(self, at: float, /) -> float:
         """Start a read. Return its deadline; ``inf`` if none."""
         ...
@@ -251,6 +260,9 @@ class FixedDeadline:
 
     def __init__(self, deadline: float) -> None:
         self._deadline = deadline
+
+    def idle(self) -> None:
+        """Do nothing: every read has the same deadline."""
 
     def reading(self, _: float, /) -> float:
         """Return the deadline."""

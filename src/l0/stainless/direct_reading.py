@@ -186,6 +186,9 @@ class _ReadTimeout:
     def __init__(self, timeout_s: float | None) -> None:
         self._limit_s = inf if timeout_s is None else timeout_s
 
+    def idle(self) -> None:
+        """Do nothing: each read has its own limit."""
+
     def reading(self, at: float, /) -> float:
         """Return the deadline of a read that starts now."""
         return at + self._limit_s

@@ -44,6 +44,7 @@ _OPENS, _CLOSES = (b"{", b"["), (b"}", b"]")
 _NO_JSON = Failure(
     cause=Cause.NOT_A_STREAM, message="the server reported success, but its body is not JSON", sdk_retries=True
 )
+_FALLBACK_CLOSED = "the client of the fallback is closed"
 _PARSER_ERRORS = ("ValidationError", "LengthFinishReasonError", "ContentFilterFinishReasonError")
 """The exceptions with which ``parse()`` refuses a complete answer: pydantic's, or one of the SDK."""
 _REFUSED = "parse: the SDK's parser refused the answer"
@@ -220,6 +221,13 @@ class StainlessCallAdapter:
 
     def failed(self, error: BaseException, *, opened: bool) -> Failure | None:
         """Classify by type, status, code and cause; ``None`` if the error is not a failure of the request."""
+        if (
+            not opened
+            and self.client is not self._primary
+            and isinstance(error, RuntimeError)
+            and _is_closed(self.client)
+        ):
+            return Failure(cause=Cause.CONNECTION, category=Category.FATAL, message=_FALLBACK_CLOSED, error=error)
         if self.decoded is not None and is_a(error, _PARSER_ERRORS):
             return self._refused_by_parser(error)
         transport = self._transport_error(error)
@@ -298,11 +306,8 @@ class StainlessCallAdapter:
 
     @property
     def client_closed(self) -> bool:
-        """Return True if the current client is closed."""
-        try:
-            return bool(self.client.is_closed())
-        except AttributeError:  # a custom client or transport
-            return False
+        """Return True if the user closed the client that makes the call. That of a fallback is not the user's stop."""
+        return _is_closed(self._primary)
 
     def stopped(self, error: BaseException | None) -> BaseException:
         """As `CallAdapter.stopped`. A failed read raises as in the SDK's own loop.
@@ -491,3 +496,10 @@ def compiled(sdk: Sdk, cast_to: Any) -> Callable[[Any], Any] | None:
     """Return the compiled constructor of a type; ``None`` if the SDK builds the type in a special way."""
     special = cast_to is object or (isinstance(cast_to, type) and hasattr(cast_to, "build"))
     return None if special else sdk.constructors.builder(cast_to)
+
+
+def _is_closed(client: Any) -> bool:
+    try:
+        return bool(client.is_closed())
+    except AttributeError:  # a custom client or transport
+        return False
