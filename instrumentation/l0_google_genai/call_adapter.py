@@ -34,16 +34,26 @@ _NO_ANSWER = Failure(
 
 class GoogleCallAdapter(WrappedCallAdapter):
     """The `CallAdapter` of one call. ``module``: the SDK's `_api_client`. ``request``: the SDK's `HttpRequest` of the
-    call. ``http_options``: the options that the user gave to the call."""
+    call. ``http_options``: the options that the user gave to the call. ``is_async``: the client's async transport sends
+    it."""
 
     def __init__(
-        self, module: Any, client: Any, request: Any, http_options: Any, inference: InferenceRequest, call: Call
+        self,
+        module: Any,
+        client: Any,
+        request: Any,
+        http_options: Any,
+        inference: InferenceRequest,
+        call: Call,
+        *,
+        is_async: bool,
     ) -> None:
         super().__init__(call, inference, base_url(client))
         self._module = module
         self._client = client
         self._request = request
         self._options = _retry_options(client, http_options)
+        self._is_async = is_async
 
     def options(self, attempt: AttemptSpec, headers: Mapping[str, str]) -> Any:  # noqa: ARG002 - the SDK sends no trace
         """Return the SDK's `HttpRequest` of one attempt. Its headers are a copy, since the SDK adds credentials."""
@@ -121,8 +131,14 @@ class GoogleCallAdapter(WrappedCallAdapter):
 
     @property
     def client_closed(self) -> bool:
-        """True if the user closed the client. (Over aiohttp, a closed client opens again.)"""
-        return bool(getattr(self._client._httpx_client, "is_closed", False))
+        """True if the user closed the client. (Over aiohttp, a closed client opens again.)
+
+        Only the transport of the call counts: the SDK closes the sync one when the garbage collector finds that the
+        user kept nothing but ``client.aio``.
+        """
+        if not self._is_async:
+            return bool(getattr(self._client._httpx_client, "is_closed", False))
+        return not self._client._use_aiohttp() and bool(getattr(self._client._async_httpx_client, "is_closed", False))
 
     # -- answering ----------------------------------------------------------------------------------------------
 
@@ -154,7 +170,8 @@ def retries_of(module: Any, client: Any, http_options: Any, *, implicit: bool) -
     options = _retry_options(client, http_options)
     if options is None:
         return int(implicit), default
-    return max((options.attempts or module._RETRY_ATTEMPTS) - 1, 0), default
+    attempts = module._RETRY_ATTEMPTS if options.attempts is None else options.attempts  # 0 or 1: no retries
+    return max(attempts - 1, 0), default
 
 
 def _retry_options(client: Any, http_options: Any) -> Any:

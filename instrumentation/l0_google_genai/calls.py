@@ -45,7 +45,7 @@ class GoogleCalls:
 
     async def async_request(self, wrapped: Callable[..., Any], client: Any, args: Any, kwargs: Any) -> Any:
         """As `request`."""
-        runtime = self._begin(client, args, kwargs, stream=False, implicit=self._retries_once(client))
+        runtime = self._begin(client, args, kwargs, stream=False, is_async=True)
         if runtime is None:
             return await wrapped(*args, **kwargs)
         send = partial(client._async_request_once, **self._no_retry)
@@ -69,7 +69,7 @@ class GoogleCalls:
         self, wrapped: Callable[..., Any], client: Any, args: Any, kwargs: Any
     ) -> AsyncIterator[Any]:
         """As `request_streamed`. The SDK awaits this function when the user reads the first item."""
-        runtime = self._begin(client, args, kwargs, stream=True, implicit=self._retries_once(client))
+        runtime = self._begin(client, args, kwargs, stream=True, is_async=True)
         if runtime is None:
             items: AsyncIterator[Any] = await wrapped(*args, **kwargs)
             return items
@@ -80,15 +80,12 @@ class GoogleCalls:
         return async_driver.relay(runtime, body)
 
     def _begin(
-        self, client: Any, args: Any, kwargs: Any, *, stream: bool, implicit: bool = False
+        self, client: Any, args: Any, kwargs: Any, *, stream: bool, is_async: bool = False
     ) -> CallRuntime | None:
-        """Return the runtime of a call for content; ``None`` for other requests, and if the policy turns L0 off. They
-        pass through unchanged.
-
-        ``implicit``: as in `retries_of`.
-        """
+        """Return the runtime of a call for content; ``None`` for other requests, for clients that record or replay, and
+        if the policy turns L0 off. They pass through unchanged."""
         policy = policy_of(client)
-        if policy is None:
+        if policy is None or self._sends_in_its_own_way(client):
             return None
         try:
             method, path, body, options = _arguments(*args, **kwargs)
@@ -99,6 +96,7 @@ class GoogleCalls:
             _log.debug("l0 leaves alone a request that it cannot describe: %s", raised())
             return None
         request = client._build_request(method, path, body, options)
+        implicit = is_async and self._retries_once(client)
         retries, default_retries = retries_of(self._sdk.base, client, options, implicit=implicit)
         try:
             return begin_call(
@@ -111,13 +109,20 @@ class GoogleCalls:
                     max_retries=retries,
                     default_retries=default_retries,
                 ),
-                lambda call: GoogleCallAdapter(self._sdk.base, client, request, options, inference, call),
+                lambda call: GoogleCallAdapter(
+                    self._sdk.base, client, request, options, inference, call, is_async=is_async
+                ),
             )
         except PolicyError:
             raise
         except Exception:
             _log.debug("l0 leaves alone a request that it cannot serve: %s", raised())
             return None
+
+    def _sends_in_its_own_way(self, client: Any) -> bool:
+        """Return True if the client overrides how requests are sent, as the SDK's clients that record and replay do."""
+        kind, base = type(client), self._sdk.base.BaseApiClient
+        return kind._request is not base._request or kind._async_request is not base._async_request
 
     def _retries_once(self, client: Any) -> bool:
         """Return True if the SDK retries async requests of this client once although nobody set a number of retries,

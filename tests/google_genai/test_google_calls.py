@@ -1,6 +1,7 @@
 """Clocks, policies, spans, recordings and many calls at once: a call of google-genai is a call of l0."""
 
 import asyncio
+import gc
 import pickle
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -8,6 +9,7 @@ from typing import Any
 
 import pytest
 import requests
+from httpx2 import AsyncClient
 from makers import python_calls
 
 import l0
@@ -17,7 +19,7 @@ from l0.simulator.answers import Answer
 from l0.simulator.faults import Fault
 
 genai = pytest.importorskip("google.genai", reason="google-genai is not installed: run make test-providers")
-from google_kit import MODEL, GoogleStage, body_from, body_of, flavours, text_of  # noqa: E402 - it imports the SDK
+from google_kit import MODEL, RETRIES, GoogleStage, body_from, body_of, flavours, text_of  # noqa: E402 - it imports the SDK
 
 pytestmark = [
     pytest.mark.usefixtures("on"),
@@ -263,3 +265,42 @@ def test_chunk_costs_hardly_more_calls_than_without_l0(stage: GoogleStage) -> No
     ours = per_chunk()
     l0.uninstrument()
     assert ours <= per_chunk() * 1.05
+
+
+def test_retries_go_on_if_the_user_keeps_only_the_async_part_of_a_client(stage: GoogleStage) -> None:
+    given = AsyncClient()
+    options = genai.types.HttpOptions(base_url=stage.sim.google, retry_options=RETRIES, httpx_async_client=given)
+    only_async = genai.Client(api_key="k", http_options=options).aio
+    gc.collect()  # the client's finalizer closes its sync transport
+    stage.sim.reset()
+    stage.sim.script(Fault.status(503))
+
+    async def ask() -> Any:
+        try:
+            return await only_async.models.generate_content(model=MODEL, contents="hi")
+        finally:
+            await only_async.aclose()
+            await given.aclose()
+
+    assert stage.loop.run_until_complete(ask()).text
+    assert len(stage.sim.requests) == 2
+
+
+@pytest.mark.parametrize(("attempts", "requests"), [(0, 1), (1, 1), (2, 2)])
+def test_attempts_of_one_request_are_those_of_the_sdk(stage: GoogleStage, attempts: int, requests: int) -> None:
+    retries = genai.types.HttpRetryOptions(attempts=attempts, initial_delay=0.001, max_delay=0.001)
+    config = genai.types.GenerateContentConfig(http_options=genai.types.HttpOptions(retry_options=retries))
+    stage.sim.reset()
+    stage.sim.script(*[Fault.status(503)] * 5)
+    with pytest.raises(genai.errors.ServerError):
+        stage.client("sync", retries=False).models.generate_content(model=MODEL, contents="hi", config=config)
+    assert len(stage.sim.requests) == requests
+
+
+def test_client_that_replays_sends_nothing(stage: GoogleStage, tmp_path: Path) -> None:
+    replaying = genai.client.DebugConfig(client_mode="replay", replays_directory=str(tmp_path), replay_id="a/b")
+    client = genai.Client(api_key="k", http_options={"base_url": stage.sim.google}, debug_config=replaying)
+    stage.sim.reset()
+    with pytest.raises(Exception):  # noqa: B017, PT011 - whatever the SDK says of a replay that does not exist
+        client.models.generate_content(model=MODEL, contents="hi")
+    assert stage.sim.requests == []

@@ -176,6 +176,8 @@ class GenerateContentReader(ResumableReader):
                 self._read_parts(content.get("parts") or (), index)
                 if self.content > before and "finishReason" not in candidate:
                     self._content_without_reason.add(index)
+                    if not before:
+                        self._finish_reasons.clear()  # reasons that came before all content ended nothing
             reason = candidate.get("finishReason")
             if reason and reason != _UNSPECIFIED:
                 self._read_finish(index, reason)

@@ -45,6 +45,9 @@ BLOCKED = {"promptFeedback": {"blockReason": "SAFETY"}}
         ([text("Hi")], Cause.TRUNCATED, False, "Hi", ()),
         ([text("Hi", reason="FINISH_REASON_UNSPECIFIED")], Cause.TRUNCATED, False, "Hi", ()),
         ([text("Hi"), text("Ho", index=1), chunk(reason="STOP")], Cause.TRUNCATED, False, "Hi", ()),
+        # Some gateways state a reason before the text, in frames without content.
+        ([chunk(reason="STOP"), text("Hi")], Cause.TRUNCATED, False, "Hi", ()),
+        ([chunk(reason="STOP"), text("Hi"), chunk(reason="STOP")], None, True, "Hi", ()),
         ([], Cause.EMPTY, False, "", ()),
         ([chunk(reason="MALFORMED_FUNCTION_CALL")], None, False, "", ("no_content",)),
         ([BLOCKED], None, True, "", ("no_content",)),
