@@ -6,6 +6,7 @@ import json
 import os
 import sqlite3
 from collections.abc import Mapping, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,7 @@ class RecordingFile:
         try:
             self._database.execute("PRAGMA journal_mode=WAL")
             self._database.execute("PRAGMA synchronous=NORMAL")
+            self._database.execute("SELECT * FROM meta").fetchall()  # takes the lock that `is_in_use` looks for
         except BaseException:
             self._database.close()
             raise
@@ -45,6 +47,11 @@ class RecordingFile:
             for statement in sorted(rows, key=lambda text: text.startswith("UPDATE")):  # a row comes before its updates
                 self._database.executemany(statement, rows[statement])
             self._database.execute("COMMIT")
+
+    @property
+    def exists(self) -> bool:
+        """False if somebody deleted the file: what is written to it is then lost."""
+        return self.path.exists()
 
     @property
     def size(self) -> int:
@@ -75,6 +82,24 @@ def _create(path: Path, meta: Mapping[str, object]) -> None:
 
 def _connect(path: Path) -> sqlite3.Connection:
     return sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+
+
+def is_in_use(path: Path) -> bool:
+    """Return True if a process is writing or reading a file, or this one may not open it.
+
+    From its first transaction on, a connection to a file with a write-ahead log holds a shared lock, which ends with its
+    process and which a forked child does not inherit. A connection in exclusive mode must be the only one.
+    """
+    try:
+        uri = f"{path.absolute().as_uri()}?mode=rw"
+        with closing(sqlite3.connect(uri, uri=True, timeout=0, isolation_level=None)) as database:
+            database.execute("PRAGMA locking_mode=EXCLUSIVE")
+            database.execute("SELECT 1 FROM sqlite_master").fetchall()
+    except sqlite3.OperationalError:
+        return True
+    except sqlite3.DatabaseError:  # a damaged file
+        return False
+    return False
 
 
 def size_of(path: Path, suffix: str = "") -> int:

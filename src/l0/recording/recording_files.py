@@ -7,6 +7,7 @@ import os
 import sys
 from collections import deque
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from functools import partial
 from itertools import count
@@ -17,7 +18,7 @@ from l0.model.errors import raised
 
 from .recorded_rows import CallRows
 from .recording_events import CallBegan, CallOver, Exchanged, Read, RecordingEvent
-from .recording_file import RecordingFile, size_of
+from .recording_file import RecordingFile, is_in_use, size_of
 from .recording_options import RecordingOptions
 from .recording_schema import SUFFIX
 from .redaction import Redaction
@@ -34,11 +35,11 @@ class RecordingFiles:
     def __init__(self, options: RecordingOptions) -> None:
         self._options = options
         self._folder = Path(options.folder)
-        self._folder.mkdir(parents=True, exist_ok=True)
         self._redaction = Redaction(options.redact)
         self._open: list[RecordingFile] = []
         self._rows: dict[str, tuple[CallRows, RecordingFile]] = {}
         self._over: deque[tuple[float, str]] = deque()
+        self._warned = False
         self._current = self._begin()
 
     def write(self, batch: Sequence[RecordingEvent]) -> None:
@@ -48,6 +49,7 @@ class RecordingFiles:
             if type(event) is Exchanged:
                 pairs = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in event.sent]
                 self._redaction.learn(pairs, str(event.url))
+        self._check_files()
         rows_with_reads: dict[str, CallRows] = {}
         for event in batch:
             if type(event) is not Read:
@@ -63,6 +65,15 @@ class RecordingFiles:
             file.commit()
         self._close_full()
         if self._current.size >= self._options.file_bytes:
+            self._current = self._begin()
+
+    def _check_files(self) -> None:
+        """Warn once if somebody deleted a file that is being written, and begin a new one for new calls."""
+        deleted = [file.path for file in self._open if not file.exists]
+        if deleted and not self._warned:
+            self._warned = True
+            _log.warning("%s was deleted while it was written: the calls in it are lost", deleted[0])
+        if self._current.path in deleted:
             self._current = self._begin()
 
     def _write_event(self, event: RecordingEvent) -> None:
@@ -96,23 +107,24 @@ class RecordingFiles:
         started = datetime.now(UTC)
         name = f"{started:%Y%m%dT%H%M%S}-{os.getpid()}-{next(_numbers)}{SUFFIX}"
         meta = {"pid": os.getpid(), "started_unix": started.timestamp(), "program": Path(sys.argv[0]).name}
+        self._folder.mkdir(parents=True, exist_ok=True)
         file = RecordingFile(self._folder / name, meta)
         self._open.append(file)
         self._prune()
         return file
 
     def _prune(self) -> None:
-        """Delete the oldest recordings beyond the limit of the folder, but none that this process is writing."""
-        own = {file.path for file in self._open}
+        """Delete the oldest recordings beyond the limit of the folder, but none that a process is writing."""
         sizes = {path: size_of(path) + size_of(path, "-wal") for path in sorted(self._folder.glob(f"*{SUFFIX}"))}
         excess = sum(sizes.values()) - self._options.folder_bytes
         for path, size in sizes.items():
             if excess <= 0:
                 return
-            if path not in own:
-                for suffix in ("", "-wal", "-shm"):
-                    Path(f"{path}{suffix}").unlink(missing_ok=True)
-                excess -= size
+            if not is_in_use(path):
+                with suppress(PermissionError):  # Windows does not delete what a program has open
+                    for ending in ("", "-wal", "-shm"):
+                        Path(f"{path}{ending}").unlink(missing_ok=True)
+                    excess -= size
 
     def close(self) -> None:
         """Write the reads that wait for a next one, and close all files."""
