@@ -67,6 +67,9 @@ def _create(path: Path, meta: Mapping[str, object]) -> None:
     """Create a file with its tables. It gets its final name last, so that a file of this name can always be opened."""
     unfinished = path.with_name(f"{path.name}.new")
     os.close(os.open(unfinished, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))  # a recording may hold answers of users
+    if path.exists():  # nobody can create it now: that takes the unfinished file
+        unfinished.unlink()
+        raise FileExistsError(f"{path} exists")
     database = _connect(unfinished)
     try:
         database.execute("BEGIN")

@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from functools import partial
 from itertools import count
 from pathlib import Path
+from secrets import token_hex
 from time import monotonic
 
 from l0.model.errors import raised
@@ -105,7 +106,8 @@ class RecordingFiles:
 
     def _begin(self) -> RecordingFile:
         started = datetime.now(UTC)
-        name = f"{started:%Y%m%dT%H%M%S}-{os.getpid()}-{next(_numbers)}{SUFFIX}"
+        # Containers that share a folder may have the same pid.
+        name = f"{started:%Y%m%dT%H%M%S}-{os.getpid()}-{next(_numbers)}-{token_hex(4)}{SUFFIX}"
         meta = {"pid": os.getpid(), "started_unix": started.timestamp(), "program": Path(sys.argv[0]).name}
         self._folder.mkdir(parents=True, exist_ok=True)
         file = RecordingFile(self._folder / name, meta)

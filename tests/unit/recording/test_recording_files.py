@@ -13,6 +13,7 @@ import pytest
 from recording_kit import begin, calls_in, recorder
 
 from l0.model.call import Outcome
+from l0.recording import recording_files
 from l0.recording.recorder import FlightRecorder
 from l0.recording.recording_file import RecordingFile
 from l0.recording.recording_files import RecordingFiles
@@ -102,3 +103,23 @@ def test_a_deleted_file_is_one_warning_and_a_new_file(
     assert [call.id for call in calls_in(folder)] == kept
     assert [record.levelno for record in caplog.records] == [logging.WARNING]
     assert "was deleted" in caplog.text
+
+
+def test_two_processes_with_one_pid_and_second_have_two_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(recording_files, "_numbers", iter([1, 1]))
+    monkeypatch.setattr(os, "getpid", lambda: 7)
+    options = RecordingOptions(folder=tmp_path)
+    both = [RecordingFiles(options), RecordingFiles(options)]
+    for files in both:
+        files.close()
+    assert len([*tmp_path.glob("*.l0")]) == 2
+
+
+def test_a_file_never_replaces_another(tmp_path: Path) -> None:
+    path = tmp_path / "20000101T000000-1-1.l0"
+    RecordingFile(path, {"pid": 1}).close()
+    before = path.read_bytes()
+    with pytest.raises(FileExistsError):
+        RecordingFile(path, {"pid": 2})
+    assert path.read_bytes() == before
+    assert [*tmp_path.iterdir()] == [path]
