@@ -3,7 +3,9 @@ next."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from bisect import bisect_right
+from collections.abc import Sequence
+from itertools import accumulate
 
 from .body_decoding import DamagedBodyError, Decode, UnknownEncodingError, body_decoder
 from .recording_events import Read
@@ -17,8 +19,8 @@ class BodyRedaction:
     """The reads of one body that are not written yet.
 
     A read that ends within a word waits for the next one, as the word may be a secret. Events of a stream end with an
-    empty line, so that few reads wait. ``encoding``: the content encoding of the reads, which is undone, as a secret
-    cannot be found in compressed bytes.
+    empty line, so that few reads wait. With a function of the user, a read that ends within a line waits. ``encoding``:
+    the content encoding of the reads, which is undone, as a secret cannot be found in compressed bytes.
     """
 
     def __init__(self, redaction: Redaction, encoding: str = "") -> None:
@@ -48,20 +50,23 @@ class BodyRedaction:
             self._decode, self.decodable = None, False
             return b""
 
-    def take(self, *, final: bool) -> Iterator[tuple[Read, bytes]]:
-        """Remove and yield the reads that can be written, each with its bytes without secrets. ``final``: all reads."""
-        waiting, self._waiting = self._waiting, []
-        parts = [read.data for read in waiting]
-        if not parts:
-            return
-        whole = self._before + b"".join(parts)
-        ready = len(whole) - len(self._before) - (0 if final else unfinished(whole))
-        clean = self._redaction.reads(parts, self._before)
-        end = 0
-        for read, data in zip(waiting, clean, strict=True):
-            end += len(read.data)
-            if end <= ready:
-                self._before = (self._before + read.data)[-_CONTEXT:]
-                yield read, data
-            else:
-                self._waiting.append(read)
+    def take(self, *, final: bool) -> Sequence[tuple[Read, bytes]]:
+        """Remove and return the reads that can be written, each with its bytes without secrets. ``final``: all reads.
+
+        Raises what the user's function raises. The reads that it got are then lost.
+        """
+        parts = [read.data for read in self._waiting]
+        count = len(parts) if final else self._finished(parts)
+        if not count:
+            return []
+        ready, self._waiting = self._waiting[:count], self._waiting[count:]
+        clean = self._redaction.reads(parts, self._before)[:count]
+        self._before = (self._before + b"".join(parts[:count]))[-_CONTEXT:]
+        return [*zip(ready, self._redaction.lines(clean), strict=True)]
+
+    def _finished(self, parts: Sequence[bytes]) -> int:
+        """Return the number of reads that need not wait for the next one."""
+        if self._redaction.by_line:
+            return max((number for number, part in enumerate(parts, 1) if part.endswith((b"\n", b"\r"))), default=0)
+        ready = sum(map(len, parts)) - unfinished(self._before + b"".join(parts))
+        return bisect_right([*accumulate(map(len, parts))], ready)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import singledispatchmethod
 from typing import Any
 
@@ -35,9 +35,10 @@ _CALL = (
     "origin, call) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 )
 _CALL_OVER = (
-    "UPDATE calls SET outcome = ?, error = ?, duration_s = ?, delivered_items = ?, delivered_chars = ?, incomplete = ? "
-    "WHERE id = ?"
+    "UPDATE calls SET outcome = ?, error = ?, duration_s = ?, delivered_items = ?, delivered_chars = ?, "
+    "incomplete = max(incomplete, ?) WHERE id = ?"
 )
+_INCOMPLETE = "UPDATE calls SET incomplete = 1 WHERE id = ?"
 _ATTEMPT = "INSERT OR IGNORE INTO attempts (call, number, leg, hedge, started) VALUES (?, ?, ?, ?, ?)"
 _REQUEST = "UPDATE attempts SET request = ? WHERE call = ? AND number = ?"
 _HEAD = "UPDATE attempts SET status = ?, response_headers = ?, head_at = ? WHERE call = ? AND number = ?"
@@ -51,10 +52,13 @@ _ENCODING = "content-encoding"
 
 
 class CallRows:
-    """The rows of one call. ``content``: keep the bodies of requests."""
+    """The rows of the call ``id_``. ``content``: keep the bodies of requests. ``lost``: called while an exception is
+    handled that prevented a row."""
 
-    def __init__(self, add: Add, redaction: Redaction, *, content: bool) -> None:
+    def __init__(self, id_: str, add: Add, redaction: Redaction, lost: Callable[[], None], *, content: bool) -> None:
+        self._id = id_
         self._add = add
+        self._report_lost = lost
         self._redaction = redaction
         self._content = content
         self._began = 0.0
@@ -66,13 +70,27 @@ class CallRows:
         self._lost: set[int] = set()
         """The attempts that another one has overtaken. L0 itself then breaks their connections."""
 
-    @singledispatchmethod
+    @contextmanager
+    def _may_fail(self) -> Iterator[None]:
+        """Mark the call as incomplete if a part of it cannot be written. A value that cannot be described, or a user's
+        `redact` that fails, must not end the recording."""
+        try:
+            yield
+        except Exception:
+            self._add(_INCOMPLETE, (self._id,))
+            self._report_lost()
+
     def write(self, event: RecordingEvent) -> None:
         """Buffer the rows of one event."""
+        with self._may_fail():
+            self._write(event)
+
+    @singledispatchmethod
+    def _write(self, event: RecordingEvent) -> None:
         raise TypeError(event)
 
     def read(self, event: Read) -> None:
-        """As `write`, for reads. A call has many of them, so they skip the dispatch by type."""
+        """Keep a read for `write_reads`. A call has many of them, so they skip the dispatch by type."""
         body = self._bodies.get(event.number)
         if body is None:
             body = self._bodies[event.number] = BodyRedaction(self._redaction)
@@ -97,12 +115,13 @@ class CallRows:
             self._write_body(body, final=final)
 
     def _write_body(self, body: BodyRedaction, *, final: bool) -> None:
-        for read, data in body.take(final=final):
-            began = None if read.began is None else read.began - self._began
-            self._add(_READ, (read.id, read.number, self._reads, read.at - self._began, data, began))
-            self._reads += 1
+        with self._may_fail():
+            for read, data in body.take(final=final):
+                began = None if read.began is None else read.began - self._began
+                self._add(_READ, (read.id, read.number, self._reads, read.at - self._began, data, began))
+                self._reads += 1
 
-    @write.register
+    @_write.register
     def _(self, event: CallBegan) -> None:
         self._began, call = event.at, event.call
         about = (call.provider, call.model, call.dialect, call.operation, call.streaming, call.origin)
@@ -110,25 +129,28 @@ class CallRows:
         clean = [self._redaction.text(value) if isinstance(value, str) else value for value in about]
         self._add(_CALL, (event.id, event.unix, event.at, *trace, *clean, self._json(call)))
 
-    @write.register
+    @_write.register
     def _(self, event: AttemptBegan) -> None:
         spec = event.spec
         self._add(_ATTEMPT, (event.id, spec.number, spec.leg, spec.hedge, event.at - self._began))
         self._unsent[spec.number] = event
 
-    @write.register
+    @_write.register
     def _(self, event: Exchanged) -> None:
-        sent, url = _decoded(event.sent), str(event.url)
         self._unsent.pop(event.number, None)
-        request = {
+        with self._may_fail():
+            self._add(_REQUEST, (json.dumps(self._request(event)), event.id, event.number))
+        if event.status is not None:
+            headers = json.dumps(self._redaction.received_headers(self._received(event)))
+            self._add(_HEAD, (event.status, headers, event.at - self._began, event.id, event.number))
+
+    def _request(self, event: Exchanged) -> dict[str, Any]:
+        sent, url = _decoded(event.sent), str(event.url)
+        return {
             "method": str(event.method),
             "path": self._redaction.path(url),
             "headers": self._redaction.sent_headers(sent),
         } | described_body(event.body, self._redaction, content=self._content)
-        self._add(_REQUEST, (json.dumps(request), event.id, event.number))
-        if event.status is not None:
-            headers = json.dumps(self._redaction.received_headers(self._received(event)))
-            self._add(_HEAD, (event.status, headers, event.at - self._began, event.id, event.number))
 
     def _received(self, event: Exchanged) -> list[tuple[str, str]]:
         """Return the headers of an answer. If its body is recorded decoded, the headers about its encoding are left
@@ -141,41 +163,46 @@ class CallRows:
         left_out = (_ENCODING, "content-length") if encoding and body.decodable else ()
         return [(name, value) for name, value in headers if name not in left_out]
 
-    @write.register
+    @_write.register
     def _(self, event: BodyEnded) -> None:
         if event.number in self._bodies:
             self._write_body(self._bodies[event.number], final=True)
         if event.number not in self._lost:
             self._add(_ENDING, (event.ending, event.id, event.number))
 
-    @write.register
+    @_write.register
     def _(self, event: AttemptEnding) -> None:
         self._delivered(event)
         began = self._unsent.pop(event.number, None)
-        request = self._unsent_request(began.options, str(began.base_url)) if began is not None else None
-        if request is not None:
-            self._add(_REQUEST, (json.dumps(request), event.id, event.number))
+        with self._may_fail():
+            request = self._unsent_request(began.options, str(began.base_url)) if began is not None else None
+            if request is not None:
+                self._add(_REQUEST, (json.dumps(request), event.id, event.number))
         ending = "error" if event.failure is not None else "lost" if event.lost else None
         if event.lost:
             self._lost.add(event.number)
-        error = None if event.failure is None else self._error(event.failure)
+        error = None
+        with self._may_fail():
+            error = None if event.failure is None else self._error(event.failure)
         self._add(_ATTEMPT_OVER, (event.at - self._began, error, ending, event.id, event.number))
 
-    @write.register
+    @_write.register
     def _(self, event: Decided) -> None:
         row = (self._json(event.signal), self._json(event.command), self._json(event.inputs), event.nested)
         self._add(_DECISION, (event.id, self._decisions, event.at - self._began, *row))
         self._decisions += 1
 
-    @write.register
+    @_write.register
     def _(self, event: Delivered) -> None:
         self._delivered(event)
 
-    @write.register
+    @_write.register
     def _(self, event: CallOver) -> None:
         self._delivered(event)
         self.write_reads(final=True)
-        error = None if event.failure is None else self._error(event.failure)
+        error = None
+        with self._may_fail():
+            error = None if event.failure is None else self._error(event.failure)
         incomplete = event.incomplete or not all(body.decodable for body in self._bodies.values())
         delivered = (self._items, self._chars, incomplete)
         self._add(_CALL_OVER, (event.outcome.value, error, event.at - self._began, *delivered, event.id))
@@ -196,11 +223,12 @@ class CallRows:
             "path": self._redaction.path(_joined(base_url, str(options.url))),
             "headers": [],
         }
-        with suppress(Exception):  # the user may be changing its lists
+        try:
             # The bytes that the SDKs would send.
             body = json.dumps(options.json_data, ensure_ascii=False, separators=(",", ":")).encode()
-            described |= described_body(body, self._redaction, content=self._content)
-        return described
+        except Exception:  # the user may be changing its lists
+            return described
+        return described | described_body(body, self._redaction, content=self._content)
 
     def _json(self, value: Any) -> str:
         return json.dumps(self._without_secrets(encode(value)))

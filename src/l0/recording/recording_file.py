@@ -90,8 +90,8 @@ def _connect(path: Path) -> sqlite3.Connection:
 def is_in_use(path: Path) -> bool:
     """Return True if a process is writing or reading a file, or this one may not open it.
 
-    From its first transaction on, a connection to a file with a write-ahead log holds a shared lock, which ends with its
-    process and which a forked child does not inherit. A connection in exclusive mode must be the only one.
+    From its first transaction on, a connection to a file with a write-ahead log holds a shared lock, which ends with
+    its process and which a forked child does not inherit. A connection in exclusive mode must be the only one.
     """
     try:
         uri = f"{path.absolute().as_uri()}?mode=rw"

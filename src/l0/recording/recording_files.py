@@ -6,10 +6,9 @@ import logging
 import os
 import sys
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
-from functools import partial
 from itertools import count
 from pathlib import Path
 from secrets import token_hex
@@ -40,7 +39,7 @@ class RecordingFiles:
         self._open: list[RecordingFile] = []
         self._rows: dict[str, tuple[CallRows, RecordingFile]] = {}
         self._over: deque[tuple[float, str]] = deque()
-        self._warned = False
+        self._warned = self._warned_of_lost = False
         self._current = self._begin()
 
     def write(self, batch: Sequence[RecordingEvent]) -> None:
@@ -60,7 +59,7 @@ class RecordingFiles:
                 rows.read(event)
                 rows_with_reads[event.id] = rows
         for rows in rows_with_reads.values():
-            _try(rows.write_reads)
+            rows.write_reads()
         self._forget()
         for file in self._open:
             file.commit()
@@ -79,15 +78,23 @@ class RecordingFiles:
 
     def _write_event(self, event: RecordingEvent) -> None:
         if type(event) is CallBegan:
-            rows = CallRows(self._current.add, self._redaction, content=self._options.content)
+            rows = CallRows(
+                event.id, self._current.add, self._redaction, self._report_lost, content=self._options.content
+            )
             self._rows[event.id] = rows, self._current
             self._current.calls.add(event.id)
         if event.id not in self._rows:
             return
         rows, _ = self._rows[event.id]
-        _try(partial(rows.write, event))
+        rows.write(event)
         if type(event) is CallOver:
             self._over.append((monotonic(), event.id))
+
+    def _report_lost(self) -> None:
+        """Log that a part of a call was not recorded: the first time as a warning, as `redact` may always fail."""
+        level = logging.DEBUG if self._warned_of_lost else logging.WARNING
+        self._warned_of_lost = True
+        _log.log(level, "a part of a call was not recorded, and the call is incomplete: %s", raised())
 
     def _forget(self) -> None:
         """Forget calls that ended `_AFTER_END_S` ago."""
@@ -95,7 +102,7 @@ class RecordingFiles:
             _, id_ = self._over.popleft()
             if id_ in self._rows:
                 rows, file = self._rows.pop(id_)
-                _try(partial(rows.write_reads, final=True))
+                rows.write_reads(final=True)
                 file.calls.discard(id_)
 
     def _close_full(self) -> None:
@@ -131,7 +138,7 @@ class RecordingFiles:
     def close(self) -> None:
         """Write the reads that wait for a next one, and close all files."""
         for rows, _ in self._rows.values():
-            _try(partial(rows.write_reads, final=True))
+            rows.write_reads(final=True)
         for file in self._open:
             file.commit()
         self.abandon()
@@ -141,11 +148,3 @@ class RecordingFiles:
         for file in self._open:
             file.close()
         self._open.clear()
-
-
-def _try(write: Callable[[], None]) -> None:
-    """Call ``write``. A value that cannot be described, or a user's `redact` that fails, must not end the recording."""
-    try:
-        write()
-    except Exception:
-        _log.debug("a part of a call was not recorded: %s", raised())

@@ -22,10 +22,11 @@ class RecordingOptions:
 
     ``content``: keep the bodies of requests, which hold prompts and tool results; if False, only their shape, sizes and
     hashes are kept. ``redact``: a function that removes more secrets from a text; every text that is recorded passes
-    through it, on the recorder's thread. ``file_bytes``: the size at which a new file is begun. ``folder_bytes``: the
-    size of all recordings in the folder, beyond which the oldest that no process uses are deleted. ``memory_bytes``: the size of reads and
-    requests that may wait to be written; beyond it, the reads of a call are dropped, and the call is marked as
-    incomplete.
+    through it, on the recorder's thread, a body in parts that end with a line. If it raises, the text is not kept, and
+    the call is marked as incomplete. ``file_bytes``: the size at which a new file is begun. ``folder_bytes``: the size
+    of all recordings in the folder, beyond which the oldest that no process uses are deleted. ``memory_bytes``: the
+    size of reads and requests that may wait to be written; beyond it, the reads of a call are dropped, and the call is
+    marked as incomplete.
     """
 
     folder: str | PathLike[str]

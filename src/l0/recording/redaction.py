@@ -8,6 +8,7 @@ appears again, and a text that has the form of a key.
 from __future__ import annotations
 
 import re
+from codecs import getincrementaldecoder
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import accumulate
 from typing import AnyStr
@@ -120,22 +121,31 @@ class Redaction:
 
     def reads(self, parts: Sequence[bytes], before: bytes = b"") -> list[bytes]:
         """Return consecutive reads of one body without secrets, including secrets that begin in one read and end in a
-        later one. ``before``: the end of the read before them."""
+        later one. ``before``: the end of the read before them. The user's function is not applied: see `lines`."""
         whole = before + b"".join(parts)
         spans = list(_secrets(whole, self._encoded, self._known_encoded, _DATA_ENCODED))
-        clean = _split_like(parts, _masked(whole, spans, b"*")[len(before) :]) if spans else list(parts)
-        return clean if self._more is None else self._more_removed(clean)
+        return _split_like(parts, _masked(whole, spans, b"*")[len(before) :]) if spans else list(parts)
 
-    def _more_removed(self, parts: Sequence[bytes]) -> list[bytes]:
-        """Return the reads after the user's function. If it changes more in the joined reads than in each of them, the
-        last read gets the whole text."""
-        each = [self._bytes(part) for part in parts]
-        whole = self._bytes(b"".join(parts))
-        return each if b"".join(each) == whole else [*[b""] * (len(parts) - 1), whole]
+    @property
+    def by_line(self) -> bool:
+        """True if the reads of a body must be joined to lines: L0 does not know what the user's function looks for."""
+        return self._more is not None
 
-    def _bytes(self, data: bytes) -> bytes:
-        assert self._more is not None
-        return self._more(data.decode(errors="surrogateescape")).encode(errors="surrogateescape")
+    def lines(self, parts: Sequence[bytes]) -> list[bytes]:
+        """Return the reads of whole lines after the user's function. If it changes more in the joined reads than in
+        each of them, the last read gets the whole text. Raises what the function raises."""
+        if self._more is None or not parts:
+            return list(parts)
+        text = b"".join(parts).decode(errors="surrogateescape")
+        whole = self._more(text)
+        if whole == text:
+            return list(parts)
+        decoder = getincrementaldecoder("utf-8")("surrogateescape")  # a character may be split between two reads
+        texts = [decoder.decode(part) for part in parts[:-1]] + [decoder.decode(parts[-1], final=True)]
+        each = [self._more(one) for one in texts]
+        if "".join(each) != whole:
+            each = [*[""] * (len(parts) - 1), whole]
+        return [one.encode(errors="surrogateescape") for one in each]
 
     def sent_headers(self, headers: Headers) -> list[list[str]]:
         """Return the headers of a request, most of them without their values."""

@@ -1,12 +1,14 @@
 """A secret that spans several reads of a body leaves the recording, whenever these reads are written."""
 
+import logging
 import zlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from installed import httpx
-from makers import make_call
+from makers import make_call, make_failure
 from recording_kit import begin, calls_in, recorder
 
 from l0.engine.machine import ADMIT_ALL
@@ -75,7 +77,43 @@ def test_what_the_users_function_finds_in_two_reads_is_removed(tmp_path: Path) -
     assert body_in(tmp_path, call) == "data: 1\n\ndata: M asks\n\nü".encode()
 
 
-def test_a_function_of_the_user_that_fails_costs_the_reads_that_it_gets(tmp_path: Path) -> None:
+READS = [b'data: {"content":"Hello Jane ', b'Doe, how are you"}\n\n', b'data: {"content":"unfin', b'ished"}\n\n']
+
+
+@pytest.mark.parametrize("redacted", ["********", "X"])
+@pytest.mark.parametrize("flushed", [range(4), (0,), (1,), (2,)], ids=str)
+def test_no_byte_is_lost_by_what_the_users_function_finds_in_two_reads(
+    tmp_path: Path, flushed: Sequence[int], redacted: str
+) -> None:
+    with recorder(tmp_path, redact=lambda text: text.replace("Jane Doe", redacted)) as made:
+        made.interval_s = 1000.0
+        call = begun(made)
+        for number, part in enumerate(READS):
+            call.read(1, part)
+            if number in flushed:
+                made.flush()
+                assert b"Jane" not in body_in(tmp_path, call)
+        call.body_ended(1, "eof")
+        call.ended(Outcome.OK, None, 1.0)
+    assert body_in(tmp_path, call) == b"".join(READS).replace(b"Jane Doe", redacted.encode())
+
+
+@pytest.mark.parametrize("change", [str, lambda text: text.replace("b", "B")], ids=["nothing", "a letter"])
+def test_users_function_gets_no_part_of_a_character(tmp_path: Path, change: Callable[[str], str]) -> None:
+    with recorder(tmp_path, redact=lambda text: change(text.encode().decode())) as made:
+        call = begun(made)
+        for part in (b"a\xc3", b"\xbcb\n"):
+            call.read(1, part)
+            made.flush()
+        call.ended(Outcome.OK, None, 1.0)
+    assert body_in(tmp_path, call) == change("a\u00fcb\n").encode()
+    assert not calls_in(tmp_path)[0].incomplete
+
+
+@pytest.mark.parametrize("failed", [False, True])
+def test_a_function_of_the_user_that_fails_costs_the_reads_that_it_gets(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, failed: bool
+) -> None:
     def redact(text: str) -> str:
         if "fail" in text:
             raise ValueError(text)
@@ -83,11 +121,20 @@ def test_a_function_of_the_user_that_fails_costs_the_reads_that_it_gets(tmp_path
 
     with recorder(tmp_path, redact=redact) as made:
         call = begun(made)
-        for part in (b"one\n", b"fail\n", b"three\n"):
+        for part in (b"one\n", b"fail\n", b"three\n", b"fail\n"):
             call.read(1, part)
             made.flush()
-        call.ended(Outcome.OK, None, 1.0)
+        other = begun(made)
+        other.read(1, b"one\n")
+        failure = replace(make_failure(), message="fail") if failed else None
+        for one in (call, other):
+            one.ended(Outcome.OK if failure is None else Outcome.FAILED, failure, 1.0)
     assert body_in(tmp_path, call) == b"one\nthree\n"
+    assert body_in(tmp_path, other) == b"one\n"
+    first, second = calls_in(tmp_path)
+    assert (first.incomplete, second.incomplete) == (True, failed)
+    assert first.outcome is second.outcome is (Outcome.FAILED if failed else Outcome.OK)
+    assert [record.levelno for record in caplog.records] == [logging.WARNING]
 
 
 def test_only_a_read_that_ends_within_a_word_waits_for_the_next(tmp_path: Path) -> None:
@@ -101,6 +148,23 @@ def test_only_a_read_that_ends_within_a_word_waits_for_the_next(tmp_path: Path) 
         made.flush()
         assert body_in(tmp_path, call).endswith(b"data: sk-")
     assert body_in(tmp_path, call) == b"data: 1\n\ndata: 2\ndata: sk-" + b"x" * 600
+
+
+def test_a_compressed_body_is_decoded_if_the_users_function_fails_for_its_request(tmp_path: Path) -> None:
+    def redact(text: str) -> str:
+        if text == "POST failed":
+            raise ValueError(text)
+        return text
+
+    with recorder(tmp_path, redact=redact, content=True) as made:
+        call = begin(made)
+        call.sending(call.machine(make_call(), lambda: 0.5, lambda *_: 0.25, ADMIT_ALL).step(Begin(1.0)), None, "", 1.0)
+        request = httpx.Request("POST", "https://host/v1", json="POST failed")
+        call.head(1, httpx.Response(200, request=request, headers={"content-encoding": "deflate"}))
+        call.read(1, zlib.compress(b"data: 1\n"))
+        call.ended(Outcome.OK, None, 1.0)
+    assert body_in(tmp_path, call) == b"data: 1\n"
+    assert calls_in(tmp_path)[0].incomplete
 
 
 @pytest.mark.parametrize("secret", SECRETS)

@@ -70,13 +70,13 @@ def test_a_secret_that_spans_two_reads_is_masked_and_the_sizes_stay() -> None:
 def test_reads_without_secrets_are_the_same_bytes() -> None:
     parts = [bytes(range(256)), "ü".encode()[:1]]
     assert Redaction().reads(parts) == parts
-    assert Redaction(more=lambda text: text).reads(parts) == parts
+    assert Redaction(more=lambda text: text).lines(parts) == parts
 
 
 def test_the_users_function_removes_more() -> None:
     redaction = Redaction(more=lambda text: text.replace("Maria", "M"))
     assert redaction.text("Maria asks") == "M asks"
-    assert redaction.reads([b"Maria \xff"]) == [b"M \xff"]
+    assert redaction.lines([b"Maria \xff"]) == [b"M \xff"]
 
 
 IMAGE = "A1b2" * 2_048
