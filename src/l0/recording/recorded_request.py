@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from contextlib import suppress
 from hashlib import sha256
 from typing import Any
@@ -17,23 +17,45 @@ _CONTENT = frozenset({"messages", "input", "contents", "system", "prompt", "inst
 """Fields whose values are the user's content."""
 _MEDIA = re.compile(rb'"(?:computer_screenshot|document|file|image|image_url|input_(?:audio|file|image))"')
 """Types of the parts that hold media. Searching for them is cheaper than walking through a long conversation."""
-_NAMES = frozenset(
+_MODES = frozenset(
     {
         "effort",
         "format",
         "model",
-        "name",
         "reasoning_effort",
-        "role",
         "service_tier",
         "summary",
         "tool_choice",
         "truncation",
-        "type",
         "verbosity",
     }
 )
-"""Fields whose texts are kept: names of models, tools and modes."""
+"""Parameters whose texts are kept: the model and modes."""
+_SETTINGS = frozenset(
+    {
+        "cache_control",
+        "format",
+        "function",
+        "function_call",
+        "json_schema",
+        "output_config",
+        "prediction",
+        "reasoning",
+        "response_format",
+        "text",
+        "thinking",
+        "tool",
+        "toolChoice",
+        "toolConfig",
+        "tool_choice",
+    }
+)
+"""Parameters that are objects and belong to an API. Other objects may hold any data of the user."""
+_MODES_OF_SETTINGS = _MODES | {"name", "type"}
+_USER_DATA = frozenset({"labels", "metadata", "promptVariables", "requestMetadata"})
+"""Parameters that hold data of the user, of which not even numbers and names of fields are kept."""
+_SPEAKERS = frozenset({"assistant", "developer", "system", "user"})
+"""Roles of messages whose ``name`` is that of a person or a participant, not of a tool."""
 _LONGEST_NAME = 128
 """Characters."""
 
@@ -103,7 +125,8 @@ def _message(message: Any) -> dict[str, Any]:
     measured = _measured(message)
     if not isinstance(message, Mapping):
         return measured
-    kept = {key: message[key] for key in ("role", "type", "name") if _is_name(message.get(key))}
+    names = ("role", "type") if message.get("role") in _SPEAKERS else ("role", "type", "name")
+    kept = {key: message[key] for key in names if _is_name(message.get(key))}
     parts = message.get("content")
     if isinstance(parts, list):
         kept["parts"] = [part["type"] for part in parts if isinstance(part, Mapping) and _is_name(part.get("type"))]
@@ -122,14 +145,18 @@ def _tool(tool: Any) -> dict[str, Any]:
     return {key: value for key, value in kept.items() if _is_name(value)} | _measured(tool)
 
 
-def _parameter(key: str, value: Any) -> Any:
+def _parameter(key: str, value: Any, modes: Set[str] = _MODES) -> Any:
+    """Return the value of a parameter; a text only if ``modes`` has its name, else its size and hash."""
     if is_secret(key):
         return REMOVED
+    if key in _USER_DATA:
+        return _measured(value)
     if value is None or isinstance(value, bool | int | float):
         return value
     if isinstance(value, Mapping) and len(_canonical(value)) <= _LONGEST_NAME:
-        return {inner: _parameter(inner, one) for inner, one in value.items()}
-    return value if key in _NAMES and _is_name(value) else _measured(value)
+        inner_modes = _MODES_OF_SETTINGS if modes and key in _SETTINGS else frozenset[str]()
+        return {inner: _parameter(inner, one, inner_modes) for inner, one in value.items()}
+    return value if key in modes and _is_name(value) else _measured(value)
 
 
 def _is_name(value: object) -> bool:

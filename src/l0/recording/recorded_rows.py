@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from functools import singledispatchmethod
 from typing import Any
 
+from l0.model.call import Call
 from l0.model.failure import Failure
 
 from .body_redaction import BodyRedaction
@@ -25,7 +26,7 @@ from .recording_events import (
     Read,
     RecordingEvent,
 )
-from .redaction import Redaction
+from .redaction import Redaction, without_secret_fields
 
 Add = Callable[[str, tuple[Any, ...]], None]
 """A function that buffers a row: the SQL statement, and its values."""
@@ -127,7 +128,7 @@ class CallRows:
         about = (call.provider, call.model, call.dialect, call.operation, call.streaming, call.origin)
         trace = (event.trace_id or None, event.span_id or None)
         clean = [self._redaction.text(value) if isinstance(value, str) else value for value in about]
-        self._add(_CALL, (event.id, event.unix, event.at, *trace, *clean, self._json(call)))
+        self._add(_CALL, (event.id, event.unix, event.at, *trace, *clean, self._call(call)))
 
     @_write.register
     def _(self, event: AttemptBegan) -> None:
@@ -206,6 +207,13 @@ class CallRows:
         incomplete = event.incomplete or not all(body.decodable for body in self._bodies.values())
         delivered = (self._items, self._chars, incomplete)
         self._add(_CALL_OVER, (event.outcome.value, error, event.at - self._began, *delivered, event.id))
+
+    def _call(self, call: Call) -> str:
+        """Return the JSON for a call; with the context that its user passed if content is kept."""
+        described = encode(call)
+        if call.context and self._content:
+            described["context"] = without_secret_fields(encode(call.context))
+        return json.dumps(self._without_secrets(described))
 
     def _error(self, failure: Failure) -> str:
         """Return the JSON for a failure; with the text of its exception if content is kept."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import builtins
 from collections.abc import Iterator, Mapping, Sequence, Set
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import MISSING, dataclass, fields, is_dataclass
 from enum import Enum
 from functools import cache
 from math import isfinite
@@ -23,8 +23,9 @@ from l0.model.text_safety import well_formed
 
 _TAG = "$"
 _NUMBER, _UNRECORDED, _MAPPING = "number", "unrecorded", "mapping"
-_OMITTED = {"Call": {"body", "tracer_provider"}, "Failure": {"detail"}}
-"""Fields that are not written: requests and answers have their own place in a recording."""
+_OMITTED = {"Call": {"body", "context", "tracer_provider"}, "Failure": {"detail"}}
+"""Fields that are not written, or only with the user's content: requests and answers have their own place in a
+recording."""
 _FORMER_NAMES = {("Call", "retry_safety"): "replay"}
 """Names of fields in files of format 1."""
 
@@ -120,10 +121,9 @@ def _built(kind: type, value: Mapping[str, Any]) -> Any:
 
 def _default(one: Any) -> Any:
     """Return the default of a field that a recording lacks; ``None`` if it has none."""
-    missing = type(one.default_factory)
-    if not isinstance(one.default, missing):
+    if one.default is not MISSING:
         return one.default
-    return None if one.default_factory is one.default else one.default_factory()
+    return None if one.default_factory is MISSING else one.default_factory()
 
 
 def _enum_member(text: str, hint: Any) -> Any:

@@ -11,7 +11,7 @@ import re
 from codecs import getincrementaldecoder
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import accumulate
-from typing import AnyStr
+from typing import Any, AnyStr
 from urllib.parse import SplitResult, unquote, urlsplit
 
 REMOVED = "[removed]"
@@ -164,6 +164,18 @@ class Redaction:
 def is_secret(field: str) -> bool:
     """Return True if a field of this name in JSON holds a secret."""
     return _SECRET_FIELD.search(field) is not None
+
+
+def without_secret_fields(value: Any) -> Any:
+    """Return a JSON value without the values of fields whose names are those of secrets, in JSON or in headers."""
+    if isinstance(value, list):
+        return [without_secret_fields(one) for one in value]
+    if isinstance(value, dict):
+        return {
+            name: REMOVED if is_secret(name) or _SECRET_NAME.search(name) else without_secret_fields(one)
+            for name, one in value.items()
+        }
+    return value
 
 
 def _keeps(name: str) -> bool:

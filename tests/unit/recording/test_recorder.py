@@ -27,6 +27,7 @@ from l0.recording.decision_rerun import differing
 from l0.recording.recording import Recording, RecordingError
 from l0.recording.recording_codec import Unrecorded
 from l0.recording.recording_options import RecordingOptions
+from l0.recording.redaction import REMOVED
 from l0.shared_state.forks import FORK_GATE
 
 READS = [b"data: 1\n\n", bytes(range(256)), b""]
@@ -181,6 +182,16 @@ def test_a_full_file_gets_no_new_calls_and_calls_stay_whole(tmp_path: Path) -> N
     assert len({call.id for call in calls}) == len(calls) == 13
     assert all(call.outcome is not None for call in calls)
     assert sum(len(attempt.body) for call in calls for attempt in call.attempts) == 12 * 2**15
+
+
+@pytest.mark.parametrize("content", [False, True])
+def test_the_users_context_is_kept_with_content_only(tmp_path: Path, content: bool) -> None:
+    context = {"user": "alice", "session_token": "tok", "nested": [{"password": {"old": "hunter2"}, "note": "n"}]}
+    with recorder(tmp_path, content=content) as made:
+        begin(made, context=context).ended(Outcome.OK, None, 1.0)
+    (call,) = calls_in(tmp_path)
+    kept = {"user": "alice", "session_token": REMOVED, "nested": [{"password": REMOVED, "note": "n"}]}
+    assert call.call.context == (kept if content else {})
 
 
 def test_a_recording_stays_in_its_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

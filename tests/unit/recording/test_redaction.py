@@ -138,6 +138,37 @@ def test_the_shape_of_a_body_holds_parameters_roles_sizes_and_no_text() -> None:
     assert all(message["bytes"] > 0 and len(message["sha256"]) == 64 for message in found["messages"])
 
 
+def test_the_shape_of_a_body_holds_names_of_tools_only() -> None:
+    find = {"type": "function", "function": {"name": "find"}}
+    form = {"type": "json_schema", "json_schema": {"name": "form", "schema": {"type": "object", "title": "a-person"}}}
+    found = shape(
+        {
+            "messages": [
+                {"role": "user", "name": "a-person", "content": "x"},
+                {"role": "function", "name": "find", "content": "x"},
+            ],
+            "input": [{"type": "function_call", "name": "find", "arguments": "{}"}],
+            "tool_choice": find,
+            "response_format": form,
+            "reasoning": {"effort": "low", "summary": "auto"},
+            "thinking": {"type": "enabled", "budget_tokens": 1024},
+            "metadata": {"name": "a-person", "type": "a-person", "phone": 5550123},
+            "extra": {"name": "a-person", "type": "a-person", "summary": "a-person", "top_k": 3},
+            "name": "a-person",
+        }
+    )
+    assert "a-person" not in json.dumps(found)
+    assert "5550123" not in json.dumps(found)
+    assert [message.get("name") for message in found["messages"]] == [None, "find"]
+    assert found["input"][0]["name"] == "find"
+    assert found["tool_choice"] == find
+    assert found["response_format"]["type"] == "json_schema"
+    assert found["response_format"]["json_schema"]["name"] == "form"
+    assert found["reasoning"] == {"effort": "low", "summary": "auto"}
+    assert found["thinking"] == {"type": "enabled", "budget_tokens": 1024}
+    assert found["extra"]["top_k"] == 3
+
+
 def test_a_body_is_kept_only_if_asked_for_and_hashed_in_any_order_of_its_keys() -> None:
     encoded = json.dumps(BODY | {"api_key": TOKEN, "note": f"use {KEY}"}).encode()
     without = described_body(encoded, Redaction(), content=False)
