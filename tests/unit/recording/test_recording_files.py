@@ -91,7 +91,7 @@ def test_a_deleted_file_is_one_warning_and_a_new_file(
 ) -> None:
     folder = tmp_path / "runs"
     with recorder(folder) as made:
-        record_call(made)
+        kept = [record_call(made)]
         for _ in range(2):  # the second time, there is no second warning
             if whole_folder:
                 shutil.rmtree(folder)

@@ -35,8 +35,9 @@ def test_lines_to_a_redirected_stream_lie_between_those_of_the_program(
     tmp_path: Path, path: str, descriptor: int
 ) -> None:
     with (tmp_path / "app.log").open("wb") as file:
-        streams = {"stdout": file} if descriptor == 1 else {"stderr": file}
-        subprocess.run([sys.executable, "-c", PROGRAM, path, str(descriptor)], check=True, **streams)
+        command = [sys.executable, "-c", PROGRAM, path, str(descriptor)]
+        stdout, stderr = (file, None) if descriptor == 1 else (None, file)
+        subprocess.run(command, check=True, stdout=stdout, stderr=stderr)
     lines = (tmp_path / "app.log").read_text().splitlines()
     assert [line.partition(",")[0] for line in lines[::2]] == [f"line {number} of the program" for number in range(3)]
     assert [json.loads(line)["message"] for line in lines[1::2]] == [f"line {number} of L0" for number in range(3)]
