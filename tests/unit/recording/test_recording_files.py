@@ -66,6 +66,7 @@ def test_the_limit_of_the_folder_spares_a_file_until_its_process_ends(tmp_path: 
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")  # CPython 3.12 and newer warn of threads
 def test_a_forked_child_spares_the_file_of_its_parent(tmp_path: Path) -> None:
     with recorder(tmp_path) as made:
         record_call(made)
