@@ -686,19 +686,7 @@ class CallRuntime:
         if isinstance(command, Raise) and answer.must_drop_held:
             answer.drop()
         if not isinstance(command, Wait):
-            items = answer.buffer.flush()
-            self._record_delivery(items)
-            metadata = answer.metadata if self.observers.observed else None
-            if self.observers.observed:
-                failed = isinstance(command, Raise)
-                self.observers.delivered(items, at, answer.buffer.held_s(at), with_failure=failed)
-            if self.unseen and isinstance(command, Raise):
-                self.observers.withdrawn()
-            if isinstance(command, Finish) and items:
-                self.complete = command, at, metadata
-            else:
-                self._finish(command, at, metadata)
-            return AttemptOver(items, command)
+            return self._release_last(command, at)
         error = self.machine.failures[-1].error
         if error is not None:  # the history of the call keeps the error, and the call may still take long
             drop_tracebacks(error)
@@ -711,6 +699,22 @@ class CallRuntime:
         answer.forget_attempt()
         if self.rule_runner is not None:
             self.rule_runner.restart()
+        return AttemptOver(items, command)
+
+    def _release_last(self, command: Command, at: float) -> AttemptOver:
+        """Return the held items, which are the last ones of the call, and report its end."""
+        answer, failed = self.answer, isinstance(command, Raise)
+        items = answer.buffer.flush()
+        self._record_delivery(items)
+        metadata = answer.metadata if self.observers.observed else None
+        if self.observers.observed:
+            self.observers.delivered(items, at, answer.buffer.held_s(at), with_failure=failed)
+        if self.unseen and failed:
+            self.observers.withdrawn()
+        if isinstance(command, Finish) and items:
+            self.complete = command, at, metadata
+        else:
+            self._finish(command, at, metadata)
         return AttemptOver(items, command)
 
     def attempt_ended(
