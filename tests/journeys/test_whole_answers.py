@@ -3,12 +3,13 @@
 import asyncio
 from collections.abc import Callable
 from inspect import isawaitable
+from types import NoneType
 from typing import Any
 
 import anthropic
 import openai
 import pytest
-from installed import needs_responses
+from installed import needs_responses, transport_of
 from journeys_kit import (
     CHATTING,
     MESSAGING,
@@ -21,7 +22,9 @@ from journeys_kit import (
 )
 
 import l0
+from l0.simulator.answers import Answer
 from l0.simulator.faults import Fault
+from l0.simulator.ledger import Reply
 from l0.simulator.server import Simulator
 
 FAULTS = {
@@ -97,3 +100,57 @@ def test_whole_answer_with_an_effect_is_not_retried(sim: Simulator) -> None:
     with pytest.raises(openai.APIConnectionError):
         chat_client(sim).responses.create(**RESPONDING, conversation="conv_1")
     assert len(sim.requests) == 1
+
+
+RULES: tuple[l0.Policy | None, ...] = (None, l0.Policy(guardrails="recommended", retry=l0.Retry(base_delay=0)))
+FORMS: dict[str, Any] = {"text": str, "bytes": bytes, "response": transport_of(openai).Response, "nothing": NoneType}
+
+
+def posted(sim: Simulator, sync: bool, form: Any) -> Any:
+    """Return the answer to a chat in a form that is not the SDK's model."""
+
+    async def acall() -> Any:
+        async with async_chat_client(sim) as client:
+            return await client.post("/chat/completions", cast_to=form, body=CHATTING)
+
+    return asyncio.run(acall()) if not sync else chat_client(sim).post("/chat/completions", cast_to=form, body=CHATTING)
+
+
+@sync_and_async
+@pytest.mark.parametrize("policy", RULES, ids=["", "guardrails"])
+@pytest.mark.parametrize("form", FORMS.values(), ids=FORMS)
+@pytest.mark.filterwarnings("ignore:l0 does not apply:RuntimeWarning")
+def test_whole_answer_in_the_form_that_the_user_chose(
+    sim: Simulator, sync: bool, form: Any, policy: l0.Policy | None
+) -> None:
+    l0.instrument(policy)
+    assert isinstance(posted(sim, sync, form), form)
+    assert len(sim.requests) == 1
+
+
+@sync_and_async
+@pytest.mark.parametrize("form", [str, bytes, transport_of(openai).Response], ids=["text", "bytes", "response"])
+def test_rules_read_each_form_of_a_whole_answer(sim: Simulator, sync: bool, form: Any) -> None:
+    l0.instrument(RULES[1])
+    sim.script(Reply(answer=Answer(text="")))
+    assert isinstance(posted(sim, sync, form), form)
+    assert len(sim.requests) == 2
+
+
+@sync_and_async
+def test_rules_that_cannot_read_a_discarded_answer_warn(sim: Simulator, sync: bool) -> None:
+    l0.instrument(RULES[1])
+    sim.script(Reply(answer=Answer(text="")))
+    with pytest.warns(RuntimeWarning, match=r"does not apply Policy.guardrails .* discards its body \(cast_to=NoneType"):
+        assert posted(sim, sync, NoneType) is None
+    assert len(sim.requests) == 1
+
+
+@sync_and_async
+@pytest.mark.parametrize("form", [str, bytes, transport_of(openai).Response], ids=["text", "bytes", "response"])
+def test_error_as_a_whole_answer_is_found_in_each_form(sim: Simulator, sync: bool, form: Any) -> None:
+    l0.instrument()
+    error = b'{"error": {"message": "m", "type": "server_error"}}'
+    sim.script(Fault.status(200, {"content-type": "application/json"}, error))
+    assert isinstance(posted(sim, sync, form), form)
+    assert len(sim.requests) == 2

@@ -196,19 +196,22 @@ class CallRuntime:
         first = first and self.call.streaming
         return self.deadlines.sending(perf_counter(), self.admission.deadline, first=first, cause=cause)
 
-    def answered(self, answer: Any) -> Command:
-        """Accept an answer that came in one piece, or return the command for its failure."""
+    def answered(self, answer: Any, *, readable: bool = True) -> Command:
+        """Accept an answer that came in one piece, or return the command for its failure.
+
+        ``readable``: False if the caller requested a form without its text, so that there is nothing to check.
+        """
         at = perf_counter()
         failure = self.call_adapter.answer_failure(answer)
         if failure is not None:
             return self._fail(failure, at, answered=True).command
         needed = self._reads_answers or self.rule_runner is not None
         metadata, text, calls = self.call_adapter.complete_answer(answer) if needed else (None, "", ())
-        if self.rule_runner is not None:
+        if readable and self.rule_runner is not None:
             failure = self.rule_runner.complete_answer(text, calls, ending_of_complete(text, calls, metadata))
             if failure is not None:
                 return self._fail(failure, at, answered=True).command
-        if self.shadow is not None:
+        if readable and self.shadow is not None:
             self.shadow.answered(text, calls, ending_of_complete(text, calls, metadata))
         self.attempt_ended(None, at)
         command = self._step(Answered(at))

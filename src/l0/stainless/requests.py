@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from contextvars import ContextVar
 from functools import partial
+from types import NoneType
 from typing import Any
 
 from l0.engine.commands import Command
@@ -19,6 +20,7 @@ from .sdk import Sdk
 from .sdk_responses import abort, observe_body, peek
 from .send_deadlines import send_within
 from .stainless_call_adapter import ReaderContext, StainlessCallAdapter
+from .unchecked_bodies import DISCARDED, warn_unchecked
 from .unenforced_limit import UnenforcedLimit
 
 
@@ -60,7 +62,7 @@ class _SdkRequests:
         self._client = call_adapter.client
         self._wrapped = wrapped
         self._original = original
-        self._cast_to = args[0] if args else kwargs["cast_to"]
+        self._cast_to = call_adapter.cast_to = args[0] if args else kwargs["cast_to"]
         if runtime.deadlines is not None:
             call_adapter.unenforced_limit = UnenforcedLimit()
         self._other_arguments = dict(kwargs)
@@ -83,7 +85,10 @@ class _SdkRequests:
             if runtime.recording is not None:
                 response = self.call_adapter.response
                 runtime.recording.answered(runtime.number, response_of(answer) if response is None else response)
-            return runtime.answered(answer)
+            readable = self._cast_to is not NoneType
+            if not readable and runtime.rule_runner is not None:
+                warn_unchecked(runtime, DISCARDED)
+            return runtime.answered(answer, readable=readable)
         response = response_of(answer)
         if hasattr(response, "stream"):
             observe_body(response, self._sdk.transport_of(response), runtime)

@@ -6,7 +6,7 @@ import ssl
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
-from json import JSONDecodeError
+from json import JSONDecodeError, loads
 from typing import Any, Protocol, cast
 
 from l0.config import CONFIG
@@ -109,6 +109,8 @@ class StainlessCallAdapter:
         self.call = call
         self.propagated: frozenset[str] = frozenset()
         """The names of headers with which the current request propagates a trace."""
+        self.cast_to: Any = None
+        """The type that the caller requested for a complete answer."""
         self.unenforced_limit: UnenforcedLimit | None = None
         """Set only for a call with deadlines; used if the call is sync."""
         self._options = options
@@ -327,10 +329,10 @@ class StainlessCallAdapter:
     def answer_failure(self, answer: Any) -> Failure | None:
         """As `CallAdapter.answer_failure`. The SDKs return a successful body that is not JSON as a string, and one that
         is an error as an empty answer."""
-        if isinstance(answer, str):
+        if isinstance(answer, str) and self.cast_to is not str:
             return _NO_JSON
         try:
-            return _raw_failure(answer) or self._stated_failure(answer)
+            return _raw_failure(self._response_behind(answer)) or self._stated_failure(answer)
         except Exception:
             log_unread("a whole answer")
             return None
@@ -338,14 +340,13 @@ class StainlessCallAdapter:
     def _stated_failure(self, answer: Any) -> Failure | None:
         """Return the failure that the body of a complete answer describes. A raw body is parsed only if it may be an
         error."""
-        response = getattr(answer, "http_response", None)
-        if self.decoded is None and (response is None or b"error" not in response.content):
+        if self.decoded is None and b"error" not in (self._body_of(answer) or b""):
             return None
         value = self._json(answer)
         error = answer_error(value) if value is not None else None
         if value is None or error is None:
             return None
-        package, request = self.sdk.package, self.request_of(response)
+        package, request = self.sdk.package, self.request_of(self._response_behind(answer))
 
         def make_error(message: str, body: object) -> Exception:
             made: Exception = package.APIError(message, request=request, body=body)
@@ -367,17 +368,30 @@ class StainlessCallAdapter:
             return None, "", ()
 
     def _json(self, answer: Any) -> Mapping[str, Any] | None:
-        """Return the JSON of an answer: as given, as the SDK decoded it, or of the body of a raw response."""
+        """Return the JSON of an answer: as given, as the SDK decoded it, or of a body that the SDK left undecoded."""
         if isinstance(answer, dict):
             return answer
-        response = getattr(answer, "http_response", None)
-        if self.decoded is not None or response is None or not response.is_stream_consumed:
+        body = self._body_of(answer) if self.decoded is None else None
+        if body is None:
             return self.decoded
         try:
-            value = response.json()
+            value = loads(body)
         except ValueError:
             return None
         return value if isinstance(value, dict) else None
+
+    def _body_of(self, answer: Any) -> bytes | None:
+        """Return the body of an answer that the caller requested as a response or as text; ``None`` for others."""
+        if isinstance(answer, str):
+            return answer.encode()
+        if isinstance(answer, bytes):
+            return answer
+        response = self._response_behind(answer)
+        return response.content if response is not None and response.is_stream_consumed else None
+
+    def _response_behind(self, answer: Any) -> Any:
+        """Return the transport's response if the answer is one, or the SDK's wrapper of one; else ``None``."""
+        return answer if isinstance(answer, self._response_classes) else getattr(answer, "http_response", None)
 
     def completed(self) -> None:
         """Record that the source of the answer sends terminal events: its next stream without one is a failure."""
@@ -471,12 +485,11 @@ def _is_filtered(answer: Mapping[str, Any] | None) -> bool:
     return isinstance(details, Mapping) and details.get("reason") == "content_filter"
 
 
-def _raw_failure(answer: Any) -> Failure | None:
+def _raw_failure(response: Any) -> Failure | None:
     """Return the failure of a raw response whose body is not JSON, which its user would see only later.
 
     A body that begins and ends like JSON is not parsed.
     """
-    response = getattr(answer, "http_response", None)
     if response is None or not response.is_stream_consumed:
         return None
     body = response.content.strip()

@@ -1,4 +1,4 @@
-"""Warn of rules that cannot check an answer, because the user reads its body."""
+"""Warn of rules that cannot check an answer, because the user reads its body, or nobody does."""
 
 from __future__ import annotations
 
@@ -10,12 +10,14 @@ if TYPE_CHECKING:
     from l0.runtime.call_runtime import CallRuntime
 
 _UNCHECKED = (
-    "l0 does not apply {fields} to this answer, because your code reads its body (with_streaming_response). Read it "
-    "with create(), with_raw_response, or parse() of a stream"
+    "l0 does not apply {fields} to this answer, because {reason}. Read it with create(), with_raw_response, or parse() "
+    "of a stream"
 )
+READ_BY_USER = "your code reads its body (with_streaming_response)"
+DISCARDED = "your code discards its body (cast_to=NoneType)"
 
 
-def warn_unchecked(runtime: CallRuntime) -> None:
+def warn_unchecked(runtime: CallRuntime, reason: str = READ_BY_USER) -> None:
     """Warn at the line that reads the body of an answer, if the policy has rules or a hold for it."""
     policy = runtime.call.policy
     rules = ("guardrails", "drift", "structured") if runtime.rule_runner is not None else ()
@@ -25,4 +27,4 @@ def warn_unchecked(runtime: CallRuntime) -> None:
     if names:
         sdk: Any = getattr(runtime.call_adapter, "sdk", None)
         own = () if sdk is None else (sdk.root,)
-        warn_caller(_UNCHECKED.format(fields=" and ".join(names)), skipped_packages=(*own, "httpx", "httpx2"))
+        warn_caller(_UNCHECKED.format(fields=" and ".join(names), reason=reason), skipped_packages=(*own, "httpx", "httpx2"))
