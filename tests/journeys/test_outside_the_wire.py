@@ -1,13 +1,14 @@
 """Calls that raise outside the wire have failed: with the error's type, and the tokens that were billed."""
 
 import asyncio
+import json
 from collections.abc import Callable
 from typing import Any
 
 import openai
 import pydantic
 import pytest
-from installed import helpers_of
+from installed import helpers_of, transport_of
 from journeys_kit import (
     CANCELLED,
     CHATTING,
@@ -240,6 +241,52 @@ def test_key_providers(sim: Simulator, spans: Spans, stream: bool, sync: bool) -
     assert spans.ends == [FAILED]
     assert attributes(spans)["error.type"] == "Own"
     assert sim.requests == []
+
+
+@sync_and_async
+@pytest.mark.parametrize("parse", [lambda: json.loads("<html>"), lambda: b"\xff".decode()], ids=["JSON", "text"])
+def test_text_that_the_users_own_code_cannot_parse_is_not_asked_for_again(
+    sim: Simulator, spans: Spans, sync: bool, parse: Callable[[], Any]
+) -> None:
+    def hook(_: Any) -> None:
+        parse()
+
+    async def ahook(_: Any) -> None:
+        parse()
+
+    transport: Any = openai.DefaultHttpxClient if sync else openai.DefaultAsyncHttpxClient
+    options = {"http_client": transport(event_hooks={"response": [hook if sync else ahook]})}
+    with pytest.raises((ValueError, openai.APIConnectionError)) as caught:  # old SDKs put their own error around it
+        run(sim, lambda client: client.chat.completions.create(**CHATTING), sync=sync, **options)
+    bare = not isinstance(caught.value, openai.APIConnectionError)
+    assert len(sim.requests) == (1 if bare else 3)
+    assert spans.ends == [FAILED]
+    assert attributes(spans)["error.type"] == type(caught.value).__qualname__
+
+
+@sync_and_async
+@pytest.mark.parametrize("stream", [False, True], ids=["whole", "stream"])
+def test_key_that_cannot_be_parsed_is_not_asked_for_again(
+    sim: Simulator, spans: Spans, stream: bool, sync: bool
+) -> None:
+    asked: list[str] = []
+
+    def key() -> str:
+        transport = transport_of(openai)
+        asked.append("key")
+        vault = transport.Request("GET", "http://vault.invalid/")
+        return str(transport.Response(200, text="<html>", request=vault).json())
+
+    async def akey() -> str:
+        return key()
+
+    if not hasattr(openai.OpenAI, "_refresh_api_key"):
+        pytest.skip("this SDK takes no key provider")
+    options = {"api_key": key if sync else akey}
+    with pytest.raises(json.JSONDecodeError):
+        run(sim, lambda client: client.chat.completions.create(**CHATTING, stream=stream), sync=sync, **options)
+    assert (asked, sim.requests) == (["key"], [])
+    assert spans.ends == [FAILED]
 
 
 @sync_and_async

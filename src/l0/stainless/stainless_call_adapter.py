@@ -234,7 +234,7 @@ class StainlessCallAdapter:
             return self._refused_by_parser(error)
         transport = self._transport_error(error)
         response = None if opened else response_in(error, self._response_classes)
-        if response is not None:  # the SDK was reading or parsing the body of an answer
+        if response is not None and self._is_answer(response):  # its body was being read or parsed
             classes = self._classes(opened=True, parsing=True)
             failure = classify(error, classes, self._rules, opened=True)
             return None if failure is None else replace(failure, request_id=request_id_of(response.headers))
@@ -261,6 +261,13 @@ class StainlessCallAdapter:
             error=error,
         )
 
+    def _is_answer(self, response: Any) -> bool:
+        """Return True if a response comes from the client's server; False for one of a key server, for example, that
+        the user's own code asked."""
+        first = response.history[0] if response.history else response  # before redirects
+        request = getattr(first, "_request", None)
+        return request is None or request.url.host == self.client.base_url.host
+
     @property
     def _response_classes(self) -> tuple[type, ...]:
         return tuple(module.Response for module in self.sdk.transports)
@@ -279,13 +286,14 @@ class StainlessCallAdapter:
             for module in self.sdk.transports
             for kind in (module.TransportError, module.TooManyRedirects, module.DecodingError)
         ]
+        malformed: tuple[type[Exception], ...] = ()  # before an answer, only the user's own code parses anything
+        if parsing:
+            malformed = (ValueError, RecursionError)  # also for a huge integer, and for deep JSON
+        elif opened:
+            malformed = (JSONDecodeError, UnicodeDecodeError)
         return ExceptionClasses(
             status=(package.APIStatusError,),
-            # The last two are raised for a huge integer, and for deep JSON.
-            malformed=(
-                package.APIResponseValidationError,
-                *((ValueError, RecursionError) if parsing else (JSONDecodeError, UnicodeDecodeError)),
-            ),
+            malformed=(package.APIResponseValidationError, *malformed),
             transport=(*transport, ssl.SSLError, "EndOfStream"),  # below the transport: TLS, anyio
             connection=(package.APIConnectionError,),
             provider=(package.APIError if opened else package.APIStatusError,),
