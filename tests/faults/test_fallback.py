@@ -373,3 +373,30 @@ def test_a_client_that_cannot_serve_is_refused_in_a_clients_own_policy(
             else:
                 stage.loop.run_until_complete(create(**api.request, stream=True))
     assert stage.sim.requests == []
+
+
+def post(stage: Stage, sync: bool, policy: l0.Policy, *faults: Fault, **options: Any) -> Exception | None:
+    """Make a chat with these options of ``post()``. Return its error."""
+    stage.sim.reset()
+    stage.sim.script(*faults)
+    client = stage._clients["openai", sync]
+    with l0.policy(policy):
+        try:
+            answer = client.post("/chat/completions", cast_to=object, **options)
+            if not sync:
+                stage.loop.run_until_complete(answer)
+        except openai.APIError as error:
+            return error
+    return None
+
+
+@sync_and_async
+@pytest.mark.parametrize("name", ["Idempotency-Key", "idempotency-key"])
+def test_key_of_the_user_goes_with_the_body_that_it_identifies(stage: Stage, name: str, sync: bool) -> None:
+    policy = falling("b", retry=l0.Retry(max_retries=1, base_delay=0))
+    options = {"headers": {name: "mine", "x-mine": "1"}}
+    assert post(stage, sync, policy, *[Fault.status(503)] * 3, body=CHAT_API.request, options=options) is None
+    keys = [(request.body["model"], request.headers.get("idempotency-key")) for request in stage.sim.requests]
+    own = CHAT_API.request["model"]
+    assert keys == [(own, "mine"), (own, "mine"), ("b", None), ("b", None)]
+    assert {request.headers["x-mine"] for request in stage.sim.requests} == {"1"}

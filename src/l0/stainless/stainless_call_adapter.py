@@ -40,6 +40,8 @@ from .unenforced_limit import UnenforcedLimit
 
 _COUNT_HEADER = "x-stainless-retry-count"
 """A header of the SDKs: the number of retries before this request."""
+_KEY_HEADER = "idempotency-key"
+"""The header in which servers expect an idempotency key, if the SDK names no other."""
 _OPENS, _CLOSES = (b"{", b"["), (b"}", b"]")
 _NO_JSON = Failure(
     cause=Cause.NOT_A_STREAM, message="the server reported success, but its body is not JSON", sdk_retries=True
@@ -140,6 +142,8 @@ class StainlessCallAdapter:
             self._keys[attempt.leg] = client._idempotency_key()
         same_body = not attempt.hedge and options.json_data is body
         options.idempotency_key = self._keys.get(attempt.leg) if same_body else None
+        if attempt.leg or not same_body:
+            _drop_idempotency_keys(options, client)
         own = dict(options.headers) if isinstance(options.headers, Mapping) else {}
         if resends and _COUNT_HEADER not in {name.lower() for name in own}:
             own[_COUNT_HEADER] = str(resends)
@@ -485,6 +489,13 @@ class StainlessCallAdapter:
         """Return the templates for events of a type; ``None`` if the SDK builds them."""
         fast = None if self.client._strict_response_validation else compiled(self.sdk, cast_to)
         return None if fast is None else event_templates(fast, self.sdk.constructors)
+
+
+def _drop_idempotency_keys(options: Any, client: Any) -> None:
+    """Remove the user's own idempotency key from the headers: it identifies another body than that of ``options``."""
+    names = {_KEY_HEADER, (getattr(client, "_idempotency_header", None) or _KEY_HEADER).lower()}
+    if isinstance(options.headers, Mapping):
+        options.headers = {name: value for name, value in options.headers.items() if name.lower() not in names}
 
 
 def _is_filtered(answer: Mapping[str, Any] | None) -> bool:
