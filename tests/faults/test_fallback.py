@@ -1,5 +1,6 @@
 """Fallbacks to other models and providers: each has its own budget, and answers are never mixed."""
 
+import json
 from collections.abc import Iterator
 from typing import Any
 
@@ -388,6 +389,38 @@ def post(stage: Stage, sync: bool, policy: l0.Policy, *faults: Fault, **options:
         except openai.APIError as error:
             return error
     return None
+
+
+EXTRA = {"extra_json": {"model": "m", "user": "u"}}
+
+
+@sync_and_async
+@pytest.mark.parametrize("body", [CHAT_API.request, None], ids=["beside a body", "alone"])
+def test_model_in_the_extra_body_is_replaced(stage: Stage, body: Any, sync: bool) -> None:
+    extra = EXTRA if body else {"extra_json": {**CHAT_API.request, "user": "u"}}
+    assert post(stage, sync, falling("b", "c"), Fault.status(503), Fault.status(503), body=body, options=extra) is None
+    assert models(stage.sim.requests)[1:] == ["b", "c"]
+    assert {request.body["user"] for request in stage.sim.requests} == {"u"}
+
+
+@sync_and_async
+def test_a_model_that_does_not_fit_into_the_body_is_skipped(stage: Stage, sync: bool) -> None:
+    content = json.dumps(CHAT_API.request).encode()
+    error = post(stage, sync, falling("b"), Fault.status(503), content=content)
+    assert isinstance(error, openai.InternalServerError)
+    assert "a fallback was skipped: Fallback.model: got 'b', but the body" in "".join(error.__notes__)
+    assert len(stage.sim.requests) == 1
+
+
+@sync_and_async
+def test_a_client_serves_a_body_without_a_model(
+    stage: Stage, spare: dict[tuple[str, bool], Any], second: Simulator, sync: bool
+) -> None:
+    second.reset()
+    policy = falling("b", fallback=[l0.Fallback(model="b"), l0.Fallback(client=spare["openai", sync])])
+    content = json.dumps(CHAT_API.request).encode()
+    assert post(stage, sync, policy, Fault.status(503), content=content) is None
+    assert models(second.requests) == [CHAT_API.request["model"]]
 
 
 @sync_and_async

@@ -39,3 +39,18 @@ def keep_content(options: Any, shared: frozenset[str]) -> None:
     if isinstance(headers, Mapping):
         content_headers = shared | _OWN_HEADERS
         options.headers = {name: value for name, value in headers.items() if name.lower() in content_headers}
+
+
+def has_model(options: Any) -> bool:
+    """Return True if the body of a request is a JSON object, so that `replace_model` can change its model."""
+    body = options.extra_json if options.json_data is None else options.json_data
+    return isinstance(body, Mapping)
+
+
+def replace_model(options: Any, model: str) -> None:
+    """Set the model of a request's body, also where the user's ``extra_body`` overrides it."""
+    if options.json_data is not None:
+        options.json_data = {**options.json_data, "model": model}
+    extra = options.extra_json
+    if extra is not None and (options.json_data is None or "model" in extra):
+        options.extra_json = {**extra, "model": model}

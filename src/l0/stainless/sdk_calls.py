@@ -28,7 +28,7 @@ from l0.runtime.waiting_calls import WAITING
 from .addresses import address_of
 from .current_flight import FLIGHT
 from .foreign_wrappers import hides, home
-from .request_content import RAW_HEADER
+from .request_content import RAW_HEADER, has_model
 from .requests import SENDING, AsyncSdkRequests, SdkRequests, send_by
 from .sdk import Sdk
 from .sdk_bodies import AsyncSdkBody, SdkBody
@@ -36,7 +36,7 @@ from .sdk_responses import runtime_of
 from .send_deadlines import send_within
 from .stainless_call_adapter import Provider, StainlessCallAdapter, compiled
 from .terminal_rules import terminal_rule
-from .usable_fallbacks import usable_fallbacks
+from .usable_fallbacks import usable_fallbacks, without_models
 
 if TYPE_CHECKING:
     from .sdk_patches import SdkPatches
@@ -134,27 +134,32 @@ class SdkCalls:
             _log.debug("l0 leaves alone a request that it cannot describe: %s", raised())
             return None
         if call.policy.fallback:
-            policy, skipped = self._with_usable_fallbacks(client, call.policy)
+            policy, skipped = self._with_usable_fallbacks(client, options, call.policy)
             call = replace(call, policy=policy, skipped_fallbacks=skipped)
             found = list(_fallbacks(self._provider, client, options, inference, call))
             rules, endpoints = tuple(rule for rule, _ in found), tuple(endpoint for _, endpoint in found)
             call = replace(call, fallback_rules=rules, fallback_endpoints=endpoints)
         elif call.shadow is not None and call.shadow.fallback:
-            call = replace(call, shadow=self._with_usable_fallbacks(client, call.shadow)[0])
+            call = replace(call, shadow=self._with_usable_fallbacks(client, options, call.shadow)[0])
         if inference.retry_safety is not call.effective_retry_safety:
             inference = replace(inference, retry_safety=call.effective_retry_safety)
         call_adapter = StainlessCallAdapter(self._sdk, self._provider, client, options, inference, call)
         observers = CONFIG.observers_of(call, self._sdk.name, call_adapter)
         return CallRuntime(call, call_adapter, observers, CONFIG.shared_state)
 
-    def _with_usable_fallbacks(self, client: Any, policy: Policy) -> tuple[Policy, tuple[str, ...]]:
+    def _with_usable_fallbacks(self, client: Any, options: Any, policy: Policy) -> tuple[Policy, tuple[str, ...]]:
         """Return the policy without fallbacks to a client of another SDK, or to a sync one in an async call or vice
-        versa, and the reasons, as `usable_fallbacks`. Raises `PolicyError` if the policy is the client's own."""
+        versa, or to a model that cannot be put into the body; and the reasons, as `usable_fallbacks`. Raises
+        `PolicyError` if the policy is the client's own and has such a client."""
         base = self._sdk.base
         is_sync = isinstance(client, base.SyncAPIClient)
         wanted = base.SyncAPIClient if is_sync else base.AsyncAPIClient
         allowed = f"{'a sync' if is_sync else 'an async'} client of the {self._sdk.name} SDK"
-        return usable_fallbacks(policy, client, lambda other: isinstance(other, wanted), allowed)
+        usable, skipped = usable_fallbacks(policy, client, lambda other: isinstance(other, wanted), allowed)
+        if has_model(options):
+            return usable, skipped
+        usable, without_body = without_models(usable)
+        return usable, (*skipped, *without_body)
 
     # -- streams ------------------------------------------------------------------------------------------------
 

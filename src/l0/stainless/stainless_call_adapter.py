@@ -34,7 +34,7 @@ from l0.wire.retry_after import requested_wait, server_wait
 
 from .addresses import address_of
 from .interruptions import interruption, read_of_closed, request_of_closed
-from .request_content import CAST_HEADER, RAW_HEADER, keep_content
+from .request_content import CAST_HEADER, RAW_HEADER, keep_content, replace_model
 from .sdk import Sdk, StreamLoop
 from .unenforced_limit import UnenforcedLimit
 
@@ -134,7 +134,7 @@ class StainlessCallAdapter:
             keep_content(options, self.provider.shared_headers)
         options.max_retries = max(self.call.retry_limit - resends, 0) if self.loops else 0
         if changed is not None:
-            options.json_data = {**options.json_data, "model": changed}
+            replace_model(options, changed)
         body = options.json_data
         if attempt.resume_state is not None and attempt.resume is not None:
             self._resume(options, attempt.resume, attempt.resume_state)

@@ -1,4 +1,4 @@
-"""Leave out the fallbacks whose client cannot serve a call."""
+"""Leave out the fallbacks that cannot serve a call."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from l0.config import OWN_POLICY
 from l0.model.policy import Policy, PolicyError
 
 _log = logging.getLogger("l0")
+_NO_MODEL = "Fallback.model: got {model!r}, but the body of the request is not a JSON object, so its model stays"
 _logged: set[str] = set()
 """The warnings that this process has logged."""
 
@@ -45,3 +46,13 @@ def usable_fallbacks(
             _logged.add(text)
             _log.warning("%s", text)
     return replace(policy, fallback=usable), tuple(skipped)
+
+
+def without_models(policy: Policy) -> tuple[Policy, tuple[str, ...]]:
+    """Return the policy of a call whose body is not a JSON object, without the fallbacks to another model, and the
+    reason why each of these is left out: L0 cannot replace the model in such a body."""
+    models = [leg.model for leg in policy.legs if leg.model is not None]
+    if not models:
+        return policy, ()
+    usable = tuple(leg for leg in policy.legs if leg.model is None)
+    return replace(policy, fallback=usable), tuple(_NO_MODEL.format(model=model) for model in models)
