@@ -1,5 +1,6 @@
 """Retries, timeouts and errors are those of the bare SDKs."""
 
+import asyncio
 import io
 import time
 from collections.abc import Iterator
@@ -18,6 +19,7 @@ from journeys_kit import (
     both_ways,
     chat_client,
     claude,
+    sync_and_async,
 )
 
 import l0
@@ -273,3 +275,33 @@ def test_attempts_do_not_see_what_the_user_changes_meanwhile(sim: Simulator) -> 
     history.append({"role": "assistant", "content": ""})
     assert list(stream)
     assert [request.body["messages"] for request in sim.requests] == [MESSAGING["messages"]] * 2
+
+
+@pytest.mark.parametrize("policy", [None, l0.Policy(retry=l0.Retry(base_delay=0))], ids=["", "retry"])
+@sync_and_async
+def test_refused_token_is_renewed_once(sim: Simulator, policy: l0.Policy | None, sync: bool) -> None:
+    types = pytest.importorskip("anthropic.lib.credentials._types", reason="this SDK has no credentials that expire")
+    made: list[str] = []
+
+    def credentials(**_: Any) -> Any:
+        made.append(f"t{len(made)}")
+        return types.AccessToken(token=made[-1], expires_at=int(time.time()) + 3600)
+
+    async def acreate() -> Any:
+        async with async_claude(sim, api_key=None, credentials=credentials) as client:
+            return await client.messages.create(**MESSAGING)
+
+    def create() -> Any:
+        if not sync:
+            return asyncio.run(acreate())
+        return claude(sim, api_key=None, credentials=credentials).messages.create(**MESSAGING)
+
+    l0.instrument(policy)
+    sim.script(Fault.status(401))
+    assert create()
+    assert [request.headers["authorization"] for request in sim.requests] == ["Bearer t0", "Bearer t1"]
+    sim.reset()
+    sim.script(Fault.status(401), Fault.status(401))
+    with pytest.raises(anthropic.AuthenticationError):
+        create()
+    assert len(sim.requests) == 2

@@ -57,6 +57,9 @@ ANSWERED = NO_ANSWER.union(RULE_CAUSES)
 """Causes that L0 finds in a complete answer. The SDKs have retry rules for failed requests only, so L0's own rules
 apply to these."""
 _NEVER_RETRIED = (Category.FATAL, Category.INTERNAL)
+_RETRIED_BY_DEFAULT = (408, 409, 429)
+"""Statuses below 500 that the SDKs retry. They retry others only for a reason: the server's ``x-should-retry: true``, a
+user's option, or credentials that they have renewed."""
 _FAILS_EVERYWHERE = frozenset(
     {Cause.BAD_REQUEST, Cause.TOTAL_TIMEOUT, Cause.DIVERGED, Cause.INTERNAL, Cause.LOCAL, Cause.UNKNOWN}
 )
@@ -186,8 +189,10 @@ def _is_hopeless(call: Call, failure: Failure, phase: Phase) -> bool:
     if call.policy.retry is None:
         request_failed = phase is Phase.OPENING and failure.cause not in ANSWERED
         return not failure.sdk_retries if request_failed else failure.category not in _RETRIED_WITHOUT_POLICY
-    refused = phase is Phase.OPENING and failure.status is not None and not failure.sdk_retries
-    return refused or failure.category in _NEVER_RETRIED
+    if phase is not Phase.OPENING or failure.status is None:
+        return failure.category in _NEVER_RETRIED
+    by_default = failure.status >= 500 or failure.status in _RETRIED_BY_DEFAULT
+    return not failure.sdk_retries or (by_default and failure.category in _NEVER_RETRIED)
 
 
 def _longest_wait(call: Call, phase: Phase) -> float:

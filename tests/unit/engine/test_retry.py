@@ -300,6 +300,29 @@ def test_server_veto_holds_with_a_policy_unless_the_connection_broke():
     assert verdict(NETWORK, OPENING, WITH) == AT_ONCE
 
 
+@pytest.mark.parametrize("status", [400, 401, 404])
+def test_sdk_that_retries_a_refused_request_has_a_reason_which_holds_with_a_policy(status):
+    cause = {400: Cause.BAD_REQUEST, 401: Cause.AUTHENTICATION, 404: Cause.NOT_FOUND}[status]
+    assert verdict(cause, OPENING, WITH, status=status) == AT_ONCE
+    assert verdict(cause, OPENING, WITH, status=status, sdk_retries=False) is NEVER
+    assert verdict(cause, HOLDING, WITH, status=status) is NEVER
+    assert verdict(cause, OPENING, WITH, (cause,) * NO_WAIT.max_retries, status=status) is NEVER
+
+
+@pytest.mark.parametrize(
+    ("cause", "status"),
+    [
+        (Cause.NOT_IMPLEMENTED, 501),
+        (Cause.QUOTA, 402),
+        (Cause.AUTHENTICATION, 429),
+        (Cause.TLS_CERTIFICATE, None),
+        (Cause.REDIRECTS, None),
+    ],
+)
+def test_a_retry_of_the_sdk_without_a_reason_is_none_with_a_policy(cause, status):
+    assert verdict(cause, OPENING, WITH, status=status) is NEVER
+
+
 # What the server asks for, and what the user vetoes
 
 
