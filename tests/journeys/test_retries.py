@@ -44,6 +44,29 @@ def test_max_retries_of_0_is_kept(sim: Simulator, spans: Spans) -> None:
     assert [end for end, _ in spans.ends] == ["failed"] * 3
 
 
+@sync_and_async
+@pytest.mark.parametrize("max_retries", [None, -1, 1.5])
+def test_invalid_max_retries_are_refused_by_the_sdk(sim: Simulator, max_retries: Any, sync: bool) -> None:
+    if not hasattr(openai.OpenAI, "_validate_max_retries"):
+        pytest.skip("this SDK accepts them")
+
+    async def acreate() -> None:
+        async with async_chat_client(sim) as client:
+            client.max_retries = max_retries
+            await client.chat.completions.create(**CHATTING)
+
+    def create(_: Simulator) -> str:
+        client = chat_client(sim)
+        client.max_retries = max_retries
+        with pytest.raises((TypeError, ValueError)) as caught:
+            client.chat.completions.create(**CHATTING) if sync else asyncio.run(acreate())
+        return repr(caught.value)
+
+    bare, ours = both_ways(sim, create)
+    assert bare == ours
+    assert sim.requests == []
+
+
 @pytest.mark.parametrize("stream", [True, False])
 def test_refused_request_is_sent_once_more(sim: Simulator, stream: bool) -> None:
     def journey(sim: Simulator) -> list[tuple[str | None, str | None, str | None]]:

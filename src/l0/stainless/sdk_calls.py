@@ -248,12 +248,17 @@ def _user_reads_body(options: Any) -> bool:
 
 
 def _call(sdk: Sdk, client: Any, options: Any, inference: InferenceRequest, chosen: Policy, *, streaming: bool) -> Call:
+    """Return the call. Raises what the SDK raises for a ``max_retries`` that it does not accept."""
     address = address_of(client.base_url)
     shadow = chosen if chosen.mode == "shadow" else None
     policy = chosen if shadow is None else Policy()
     # Files and generators can be read only once.
     repeatable = not options.files and isinstance(getattr(options, "content", None), bytes | str | None)
     origin, strict = terminal_rule(policy, address, inference)
+    max_retries = options.get_max_retries(client.max_retries)
+    validate = getattr(client, "_validate_max_retries", None)  # newer SDKs have it
+    if validate is not None:
+        validate(max_retries)
     return Call(
         operation=inference.operation,
         provider=CONFIG.provider_name(inference.provider, address.host, address.port),
@@ -264,7 +269,7 @@ def _call(sdk: Sdk, client: Any, options: Any, inference: InferenceRequest, chos
         host=address.host,
         port=address.port,
         retry_safety=inference.retry_safety,
-        max_retries=options.get_max_retries(client.max_retries) if repeatable else 0,
+        max_retries=max_retries if repeatable else 0,
         default_retries=sdk.default_retries if repeatable else 0,
         read_once="" if repeatable else "the body of the request",
         policy=policy,
