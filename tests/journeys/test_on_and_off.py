@@ -2,9 +2,11 @@
 
 import threading
 from typing import Any
+from unittest.mock import Mock
 
 import anthropic
 import openai
+import pytest
 import wrapt
 from journeys_kit import OK, OPEN, Spans, exhausted
 
@@ -74,6 +76,47 @@ def test_off_while_a_stream_is_read(sim: Simulator, spans: Spans) -> None:
     next(stream)
     l0.uninstrument()
     exhausted(stream)
+    assert spans.ends == [OK]
+
+
+@pytest.mark.parametrize("name", ["request", "__stream__"])
+def test_second_instrument_call_heals_a_patch_that_another_library_has_undone(sim: Simulator, name: str) -> None:
+    l0.uninstrument()
+    owner: Any = openai._base_client.SyncAPIClient if name == "request" else openai.Stream
+    bare = owner.__dict__[name]
+    earlier = wrapt.FunctionWrapper(bare, lambda wrapped, _, args, kwargs: wrapped(*args, **kwargs))
+    setattr(owner, name, earlier)
+    spans = Spans()
+    try:
+        spans.instrument()
+        for restored in (earlier, bare):
+            setattr(owner, name, restored)
+            exhausted(OPEN["chat"](sim))
+            served = len(spans.ends)
+            spans.instrument()
+            exhausted(OPEN["chat"](sim))
+            assert spans.ends[served:] == [OK]
+        l0.uninstrument()
+        assert owner.__dict__[name] is bare
+    finally:
+        l0.uninstrument()
+        setattr(owner, name, bare)
+
+
+def test_second_instrument_call_leaves_a_wrapper_around_l0_alone(sim: Simulator, spans: Spans) -> None:
+    owner: Any = openai._base_client.SyncAPIClient
+    ours = owner.__dict__["request"]
+    for theirs in (
+        wrapt.FunctionWrapper(ours, lambda wrapped, _, args, kwargs: wrapped(*args, **kwargs)),
+        Mock(side_effect=ours),  # it does not show what it calls
+    ):
+        owner.request = theirs
+        try:
+            l0.instrument()
+            assert owner.__dict__["request"] is theirs
+        finally:
+            owner.request = ours
+    exhausted(OPEN["chat"](sim))
     assert spans.ends == [OK]
 
 

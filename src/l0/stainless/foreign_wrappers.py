@@ -55,7 +55,7 @@ def reaches(wrapper: Any, function: Any) -> bool:
 def home(function: Any) -> str:
     """Return the name of the module that defines a function, even if `functools.wraps` or wrapt made it look like
     another one."""
-    while hasattr(function, "_self_wrapper"):
+    while isinstance(function, wrapt.FunctionWrapper | wrapt.BoundFunctionWrapper):  # a mock has every attribute
         function = function._self_wrapper
     copied = getattr(function, "__globals__", {}).get("__name__") if hasattr(function, "__wrapped__") else None
     return str(copied or getattr(function, "__module__", None) or type(function).__module__)

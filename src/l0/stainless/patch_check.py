@@ -1,8 +1,9 @@
-"""Find functions that another library has put in place of L0's patches of an SDK, so that calls bypass L0."""
+"""Find functions that stand in place of L0's patches of an SDK, so that calls bypass L0."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from types import ModuleType
 from typing import Any
 
 from l0.model.own_packages import is_own
@@ -21,6 +22,16 @@ def bypasses(patches: FunctionPatches, sdk: str) -> list[str]:
             if held is not None and _is_foreign(held, sdk) and not reaches(held, patched):
                 found.append(f"{place.__module__}.{place.__qualname__}.{name} is a function of {home(held)}")
     return found
+
+
+def is_undone(patches: FunctionPatches, sdk: str) -> bool:
+    """Return True if another library has put an earlier function back in place of a patch, as when it removes a patch
+    of its own that was there before ours. ``sdk``: as in `bypasses`."""
+    return any(
+        held is not patched and not reaches(held, patched) and (not _is_foreign(held, sdk) or reaches(patched, held))
+        for owner, name, patched in patches.in_place()
+        if isinstance(owner, type | ModuleType) and (held := vars(owner).get(name)) is not None
+    )
 
 
 def _with_subclasses(owner: Any) -> Iterator[type]:

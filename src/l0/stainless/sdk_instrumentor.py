@@ -197,11 +197,17 @@ class SdkInstrumentor(ABC):
             _warn(self.refusal)
 
     def catch_up(self) -> None:
-        """Patch the SDK if it is imported and not patched yet, after its first or a later import. Set ``refusal``."""
+        """Patch the SDK if it is imported and not patched yet, after its first or a later import, or if another library
+        has undone a patch. Set ``refusal``."""
         with self._guard:
             module = sys.modules.get(self.module_name)
-            if not self._wanted or (self.patches is not None and self._patched_module is module):
+            if not self._wanted:
                 return
+            if self.patches is not None and self._patched_module is module:
+                if not self._is_undone():
+                    return
+                self.patches.undo()
+                self.patches = None
             try:
                 self.refusal = self._unsupported()
                 if self.refusal is not None or module is None:
@@ -213,6 +219,11 @@ class SdkInstrumentor(ABC):
             if self.patches is not None:
                 self._previous_patches.append(self.patches)  # the application may still use the replaced modules
             self.patches, self._patched_module = patches, module
+
+    def _is_undone(self) -> bool:
+        with late_imports():
+            from .patch_check import is_undone
+        return is_undone(self.patches, self.sdk_name.partition(".")[0])
 
     def _unsupported(self) -> str | None:
         """Return the reason if the version of the SDK is known and not supported."""
