@@ -38,8 +38,12 @@ class AnthropicProvider:
         )
 
     def prepare(self, client: Any, options: Any, headers: Mapping[str, str]) -> None:
-        """Suppress the SDK's own span, since L0 creates one. Propagate the trace context if the client would."""
-        if _suppress_own_span(options) and _propagates(client):
+        """Suppress the SDK's own span, since L0 creates one. Propagate the trace context if the client would.
+
+        The SDK sets these headers after a request is signed, because they may change on the way. L0 sets them before,
+        so a request that will be signed goes without them.
+        """
+        if _suppress_own_span(options) and _propagates(client) and not _signs(client):
             own = options.headers if isinstance(options.headers, Mapping) else {}
             options.headers = {**(headers or current_headers()), **own}
 
@@ -68,3 +72,10 @@ def _propagates(client: Any) -> bool:
     if not isinstance(settings, dict) or getattr(client, "_tracer", None) is None:
         return False
     return bool(settings.get("propagation"))
+
+
+def _signs(client: Any) -> bool:
+    """Return True if the client signs the headers of its requests, as those of AWS do without an API key."""
+    if hasattr(client, "_use_sigv4"):
+        return bool(client._use_sigv4)
+    return hasattr(client, "aws_secret_key") and getattr(client, "api_key", None) is None

@@ -3,11 +3,24 @@
 import asyncio
 import logging
 import threading
+from contextlib import suppress
 from typing import Any
 from urllib.parse import urlsplit
 
+import anthropic
 import pytest
-from journeys_kit import CHATTING, MESSAGING, OPEN, Spans, async_chat_client, chat_client, claude, exhausted
+from aws_stubs import stub_aws
+from journeys_kit import (
+    CHATTING,
+    MESSAGING,
+    OPEN,
+    Spans,
+    async_chat_client,
+    chat_client,
+    claude,
+    exhausted,
+    sync_and_async,
+)
 from opentelemetry import trace
 from opentelemetry.sdk.trace import ReadableSpan
 
@@ -85,6 +98,48 @@ def test_trace_context_goes_out_as_the_sdk_sends_it(
             exhausted(chat_client(sim).chat.completions.create(**CHATTING, stream=True))
         journeys.append(["traceparent" in request.headers for request in sim.requests])
     assert journeys[0] == journeys[1]
+
+
+@pytest.mark.parametrize(
+    ("credentials", "signed"),
+    [({"aws_access_key": "a", "aws_secret_key": "s"}, True), ({"api_key": "k"}, False)],
+    ids=["signed", "API key"],
+)
+@pytest.mark.parametrize("name", ["AnthropicBedrock", "AnthropicBedrockMantle", "AnthropicAWS"])
+@sync_and_async
+def test_no_signature_covers_the_trace_context(
+    sim: Simulator,
+    spans: Spans,
+    monkeypatch: pytest.MonkeyPatch,
+    name: str,
+    credentials: dict[str, str],
+    signed: bool,
+    sync: bool,
+) -> None:
+    """A proxy or an instrumentation of the transport replaces it on the way, which would break the signature."""
+    stub_aws(monkeypatch)
+    kind: Any = getattr(anthropic, name if sync else f"Async{name}", None)
+    if kind is None or not hasattr(anthropic.Anthropic(api_key="k"), "_open_telemetry"):
+        pytest.skip("this SDK has no such client, or sends no trace context")
+    monkeypatch.setattr(trace, "_TRACER_PROVIDER", spans.provider)
+    prepared: list[bool] = []
+    prepare = kind._prepare_request
+    monkeypatch.setattr(
+        kind,
+        "_prepare_request",
+        lambda client, request: (prepared.append("traceparent" in request.headers), prepare(client, request))[1],
+    )
+    options = {"workspace_id": "w"} if name == "AnthropicAWS" else {}
+    client = kind(aws_region="r", base_url=sim.anthropic, max_retries=0, **credentials, **options)
+
+    async def acreate() -> None:
+        async with client:
+            await client.messages.create(**MESSAGING)
+
+    spans.instrument()
+    with suppress(anthropic.APIStatusError):  # the simulator has no such paths
+        client.messages.create(**MESSAGING) if sync else asyncio.run(acreate())
+    assert prepared == [not signed]
 
 
 def test_an_observer_that_fails_breaks_nothing(
