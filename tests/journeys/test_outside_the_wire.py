@@ -244,7 +244,7 @@ def test_key_providers(sim: Simulator, spans: Spans, stream: bool, sync: bool) -
 
 
 @sync_and_async
-@pytest.mark.parametrize("parse", [lambda: json.loads("<html>"), lambda: b"\xff".decode()], ids=["JSON", "text"])
+@pytest.mark.parametrize("parse", [lambda: json.loads("<html>"), b"\xff".decode], ids=["JSON", "text"])
 def test_text_that_the_users_own_code_cannot_parse_is_not_asked_for_again(
     sim: Simulator, spans: Spans, sync: bool, parse: Callable[[], Any]
 ) -> None:

@@ -141,7 +141,7 @@ def test_rules_read_each_form_of_a_whole_answer(sim: Simulator, sync: bool, form
 def test_rules_that_cannot_read_a_discarded_answer_warn(sim: Simulator, sync: bool) -> None:
     l0.instrument(RULES[1])
     sim.script(Reply(answer=Answer(text="")))
-    with pytest.warns(RuntimeWarning, match=r"does not apply Policy.guardrails .* discards its body \(cast_to=NoneType"):
+    with pytest.warns(RuntimeWarning, match=r"Policy.guardrails .* discards its body \(cast_to=NoneType"):
         assert posted(sim, sync, NoneType) is None
     assert len(sim.requests) == 1
 

@@ -27,4 +27,6 @@ def warn_unchecked(runtime: CallRuntime, reason: str = READ_BY_USER) -> None:
     if names:
         sdk: Any = getattr(runtime.call_adapter, "sdk", None)
         own = () if sdk is None else (sdk.root,)
-        warn_caller(_UNCHECKED.format(fields=" and ".join(names), reason=reason), skipped_packages=(*own, "httpx", "httpx2"))
+        warn_caller(
+            _UNCHECKED.format(fields=" and ".join(names), reason=reason), skipped_packages=(*own, "httpx", "httpx2")
+        )
