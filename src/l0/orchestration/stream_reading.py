@@ -65,10 +65,7 @@ def _hold_answer(stream: Any) -> None:
 
 async def _read_l0_stream(stream: Stream) -> str:
     async with stream:
-        text = await stream.read()
-    if stream.state.aborted:
-        raise _interrupted("aborted", "the stream was stopped", [text])
-    return text
+        return await stream.read()
 
 
 async def _text(items: AsyncIterator[Any]) -> str:

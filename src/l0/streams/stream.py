@@ -8,6 +8,7 @@ from types import AsyncGeneratorType, GeneratorType, TracebackType
 from typing import Any, Generic, TypeVar, cast
 
 from l0.engine.machine import CallState
+from l0.model.errors import StreamInterrupted, describe_attempts, describe_break, fill
 from l0.runtime import async_driver, sync_driver
 from l0.runtime.async_deadlines import ends_aborted_read
 from l0.runtime.call_runtime import CallRuntime
@@ -56,14 +57,24 @@ class _Base(Generic[_B]):
             self._callbacks.queue("on_tool_call", event.data)
 
     def _content(self) -> str:
-        if self.state.error is not None:
-            raise self.state.error
-        return self.state.content
+        """Return the text of a complete answer. Raises what ended any other."""
+        state = self.state
+        if state.error is not None:
+            raise state.error
+        if state.aborted:
+            raise _aborted(state.content, state.attempts)
+        return state.content
 
     def __del__(self) -> None:
         runtime = self.__dict__.get("_runtime")
         if runtime is not None and runtime.open and not self._started:
             runtime.abandon()
+
+
+def _aborted(text: str, attempts: int) -> StreamInterrupted:
+    ending = describe_attempts(attempts)
+    message = describe_break("aborted", "the stream was stopped", characters=len(text), ending=ending)
+    return fill(StreamInterrupted(message), {"partial_text": text, "reason": "aborted", "attempts": attempts})
 
 
 class Stream(_Base[AsyncSourceBody]):
@@ -86,7 +97,8 @@ class Stream(_Base[AsyncSourceBody]):
         return event
 
     async def read(self) -> str:
-        """Read to the end. Return the whole text, including the part read before. Raises what reading raises.
+        """Read to the end. Return the whole text, including the part read before. Raises what reading raises, and
+        `StreamInterrupted` with the reason ``"aborted"`` for a stream that was stopped before its end.
 
         A failure at any point is retried as `Retry` allows, since nobody sees a part of the answer. That does not hold
         if a part was read before, or if a callback shows parts.

@@ -13,7 +13,7 @@ import pytest
 from explicit_kit import Ask, async_client, chat, client, messages
 
 import l0 as library
-from l0 import Timeout, l0
+from l0 import StreamInterrupted, Timeout, l0
 from l0.simulator.faults import Fault
 from l0.simulator.server import Simulator
 from l0.types import Stream
@@ -52,7 +52,8 @@ async def aborted_while_blocked(stream: Stream) -> None:
         await asyncio.sleep(0.005)
     await asyncio.sleep(0.01)
     stream.abort()
-    assert await asyncio.wait_for(reading, 120)
+    with pytest.raises(StreamInterrupted, match="aborted"):
+        await asyncio.wait_for(reading, 120)
     assert reading.cancelling() == 0
     assert stream.state.aborted
 
@@ -62,7 +63,8 @@ async def aborted_by_a_thread(stream: Stream) -> None:
     while not stream.state.tokens:
         await asyncio.sleep(0.005)
     threading.Thread(target=stream.abort).start()
-    assert await asyncio.wait_for(reading, 120)
+    with pytest.raises(StreamInterrupted, match="aborted"):
+        await asyncio.wait_for(reading, 120)
 
 
 async def cancelled(stream: Stream) -> None:
@@ -189,7 +191,8 @@ def test_sync_reads_end_while_blocked(sim: Simulator, standing: str, how: str) -
             next(event for event in stream if event.is_token)
             aborting = threading.Timer(0.1, stream.abort)
             aborting.start()
-            assert stream.read()
+            with pytest.raises(StreamInterrupted, match="aborted"):
+                stream.read()
             aborting.join()
             assert stream.state.aborted
     assert threading.active_count() <= before + 1  # the watchdog's thread stays a while
@@ -221,7 +224,8 @@ async def test_aborted_before_it_is_read(sim: Simulator, standing: str, closed: 
         stream.abort()
         if closed:
             await stream.aclose()
-        assert await stream.read() == ""
+        with pytest.raises(StreamInterrupted, match="aborted"):
+            await stream.read()
         assert stream.state.aborted
     assert len(sim.requests) == 1
 
