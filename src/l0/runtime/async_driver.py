@@ -140,6 +140,8 @@ async def relay(runtime: CallRuntime, body: AsyncAttemptBody) -> AsyncIterator[A
                     over = type(items) is AttemptOver
                     for item in items.items if over else items:  # type: ignore[union-attr]  # a list
                         yield item
+                        if runtime.aborted:
+                            break
                     if over:
                         command = items.command  # type: ignore[union-attr]
                         runtime.delivered()

@@ -128,24 +128,36 @@ class Stream(_Base[AsyncSourceBody]):
         if loop is None or loop.is_closed():
             return
         if running is loop:
-            self._wake(self._task)
+            self._end_reading()
         else:
-            loop.call_soon_threadsafe(self._wake, self._task)
+            loop.call_soon_threadsafe(self._end_reading)
 
-    def _wake(self, task: asyncio.Task[Any] | None) -> None:
-        """End a blocked read, or close a stream that is not being read."""
-        if self._events is not None and self._events.ag_running:
-            if task is not None and task is not asyncio.current_task():
-                task.cancel()
-            return
-        self._closing = asyncio.ensure_future(self.aclose())
+    def _end_reading(self) -> None:
+        """End a blocked read, whose reader then closes the stream; or close a stream that is not being read."""
+        if not self._is_reading:
+            self._closing = asyncio.ensure_future(self._close())
+        elif self._task is not None and self._task is not asyncio.current_task():
+            self._task.cancel()
+
+    @property
+    def _is_reading(self) -> bool:
+        return self._events is not None and self._events.ag_running
 
     async def aclose(self) -> None:
-        """Release all resources; an answer in progress is abandoned. Safe to call at any time."""
-        self._runtime.close()
-        if self._events is not None:
-            await self._events.aclose()
+        """Release all resources; an answer in progress is abandoned, and nothing more is delivered. Safe to call at any
+        time. If another task, or a callback, is reading, its read ends, and the stream is closed there."""
+        is_open = self._runtime.open
+        self._runtime.abort()
+        if not self._is_reading:
+            await self._close()
+        elif is_open:  # else the reader is already closing the stream, which must not be cancelled
+            self._end_reading()
+
+    async def _close(self) -> None:
+        """Close the source first: if the user reads on meanwhile, the reading then just ends."""
         await self._body.close()
+        if self._events is not None and not self._is_reading:
+            await self._events.aclose()
 
     async def __aenter__(self) -> Stream:
         return self
@@ -240,17 +252,16 @@ class SyncStream(_Base[SourceBody]):
     def abort(self) -> None:
         """Stop at once, as `Stream.abort`; safe to call from any thread. A source without a connection ends when its
         read returns."""
-        if self.state.over or self._runtime.aborted:
-            return
-        self._runtime.abort()
-        if self._events is None or not self._events.gi_running:
+        if not self.state.over and not self._runtime.aborted:
             self.close()
-        else:
-            self._body.wake()
 
     def close(self) -> None:
-        """Release all resources, as `Stream.aclose`."""
-        self._runtime.close()
+        """Release all resources, as `Stream.aclose`. If another thread, or a callback, is reading, its read ends as by
+        `abort`, and the stream is closed there."""
+        self._runtime.abort()
+        if self._events is not None and self._events.gi_running:
+            self._body.wake()
+            return
         self._body.close()
         if self._events is not None:
             self._events.close()
@@ -288,6 +299,7 @@ class SyncStream(_Base[SourceBody]):
                     self._queue_others(event)
                     callbacks.call_queued()
                 if runtime.aborted:
+                    body.close()  # here, because a relay that is closed leaves it to another thread
                     break
                 yield event
         finally:

@@ -1,12 +1,15 @@
 """A stream that is stopped before its end: what its reader gets, whoever stops it."""
 
 import asyncio
+import gc
+import threading
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 import pytest
 
-from l0 import StreamInterrupted, l0
+from l0 import Event, EventType, StreamInterrupted, l0
+from l0.types import ResponseMetadata
 
 
 async def half() -> AsyncIterator[str]:
@@ -82,3 +85,135 @@ def test_sync_read_never_returns_half_an_answer(stop: str) -> None:
     getattr(stream, stop)()
     with pytest.raises(StreamInterrupted, match="aborted"):
         stream.read()
+
+
+# -- closed by somebody else than the reader --------------------------------------------------------------------------
+
+
+async def events_of(stream: Any) -> list[str]:
+    return [event.type.value for event in [one async for one in stream]]
+
+
+@pytest.mark.parametrize("callbacks", [{}, {"on_token": lambda text: None}], ids=["plain", "callbacks"])
+@pytest.mark.parametrize("stop", [["aclose"], ["abort", "aclose"], ["aclose", "aclose"], ["aclose", "abort"]])
+def test_close_ends_the_read_of_another_task(stop: list[str], callbacks: Any) -> None:
+    async def main() -> None:
+        stream = await l0(half, **callbacks)
+        reading = asyncio.ensure_future(events_of(stream))
+        while not stream.state.tokens:
+            await asyncio.sleep(0)
+        for name in stop:
+            done = getattr(stream, name)()
+            if done is not None:
+                await done
+        assert await asyncio.wait_for(reading, 60) == ["token"]
+        assert reading.cancelling() == 0
+        assert stream.state.aborted
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize("name", ["on_token", "on_event"])
+def test_close_in_a_callback_ends_the_answer(name: str) -> None:
+    async def main() -> None:
+        async def close(_: Any) -> None:
+            await stream.aclose()
+
+        stream = await l0(lambda: iter(["a", "b"]), **{name: close})
+        assert await events_of(stream) == []
+        assert stream.state.aborted
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize("name", ["on_token", "on_event"])
+def test_close_in_a_sync_callback_ends_the_answer(name: str) -> None:
+    stream = l0.run_sync(words, **{name: lambda _: stream.close()})
+    assert list(stream) == []
+    assert stream.state.aborted
+
+
+def test_close_of_a_sync_stream_ends_the_read_of_another_thread() -> None:
+    reads, goes_on = threading.Event(), threading.Event()
+
+    def blocked() -> Iterator[str]:
+        yield "half "
+        reads.set()
+        goes_on.wait(60)
+        yield "full"
+
+    stream = l0.run_sync(blocked)
+    got: list[str] = []
+    reader = threading.Thread(target=lambda: got.extend(event.type.value for event in stream))
+    reader.start()
+    reads.wait(60)
+    stream.close()
+    goes_on.set()
+    reader.join(60)
+    assert got == ["token"]
+    assert stream.state.aborted
+
+
+def test_nothing_follows_a_close_within_the_events_of_one_item() -> None:
+    class Several:
+        name = "several"
+
+        def recognizes(self, item: object) -> bool:
+            return isinstance(item, dict)
+
+        def decoder(self) -> Any:
+            return self
+
+        def decode(self, item: Any) -> list[Event]:
+            return [Event(EventType.TOKEN, text) for text in item["texts"]]
+
+        def is_complete(self) -> bool:
+            return True
+
+        def metadata(self) -> ResponseMetadata:
+            return ResponseMetadata()
+
+    stream = l0.run_sync(lambda: iter([{"texts": ["a", "b", "c"]}]), adapter=Several())
+    got: list[str] = []
+    for event in stream:
+        got.append(event.text)
+        stream.abort()
+    assert got == ["a"]
+
+    async def main() -> None:
+        stream = await l0(lambda: iter([{"texts": ["a", "b", "c"]}]), adapter=Several())
+        got: list[str] = []
+        async for event in stream:
+            got.append(event.text)
+            stream.abort()
+        assert got == ["a"]
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize("pauses", [0, 1, 3])
+def test_abort_in_the_loop_leaves_no_task_that_failed(pauses: int) -> None:
+    problems: list[Any] = []
+    closed: list[bool] = []
+
+    async def slow_to_close() -> AsyncIterator[str]:
+        try:
+            while True:
+                yield "a "
+        finally:
+            await asyncio.sleep(0.01)
+            closed.append(True)
+
+    async def main() -> None:
+        asyncio.get_running_loop().set_exception_handler(lambda loop, context: problems.append(context))
+        stream = await l0(slow_to_close)
+        async for _ in stream:
+            stream.abort()
+            for _ in range(pauses):
+                await asyncio.sleep(0)
+        await asyncio.sleep(0.05)
+        del stream
+        gc.collect()
+
+    asyncio.run(main())
+    assert (problems, closed) == ([], [True])
