@@ -124,6 +124,24 @@ class AnswerSoFar:
         return self._arrived if self._kept_text is None else self._kept_text
 
     @property
+    def delivered_chars(self) -> int | None:
+        """The number of characters of the attempt's text that the user has; ``None`` for all that have arrived, 0 for
+        none but those of earlier attempts."""
+        if self._kept_text is not None:
+            return len(self._kept_text)
+        if not self.buffer.holds_items:
+            return None
+        if self.buffer.holds_after_commit:
+            return self.buffer.released
+        return len(self._earlier.text) if self._earlier is not None else 0
+
+    @property
+    def text_before_attempt(self) -> str:
+        """The text that the user has before the next attempt, after a failed one."""
+        state = self._earlier
+        return "" if state is None else state.text[: state.delivered]
+
+    @property
     def delivered_failure(self) -> Failure | None:
         """The failure that the user has as a typed event of the SDK (`Failure.typed`); ``None`` without one."""
         failure = self.parser.reader.failure if self.parser is not None and not self.before_commit else None

@@ -118,6 +118,11 @@ class OutputBuffer:
         return due
 
     @property
+    def holds_items(self) -> bool:
+        """True if items have not been delivered."""
+        return bool(self._held or self._lagging)
+
+    @property
     def holds_message(self) -> bool:
         """True if only a complete answer may be delivered."""
         return self._hold.until == "message"

@@ -13,7 +13,7 @@ callback           receives                    when
 ``on_event``       `Event`                     before the consumer receives it
 ``on_token``       the text                    after ``on_event``, for a token
 ``on_tool_call``   `ToolCall`                  after ``on_event``, for a tool call
-``on_checkpoint``  `Checkpoint`                after ``on_token``, every ``CheckIntervals.checkpoint`` tokens
+``on_checkpoint``  `Checkpoint`                after ``on_token``, every ``CheckIntervals.checkpoint`` delivered tokens
 ``on_abort``       `State`                     last: ``abort()``, an early exit, or cancellation
 ``on_error``       the exception               last: the call failed
 ``on_complete``    `State`                     last: the answer is complete

@@ -67,4 +67,5 @@ def _begin(checked: CallOptions) -> tuple[CallRuntime, SourceCallAdapter, State]
     )
     runtime = CallRuntime(call, call_adapter, [observer] if observer.observed else [], CONFIG.shared_state)
     state.history = lambda: runtime.machine.failures
+    state.delivered_chars = lambda: runtime.answer.delivered_chars
     return runtime, call_adapter, state

@@ -92,8 +92,14 @@ class _SourceBody:
             reader.resume(resume_state, strategy)
             if strategy != "restart" and state.reader is not None:
                 reader.first_content = state.reader.first_content
-        state.reader = reader
+        state.reader, state.waits = reader, False
         return cast(BodyParser, reader)  # a property in place of the attribute `reader`, which no driver sets
+
+    def _keep_delivered(self) -> None:
+        """Keep the text that the user has for the state, if another attempt follows."""
+        if self.runtime.open:
+            state = self.call_adapter.state
+            state.earlier_text, state.waits = self.runtime.answer.text_before_attempt, True
 
     def _end(self) -> tuple[str, Any] | None:
         """Record the end of the call. Return the name and the value of the last callback; ``None`` while the call is
@@ -183,6 +189,7 @@ class SourceBody(_SourceBody):
 
     def close(self) -> None:
         """Release the source, and call the last callback if the call is over."""
+        self._keep_delivered()
         release, self._release, self.answer = self._release, None, None
         try:
             if release is not None:
@@ -247,6 +254,7 @@ class AsyncSourceBody(_SourceBody):
 
     async def close(self) -> None:
         """Release the source, and call the last callback if the call is over."""
+        self._keep_delivered()
         release, self._release, self.answer = self._release, None, None
         try:
             if release is not None:

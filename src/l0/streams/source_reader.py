@@ -74,6 +74,7 @@ class SourceReader:
         "joined",
         "checkpoint",
         "_chars",
+        "_counted",
         "_decoder",
         "_feed_rest",
         "_inner_metadata",
@@ -124,6 +125,8 @@ class SourceReader:
         self._matcher: OverlapMatcher | None = None
         self._resume_state: ResumeState | None = None
         self.joined, self.checkpoint = JoinedText(), JoinedText()
+        self._counted = (0, 0)
+        """The number of pieces that `pieces_within` has counted, and their length."""
         self._opening: list[Event] = []
         """Events to deliver before those of the first item."""
         self._over = False
@@ -308,12 +311,36 @@ class SourceReader:
     def finish(self) -> None:
         """Do nothing: `feed` has already checked the end of the source."""
 
+    @property
+    def _repeats(self) -> bool:
+        """True while the attempt has nothing new for a user who has the text of an earlier one."""
+        if self._resume_state is None:
+            return False
+        return bool(self._opening) if self._matcher is None else not self._matcher.reached
+
     def resume_state(self) -> ResumeState:
         """Return the text that the user has."""
-        earlier = self._resume_state
-        if earlier is not None and (self._opening if self._matcher is None else not self._matcher.reached):
-            return earlier
+        if self._repeats and self._resume_state is not None:
+            return self._resume_state
         return ResumeState(text=self.joined.first(self.text, len(self.text)))
+
+    def first_text(self, chars: int) -> str:
+        """Return the first characters of the text of `resume_state`. Each call joins only the pieces that are new."""
+        if self._repeats:
+            return self.resume_state().text[:chars]
+        pieces = self.pieces_within(chars)
+        text, rest = self.joined.first(self.text, pieces), chars - self._counted[1]
+        return text + self.text[pieces][:rest] if rest and pieces < len(self.text) else text
+
+    def pieces_within(self, chars: int) -> int:
+        """Return the number of pieces that are completely within the first characters."""
+        text = self.text
+        pieces, upto = self._counted if self._counted[1] <= chars else (0, 0)
+        while pieces < len(text) and upto + len(text[pieces]) <= chars:
+            upto += len(text[pieces])
+            pieces += 1
+        self._counted = (pieces, upto)
+        return pieces
 
     def incomplete_cause(self) -> Cause | None:
         """Return the cause of failure of an incomplete answer; ``None`` if it is complete.

@@ -33,6 +33,8 @@ class _Base(Generic[_B]):
         self._body: _B = body
         self._callbacks = callbacks
         self._started = False
+        self._pieces: list[str] = []
+        """The delivered pieces of text, if `on_checkpoint` needs them."""
 
     def _as_raw(self) -> None:
         if self._started:
@@ -49,10 +51,13 @@ class _Base(Generic[_B]):
 
     def _queue_others(self, event: Event) -> None:
         """Queue ``on_tool_call`` for a tool call, ``on_checkpoint`` for a token that completes a checkpoint."""
-        state = self.state
         if event.type is _TOKEN:
-            if state.reader is not None and state.tokens % state.interval == 0:
-                self._callbacks.queue("on_checkpoint", Checkpoint(state.reader.text, state.tokens))
+            if self._callbacks.get("on_checkpoint") is not None:
+                self._pieces.append(event.text)
+                if len(self._pieces) % self.state.interval == 0:
+                    self._callbacks.queue("on_checkpoint", Checkpoint(self._pieces, len(self._pieces)))
+        elif event.type is EventType.RESTART:
+            self._pieces = []
         elif event.type is EventType.TOOL_CALL:
             self._callbacks.queue("on_tool_call", event.data)
 

@@ -22,7 +22,7 @@ class Checkpoint(CheckpointAliases):
 
     pieces: list[str]
     tokens: int
-    """The number of text pieces up to this point, as the provider split them."""
+    """The number of text pieces up to this point, as they were delivered."""
 
     @property
     def text(self) -> str:
@@ -37,7 +37,8 @@ class State(StateAliases):
     ``interval``: tokens between two checkpoints. ``attempts``: requests made. ``leg``: index of the source that serves,
     0 for the primary. ``restarts``: how often the answer started again (``resume="restart"``). ``violations``: findings
     of guardrails and drift rules. ``completed``, ``aborted``, ``error``: how the call ended; unset while it is under
-    way. ``context``: as given to the call. ``reader``, ``history``: for L0's own use.
+    way. ``context``: as given to the call. ``reader``, ``history``, ``delivered_chars``, ``earlier_text``, ``waits``: for
+    L0's own use.
     """
 
     interval: int = 10
@@ -51,14 +52,27 @@ class State(StateAliases):
     context: Mapping[str, Any] = field(default_factory=dict)
     reader: SourceReader | None = field(default=None, repr=False)
     history: Callable[[], Sequence[Failure]] = field(default=tuple, repr=False)
+    delivered_chars: Callable[[], int | None] = field(default=lambda: None, repr=False)
+    """Return the number of characters that are delivered; ``None`` for all that have arrived."""
+    earlier_text: str = field(default="", repr=False)
+    """The text that earlier attempts delivered."""
+    waits: bool = field(default=False, repr=False)
+    """True between two attempts, when ``reader`` is that of the attempt that failed."""
     _began: float = field(default_factory=perf_counter, repr=False)
     _ended: float | None = field(default=None, repr=False)
     _checkpoint: str | None = field(default=None, repr=False)
 
     @property
     def content(self) -> str:
-        """The text of the answer so far. Each access joins only the text that is new since the last access."""
-        return self.reader.resume_state().text if self.reader is not None else ""
+        """The delivered text of the answer so far. Each access joins only the text that is new since the last one."""
+        reader, chars = self.reader, self._delivered_chars
+        if reader is None or self.waits or chars == 0:
+            return self.earlier_text
+        return reader.resume_state().text if chars is None else reader.first_text(chars)
+
+    @property
+    def _delivered_chars(self) -> int | None:
+        return None if self.completed else self.delivered_chars()
 
     @property
     def tokens(self) -> int:
@@ -95,9 +109,11 @@ class State(StateAliases):
         """
         if self._checkpoint is not None:
             return self._checkpoint
-        if self.reader is None or self.completed:
+        reader, chars = self.reader, self._delivered_chars
+        if reader is None or self.completed or self.waits or chars == 0:
             return self.content
-        return self.reader.checkpoint.first(self.reader.text, self.tokens - self.tokens % self.interval)
+        tokens = self.tokens if chars is None else reader.pieces_within(chars)
+        return reader.checkpoint.first(reader.text, tokens - tokens % self.interval)
 
     @checkpoint.setter
     def checkpoint(self, text: str) -> None:

@@ -82,7 +82,7 @@ SCENARIOS = [
     Scenario(
         "exact resume",
         [[["a", BROKEN], ["ab"]]],
-        ["on_start", EVENT, TOKEN, "on_resume", EVENT, TOKEN, EVENT, "on_complete"],
+        ["on_start", EVENT, TOKEN, "on_resume", EVENT, TOKEN, "on_checkpoint", EVENT, "on_complete"],
         options={"resume": "exact"},
     ),
     Scenario(
