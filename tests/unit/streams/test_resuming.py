@@ -193,3 +193,15 @@ def test_other_answers_do_not_fall_back_after_the_first_word(driver: str, resume
     _, error, _ = DRIVERS[driver]([Source(["a", BROKEN]), second], nothing, resume=resume, retry=retry)
     assert isinstance(error, ConnectionResetError)
     assert second.made == 0
+
+
+@pytest.mark.parametrize("mode", ["exact", "restart"])
+def test_raw_items_are_not_delivered_twice(mode: Any) -> None:
+    source = Source(["one ", "two ", BROKEN], ["one ", "two ", "three "])
+    stream = l0.run_sync(source.plain, resume=mode, retry=QUICK)
+    items: list[str] = []
+    with pytest.raises(StreamInterrupted):
+        items.extend(stream.raw())
+    assert source.made == 1
+    again = Source([BROKEN], ["one ", "two "])
+    assert list(l0.run_sync(again.plain, resume=mode, retry=QUICK).raw()) == ["one ", "two "]
