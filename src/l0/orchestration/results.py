@@ -10,6 +10,7 @@ from typing import Generic, TypeVar, overload
 from l0.migration import ResultsAliases
 from l0.model.former_names import former_name
 
+from .stream_reading import text_of
 from .task_usage import Usage
 
 T_co = TypeVar("T_co", covariant=True)
@@ -103,7 +104,8 @@ class Results(ResultsAliases, Sequence[Branch[T_co]]):
 
     def merge(self, separator: str = "\n\n") -> str:
         """Join all answers into one text. Raises the same errors as `values`."""
-        return separator.join(str(value) for value in self.values)
+        texts = ((value, text_of(value)) for value in self.values)
+        return separator.join(str(value) if text is None else text for value, text in texts)
 
     @property
     def succeeded(self) -> list[T_co]:

@@ -11,7 +11,9 @@ from l0.stainless.sdk_responses import runtime_of
 from l0.streams import sources
 from l0.streams.adapters import ADAPTERS, Decoder
 from l0.streams.stream import Stream
-from l0.streams.stream_events import Event, EventType
+from l0.streams.stream_events import Event, EventType, ToolCall
+
+_OTHER_CONTENT = (EventType.TOOL_CALL, EventType.MESSAGE, EventType.DATA)
 
 
 def is_stream(value: object) -> bool:
@@ -84,14 +86,28 @@ async def _text(items: AsyncIterator[Any]) -> str:
 
 
 def text_of(answer: object) -> str | None:
-    """Return the text of a complete answer of an SDK, or ``None`` for any other object."""
-    adapter = ADAPTERS.find(answer)
-    if adapter is None:
+    """Return the text of a complete answer of an SDK.
+
+    ``None`` for any other object, and for an answer whose content is not text, such as a tool call.
+    """
+    events = _events_of(answer)
+    if events is None:
         return None
     parts: list[str] = []
-    for event in adapter.decoder().decode(answer):
+    for event in events:
         _apply(event, parts)
-    return "".join(parts)
+    text = "".join(parts)
+    return None if not text and any(event.type in _OTHER_CONTENT for event in events) else text
+
+
+def tool_calls_of(answer: object) -> list[ToolCall]:
+    """Return the tool calls of a complete answer of an SDK; none for any other object."""
+    return [event.data for event in _events_of(answer) or () if event.type is EventType.TOOL_CALL]
+
+
+def _events_of(answer: object) -> list[Event] | None:
+    adapter = ADAPTERS.find(answer)
+    return None if adapter is None else list(adapter.decoder().decode(answer))
 
 
 def _decoder(item: object) -> Decoder:
