@@ -161,11 +161,11 @@ class ResultHandler:
     async def record(self, branch: Branch[Any]) -> None:
         """Record one more task that has ended. Raises its error with ``fail_fast``."""
         self.tally.add(branch)
-        if self.fail_fast and branch.error is not None:
-            raise branch.error
         if self.keep:
             self.ended[branch.index] = branch
         await self._notify(branch)
+        if self.fail_fast and branch.error is not None:
+            raise branch.error
         self.step()
 
     async def _notify(self, branch: Branch[Any]) -> None:

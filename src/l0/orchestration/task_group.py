@@ -41,17 +41,17 @@ async def run(
     """
     tasks.check_loop("orchestration")
     scope = _Scope(queue=iter(enumerate(work, first)), on_end=on_end, fan_span=fan_span)
-    error: Exception | None = None
+    failed = False
     try:
         async with asyncio.TaskGroup() as group:
             for _ in range(concurrency):
                 group.create_task(scope.work())
     except* _StopError:
         pass
-    except* Exception as errors:
-        error = errors.exceptions[0] if len(errors.exceptions) == 1 else errors
-    if error is not None:
-        raise error  # raised outside of `except*`, so that it keeps its own cause and gets no group as its context
+    except* Exception:
+        failed = True
+    if failed:  # raised outside of `except*`, so that it keeps its own cause and gets no group as its context
+        raise scope.first_error()
     return scope.cancelled
 
 
@@ -63,14 +63,33 @@ class _Scope:
     on_end: OnEnd
     fan_span: FanOutSpan
     cancelled: list[Branch[Any]] = field(default_factory=list)
+    errors: list[Exception] = field(default_factory=list)
+    """The exceptions that ended the scope, in order. Several workers may fail before the cancellation reaches them."""
 
     async def work(self) -> None:
         """Run tasks from the queue, one after the other, until it is empty."""
+        try:
+            await self._work()
+        except _StopError:
+            raise
+        except Exception as error:
+            self.errors.append(error)
+            raise
+
+    async def _work(self) -> None:
         for index, task in self.queue:
             branch = await self._branch(index, task)
             if await self._notify(branch):
                 raise _StopError
             await asyncio.sleep(0)  # tasks that never suspend must not block the event loop
+
+    def first_error(self) -> Exception:
+        """Return the first exception that ended the scope; notes on it name the others."""
+        first, *others = self.errors
+        for other in others:
+            if other is not first:
+                first.add_note(f"l0: another task failed, too: {type(other).__name__}: {other}")
+        return first
 
     async def _notify(self, branch: Branch[Any]) -> Any:
         may_stop = self.on_end(branch)

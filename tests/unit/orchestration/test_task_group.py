@@ -1,11 +1,13 @@
 """Scope of branches: every task that is started in it ends in it."""
 
 import asyncio
+from functools import partial
 
 import pytest
 from orchestration_tasks import Gate, returning, run, turn
 
 from l0.orchestration import task_group
+from l0.orchestration.fan_out import parallel
 from l0.orchestration.results import BranchStatus
 from l0.telemetry.fan_out_spans import FanOutSpan
 
@@ -127,3 +129,56 @@ def test_system_exit_is_not_a_branch_failure():
     with pytest.raises(BaseExceptionGroup) as raised:
         run(task_group.run([task], recorder()[1], FanOutSpan("test"), concurrency=1))
     assert raised.group_contains(End)
+
+
+def failing_together(*errors):
+    """Create tasks that fail in the same turn of the event loop."""
+    opened = asyncio.Event()
+
+    async def fail(error):
+        asyncio.get_running_loop().call_soon(opened.set)
+        await opened.wait()
+        raise error
+
+    return [partial(fail, error) for error in errors]
+
+
+def test_fail_fast_raises_the_first_of_several_failures():
+    async def main():
+        await parallel(failing_together(KeyError("first"), ValueError("second")), fail_fast=True)
+
+    with pytest.raises(KeyError) as raised:
+        run(main())
+    assert raised.value.__notes__ == ["l0: another task failed, too: ValueError: second"]
+
+
+def test_fail_fast_raises_the_failure_even_if_a_cancelled_task_fails():
+    async def main():
+        async def fails_at_its_end():
+            try:
+                await asyncio.Event().wait()
+            finally:
+                raise ValueError("at its end")
+
+        async def fails():
+            await asyncio.sleep(0)
+            raise KeyError("first")
+
+        await parallel([fails_at_its_end, fails], fail_fast=True)
+
+    with pytest.raises(KeyError):
+        run(main())
+
+
+def test_on_result_gets_the_failure_that_ends_the_run():
+    seen = []
+
+    async def main():
+        async def fails():
+            raise KeyError("gone")
+
+        await parallel([fails], fail_fast=True, on_result=lambda branch: seen.append(branch.status))
+
+    with pytest.raises(KeyError):
+        run(main())
+    assert seen == [BranchStatus.FAILED]
