@@ -95,6 +95,16 @@ class _SourceBody:
         state.reader, state.waits = reader, False
         return cast(BodyParser, reader)  # a property in place of the attribute `reader`, which no driver sets
 
+    def _let_go(self) -> tuple[Any, sources.Release | None]:
+        """Drop the source. Return the iterator over its items if that has to be closed by itself, and the function that
+        releases the source. An SDK's stream closes what it reads from."""
+        source, release = self.answer, self._release
+        self._release = self.answer = None
+        if source is None or self._source_items is source or sources.response(source) is not None:
+            return None, release  # the iterator is kept, because the garbage collector would close it before the source
+        items, self._source_items = self._source_items, None
+        return items, release
+
     def _keep_delivered(self) -> None:
         """Keep the text that the user has for the state, if another attempt follows."""
         if self.runtime.open:
@@ -190,12 +200,16 @@ class SourceBody(_SourceBody):
     def close(self) -> None:
         """Release the source, and call the last callback if the call is over."""
         self._keep_delivered()
-        release, self._release, self.answer = self._release, None, None
+        items, release = self._let_go()
         try:
-            if release is not None:
-                release()
+            if items is not None:
+                sources.close(items)
         finally:
-            self.ended()
+            try:
+                if release is not None:
+                    release()
+            finally:
+                self.ended()
 
     def ended(self) -> None:
         """Call the last callback, once."""
@@ -255,12 +269,16 @@ class AsyncSourceBody(_SourceBody):
     async def close(self) -> None:
         """Release the source, and call the last callback if the call is over."""
         self._keep_delivered()
-        release, self._release, self.answer = self._release, None, None
+        items, release = self._let_go()
         try:
-            if release is not None:
-                await _released(release)
+            if items is not None:
+                await sources.aclose(items)
         finally:
-            await self.ended()
+            try:
+                if release is not None:
+                    await _released(release)
+            finally:
+                await self.ended()
 
     async def ended(self) -> None:
         """Call the last callback, once."""

@@ -59,8 +59,11 @@ def response(source: Any) -> Any:
 
 
 async def _inline(items: Iterator[Any]) -> AsyncIterator[Any]:
-    for item in items:
-        yield item
+    try:
+        for item in items:
+            yield item
+    finally:
+        close(items)
 
 
 async def _in_thread(items: Iterator[Any], read_from: Any) -> AsyncIterator[Any]:

@@ -217,3 +217,52 @@ def test_abort_in_the_loop_leaves_no_task_that_failed(pauses: int) -> None:
 
     asyncio.run(main())
     assert (problems, closed) == ([], [True])
+
+
+# -- iterators of a source --------------------------------------------------------------------------------------------
+
+
+class AsyncWords:
+    """A source whose iterator is a generator of its own."""
+
+    closed = False
+
+    async def __aiter__(self) -> AsyncIterator[str]:
+        try:
+            yield "a"
+            yield "b"
+        finally:
+            self.closed = True
+
+
+class Words:
+    """The same in sync code."""
+
+    closed = False
+
+    def __iter__(self) -> Iterator[str]:
+        try:
+            yield "a"
+            yield "b"
+        finally:
+            self.closed = True
+
+
+@pytest.mark.parametrize("kind", [AsyncWords, Words])
+def test_close_also_closes_the_iterator_of_a_source(kind: Any) -> None:
+    async def main() -> None:
+        source = kind()
+        stream = await l0(lambda: source)
+        assert (await anext(aiter(stream))).text == "a"
+        await stream.aclose()
+        assert source.closed
+
+    asyncio.run(main())
+
+
+def test_close_also_closes_the_iterator_of_a_sync_source() -> None:
+    source = Words()
+    stream = l0.run_sync(lambda: source)
+    assert next(iter(stream)).text == "a"
+    stream.close()
+    assert source.closed
