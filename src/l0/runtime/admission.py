@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from l0.model.call import Call
-from l0.model.failure import TIMEOUT_CAUSES, Category, Failure
+from l0.model.failure import TIMEOUT_CAUSES, Category, Cause, Failure
 from l0.model.policy import Hedge
 from l0.shared_state.breaker import BreakerPermit, BreakerState
 from l0.shared_state.budget import CAPACITY, COST, FLOOR, REFUND
@@ -19,6 +19,17 @@ from l0.shared_state.shared import SharedState
 from l0.shared_state.slo_tracker import target_of
 
 _PROVIDERS_FAULT = (Category.NETWORK, Category.TRANSIENT, Category.PROVIDER)
+_SAYS_NOTHING = frozenset(
+    {
+        Cause.TOTAL_TIMEOUT,
+        Cause.LOCAL,
+        Cause.INTERNAL,
+        Cause.DIVERGED,
+        Cause.QUOTA,  # that of a key: other keys may still have some
+        Cause.UNKNOWN,
+    }
+)
+"""Causes that show neither that a provider works nor that it fails. A breaker does not count them."""
 
 
 class AdmissionControl:
@@ -142,9 +153,9 @@ class AdmissionControl:
         if self._ends_request_below(failure):
             permit = self._shared_state.breakers[self.target].admit()
         if permit is not None:
-            if abandoned:
+            if abandoned or (failure is not None and failure.cause in _SAYS_NOTHING):
                 permit.release()
-            elif failure is not None and failure.category in _PROVIDERS_FAULT:
+            elif failure is not None and _shows_a_fault(failure):
                 permit.fail()
             else:
                 permit.succeed()
@@ -166,3 +177,8 @@ class AdmissionControl:
     def target(self) -> Target:
         """Return the provider and the model of the leg in use."""
         return target_of(self._call, self._leg)
+
+
+def _shows_a_fault(failure: Failure) -> bool:
+    """Return True if the provider failed, or the connection to it."""
+    return failure.category in _PROVIDERS_FAULT or failure.cause is Cause.TLS_CERTIFICATE
