@@ -287,7 +287,8 @@ class SloCallObserver:
             first_content=stats.first_content if stats is not None else None,
             stalls=stats.stalls_of_last if stats is not None else 0,
             unended=metadata is not None and Cause.TRUNCATED.value in metadata.anomalies,
-            given_up=attempt.lost or (ended is not None and ended.outcome is Outcome.CANCELLED),
+            given_up=(attempt.lost and attempt.failure is None)
+            or (ended is not None and ended.outcome is Outcome.CANCELLED),
         )
         self._slos.record_attempt(target_of(self._call, started.attempt.leg), record)
 

@@ -149,6 +149,18 @@ def test_lost_hedge_is_not_judged(slos):
     assert counts(slos)["availability"] == (0, 0)
 
 
+def test_hedged_attempt_that_failed_by_itself_is_judged(slos):
+    watcher = slos.observe(make_call())
+    watcher.notify(AttemptStarted(attempt=AttemptSpec(number=1), at=1.0))
+    watcher.notify(AttemptStarted(attempt=AttemptSpec(number=2, hedge=True), at=2.0))
+    timed_out = failure(Cause.FIRST_CONTENT_TIMEOUT)
+    watcher.notify(AttemptEnded(number=1, failure=timed_out, status=200, request_id=None, at=3.0, lost=True))
+    assert counts(slos)["availability"] == (0, 1)
+    assert counts(slos)["first-token"] == (1, 1)
+    watcher.notify(AttemptEnded(number=2, failure=failure(), status=500, request_id=None, at=3.0, lost=True))
+    assert counts(slos)["availability"] == (1, 2)
+
+
 def test_abandoned_attempt_is_not_a_failure(slos):
     play(slos, None, outcome=Outcome.CANCELLED)
     assert counts(slos)["delivered"] == (0, 0)
