@@ -33,9 +33,15 @@ _SAYS_NOTHING = frozenset(
 
 
 class AdmissionControl:
-    """The shared health state, as one call uses it. ``characters``: the size of the prompt if its text is unknown."""
+    """The shared health state, as one call uses it.
+
+    ``characters``: the size of the prompt if its text is unknown. ``shadow``: for a policy in shadow mode, which has
+    its own budgets and breakers.
+    """
 
     __slots__ = (
+        "_breakers",
+        "_budgets",
         "_call",
         "_failed_below",
         "_first_content_recorded",
@@ -48,9 +54,13 @@ class AdmissionControl:
         "refusal",
     )
 
-    def __init__(self, call: Call, shared_state: SharedState, characters: int | None = None) -> None:
+    def __init__(
+        self, call: Call, shared_state: SharedState, characters: int | None = None, *, shadow: bool = False
+    ) -> None:
         self._call = call
         self._shared_state = shared_state
+        self._breakers = shared_state.shadow_breakers if shadow else shared_state.breakers
+        self._budgets = shared_state.shadow_retry_budgets if shadow else shared_state.retry_budgets
         self._leg = 0
         self._permit: BreakerPermit | None = None
         self._failed_below: Callable[[], bool] | None = None
@@ -76,7 +86,7 @@ class AdmissionControl:
             fleet.begin()  # so that it is connected when the first retry needs it
         if not self._call.policy.breaker:
             return True
-        breaker = self._shared_state.breakers[self.target]
+        breaker = self._breakers[self.target]
         self._permit = breaker.admit()
         if self._permit is not None:
             self.breaker_state, self._permit.changed_to = self._permit.changed_to, None
@@ -101,7 +111,7 @@ class AdmissionControl:
 
     def may_hedge(self) -> bool:
         """Return True if the retry budget allows a hedge, a second request beside the first."""
-        if not self._call.policy.budget or self._shared_state.retry_budgets[self.target].spend():
+        if not self._call.policy.budget or self._budgets[self.target].spend():
             return True
         self.refusal = (
             f"the retry budget of {self._name()} is used up. It allows one more request per {round(COST / REFUND)} "
@@ -151,7 +161,7 @@ class AdmissionControl:
         """
         permit, self._permit = self._permit, None
         if self._ends_request_below(failure):
-            permit = self._shared_state.breakers[self.target].admit()
+            permit = self._breakers[self.target].admit()
         if permit is not None:
             if abandoned or (failure is not None and failure.cause in _SAYS_NOTHING):
                 permit.release()
@@ -161,7 +171,7 @@ class AdmissionControl:
                 permit.succeed()
             self.breaker_state = permit.changed_to
         if self._call.policy.budget and failure is None and not abandoned:
-            self._shared_state.retry_budgets[self.target].succeed()
+            self._budgets[self.target].succeed()
 
     def _ends_request_below(self, failure: Failure | None) -> bool:
         """Return True if ``failure`` is a time limit of this call, for which the engine below counts no failure: its

@@ -47,7 +47,7 @@ class ShadowPolicy:
     ) -> None:
         self._call = replace(call, policy=replace(policy, mode="active", on_violation=None, on_resume=None))
         self._notify = notify
-        self._admission = AdmissionControl(self._call, shared_state)
+        self._admission = AdmissionControl(self._call, shared_state, shadow=True)
         self._rule_runner = rule_runner_for(self._call, self._report_match, timed=False)
         timeout = policy.timeout or (Timeout(initial_token=None, inter_token=None) if policy.adaptive else None)
         self._deadlines = CallDeadlines(timeout, began) if timeout is not None and call.streaming else None

@@ -36,6 +36,9 @@ class SharedState:
         self.retry_budgets = RetryBudgets(make=self._budget)
         self.slos = SloTracker(time)
         self.breakers = Breakers(monotonic, rates=self.slos.failure_rate, make=self._breaker)
+        self.shadow_retry_budgets = RetryBudgets()
+        self.shadow_breakers = Breakers(monotonic, rates=self.slos.failure_rate)
+        """Those of policies in shadow mode, which must not use up what active policies need. No fleet shares them."""
         self.first_token_latencies = FirstTokenLatencies(make=self._latencies)
         self.timelines = False
         """True if the token flow of streamed answers is recorded (`runtime.stream_stats`)."""
@@ -51,6 +54,8 @@ class SharedState:
         self.slos.share(fleet)
         self.retry_budgets.clear()
         self.breakers.clear()
+        self.shadow_retry_budgets.clear()
+        self.shadow_breakers.clear()
         self.first_token_latencies.clear()
 
     def _budget(self, target: Target) -> Budget:

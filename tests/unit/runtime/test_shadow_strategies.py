@@ -1,16 +1,18 @@
 """Shadow mode knows every way to wait, to resume and to fall back that the engine has."""
 
 from types import SimpleNamespace
-from typing import Any, get_args
+from typing import Any, cast, get_args
 
 import pytest
-from makers import make_call, make_failure
+from makers import Clock, make_call, make_failure
 
 from l0.engine.retry import AttemptProgress, Phase, RetryAfter, retry_decision
 from l0.model.call_events import ShadowDecision
 from l0.model.failure import Cause
 from l0.model.policy import BackoffStrategy, Fallback, OrderMode, Policy, ResumeMode, Retry, Timeout
 from l0.runtime.shadow import ShadowPolicy
+from l0.shared_state.breaker import COOLDOWN, SAMPLES, Breakers, BreakerState
+from l0.shared_state.budget import CAPACITY, COST, FLOOR
 from l0.shared_state.shared import SharedState
 
 
@@ -90,3 +92,40 @@ def test_shadow_goes_on_after_a_bad_request_of_a_fallback() -> None:
     for cause in (Cause.SERVER_ERROR, Cause.BAD_REQUEST, Cause.BAD_REQUEST):
         shadow.failed(make_failure(cause), AttemptProgress(Phase.OPENING), 0.0)
     assert [event.action for event in recorded] == ["fallback", "fallback", "raise"]
+
+
+def shadow_failures(state: SharedState) -> list[Any]:
+    """Return what shadow mode records of calls that fail, more than its budget and its breaker allow."""
+    recorded: list[Any] = []
+    for _ in range(2 * SAMPLES):
+        policy = Policy(retry=Retry(), budget=True, breaker=True)
+        shadow = ShadowPolicy(make_call(), policy, state, recorded.append, 0.0)
+        shadow.sent(0.0)
+        shadow.failed(make_failure(Cause.SERVER_ERROR), AttemptProgress(Phase.OPENING), 1.0)
+    return recorded
+
+
+def test_shadow_leaves_the_retry_budget_and_the_probe_to_active_policies() -> None:
+    state, call, time = SharedState(), make_call(), Clock()
+    state.breakers = Breakers(time)
+    for _ in range(SAMPLES):
+        time.now += 1
+        permit = state.breakers[call.provider, call.model].admit()
+        assert permit is not None
+        permit.fail()
+    time.now += COOLDOWN
+    shadow_failures(state)
+    assert state.retry_budgets[call.provider, call.model].level == CAPACITY
+    assert state.breakers[call.provider, call.model].state is BreakerState.OPEN
+
+
+def test_shadow_leaves_the_budget_and_the_breaker_of_a_fleet_alone() -> None:
+    state = SharedState()
+    state.share(cast("Any", SimpleNamespace(begin=lambda: None)))  # any other use of it fails
+    shadow_failures(state)
+
+
+def test_shadow_reports_what_its_own_budget_and_breaker_would_have_refused() -> None:
+    actions = [event.action for event in shadow_failures(SharedState())]
+    assert actions.count("retry") == round((CAPACITY - FLOOR) / COST)
+    assert actions.count("refuse") == SAMPLES
