@@ -137,6 +137,16 @@ class RuleTimes:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LegStats:
+    """The stalls and the gaps of one leg of a streamed answer, as in `StreamStats`."""
+
+    leg: int
+    stalls: int
+    gap_max: float
+    gaps: tuple[tuple[float, int], ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class StreamStats:
     """The timing of a streamed answer. Times are in seconds.
 
@@ -153,7 +163,7 @@ class StreamStats:
     ``program_s``: how long the program took between reads, from the first content on.
     ``held_s``: how long L0 held back content that had arrived: the longer time of the first objects and the last.
     ``timeline``: the number of content deltas in each ``timeline_bucket`` seconds from the start of the call; empty
-    unless the timeline is switched on.
+    unless the timeline is switched on. ``legs``: the stalls and gaps by leg; empty if one leg had all of them.
     """
 
     chunks: int
@@ -175,6 +185,7 @@ class StreamStats:
     gaps: tuple[tuple[float, int], ...] = ()
     timeline: tuple[int, ...] = ()
     timeline_bucket: float = 0.0
+    legs: tuple[LegStats, ...] = ()
 
     held = former_name("held", "held_s")
 

@@ -96,7 +96,7 @@ class ObserverNotifier:
         """Report the headers of the attempt that was sent at ``started``."""
         self._head = (status, request_id)
         if self.stats is not None:
-            self.stats.opened(started)
+            self.stats.opened(started, self._leg)
 
     def attempt_ended(self, number: int, at: float) -> None:
         """Report the end of an attempt that served the answer, or that its user stopped."""

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
+from collections import Counter
 from dataclasses import replace
 from math import hypot, sqrt
 from typing import Any
 
-from l0.model.call_events import StreamStats
+from l0.model.call_events import LegStats, StreamStats
 from l0.shared_state.time_histogram import BOUNDS, UPPER_BOUNDS, quantile
 
 STALL_S = 10.0
@@ -29,7 +30,8 @@ class StreamStatsRecorder:
     current attempt; ``last_chunk_at`` is a time of the monotonic clock. ``_batched``: the number of gaps in the current
     batch. ``_read_at``: the end of the last read. ``_program_s``, ``_read_s_before``, ``_stalls_before``: of the
     earlier attempts. ``_unfinished``: the time at which a read ended without bytes, and its seconds; ``None`` before.
-    ``_gap_count``, ``_mean`` and ``_squared_deviations`` (a sum) describe the gaps of all earlier batches.
+    ``_gap_count``, ``_mean`` and ``_squared_deviations`` (a sum) describe the gaps of all earlier batches. ``_counts``
+    and ``_max``: of the current leg; ``_legs``: the earlier ones. ``_stalls_of_legs``: the stalls of those.
     """
 
     __slots__ = (
@@ -40,12 +42,15 @@ class StreamStatsRecorder:
         "_max",
         "_mean",
         "_gap_count",
+        "_leg",
+        "_legs",
         "_opened",
         "_program_s",
         "_read_at",
         "_read_s_before",
         "_squared_deviations",
         "_stalls_before",
+        "_stalls_of_legs",
         "_unfinished",
         "_waited_s",
         "chunks",
@@ -67,7 +72,8 @@ class StreamStatsRecorder:
         self._gap_count = 0
         self._program_s = self._read_s_before = 0.0
         self._read_at = began
-        self._stalls_before = 0
+        self._stalls_before = self._stalls_of_legs = self._leg = 0
+        self._legs: tuple[LegStats, ...] = ()
         self._unfinished: tuple[float, float] | None = None
         self.chunks = 0
         self.stalls = 0
@@ -77,8 +83,8 @@ class StreamStatsRecorder:
         self.last_chunk_at = began
         self.first_content: float | None = None
 
-    def opened(self, started: float) -> None:
-        """Record the headers of the attempt that was sent at ``started``."""
+    def opened(self, started: float, leg: int = 0) -> None:
+        """Record the headers of the attempt that was sent at ``started``, at a leg."""
         self._program_s = self._program_so_far()
         self._opened = started
         self._waited_s = 0.0
@@ -88,6 +94,14 @@ class StreamStatsRecorder:
             self._add(self._gaps[: self._batched])
         self._stalls_before = self.stalls
         self.first_content = None
+        if leg != self._leg:
+            self._legs = (*self._legs, self._of_leg())
+            self._stalls_of_legs, self._counts, self._max, self._leg = self.stalls, {}, 0.0, leg
+
+    def _of_leg(self) -> LegStats:
+        """Return the stalls and gaps of the current leg."""
+        stalls = self.stalls - self._stalls_of_legs
+        return LegStats(leg=self._leg, stalls=stalls, gap_max=self._max, gaps=_sized(self._counts, self._max))
 
     def _read_s(self) -> float:
         """Return the seconds spent reading after the first content, over all attempts."""
@@ -180,9 +194,9 @@ class StreamStatsRecorder:
         if self._batched:
             self._add(self._gaps[: self._batched])
         deviation = sqrt(self._squared_deviations / self._gap_count) if self._gap_count else 0.0
-        gaps = [(UPPER_BOUNDS[bucket], self._counts[bucket]) for bucket in sorted(self._counts)]
-        if gaps:
-            gaps[-1] = (min(gaps[-1][0], self._max), gaps[-1][1])
+        legs = (*self._legs, self._of_leg())
+        longest = max(leg.gap_max for leg in legs)
+        gaps = legs[0].gaps if len(legs) == 1 else _together(legs)
         steady = 100.0 * (1.0 - deviation / self._mean) if self._mean > 0 else 100.0
         return StreamStats(
             chunks=self.chunks,
@@ -192,7 +206,7 @@ class StreamStatsRecorder:
             duration=at - self._began,
             stalls=self.stalls,
             stalls_of_last=self.stalls - self._stalls_before,
-            gap_max=self._max,
+            gap_max=longest,
             gap_p50=quantile(gaps, 0.50 * self._gap_count),
             gap_p95=quantile(gaps, 0.95 * self._gap_count),
             gap_p99=quantile(gaps, 0.99 * self._gap_count),
@@ -201,8 +215,22 @@ class StreamStatsRecorder:
             wire_bytes=self.wire_bytes,
             held_s=self.held_s,
             program_s=program_s,
-            gaps=tuple(gaps),
+            gaps=gaps,
+            legs=legs if self._legs else (),
         )
+
+
+def _sized(counts: dict[int, int], longest: float) -> tuple[tuple[float, int], ...]:
+    """Return pairs of gap size and count, smallest first. ``counts``: by bucket."""
+    return tuple((min(UPPER_BOUNDS[bucket], longest), counts[bucket]) for bucket in sorted(counts))
+
+
+def _together(legs: tuple[LegStats, ...]) -> tuple[tuple[float, int], ...]:
+    """Return the gaps of all legs, smallest first."""
+    counts: Counter[float] = Counter()
+    for leg in legs:
+        counts.update(dict(leg.gaps))
+    return tuple(sorted(counts.items()))
 
 
 class TimelineRecorder(StreamStatsRecorder):

@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from functools import lru_cache
-from itertools import chain, count, repeat
+from itertools import count, repeat
 
 from opentelemetry.context import Context, get_current
 from opentelemetry.metrics import Meter, MeterProvider
@@ -17,6 +17,7 @@ from l0.model.call_events import (
     AttemptStarted,
     CallEnded,
     CallEvent,
+    LegStats,
     ResponseMetadata,
     RuleMatched,
     ShadowDecision,
@@ -215,8 +216,8 @@ class CallMetrics:
         stats = ended.stream_stats
         if stats is not None and stats.first_chunk is not None:
             self._record_with(family.first_chunk, stats.first_chunk, base, ())
-            for seconds in self._chunk_times(stats):
-                self._record_with(family.per_chunk, seconds, served, ())
+            for seconds, base in self._chunk_times(stats, served):
+                self._record_with(family.per_chunk, seconds, base, ())
         if ended.tokens_by_leg:
             for leg, metadata in ended.tokens_by_leg.items():
                 self._record_tokens(metadata, family, self._at(leg)[1])
@@ -231,11 +232,15 @@ class CallMetrics:
             if number is not None:
                 self._record_with(tokens.metric, number, base, tokens.attributes)
 
-    def _chunk_times(self, stats: StreamStats) -> Iterable[float]:
-        if self._every_chunk:
-            return chain.from_iterable(repeat(seconds, times) for seconds, times in stats.gaps)
-        mean = attributes.per_chunk(stats)
-        return () if mean is None else (mean,)
+    def _chunk_times(
+        self, stats: StreamStats, served: Mapping[str, AttributeValue]
+    ) -> Iterable[tuple[float, Mapping[str, AttributeValue]]]:
+        """Yield the times to record, each with its attributes."""
+        if not self._every_chunk:
+            mean = attributes.per_chunk(stats)
+            return () if mean is None else ((mean, served),)
+        legs = [(each.gaps, self._at(each.leg)[1]) for each in stats.legs] or [(stats.gaps, served)]
+        return ((seconds, base) for gaps, base in legs for size, times in gaps for seconds in repeat(size, times))
 
     def _record_attempts(self, ended: CallEnded, served: Mapping[str, AttributeValue]) -> None:
         failed_requests = attributes.failed_requests(ended)
@@ -293,10 +298,14 @@ class CallMetrics:
             else:
                 self._record_with(names.ANOMALIES, 1, served, ((names.KIND, anomaly),))
         stats = ended.stream_stats
-        if stats is not None and stats.gap_max > 0:
-            self._record_with(names.LONGEST_GAP, stats.gap_max, served)
-        if stats is not None and stats.stalls:
-            self._record_with(names.STREAM_STALLS, stats.stalls, served)
+        if stats is not None:
+            legs: list[tuple[LegStats | StreamStats, Mapping[str, AttributeValue]]]
+            legs = [(each, self._at(each.leg)[0]) for each in stats.legs]
+            for gaps, base in legs or [(stats, served)]:
+                if gaps.gap_max > 0:
+                    self._record_with(names.LONGEST_GAP, gaps.gap_max, base)
+                if gaps.stalls:
+                    self._record_with(names.STREAM_STALLS, gaps.stalls, base)
 
     def _duration(self, ended: CallEnded) -> float:
         if ended.stream_stats is not None:

@@ -248,3 +248,27 @@ def test_time_between_attempts_is_not_that_of_the_program():
         stats.read(started + 4.0, 1.0, True, b"..")
         stats.read(started + 7.0, 1.0, True, b"..")  # 2 s in the program
     assert stats.result(200.0).program_s == 4.0
+
+
+def test_gaps_and_stalls_are_those_of_the_leg_that_had_them():
+    stats = StreamStatsRecorder(0.0)
+    stats.opened(0.0)
+    stats.read(1.0, 1.0, True, b"..")
+    stats.read(31.0, 30.0, True, b"..")
+    stats.failed()
+    stats.opened(32.0, leg=1)
+    stats.read(33.0, 1.0, True, b"..")
+    stats.read(33.5, 0.5, True, b"..")
+    result = stats.result(34.0)
+    assert (result.stalls, result.gap_max) == (1, 30.0)
+    assert [(each.leg, each.stalls, each.gap_max) for each in result.legs] == [(0, 1, 30.0), (1, 0, 0.5)]
+    assert [sum(count for _, count in each.gaps) for each in result.legs] == [1, 1]
+    assert sum(count for _, count in result.gaps) == 2
+
+
+def test_retries_at_one_leg_have_no_figures_by_leg():
+    stats = StreamStatsRecorder(0.0)
+    stats.opened(0.0)
+    stats.failed()
+    stats.opened(1.0)
+    assert stats.result(2.0).legs == ()

@@ -10,7 +10,7 @@ from opentelemetry.metrics import NoOpMeterProvider
 
 from l0.model.attempt import AttemptSpec
 from l0.model.call import LegEndpoint, Outcome
-from l0.model.call_events import ResponseMetadata, RuleMatched, RuleTimes
+from l0.model.call_events import LegStats, ResponseMetadata, RuleMatched, RuleTimes
 from l0.model.failure import Cause, Failure
 from l0.model.policy import Fallback, Policy
 from l0.model.policy_from_environment import EnvironmentSettings, read_environment
@@ -367,3 +367,18 @@ def test_matches_of_rules_count_for_the_model_whose_answer_matched(metrics, play
     play(MetricObserver(metrics.provider), [events[0], matched, *events[1:5], drift, *events[5:]], SPARE)
     assert by_provider(metrics, "l0.guardrail.violations") == {PRIMARY: 1}
     assert by_provider(metrics, "l0.drift.detections") == {GROQ: 1}
+
+
+def test_stalls_and_gaps_count_for_the_provider_and_model_that_had_them(metrics, play, retried):
+    legs = (
+        LegStats(leg=0, stalls=2, gap_max=30.0, gaps=((30.0, 2),)),
+        LegStats(leg=1, stalls=0, gap_max=0.2, gaps=((0.2, 5),)),
+    )
+    stats = replace(retried[-1].stream_stats, stalls=2, gap_max=30.0, gaps=((0.2, 5), (30.0, 2)), legs=legs)
+    events = fallen(retried, outcome=Outcome.RECOVERED_FALLBACK, stream_stats=stats)
+    play(MetricObserver(metrics.provider, environ={names.CHUNK_METRICS_SWITCH: "all"}), events, SPARE)
+    primary, spare = (SPARE.provider, SPARE.model), ("groq", "b")
+    assert by_provider(metrics, "l0.stream.stalls") == {primary: 2}
+    assert by_provider(metrics, "l0.stream.gap.max") == {primary: 30.0, spare: 0.2}
+    chunk_times = by_provider(metrics, "gen_ai.client.operation.time_per_output_chunk")
+    assert chunk_times == {primary: pytest.approx(60.0), spare: pytest.approx(1.0)}
