@@ -141,7 +141,7 @@ class BaseReader(ABC):
             call.arguments.append(fragment)
 
     def check_tool_arguments(self) -> None:
-        """Fail if the arguments of a tool call break off. Call this if the answer states that it is complete.
+        """Fail if the arguments of a tool call break off. Call this unless a limit or a filter may have cut them.
 
         After a disorder or an unreadable event, fragments may be missing or belong to another call, so arguments that
         break off prove nothing.
@@ -150,7 +150,7 @@ class BaseReader(ABC):
             return
         calls = islice(self.tools.values(), self.abandoned_tool_calls, None)
         if any(breaks_off("".join(call.arguments)) for call in calls):
-            message = "the arguments of a tool call break off, though the answer states that it is complete"
+            message = "the arguments of a tool call break off, though the answer states no limit"
             self.fail(Failure(cause=Cause.TRUNCATED, message=message))
 
     def cause_without_end(self) -> Cause:

@@ -133,7 +133,7 @@ CHAT = WireDialect(
     answer_deltas=completion_deltas,
     holds_other=_holds_other,
     tool_call_ends_at_next=True,
-    complete_reasons=frozenset({"stop", "tool_calls", "function_call"}),
+    complete_reasons=frozenset({"stop", "tool_calls", "function_call", "end_turn", "tool_use", "eos", "eos_token"}),
 )
 
 
@@ -186,11 +186,12 @@ class ChatReader(ResumableReader):
             event = self._other_than_object(data, event)
             if type(event) is not dict:
                 return None if event is None else self.sdk_event(name, event)
-        if (event.get("error") or name == b"error" or "choices" not in event) and self._is_error(name, event):
+        absent = "choices" not in event or event["choices"] is None
+        if (event.get("error") or name == b"error" or absent) and self._is_error(name, event):
             return None
         if (event.get("id") != self.response_id or not self._identified) and not self._belongs(event):
             return None
-        for choice in event["choices"]:
+        for choice in () if absent and ("choices" in event or "usage" in event) else event["choices"]:
             delta = choice.get("delta")
             text = delta.get("content") if delta else choice.get("text")  # `text`: a legacy completion
             if text:
@@ -217,7 +218,7 @@ class ChatReader(ResumableReader):
     def varying_fields(self, name: bytes | None, event: Any) -> dict[str, str | int] | None:
         if name is not None or not self._identified or event.get("id") != self.response_id:
             return None
-        if event.get("error") or event.get("usage") or len(event["choices"]) != 1:
+        if event.get("error") or event.get("usage") or len(event.get("choices") or ()) != 1:
             return None
         (choice,) = event["choices"]
         delta, index = choice.get("delta"), choice.get("index")
@@ -413,8 +414,8 @@ class ChatReader(ResumableReader):
     def ended(self) -> bool:
         return bool(self._finish_reasons)
 
-    def states_complete(self) -> bool:
-        return bool(self._finish_reasons) and CHAT.complete_reasons.issuperset(self._finish_reasons.values())
+    def states_no_limit(self) -> bool:
+        return CHAT.complete_reasons.issuperset(self._finish_reasons.values())
 
     def certainly_complete(self) -> bool:
         seen = self._seen | {0} if self.text else self._seen

@@ -242,8 +242,8 @@ class ConverseReader(ResumableReader):
             self.note_anomaly("no_content")
         return None
 
-    def states_complete(self) -> bool:
-        return self._stop_reason in CONVERSE.complete_reasons
+    def states_no_limit(self) -> bool:
+        return self._stop_reason is None or self._stop_reason in CONVERSE.complete_reasons
 
     def metadata(self) -> ResponseMetadata:
         counts, reason = counts_in(self.usage, USAGE), self._stop_reason or "error"

@@ -290,10 +290,8 @@ class GenerateContentReader(ResumableReader):
             self.note_anomaly("fewer_choices")
         return None
 
-    def states_complete(self) -> bool:
-        return bool(self._finish_reasons) and GENERATE_CONTENT.complete_reasons.issuperset(
-            self._finish_reasons.values()
-        )
+    def states_no_limit(self) -> bool:
+        return GENERATE_CONTENT.complete_reasons.issuperset(self._finish_reasons.values())
 
     def certainly_complete(self) -> bool:
         ended = self._seen <= self._content_without_reason and self.content == self._content_at_finish

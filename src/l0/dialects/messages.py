@@ -449,8 +449,8 @@ class MessagesReader(ResumableReader):
             return None
         return self.cause_without_end()
 
-    def states_complete(self) -> bool:
-        return self._stop_reason in MESSAGES.complete_reasons
+    def states_no_limit(self) -> bool:
+        return self._stop_reason is None or self._stop_reason in MESSAGES.complete_reasons
 
     def certainly_complete(self) -> bool:
         return self.incomplete_cause() is None and (self._message_stopped or not self._open_blocks)

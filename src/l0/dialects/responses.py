@@ -621,7 +621,7 @@ class ResponsesReader(ResumableReader):
         cause = cause_of_codes(code)
         self.fail(Failure(cause=cause, detail=detail, code=code_of(code), error=raised, typed=True))
 
-    def states_complete(self) -> bool:
+    def states_no_limit(self) -> bool:
         return self._completed and self._status in RESPONSES.complete_reasons
 
     def incomplete_cause(self) -> Cause | None:

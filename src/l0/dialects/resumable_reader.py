@@ -63,8 +63,9 @@ class ResumableReader(BaseReader):
         """Return the event with the ids and numbers of the first attempt, which the user's answer keeps to its end."""
 
     @abstractmethod
-    def states_complete(self) -> bool:
-        """Return True if the answer states that the model ended it, not a limit or a filter."""
+    def states_no_limit(self) -> bool:
+        """Return True if the answer states that the model ended it, not a limit or a filter, or if it states no
+        reason. A reason that is unknown may be a limit."""
 
     def opening(self, resume_state: ResumeState) -> list[Any]:  # noqa: ARG002
         """Return the events that must precede the first new text of a continuation."""
@@ -168,7 +169,7 @@ class ResumableReader(BaseReader):
     def finish(self) -> None:
         """Process the end of the body. Fail if a tool call breaks off, or if a repeated answer ends before the end of
         the part that the user has."""
-        if self.tools and self.states_complete():
+        if self.tools and self.states_no_limit():
             self.check_tool_arguments()
         if self._resume_state is None or self._joined:
             return

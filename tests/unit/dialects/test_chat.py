@@ -91,7 +91,7 @@ ARGUMENTS = chunk({"tool_calls": [{"index": 0, "function": {"arguments": '{"a": 
         ([ROLE, chunk({"audio": {"data": "AAAA"}}), STOP, DONE], 1, None, 1, "", ()),
         ([ROLE, chunk({"function_call": {"name": "f", "arguments": "{"}}), STOP, DONE], 1, None, 1, "", ()),
         # Shapes that nobody promised.
-        ([{"choices": None}, delta("Hi"), STOP, DONE], 1, None, 1, "Hi", ("unknown_shape",)),
+        ([{"choices": None}, delta("Hi"), STOP, DONE], 1, None, 1, "Hi", ()),
         ([{"object": "ping"}, delta("Hi"), STOP, DONE], 1, None, 1, "Hi", ("unknown_shape",)),
         ([{"choices": []}, delta("Hi"), STOP, DONE], 1, None, 1, "Hi", ()),
         ([chunk(None), delta("Hi"), STOP, DONE], 1, None, 1, "Hi", ()),
@@ -225,6 +225,42 @@ def test_characters_of_every_kind_of_content_are_counted():
 
 def test_a_page_that_is_no_stream():
     assert reader(content_type="text/html").incomplete_cause() is Cause.NOT_A_STREAM
+
+
+CUT = chunk({"tool_calls": [{"index": 0, "function": {"arguments": '{"path": "/tm'}}]})
+
+
+@pytest.mark.parametrize(
+    "ending",
+    [
+        [],
+        [DONE],
+        [chunk(finish_reason="end_turn"), DONE],
+        [chunk(finish_reason="eos_token"), DONE],
+        [chunk(finish_reason="tool_calls"), {"id": "chatcmpl-1", "usage": {"prompt_tokens": 1}}, DONE],
+        [chunk(finish_reason="tool_calls"), {"id": "chatcmpl-1", "choices": None, "usage": {"prompt_tokens": 1}}, DONE],
+    ],
+)
+def test_tool_arguments_that_break_off_without_a_limit_are_a_failure(ending):
+    made = reader()
+    feed(made, ROLE, TOOL, CUT, *ending)
+    made.finish()
+    assert made.failure.cause is Cause.TRUNCATED
+
+
+@pytest.mark.parametrize("reason", ["length", "content_filter", "max_tokens", "never heard of"])
+def test_tool_arguments_may_break_off_at_a_limit(reason):
+    made = reader()
+    feed(made, ROLE, TOOL, CUT, chunk(finish_reason=reason), DONE)
+    made.finish()
+    assert made.failure is None
+
+
+@pytest.mark.parametrize("choices", [{}, {"choices": None}])
+def test_usage_without_choices_is_read(choices):
+    made = reader()
+    feed(made, delta("Hi"), STOP, {"id": "chatcmpl-1", "usage": USAGE["usage"]} | choices, DONE)
+    assert (made.metadata().input_tokens, made.metadata().anomalies) == (9, ())
 
 
 # Legacy completions

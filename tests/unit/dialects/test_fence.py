@@ -26,7 +26,7 @@ class Surprised(ResumableReader):
     def apply(self, event: dict[str, Any]) -> None:
         raise LookupError(f"a surprise: {event}")
 
-    def states_complete(self) -> bool:
+    def states_no_limit(self) -> bool:
         return True
 
     def event_text(self, event: Any) -> str | None:

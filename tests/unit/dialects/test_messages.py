@@ -282,6 +282,16 @@ def test_text_at_the_start_of_a_block_counts():
 
 # Tool calls that break off
 
+
+@pytest.mark.parametrize("ending", [[], [STOP]])
+def test_a_tool_call_that_breaks_off_without_a_stop_reason_is_a_failure(ending):
+    made = reader()
+    cut = delta('{"path": "/tm', kind="input_json_delta", field="partial_json")
+    feed(made, START, opened(kind="tool_use"), cut, *ending)
+    made.finish()
+    assert made.failure.cause is Cause.TRUNCATED
+
+
 HALF = [START, opened(0, "tool_use"), delta('{"a"', 0, "input_json_delta", "partial_json"), closed()]
 OTHER = [START, opened(0, "tool_use"), delta("{}", 0, "input_json_delta", "partial_json"), closed()]
 AGAIN = [opened(2, "tool_use"), delta('{"a"', 2, "input_json_delta", "partial_json"), closed(2)]
