@@ -31,7 +31,7 @@ from .deltas import (
     field,
     json_or_sdk_objects_in,
 )
-from .provider_errors import MakeError, cause_of_codes, codes_in, error_in, in_band_failure
+from .provider_errors import FAILURE_REASONS, MakeError, cause_of_codes, codes_in, error_in, in_band_failure
 from .resumable_reader import ResumableReader
 from .token_numbers import TokenNumbers
 from .tool_places import ToolPlaces
@@ -42,7 +42,7 @@ _SILENT_KEYS = frozenset({"role", "content"})
 """Keys of a delta that are not content of their own kind: the role carries none, and text is read separately."""
 _EXTRA = ("service_tier", "system_fingerprint")
 """Fields of an answer that become span attributes of this provider only."""
-_FAILED = "the provider ended the answer with finish_reason 'error'"
+_FAILED = "the provider ended the answer with an error"
 USAGE: UsageFields = {
     "input_tokens": ("prompt_tokens",),
     "output_tokens": ("completion_tokens",),
@@ -77,7 +77,7 @@ def _choice_deltas(choice: Any, position: int) -> list[Delta]:
     reason = field(choice, "finish_reason")
     if reason:
         found.append(FinishDelta(text_of(reason) or "error", index, alone=alone))
-        if reason == "error":
+        if text_of(reason) in FAILURE_REASONS:
             found.append(AnswerError(_FAILED, code_of(*codes_in(field(choice, "error")))))
     return found or [ChoiceDelta(index)]
 
@@ -334,7 +334,7 @@ class ChatReader(ResumableReader):
     def _read_finish(self, choice: Mapping[str, Any]) -> None:
         """Read the finish reason of a choice, and the error that a router sends with the reason or instead of it."""
         reason, error = choice.get("finish_reason"), choice.get("error")
-        if reason == "error" or error:
+        if error or text_of(reason) in FAILURE_REASONS:
             codes = codes_in(error)
             raised = self._make_error(text_of(object_of(error).get("message")) or _FAILED, error)
             cause = cause_of_codes(*codes)

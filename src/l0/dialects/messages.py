@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from json import dumps
 from typing import Any
 
 from l0.model.call_events import ResponseMetadata
@@ -367,6 +368,8 @@ class MessagesReader(ResumableReader):
         if reason:
             self._stop_reason = text_of(reason) or "error"
             self._content_at_stop = self.content
+        if reason == "error":
+            self.fail(self._refuse(dumps(event["delta"]).encode()))
         self._final_usage = object_of(event.get("usage")) or self._final_usage
 
     def _message_stop(self, event: dict[str, Any]) -> None:  # noqa: ARG002

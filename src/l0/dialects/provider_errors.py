@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from l0.model.failure import Cause, Failure
-from l0.model.tolerant_reading import code_of, object_of, objects_in
+from l0.model.tolerant_reading import code_of, object_of, objects_in, text_of
 
 ERROR_CODES: dict[str, Cause] = {
     # OpenAI: https://platform.openai.com/docs/guides/error-codes
@@ -111,6 +111,9 @@ _SDK_MESSAGE = "An error occurred during streaming"
 """The openai SDK's message of an error without one."""
 _ANSWER_FIELDS = frozenset({"choices", "output", "content", "data", "response", "delta", "usage"})
 """Fields of answers. A body with one of them is an error only if it has an error object, or the mark of an error."""
+
+FAILURE_REASONS = frozenset({"error", "abort", "network_error", "insufficient_system_resource"})
+"""Finish reasons that state a failure of the provider: of routers, vLLM, GLM and DeepSeek."""
 
 _ABOUT_THE_REQUEST = re.compile(
     r"(unsupported|invalid)_(?!response|output|answer|state)"
@@ -219,7 +222,7 @@ def answer_error(answer: Mapping[str, Any]) -> object | None:
         return None if is_answer else error_in(answer)
     if answer.get("error"):
         return answer["error"]  # type: ignore[no-any-return]
-    failed = (each for each in objects_in(choices) if each.get("error") or each.get("finish_reason") == "error")
+    failed = (each for each in objects_in(choices) if each.get("error") or text_of(each.get("finish_reason")) in FAILURE_REASONS)
     choice = next(failed, None)
     return None if choice is None else choice.get("error") or choice
 

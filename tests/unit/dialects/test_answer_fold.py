@@ -184,7 +184,7 @@ CASES: list[tuple[WireDialect, dict[str, Any], list[Delta]]] = [
             START,
             AudioDelta("sound", choice=1),
             FinishDelta("error", 1, alone=False),
-            AnswerError("the provider ended the answer with finish_reason 'error'", None),
+            AnswerError("the provider ended the answer with an error", None),
         ],
     ),
     (COMPLETIONS, MINIMAL | {"choices": [{"index": 0, "text": "a"}]}, [START, TextDelta("a")]),

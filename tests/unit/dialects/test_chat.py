@@ -192,9 +192,10 @@ def test_an_error_inside_the_stream_is_the_sdks_and_classified_by_its_code(error
     assert failure.error.message == expected
 
 
-def test_a_finish_reason_of_error_is_a_failure_that_the_user_has_seen():
+@pytest.mark.parametrize("reason", ["error", "abort", "network_error", "insufficient_system_resource"])
+def test_a_finish_reason_of_a_failure_is_one_that_the_user_has_seen(reason):
     made = reader()
-    feed(made, delta("Hi"), chunk(finish_reason="error"))
+    feed(made, delta("Hi"), chunk(finish_reason=reason), DONE)
     assert (made.failure.cause, made.failure.typed) == (Cause.IN_BAND_ERROR, True)
 
 

@@ -248,6 +248,12 @@ def test_an_error_event_is_the_sdks_exception(name):
     assert (made.failure.cause, made.failure.message, made.stopped) == (Cause.OVERLOADED, body.decode(), True)
 
 
+def test_a_stop_reason_of_error_is_a_failure():
+    made = reader()
+    feed(made, START, opened(), delta("Hi"), closed(), ending("error"), STOP)
+    assert made.failure.message == '{"stop_reason": "error"}'
+
+
 def test_broken_json_stops_the_reading():
     made = reader()
     assert made.read_event(b"message_start", b'{"type": "mess') is None
