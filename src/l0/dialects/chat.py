@@ -213,6 +213,8 @@ class ChatReader(ResumableReader):
                 self._read_finish(choice)
         if event.get("usage"):
             self.read_usage(event)
+        if "x_groq" in event:
+            self._read_groq(object_of(event["x_groq"]))
         return event if name is None else self.sdk_event(name, event)
 
     def varying_fields(self, name: bytes | None, event: Any) -> dict[str, str | int] | None:
@@ -287,6 +289,16 @@ class ChatReader(ResumableReader):
         """Read the token counts. Some servers send their service tier only in this event."""
         self.usage = object_of(event["usage"]) or self.usage
         self._extra = {**self._extra, **_extra_of(event)}
+
+    def _read_groq(self, fields: Mapping[str, Any]) -> None:
+        """Read Groq's field: the token counts, and why the stream stopped early."""
+        if fields.get("usage"):
+            self.read_usage(fields)
+        error = fields.get("error")
+        if error:
+            code = code_of(error)
+            raised = self._make_error(f"{_FAILED}: {code}" if code else _FAILED, error)
+            self.fail(Failure(cause=cause_of_codes(error), message=_FAILED, code=code, error=raised, typed=True))
 
     def _later_choice(self, index: int, text: str) -> None:
         """Read text of a choice that is not the first."""

@@ -199,6 +199,20 @@ def test_a_finish_reason_of_a_failure_is_one_that_the_user_has_seen(reason):
     assert (made.failure.cause, made.failure.typed) == (Cause.IN_BAND_ERROR, True)
 
 
+@pytest.mark.parametrize("reason", ["stop", None])
+def test_an_error_in_the_field_of_groq_is_a_failure(reason):
+    made = reader()
+    feed(made, delta("Hi"), chunk(finish_reason=reason, x_groq={"id": "req", "error": "over_capacity"}), DONE)
+    failure = made.failure
+    assert (failure.cause, failure.code, failure.typed) == (Cause.IN_BAND_ERROR, "over_capacity", True)
+
+
+def test_the_usage_in_the_field_of_groq_is_read():
+    made = reader()
+    feed(made, delta("Hi"), chunk(finish_reason="stop", x_groq={"id": "req", "usage": USAGE["usage"]}), DONE)
+    assert (made.failure, made.metadata().input_tokens, made.metadata().output_tokens) == (None, 9, 4)
+
+
 def test_broken_json_stops_the_reading():
     made = reader()
     assert feed(made, delta("Hi"), b'{"choices": [', delta("late")) == [delta("Hi")]
