@@ -206,13 +206,14 @@ class MessagesReader(ResumableReader):
             return None
         if name is None:
             return self._nameless(data, event)
-        if self._names is not None and name not in self._names:
-            return None
-        event = self.decode(data) if event is None else event
-        if type(event) is dict and "type" not in event and error_in(event) is not None:
+        known = self._names is None or name in self._names
+        if event is None and known:
+            event = self.decode(data)
+        # The name may differ from the type, which the error states for itself.
+        if type(event) is dict and ("type" not in event or event["type"] == "error") and error_in(event) is not None:
             self.fail(self._refuse(data))
             return None
-        return self._event(name, event)
+        return self._event(name, event) if known else None
 
     def _nameless(self, data: bytes, event: Any) -> Any:
         """Read an event without a name, which a proxy dropped: its type is that name. The bare SDK ignores such

@@ -239,9 +239,10 @@ def test_ends_that_do_not_fit_cost_no_text_and_are_marked(events, oddity):
 # Errors and server tools
 
 
-@pytest.mark.parametrize("name", [b"error", None])
-def test_an_error_event_is_the_sdks_exception(name):
-    made = reader()
+@pytest.mark.parametrize("name", [b"error", b"message", b"content_block_delta", None])
+@pytest.mark.parametrize("names", [None, NAMES])
+def test_an_error_event_is_the_sdks_exception(name, names):
+    made = reader(names=names)
     feed(made, START)
     body = b'{"type": "error", "error": {"type": "overloaded_error", "message": "busy"}}'
     assert made.read_event(name, body) is None
