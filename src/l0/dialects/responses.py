@@ -60,6 +60,8 @@ _FINALS = {
     "response.code_interpreter_call_code": "code",
 }
 """Kinds of deltas besides text, each with the field in which its ``done`` event repeats the joined deltas."""
+_FAILED_STATUSES = frozenset({"failed", "cancelled"})
+"""Statuses of a response that ended before the model did."""
 _ENDS = ("response.completed", "response.incomplete", "response.failed", "response.done")
 _COMPLETE = frozenset({"completed", "incomplete"})
 """Statuses of an answer that ended without an error."""
@@ -142,7 +144,7 @@ def _response_start(response: Any) -> list[Delta]:
 def _response_end(response: Any, kind: str) -> list[Delta]:
     status = text_of(field(response, "status")) or "error"
     found = _response_start(response)
-    if kind == "response.failed" or status == "failed":
+    if kind == "response.failed" or status in _FAILED_STATUSES:
         return [*found, FinishDelta(status, ends=False), _error(field(response, "error"), kind)]
     texts = [delta for item in json_or_sdk_objects_in(field(response, "output")) for delta in _item_text(item)]
     return [*found, *texts, FinishDelta(status), AnswerEnd()]
@@ -455,7 +457,7 @@ class ResponsesReader(ResumableReader):
         self._completed = kind in ("response.completed", "response.done")
         if kind == "response.done":
             self.note_anomaly("response_done")
-        if kind == "response.failed" or response.get("status") == "failed":
+        if kind == "response.failed" or text_of(response.get("status")) in _FAILED_STATUSES:
             self._failed(response.get("error"))
             return
         if self.failure is not None and self.failure.typed:

@@ -279,3 +279,10 @@ def test_end_of_an_item_has_the_whole_tool_call(kind, field):
     done = [{"type": "response.output_item.done", "output_index": index, "item": item} for index in (0, 1)]
     feed(made, CREATED, added, *done, COMPLETED)
     assert [(call.name, "".join(call.arguments)) for call in made.tools.values()] == [("n", '{"a": 1}')] * 2
+
+
+@pytest.mark.parametrize("status", ["failed", "cancelled"])
+def test_the_status_of_a_completed_response_decides(status):
+    made = reader()
+    feed(made, CREATED, text("Hi"), response("completed", status=status))
+    assert (made.failure.cause, made.failure.typed) == (Cause.IN_BAND_ERROR, True)
