@@ -105,7 +105,7 @@ _GENERAL = frozenset({Cause.BAD_REQUEST, Cause.SERVER_ERROR, Cause.IN_BAND_ERROR
 
 _CODES = ("code", "error_code", "http_status_code", "status_code")
 _TYPES = ("type", "error_type")
-_EXPLANATION_FIELDS = ("detail", "message", "error_msg", "errors")
+_EXPLANATION_FIELDS = ("detail", "message", "error_msg", "status_msg", "errors")
 """Fields with the explanation of an error."""
 _SDK_MESSAGE = "An error occurred during streaming"
 """The openai SDK's message of an error without one."""
@@ -201,12 +201,17 @@ def error_in(body: Mapping[str, Any]) -> object | None:
     if body.get("object") == "error" or body.get("type") == "error" or body.get("error_code"):  # vLLM; FastChat
         return body
     has_error_type = _listed_cause((body.get("type"),)) is not None
-    if (body.get("type") and not has_error_type) or body.keys() & _ANSWER_FIELDS:
+    status = object_of(body.get("base_resp")).get("status_code")  # MiniMax
+    if status and type(status) is int and not body.get("choices"):
+        return body["base_resp"]  # type: ignore[no-any-return]
+    if (body.get("type") and not has_error_type) or any(body.get(name) is not None for name in _ANSWER_FIELDS):
         return None
     explains = body.get("detail") or body.get("errors") or body.get("error_msg")
     # Answers and pings have a `message` as well, so it needs a code or a type beside it.
     code = body.get("code")
-    has_code = has_error_type or isinstance(code, str) or _status_in(code) is not None
+    # Gateways number their errors in ranges of their own. Zero and 2xx report success.
+    has_number = type(code) is int and code > 0 and not 200 <= code < 300
+    has_code = has_error_type or isinstance(code, str) or has_number
     return body if explains or (body.get("message") and has_code) else None
 
 

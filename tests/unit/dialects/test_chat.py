@@ -213,6 +213,13 @@ def test_the_usage_in_the_field_of_groq_is_read():
     assert (made.failure, made.metadata().input_tokens, made.metadata().output_tokens) == (None, 9, 4)
 
 
+def test_an_error_beside_null_choices_is_a_failure():
+    made = reader()
+    status = {"status_code": 1008, "status_msg": "insufficient balance"}
+    feed(made, {"id": "", "choices": None, "usage": {"total_tokens": 0}, "base_resp": status})
+    assert (made.failure.code, made.failure.detail) == ("1008", "insufficient balance")
+
+
 def test_broken_json_stops_the_reading():
     made = reader()
     assert feed(made, delta("Hi"), b'{"choices": [', delta("late")) == [delta("Hi")]

@@ -10,6 +10,15 @@ from l0.model.failure import CATEGORIES, Category, Cause
 STATED = {"message": "no", "code": 400}
 
 
+MINIMAX: dict[str, Any] = {
+    "id": "",
+    "choices": None,
+    "usage": {"total_tokens": 0},
+    "base_resp": {"status_code": 1008, "status_msg": "insufficient balance"},
+}
+SILICONFLOW: dict[str, Any] = {"code": 50505, "message": "Model service overloaded", "data": None}
+
+
 @pytest.mark.parametrize(
     ("body", "error"),
     [
@@ -30,6 +39,12 @@ STATED = {"message": "no", "code": 400}
         ({"type": "notice", "message": "fine", "code": "notice"}, None),
         ({"error": None, "choices": []}, None),
         ({"message": "fine", "code": 0}, None),
+        ({"message": "fine", "code": 1000, "data": {"id": 1}}, None),
+        ({"choices": [{"index": 0}], "base_resp": {"status_code": 1008}}, None),
+        ({"choices": None, "base_resp": {"status_code": 0, "status_msg": ""}}, None),
+        (MINIMAX, MINIMAX["base_resp"]),
+        (SILICONFLOW, SILICONFLOW),
+        ({"code": 10013, "message": "busy"}, {"code": 10013, "message": "busy"}),
         ({"message": "fine", "code": 200}, None),
         ({"detail": "fine", "choices": []}, None),
         ({"type": "response.created", "detail": "fine"}, None),
@@ -57,6 +72,8 @@ def test_error_in_a_body(body: dict[str, Any], error: object) -> None:
         ({"object": "response", "status": "failed", "error": STATED, "output": []}, False),
         ({"type": "message", "content": [{"type": "text", "text": "hi"}], "error": None}, False),
         ({"object": "list", "data": []}, False),
+        (MINIMAX, True),
+        (SILICONFLOW, True),
     ],
 )
 def test_error_of_a_complete_answer(answer: dict[str, Any], fails: bool) -> None:
