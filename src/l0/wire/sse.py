@@ -18,6 +18,8 @@ empty."""
 _BOM = b"\xef\xbb\xbf"
 # Possessive quantifiers: a match on a long, incomplete event fails in one pass, without backtracking.
 match_event = re.compile(rb"(?:event: ?+(.++)\n)?data: ?+(.*+)\n\n").match
+_bare_error = re.compile(rb'\s*+\{\s*+"error"\s*+:').match
+"""Finds JSON that a proxy put between the events, without a field."""
 
 
 class Splitter:
@@ -122,7 +124,10 @@ def _events(complete: bytes) -> list[Event]:
 
 
 def _parse(block: bytes) -> Event | None:
-    """Parse one block as the specification requires. Ignore ``id`` and ``retry``, which concern reconnection only."""
+    """Parse one block as the specification requires. Ignore ``id`` and ``retry``, which concern reconnection only.
+
+    Beyond the specification, an error of a server that does not keep to it becomes an event named ``error``.
+    """
     name: bytes | None = None
     data: list[bytes] = []
     for line in block.split(b"\n"):
@@ -132,6 +137,9 @@ def _parse(block: bytes) -> Event | None:
             data.append(value)
         elif field == b"event":
             name = value or None
+        elif field == b"error" and value[:1] == b"{":  # llama.cpp, which sends its errors in a field of its own
+            name = b"error"
+            data.append(value)
     if name is None and not data:
-        return None
+        return (b"error", block) if _bare_error(block) else None
     return name, b"\n".join(data)

@@ -118,6 +118,20 @@ def test_sse_examples(body, expected):
     assert reference(body) == expected
 
 
+@pytest.mark.parametrize(
+    ("body", "expected"),
+    [
+        (b'error: {"code":400}\n\ndata: [DONE]\n\n', [(b"error", b'{"code":400}'), (None, b"[DONE]")]),
+        (b'data: x\n\n{"error":{"code":400}}\n\n', [(None, b"x"), (b"error", b'{"error":{"code":400}}')]),
+        (b'{\n  "error": {"code":400}\n}\n\n', [(b"error", b'{\n  "error": {"code":400}\n}')]),
+        (b'{"ping":1}\n\nerror: text\n\n', []),
+    ],
+)
+def test_an_error_outside_the_data_becomes_an_event(body, expected):
+    assert split(body, []) == expected
+    assert split(body, list(range(1, len(body)))) == expected
+
+
 def test_sse_event_is_returned_with_the_read_that_ends_it():
     splitter = Splitter()
     assert splitter.feed(b"data: a\r\n\r") == [(None, b"a")]
