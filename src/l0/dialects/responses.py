@@ -49,7 +49,18 @@ _TEXT = "response.output_text.delta"
 _REASONING = frozenset({"response.reasoning_summary_text.delta", "response.reasoning_text.delta"})
 _TOOL_ARGUMENTS = frozenset({"response.function_call_arguments.delta", "response.custom_tool_call_input.delta"})
 _TOOL_CALLS = frozenset({"function_call", "custom_tool_call"})
-"""Items that call tools of the user. All other items, except messages and reasoning, show work on the server."""
+"""Items that call functions of the user."""
+_CLIENT_ITEMS = _TOOL_CALLS | {
+    "message",
+    "reasoning",
+    "compaction",
+    "apply_patch_call",
+    "computer_call",
+    "local_shell_call",
+    "mcp_approval_request",
+}
+"""Items that have no effect, or that the user's program carries out. All others, also those that a later version of
+the API adds, are work on the server, except a shell call in a local environment and a tool search of the client."""
 _FINALS = {
     "response.refusal": "refusal",
     "response.reasoning_summary_text": "text",
@@ -74,6 +85,7 @@ _SERVER_TOOLS = (
     "response.image_generation_call.",
     "response.mcp_call",
     "response.mcp_list_tools.",
+    "response.shell_call_output_content",  # `response.shell_call_command.` also comes for a shell of the user
 )
 
 USAGE: UsageFields = {
@@ -203,6 +215,16 @@ def _item_done(item: Any, place: int | None) -> list[Delta]:
 
 def _error(error: Any, kind: str) -> AnswerError:
     return AnswerError(text_of(field(error, "message")) or kind, code_of(field(error, "code")))
+
+
+def _runs_on_server(item: Mapping[str, Any]) -> bool:
+    """Return True if an item shows work on the server, which may have effects."""
+    kind = item.get("type")
+    if kind == "shell_call":
+        return object_of(item.get("environment")).get("type") != "local"
+    if kind == "tool_search_call":
+        return item.get("execution") != "client"
+    return type(kind) is str and kind not in _CLIENT_ITEMS
 
 
 def _holds_other(answer: object) -> bool:
@@ -429,10 +451,14 @@ class ResponsesReader(ResumableReader):
         elif kind == "response.output_text.annotation.added":
             self.resumable = False
         elif kind.startswith(_SERVER_TOOLS):
-            self.accepted = True
-            self.resumable = False
+            self._server_works()
         elif not kind.startswith("response."):
             self._unknown(event)
+
+    def _server_works(self) -> None:
+        """Record that a tool of the server has begun: a repeated request would run it again."""
+        self.accepted = True
+        self.resumable = False
 
     def _unknown(self, event: dict[str, Any]) -> None:
         """Read an event that this dialect does not have: a gateway's own, perhaps an error in another format."""
@@ -480,8 +506,7 @@ class ResponsesReader(ResumableReader):
     def _done(self, kind: str, event: dict[str, Any]) -> None:
         """Read the ``done`` event of a part: compare its final text with the deltas."""
         if kind.startswith(_SERVER_TOOLS):
-            self.accepted = True
-            self.resumable = False
+            self._server_works()
         place = _place_in(event)
         if kind in ("response.output_text", "response.content_part"):
             self._compare_text(place, _final_text(event))
@@ -531,6 +556,8 @@ class ResponsesReader(ResumableReader):
 
     def _item(self, kind: str, event: dict[str, Any]) -> None:
         item = event.get("item")
+        if _runs_on_server(object_of(item)):
+            self._server_works()
         if kind == "response.output_item.done":
             self.other = self.other or _item_holds_other(item)
             self._compare_item(item, place_of(event.get("output_index")))

@@ -255,12 +255,51 @@ def test_a_stored_response_is_begun_with_its_first_event(kept):
         "response.image_generation_call.generating",
         "response.mcp_call.in_progress",
         "response.mcp_list_tools.in_progress",
+        "response.shell_call_output_content.done",
     ],
 )
 def test_a_server_tool_at_work_is_a_commit_point(kind):
     made = reader()
     feed(made, CREATED, {"type": kind, "output_index": 0})
     assert made.accepted
+
+
+def container(kind: str) -> dict[str, Any]:
+    return {"type": "shell_call", "action": {"commands": []}, "environment": {"type": kind}}
+
+
+@pytest.mark.parametrize("event", ["added", "done"])
+@pytest.mark.parametrize(
+    ("item", "on_server"),
+    [
+        (container("container_reference"), True),
+        (container("local"), False),
+        ({"type": "shell_call_output"}, True),
+        ({"type": "web_search_call"}, True),
+        ({"type": "mcp_call"}, True),
+        ({"type": "program"}, True),
+        ({"type": "tool_search_call", "execution": "server"}, True),
+        ({"type": "tool_search_call", "execution": "client"}, False),
+        ({"type": "a_tool_of_next_year"}, True),
+        ({"type": "local_shell_call"}, False),
+        ({"type": "computer_call"}, False),
+        ({"type": "apply_patch_call"}, False),
+        ({"type": "mcp_approval_request"}, False),
+        ({"type": "compaction"}, False),
+        ({"type": "function_call", "arguments": "{}"}, False),
+        ({"type": "custom_tool_call", "input": ""}, False),
+        ({"type": "reasoning"}, False),
+        ({"type": "message"}, False),
+        ({"type": None}, False),
+        (None, False),
+    ],
+    ids=str,
+)
+def test_item_of_a_server_tool_is_a_commit_point(item, on_server, event):
+    made = reader()
+    feed(made, CREATED, {"type": f"response.output_item.{event}", "output_index": 0, "item": item})
+    assert made.accepted is on_server
+    assert not (on_server and made.resumable)
 
 
 def test_lifecycle_events_are_none():
