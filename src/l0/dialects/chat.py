@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from copy import deepcopy
 from typing import Any
 
 from l0.model.call_events import ResponseMetadata
@@ -373,11 +374,28 @@ class ChatReader(ResumableReader):
         event["choices"][0]["delta"]["content"] = text
         return event
 
-    def ends(self, event: Any) -> bool:
-        try:
-            return not event["choices"] or bool(event["choices"][0].get("finish_reason"))
-        except (KeyError, IndexError, TypeError, AttributeError):
-            return False
+    def ends(self, event: Any) -> bool:  # noqa: ARG002 - Azure's first event has no choices, like one with usage
+        return bool(self._finish_reasons)
+
+    def split_end(self, event: Any) -> Any:
+        if not self.event_text(event):
+            return None
+        choice = event["choices"][0]
+        delta = choice.get("delta") or {}
+        other = {key: value for key, value in delta.items() if key not in _SILENT_KEYS}
+        has_content = any(type(found) is not ReasoningDelta for found in _content_deltas(other, 0))
+        if not choice.get("finish_reason") and not has_content:
+            return None
+        end = self.with_text(deepcopy(event), "")
+        choice["finish_reason"] = None
+        if event.get("usage"):
+            event["usage"] = None
+        for key in other:
+            del delta[key]
+        return end
+
+    def event_deltas(self, event: Any) -> list[Delta]:
+        return completion_deltas(event)
 
     def empty_text_event(self) -> Any:
         return {

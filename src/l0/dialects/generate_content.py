@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from copy import deepcopy
 from dataclasses import replace
 from typing import Any
 
@@ -235,24 +236,13 @@ class GenerateContentReader(ResumableReader):
 
     # -- resuming ---------------------------------------------------------------------------------------------------
 
-    def read_resumed(self, name: bytes | None, data: bytes) -> list[Any]:
-        """As `ResumableReader.read_resumed`. `_join` splits the last event, which has text and the end, into two."""
-        items = super().read_resumed(name, data)
-        if self._end_event is None:
-            return items
-        end_event, self._end_event = self._end_event, None
-        return items + super().read_resumed(None, json.dumps(end_event).encode())
-
-    _end_event: dict[str, Any] | None = None
-    """The end of the answer, split off from an event with text and not read yet."""
-
-    def _join(self, event: Any, matcher: Any, resume_state: ResumeState) -> list[Any]:
-        text = self.event_text(event)
-        if text and self.ends(event):
-            self._end_event = self.with_text(json.loads(json.dumps(event)), "")
-            for key in ("finishReason", "finishMessage"):
-                event["candidates"][0].pop(key, None)
-        return super()._join(event, matcher, resume_state)
+    def split_end(self, event: Any) -> Any:
+        if not self.event_text(event) or not self.ends(event):
+            return None
+        end = self.with_text(deepcopy(event), "")
+        for key in ("finishReason", "finishMessage"):
+            event["candidates"][0].pop(key, None)
+        return end
 
     def event_text(self, event: Any) -> str | None:
         try:

@@ -195,6 +195,8 @@ class MessagesReader(ResumableReader):
         """Every event so far could be read. Without that, nothing shows whether blocks come in order."""
         self._block_offset = 0
         """The number that a continuation adds to its block indices, to follow those of the earlier attempt."""
+        self._text_block = 0
+        """The index, before that addition, of the block that continues the text of the earlier attempt."""
         self._final_usage: Mapping[str, Any] = {}
         """The latest usage of a ``message_delta``: its counts are cumulative."""
 
@@ -389,7 +391,7 @@ class MessagesReader(ResumableReader):
         return event
 
     def empty_text_event(self) -> Any:
-        return {"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": ""}}
+        return {"type": "content_block_delta", "index": self._text_block, "delta": {"type": "text_delta", "text": ""}}
 
     def ends(self, event: Any) -> bool:
         ending = isinstance(event, dict) and event.get("type") in ("message_delta", "message_stop")
@@ -399,13 +401,14 @@ class MessagesReader(ResumableReader):
         """Start a new block if the user has no open one in which the text could continue."""
         if resume_state.reader_state["open"]:
             return []
-        return [{"type": "content_block_start", "index": 0, "content_block": {"type": "text", "text": ""}}]
+        block = {"type": "text", "text": ""}
+        return [{"type": "content_block_start", "index": self._text_block, "content_block": block}]
 
     def closing(self, resume_state: ResumeState) -> list[Any]:
         return self.finishing(resume_state) if resume_state.reader_state["open"] else []
 
     def finishing(self, resume_state: ResumeState) -> list[Any]:  # noqa: ARG002
-        return [{"type": "content_block_stop", "index": 0}]
+        return [{"type": "content_block_stop", "index": self._text_block}]
 
     def reader_state(self) -> dict[str, Any]:
         return {
@@ -418,6 +421,17 @@ class MessagesReader(ResumableReader):
         if not self._exact:
             still_open = resume_state.reader_state["open"]
             self._block_offset = still_open[0] if still_open else resume_state.reader_state["blocks"]
+
+    def event_deltas(self, event: Any) -> list[Delta]:
+        return message_deltas(event)
+
+    def continue_numbers(self, event: Any, rest: str, resume_state: ResumeState) -> None:
+        index = place_of(event.get("index"))
+        if index is None:
+            return
+        follows_text = self.event_text(event) is None and bool(rest or resume_state.reader_state["open"])
+        self._text_block = index - follows_text
+        self._block_offset -= self._text_block
 
     def with_first_ids(self, event: Any, resume_state: ResumeState) -> Any:  # noqa: ARG002
         """Number the blocks of a continuation: the first continues the block that broke, or follows the last complete

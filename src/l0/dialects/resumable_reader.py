@@ -15,8 +15,12 @@ from l0.model.failure import Cause, Failure
 from l0.model.resume_state import ResumeState
 from l0.wire.json_decode import parse
 
+from . import deltas
 from .base_reader import BaseReader
 from .overlap import Diverged, OverlapMatcher, overlap_matcher
+
+_CONTENT = deltas.TextDelta | deltas.RefusalDelta | deltas.ToolCallDelta | deltas.AudioDelta | deltas.CompleteItem
+"""Content of a continuation. The user needs it, unlike the beginning and the reasoning of the continuation."""
 
 
 class ResumableReader(BaseReader):
@@ -58,6 +62,19 @@ class ResumableReader(BaseReader):
     def ends(self, event: Any) -> bool:
         """Return True if an event without text belongs to the end of an answer, not to its beginning."""
 
+    def split_end(self, event: Any) -> Any:  # noqa: ARG002
+        """Remove from an event with text all that follows the text. Return an event with that; ``None`` if there is
+        none."""
+        return None
+
+    def event_deltas(self, event: Any) -> list[deltas.Delta]:  # noqa: ARG002
+        """Return the deltas of an event. Empty in dialects whose answers can only be repeated."""
+        return []
+
+    def continue_numbers(self, event: Any, rest: str, resume_state: ResumeState) -> None:
+        """Number the events of a continuation from this one on, the first that the user gets, so that they follow those
+        of the first attempt. ``rest``: new text that precedes the event."""
+
     @abstractmethod
     def with_first_ids(self, event: Any, resume_state: ResumeState) -> Any:
         """Return the event with the ids and numbers of the first attempt, which the user's answer keeps to its end."""
@@ -72,7 +89,7 @@ class ResumableReader(BaseReader):
         return []
 
     def closing(self, resume_state: ResumeState) -> list[Any]:  # noqa: ARG002
-        """Return the events that must precede the end of a continuation without text."""
+        """Return the events that must precede the end, or other content, of a continuation without text."""
         return []
 
     def reader_state(self) -> dict[str, Any]:
@@ -154,17 +171,32 @@ class ResumableReader(BaseReader):
             event = self._unreadable(name, data)
         self.events += event is not None
         resume_state, matcher = self._resume_state, self._matcher
-        if event is None or resume_state is None or matcher is None:
+        if resume_state is None or matcher is None:
             return []
-        # An event that reports a failure is never dropped: nothing else reports it to the user.
-        typed = self.failure is not None and self.failure.typed
         try:
-            events = [event] if self._joined or typed else self._join(event, matcher, resume_state)
+            joined = self._joined and event is not None
+            events = [event] if joined else self._new_events(event, matcher, resume_state)
         except Diverged:
             self._diverged(resume_state)
             return []
         built = [self.construct(self.with_first_ids(event, resume_state)) for event in events]
         return [item for item in built if item is not None]
+
+    def _new_events(self, event: Any, matcher: OverlapMatcher, resume_state: ResumeState) -> list[Any]:
+        """Return the events to deliver for one event; ``None`` stands for a wire event without one. Raises
+        `Diverged`."""
+        if event is None:
+            held = self.finished and self.failure is None and not self._joined and not self._exact
+            return self._join_rest(matcher.flush(), resume_state) if held else []
+        if self.failure is not None and self.failure.typed:
+            return [event]  # nothing else reports the failure to the user
+        # The end that the user already has came with this text, so it is not delivered apart from it.
+        end = None if resume_state.ended else self.split_end(event)
+        events = self._join(event, matcher, resume_state)
+        if end is None:
+            return events
+        self.events += 1
+        return events + ([end] if self._joined else self._join(end, matcher, resume_state))
 
     def finish(self) -> None:
         """Process the end of the body. Fail if a tool call breaks off, or if a repeated answer ends before the end of
@@ -192,8 +224,13 @@ class ResumableReader(BaseReader):
         if text:
             self.text.pop()  # `_start_text` adds the part that the user gets
             new = matcher.pass_on(text)
-            return self._start_text(self.with_text(event, new), new, resume_state) if new else []
-        return self._join_end(event, matcher, resume_state) if self.ends(event) else []
+            if not new:
+                return []
+            self.continue_numbers(event, "", resume_state)
+            return self._start_text(self.with_text(event, new), new, resume_state)
+        if self.ends(event) or any(isinstance(delta, _CONTENT) for delta in self.event_deltas(event)):
+            return self._join_other(event, matcher.flush(), resume_state)
+        return []
 
     def _join_repeated(
         self, event: Any, text: str | None, matcher: OverlapMatcher, resume_state: ResumeState
@@ -214,20 +251,24 @@ class ResumableReader(BaseReader):
 
     def _start_text(self, event: Any, text: str, resume_state: ResumeState) -> list[Any]:
         self._joined = True
-        self.text.append(text)
+        self.text.insert(1, text)  # after the text of the first attempt
         return [*self.opening(resume_state), event]
 
-    def _join_end(self, event: Any, matcher: OverlapMatcher, resume_state: ResumeState) -> list[Any]:
-        rest = matcher.flush()
+    def _join_other(self, event: Any, rest: str, resume_state: ResumeState) -> list[Any]:
+        """Return the events for the end of a continuation, or for content other than text. ``rest``: text that was held
+        back until then."""
+        self.continue_numbers(event, rest, resume_state)
         if rest:
-            return [
-                *self._start_text(self.with_text(self.empty_text_event(), rest), rest, resume_state),
-                *self.finishing(resume_state),
-                event,
-            ]
+            return [*self._join_rest(rest, resume_state), event]
         self._joined = True
         return [*self.closing(resume_state), event]
 
+    def _join_rest(self, rest: str, resume_state: ResumeState) -> list[Any]:
+        if not rest:
+            return []
+        event = self.with_text(self.empty_text_event(), rest)
+        return [*self._start_text(event, rest, resume_state), *self.finishing(resume_state)]
+
     def finishing(self, resume_state: ResumeState) -> list[Any]:  # noqa: ARG002
-        """Return the events that must come between text that was held back until the end, and the end."""
+        """Return the events that must come between text that was held back, and the end or other content."""
         return []
