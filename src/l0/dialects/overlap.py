@@ -116,8 +116,10 @@ class SplicedContinuation:
         if new.startswith(text):
             return new[len(text) :]  # the model repeated all of the old text
         repeated, shared = _common_prefix(text, new), overlap(text, new)
-        if repeated >= MIN_OVERLAP and shared < repeated:
-            raise Diverged  # the model began to repeat the old text from its start, but then wrote other text
+        # The model began to repeat the old text from its start, but then wrote other text. The end of repetitive text,
+        # such as a list, resembles its start: most of what repeats one then also repeats the other.
+        if repeated >= MIN_OVERLAP and 2 * shared < repeated:
+            raise Diverged
         return new[shared:]
 
 
@@ -132,10 +134,27 @@ def overlap(before: str, after: str, shortest: int = MIN_OVERLAP) -> int:
 
     Return 0 if it is shorter than ``shortest``.
     """
-    for length in range(min(len(before), len(after)), shortest - 1, -1):
-        if before.endswith(after[:length]):
-            return length
-    return 0
+    limit = min(len(before), len(after))
+    if limit < shortest or after[:shortest] not in before[-limit:]:
+        return 0
+    # The algorithm of Knuth, Morris and Pratt: its time is linear, while comparing every length is quadratic.
+    borders = [0] * limit
+    for at in range(1, limit):
+        borders[at] = _extended(borders[at - 1], after[at], after, borders)
+    found = 0
+    for char in before[-limit:]:
+        found = _extended(borders[-1] if found == limit else found, char, after, borders)
+    return found if found >= shortest else 0
+
+
+def _extended(length: int, char: str, text: str, borders: list[int]) -> int:
+    """Return the length of the longest prefix of ``text`` that ends with ``char``, after one of ``length`` characters.
+
+    ``borders``: by the last index of each prefix, the length of its longest proper suffix that is a prefix.
+    """
+    while length and text[length] != char:
+        length = borders[length - 1]
+    return length + 1 if text[length] == char else 0
 
 
 def overlap_matcher(strategy: str, text: str) -> OverlapMatcher:

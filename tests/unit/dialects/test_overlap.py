@@ -145,6 +145,9 @@ def test_splice_diverges_from_a_different_answer():
     before = "The tide forgets the names we wrote, the gulls"
     assert spliced(before, "The tide forgets all that we ever said.", [3, 9]) is None
     assert spliced(before, "The tide forgets the names", []) is None
+    space = " " * 20
+    code = f"{space}first = 1\n{space}second = 2\n{space}"
+    assert spliced(code, f"{space}first = 1\n{space}other = 3", []) is None
     assert spliced(before, "The tide rises.", []) == "The tide rises."
 
 
@@ -170,6 +173,7 @@ def test_splice_keeps_text_without_overlap(before, after, places):
         ("Short", "Short and sweet", " and sweet"),  # repeats the text from the start
         ("One, two, three", "", ""),
         ("x" * 300, "x" * 256 + "y", "y"),
+        ("- item\n" * 8, "- item\n" * 3 + "- last\n", "- last\n"),
         ("-" * 20 + "\nTable", "-" * 18 + "\nTable of tides", " of tides"),  # repeats the end, which equals the start
     ],
 )
@@ -196,7 +200,11 @@ def test_joint_of_each_strategy():
     assert isinstance(overlap_matcher("splice", "a"), SplicedContinuation)
 
 
-@given(before=prose, after=prose)
+repetitive = st.text("ab", max_size=80)
+
+
+@given(before=prose | repetitive, after=prose | repetitive)
+@settings(max_examples=300)
 def test_overlap_is_the_longest(before, after):
     found = overlap(before, after)
     assert before.endswith(after[:found])
