@@ -227,7 +227,11 @@ def answer_error(answer: Mapping[str, Any]) -> object | None:
         return None if is_answer else error_in(answer)
     if answer.get("error"):
         return answer["error"]  # type: ignore[no-any-return]
-    failed = (each for each in objects_in(choices) if each.get("error") or text_of(each.get("finish_reason")) in FAILURE_REASONS)
+    failed = (
+        each
+        for each in objects_in(choices)
+        if each.get("error") or text_of(each.get("finish_reason")) in FAILURE_REASONS
+    )
     choice = next(failed, None)
     return None if choice is None else choice.get("error") or choice
 

@@ -147,8 +147,8 @@ class SourceReader:
 
     @property
     def resumable(self) -> bool:
-        """True if only text and reasoning have arrived, and no other content has begun. Raw items cannot be cut where the
-        user's text ends, so they are not resumed."""
+        """True if only text and reasoning have arrived, and no other content has begun. Raw items cannot be cut where
+        the user's text ends, so they are not resumed."""
         return self._plain and not self._raw and not (self._decoder is not None and self._decoder.has_pending)
 
     @property

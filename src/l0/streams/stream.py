@@ -114,8 +114,8 @@ class Stream(_Base[AsyncSourceBody]):
         return self._content()
 
     def raw(self) -> AsyncIterator[Any]:
-        """Yield the source's own items instead of events, as they arrive. Callbacks for single events are not called. An
-        answer that breaks after content was delivered raises, because items cannot be resumed within their text."""
+        """Yield the source's own items instead of events, as they arrive. Callbacks for single events are not called.
+        An answer that breaks after content was delivered raises, because items cannot be resumed within their text."""
         self._as_raw()
         return self._reading()
 

@@ -37,8 +37,8 @@ class State(StateAliases):
     ``interval``: tokens between two checkpoints. ``attempts``: requests made. ``leg``: index of the source that serves,
     0 for the primary. ``restarts``: how often the answer started again (``resume="restart"``). ``violations``: findings
     of guardrails and drift rules. ``completed``, ``aborted``, ``error``: how the call ended; unset while it is under
-    way. ``context``: as given to the call. ``reader``, ``history``, ``delivered_chars``, ``earlier_text``, ``waits``: for
-    L0's own use.
+    way. ``context``: as given to the call. ``reader``, ``history``, ``delivered_chars``, ``earlier_text``, ``waits``:
+    for L0's own use.
     """
 
     interval: int = 10

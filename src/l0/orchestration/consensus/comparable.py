@@ -1,4 +1,4 @@
-"""Convert answers for comparison: the text or the tool calls of an SDK's object, the fields of a model, or the value."""
+"""Convert answers for comparison: the text or tool calls of an SDK's object, the fields of a model, or the value."""
 
 from __future__ import annotations
 
