@@ -170,6 +170,8 @@ class MessagesReader(ResumableReader):
     ``type`` to events. ``refuse``: makes the failure of an ``error`` event.
     """
 
+    _strips_prefill = True
+
     def __init__(
         self,
         build: Build,

@@ -62,25 +62,51 @@ class ExactReplay:
 
 
 class PrefillContinuation:
-    """Joins a continuation from a prefill. The new text may repeat the white space at the end of the old text, because
-    the request did not contain it."""
+    """Joins a continuation from a prefill. Some providers repeat the old text first, with or without the white space at
+    its end.
 
-    def __init__(self, text: str) -> None:
-        self._space = text[len(text.rstrip()) :]
+    ``stripped``: the request did not contain the white space at the end of the old text, so the new text may repeat it.
+    """
+
+    def __init__(self, text: str, *, stripped: bool) -> None:
+        self._text = text if len(text) >= MIN_OVERLAP else ""
+        """The old text, while the new one may still repeat it. A shorter text may be repeated by intention."""
+        self._matched = 0
+        """The length of the new text, while that is a prefix of the old one."""
+        self._space = text[len(text.rstrip()) :] if stripped else ""
 
     @property
     def reached(self) -> bool:
-        return not self._space
+        return not self._text and not self._space
 
     def pass_on(self, fragment: str) -> str:
+        if self._text:
+            if self._text.startswith(fragment, self._matched):
+                self._matched += len(fragment)
+                return ""  # hold it back: the next fragment may complete the repetition
+            fragment = self._without_repetition(fragment)
+        return self._without_space(fragment)
+
+    def flush(self) -> str:
+        return self._without_space(self._without_repetition("")) if self._text else ""
+
+    def _without_repetition(self, fragment: str) -> str:
+        text, self._text = self._text, ""
+        new, bare = text[: self._matched] + fragment, text.rstrip()
+        if new.startswith(text):
+            self._space = ""
+            return new[len(text) :]
+        if not new.startswith(bare):
+            return new
+        self._space = text[len(bare) :]
+        return new[len(bare) :]
+
+    def _without_space(self, fragment: str) -> str:
         while self._space and fragment.startswith(self._space[0]):
             self._space, fragment = self._space[1:], fragment[1:]
         if fragment:
             self._space = ""
         return fragment
-
-    def flush(self) -> str:
-        return ""
 
 
 class SplicedContinuation:
@@ -157,11 +183,11 @@ def _extended(length: int, char: str, text: str, borders: list[int]) -> int:
     return length + 1 if text[length] == char else 0
 
 
-def overlap_matcher(strategy: str, text: str) -> OverlapMatcher:
+def overlap_matcher(strategy: str, text: str, *, stripped: bool = False) -> OverlapMatcher:
     """Create the matcher of a strategy: ``"exact"``, ``"splice"``, or any other for a continuation from a prefill.
 
-    ``text``: the text that the user already has.
+    ``text``: the text that the user already has. ``stripped``: as `PrefillContinuation`.
     """
     if strategy == "exact":
         return ExactReplay(text)
-    return SplicedContinuation(text) if strategy == "splice" else PrefillContinuation(text)
+    return SplicedContinuation(text) if strategy == "splice" else PrefillContinuation(text, stripped=stripped)

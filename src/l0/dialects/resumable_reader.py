@@ -31,6 +31,8 @@ class ResumableReader(BaseReader):
     _joined = True
     """True for an attempt that starts an answer, and once a resumed attempt has got past what the user already has."""
     _exact = False
+    _strips_prefill = False
+    """True if the request for a prefill must not end with white space."""
 
     # -- defined by a dialect ---------------------------------------------------------------------------------------
 
@@ -157,7 +159,7 @@ class ResumableReader(BaseReader):
     def resume(self, resume_state: ResumeState, strategy: str) -> None:
         """Continue an earlier attempt without repeating what the user has received."""
         self._resume_state = resume_state
-        self._matcher = overlap_matcher(strategy, resume_state.text)
+        self._matcher = overlap_matcher(strategy, resume_state.text, stripped=self._strips_prefill)
         self._joined = False
         self._exact = strategy == "exact"
         if not self._exact:

@@ -25,6 +25,9 @@ Mistral: https://docs.mistral.ai/capabilities/completion (prefix); DeepSeek, on 
 https://api-docs.deepseek.com/guides/chat_prefix_completion. Both as of November 2026.
 """
 
+_REPEATS_PREFILL = frozenset({"mistral_ai"})
+"""Providers that repeat the prefill at the start of their answer (`PrefillContinuation`)."""
+
 PREFILL_MODELS = re.compile(
     r"claude-(?:instant|2|3|(?:haiku|sonnet|opus)-4(?:-[015])?(?:-\d{8})?$|(?:haiku|sonnet|opus)-4-\d{8})"
 )
@@ -75,7 +78,11 @@ def can_resume(inference: InferenceRequest, strategy: ResumeMode, resume_state: 
         return False
     if strategy == "splice":
         return len(resume_state.text) >= MIN_OVERLAP  # `SplicedContinuation` recognizes no shorter repetition
-    return PREFILL_MODELS.search(inference.model) is not None if messages else inference.provider in PREFIX_FLAG
+    if messages:
+        return PREFILL_MODELS.search(inference.model) is not None
+    if inference.provider in _REPEATS_PREFILL and len(resume_state.text) < MIN_OVERLAP:
+        return False
+    return inference.provider in PREFIX_FLAG
 
 
 def resume_request(

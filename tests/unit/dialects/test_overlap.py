@@ -78,22 +78,50 @@ def test_replay_reached():
 # Continuation from a prefill
 
 
+def prefilled(before: str, text: str, places: list[int], *, stripped: bool = True) -> str:
+    """Return the text that the user gets from ``text``."""
+    return joined(PrefillContinuation(before, stripped=stripped), text, places)
+
+
 @given(before=texts, text=texts, places=cuttings)
 def test_prefill_continuation_is_all_new(before, text, places):
-    assert joined(PrefillContinuation(before.rstrip()), text, places) == text
+    assume(len(before) < MIN_OVERLAP or not text.startswith(before.rstrip()))
+    assert prefilled(before.rstrip(), text, places) == text
+    assert prefilled(before, text, places, stripped=False) == text
 
 
 @given(before=texts, text=texts.filter(lambda text: text == text.lstrip()), places=cuttings)
 def test_prefill_continuation_may_repeat_white_space(before, text, places):
-    stripped = before[len(before.rstrip()) :]
-    assert joined(PrefillContinuation(before), stripped + text, places) == text
-    assert joined(PrefillContinuation(before), text, places) == text
+    space = before[len(before.rstrip()) :]
+    assume(len(before) < MIN_OVERLAP or not (space + text).startswith(before.rstrip()))
+    assume(len(before) < MIN_OVERLAP or not text.startswith(before.rstrip()))
+    assert prefilled(before, space + text, places) == text
+    assert prefilled(before, text, places) == text
 
 
 def test_prefill_continuation_drops_only_delivered_white_space():
-    assert joined(PrefillContinuation("a\n"), "\n\nb", [1, 2]) == "\nb"
-    assert joined(PrefillContinuation("a\n\n"), "\n b", [1]) == " b"
-    assert joined(PrefillContinuation("a"), " b", [1]) == " b"
+    assert prefilled("a\n", "\n\nb", [1, 2]) == "\nb"
+    assert prefilled("a\n\n", "\n b", [1]) == " b"
+    assert prefilled("a", " b", [1]) == " b"
+
+
+def test_prefill_continuation_keeps_white_space_after_that_in_the_request():
+    assert prefilled("First paragraph.\n", "\nSecond", [1], stripped=False) == "\nSecond"
+
+
+@pytest.mark.parametrize("stripped", [True, False])
+@given(before=long_prose.filter(lambda text: text.strip()), after=prose, places=cuttings)
+def test_prefill_continuation_drops_the_repeated_prefill(stripped, before, after, places):
+    assert prefilled(before, before + after, places, stripped=stripped) == after
+    after = after.lstrip()
+    assert prefilled(before, before.rstrip() + after, places, stripped=stripped) == after
+
+
+def test_prefill_continuation_keeps_part_of_a_repetition():
+    before = "The harbour wakes before the town"
+    assert prefilled(before, "The harbour wakes", [4]) == "The harbour wakes"
+    assert prefilled(before, "The harbour sleeps", [4, 14]) == "The harbour sleeps"
+    assert prefilled("ha ha", "ha ha", [2]) == "ha ha"
 
 
 # Continuation by instruction (splice)
