@@ -38,6 +38,9 @@ WINDOWS = tuple(sorted({seconds for pair in PAIRS for seconds in (pair.long, pai
 MIN_BAD = 2
 """Minimum number of bad events for an alert: a single failure among few events is not a trend, whatever its share."""
 
+_DIGITS = 12
+"""Decimal digits of a remaining budget that are free of the errors of floating point."""
+
 
 @dataclass(frozen=True, slots=True)
 class Count:
@@ -67,7 +70,8 @@ def budget_left(count: Count, objective: Objective) -> float | None:
     ``count``: events in the window of the objective.
     """
     burn = burn_rate(count, objective) if count.total >= objective.min_events else None
-    return None if burn is None else 1.0 - burn
+    # Rounded, because an exactly spent budget would leave 1e-15; 0.0 is added because that makes -0.0 positive.
+    return None if burn is None else round(1.0 - burn, _DIGITS) + 0.0
 
 
 def burning(long: Count, short: Count, pair: Pair, objective: Objective) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from l0.slo.burn import PAIRS
+from l0.slo.burn import PAIRS, Count, budget_left
 from l0.slo.objective import Indicator, Objective
 from l0.slo.status_report import Burn, share
 
@@ -38,3 +38,11 @@ def test_a_burn_is_a_sentence(pair, rate, left, severity, speed):
     objective = Objective(name="up", indicator=Indicator.AVAILABILITY, target=0.99)
     burn = Burn(objective=objective, provider="openai", model="gpt-4o", pair=pair, rate=rate, budget_left=left)
     assert str(burn) == f"{severity}: openai gpt-4o burns the budget of 'up' {speed}"
+
+
+@pytest.mark.parametrize(("target", "bad", "total"), [(0.99, 1, 100), (0.95, 5, 100), (0.9, 10, 100), (0.995, 1, 200)])
+def test_exactly_spent_budget_is_spent(target: float, bad: int, total: int) -> None:
+    """In floating point, ``1.0 - 0.99`` is not 0.01."""
+    objective = Objective(name="up", indicator=Indicator.AVAILABILITY, target=target)
+    left = budget_left(Count(bad, total), objective)
+    assert (left, share(left)) == (0.0, "0 %")
