@@ -77,7 +77,7 @@ NOT_THE_PROVIDERS = (
 def test_probe_whose_failure_says_nothing_about_the_provider_leaves_the_breaker_half_open(cause: Cause) -> None:
     state = SharedState()
     breaker = breaker_after(state, *FAILING)
-    assert breaker.state is BreakerState.OPEN
+    assert breaker.description.startswith("open")
     guard = AdmissionControl(make_call(policy=Policy(breaker=True)), state)
     assert guard.may_open(0)
     guard.ended(make_failure(cause))
