@@ -152,8 +152,8 @@ class ObservedByteStream:
         self.closed = True
         by_user = self._closed_by_user()
         reading = by_user and self.runtime is not None and self.runtime.connection is _READING
-        error = _helper_error(self) if by_user and not interrupted() else None
         try:
+            error = _helper_error(self) if by_user and not interrupted() else None
             if error is not None:
                 self._read_rest()
             self._over(error, by_user=by_user)
@@ -166,8 +166,8 @@ class ObservedByteStream:
         """As `close`."""
         self.closed = True
         by_user = self._closed_by_user()
-        error = _helper_error(self) if by_user and not interrupted() else None
         try:
+            error = _helper_error(self) if by_user and not interrupted() else None
             if error is not None:
                 await self._aread_rest()
             self._over(error, by_user=by_user)
@@ -265,14 +265,24 @@ def _helper_error(body: ObservedByteStream) -> Exception | None:
     loop has no such frame, and one from another call has a frame that holds another stream.
     """
     error = sys.exception()
-    trail = error.__traceback__ if isinstance(error, Exception) else None
+    sdk: Any = getattr(getattr(body.runtime, "call_adapter", None), "sdk", None)
+    trail = error.__traceback__ if isinstance(error, Exception) and sdk is not None else None
     while trail is not None:
-        owner = trail.tb_frame.f_locals.get("self")
-        stream = getattr(owner, "_raw_stream", owner)
-        if owner is not None and getattr(getattr(stream, "response", None), "stream", None) is body:
+        frame = trail.tb_frame
+        package = str(frame.f_globals.get("__name__")).partition(".")[0]
+        if package == sdk.root and _holds(frame.f_locals.get("self"), body):
             return error  # type: ignore[return-value]  # only exceptions have a trail here
         trail = trail.tb_next
     return None
+
+
+def _holds(owner: Any, body: ObservedByteStream) -> bool:
+    """Return True for a helper or a stream of the SDK that reads this body."""
+    try:
+        stream = getattr(owner, "_raw_stream", owner)
+        return getattr(getattr(stream, "response", None), "stream", None) is body
+    except Exception:  # a subclass of the user that computes its attributes
+        return False
 
 
 def _by_sdk(sdk: str) -> bool:

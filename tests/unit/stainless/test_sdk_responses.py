@@ -294,3 +294,28 @@ def test_only_sockets_are_watched():
     found = read_deadline(made)
     found.fire()
     assert socket.how == 2
+
+
+class Computed:
+    """An object of the user that computes its attributes, and raises what its code raises."""
+
+    def __getattr__(self, name):
+        raise KeyError(name)
+
+    def fail(self):
+        raise ValueError
+
+
+@pytest.mark.parametrize("sync", [True, False], ids=["sync", "async"])
+def test_a_body_closes_while_an_exception_of_the_users_objects_is_handled(sync):
+    body = Body(b"a", b"b")
+    made, runtime = listened(body=body)
+    runtime.call_adapter = SimpleNamespace(sdk=SimpleNamespace(root="openai"))
+    try:
+        Computed().fail()
+    except ValueError:
+        if sync:
+            made.close()
+        else:
+            asyncio.run(made.aclose())
+    assert (runtime.told, body.closed) == (["closed"], 1)
