@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
@@ -31,14 +31,14 @@ StepStatus = Literal["ok", "failed", "skipped"]
 class Step:
     """A step of a pipeline.
 
-    ``run``: function of the value before the step. ``when``: function of that value; the step is skipped if it returns
-    false. ``on_error``: function of the error and the value before the step; it returns a value to continue with, and
-    the step counts as failed. Raises `PolicyError` if a field is not a function.
+    ``run``: function of the value before the step. ``when``: function of that value, sync or async; the step is skipped
+    if it returns false. ``on_error``: function of the error and the value before the step; it returns a value to
+    continue with, and the step counts as failed. Raises `PolicyError` if a field is not a function.
     """
 
     name: str
     run: Function
-    when: Callable[[Any], bool] | None = None
+    when: Callable[[Any], bool | Awaitable[bool]] | None = None
     on_error: Callable[[Exception, Any], Any] | None = None
 
     def __post_init__(self) -> None:
@@ -159,7 +159,7 @@ class Pipeline:
 
         with fan_span.branch(index) as span:
             try:
-                if step.when is not None and not step.when(value):
+                if step.when is not None and not await tasks.answer(partial(step.when, value)):
                     return finished("skipped", value)
                 answer = await tasks.answer(partial(step.run, value))
             except Exception as error:
@@ -174,14 +174,14 @@ class Pipeline:
             return finished("ok", answer)
 
 
-def choose(name: str, by: Callable[[Any], str], ways: Mapping[str, Function]) -> Step:
-    """Create a step that runs one of several branches: the one whose name ``by`` returns.
+def choose(name: str, by: Callable[[Any], str | Awaitable[str]], ways: Mapping[str, Function]) -> Step:
+    """Create a step that runs one of several branches: the one whose name ``by`` returns, a sync or async function.
 
     The step raises `LookupError` if ``by`` returns an unknown name.
     """
 
-    def run(value: Any) -> Any:
-        way = by(value)
+    async def run(value: Any) -> Any:
+        way = await tasks.answer(partial(by, value))
         if way not in ways:
             raise LookupError(f"step {name!r}: unknown branch {way!r}; known: {', '.join(ways)}")
         return ways[way](value)

@@ -134,3 +134,16 @@ def test_step_may_return_an_awaitable():
 def test_pipeline_error_names_the_invalid_field(field, make):
     with pytest.raises(PolicyError, match=field.replace(".", r"\.")):
         make()
+
+
+def test_functions_that_decide_may_be_async():
+    async def no(value):
+        return False
+
+    async def left(value):
+        return "left"
+
+    assert run(Pipeline(Step(name="s", run=lambda value: "ran", when=no)).run("in")).value == "in"
+    assert (
+        run(Pipeline(choose("c", left, {"left": lambda value: "L", "right": lambda value: "R"})).run("in")).value == "L"
+    )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -30,13 +30,13 @@ class Restore:
     """Settings for retries with more context.
 
     ``attempts``: maximum number of retries per chunk. ``share``: context that each retry adds on each side, as a share
-    of the chunk's length (above 0, up to 1). ``when``: function of the error; the chunk is retried if it returns true.
-    Raises `PolicyError` for an invalid field.
+    of the chunk's length (above 0, up to 1). ``when``: function of the error, sync or async; the chunk is retried if it
+    returns true. Raises `PolicyError` for an invalid field.
     """
 
     attempts: int = 1
     share: float = 0.25
-    when: Callable[[Exception], bool] = is_content_failure
+    when: Callable[[Exception], bool | Awaitable[bool]] = is_content_failure
 
     def __post_init__(self) -> None:
         check_count("Restore.attempts", self.attempts)
@@ -51,6 +51,8 @@ async def answer(function: Callable[[Chunk], Any], chunk: Chunk, restore: Restor
         try:
             return await tasks.answer(partial(function, chunk.widened(restore.share * retries) if restore else chunk))
         except Exception as error:
-            if restore is None or retries == restore.attempts or not restore.when(error):
+            if restore is None or retries == restore.attempts:
+                raise
+            if not await tasks.answer(partial(restore.when, error)):
                 raise
         retries += 1
