@@ -101,11 +101,10 @@ async def relay(runtime: CallRuntime, body: AsyncAttemptBody) -> AsyncIterator[A
         while more and not runtime.aborted:
             chunks, parser = body.start() if runtime.deadlines is None else await _prepared(body)
             runtime.answer.parser = parser
-            timed, single_text = runtime.timed, parser.single_text
+            timed, single_text, command, since, in_consumer = runtime.timed, parser.single_text, CANCELLED, 0.0, False
             on_read = runtime.on_read if runtime.recording is None else runtime.recorded_on_read()
             reads = deadline_reads(chunks.__anext__, runtime.deadlines) if runtime.deadlines is not None else None
             read = reads.read if reads is not None else chunks.__anext__
-            command, since, in_consumer = CANCELLED, 0.0, False
             try:
                 while not runtime.aborted:
                     since = perf_counter() if timed else 0.0
@@ -139,9 +138,8 @@ async def relay(runtime: CallRuntime, body: AsyncAttemptBody) -> AsyncIterator[A
                         items = runtime.on_read_stopped(error, since)
                     over = type(items) is AttemptOver
                     for item in items.items if over else items:  # type: ignore[union-attr]  # a list
-                        yield item
-                        if runtime.aborted:
-                            break
+                        if not runtime.aborted:
+                            yield item
                     if over:
                         command = items.command  # type: ignore[union-attr]
                         runtime.delivered()

@@ -17,7 +17,7 @@ HOLDS = [None, "verified", "message"]
 
 
 class Record:
-    """What the state says after each event, and what the user has by then."""
+    """Compares the state with the delivered text after each event."""
 
     def __init__(self) -> None:
         self.text = ""

@@ -223,7 +223,7 @@ def test_abort_in_the_loop_leaves_no_task_that_failed(pauses: int) -> None:
 
 
 class AsyncWords:
-    """A source whose iterator is a generator of its own."""
+    """A source whose iterator is a separate generator."""
 
     closed = False
 
