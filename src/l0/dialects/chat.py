@@ -61,9 +61,12 @@ def completion_deltas(event: Any) -> list[Delta]:
     found: list[Delta] = [start]
     for position, choice in enumerate(json_or_sdk_objects_in(field(event, "choices"))):
         found += _choice_deltas(choice, position)
-    usage = field(event, "usage")
+    groq = field(event, "x_groq")
+    usage = field(event, "usage") or field(groq, "usage")
     if usage:
         found.append(UsageDelta(counts_in(usage, USAGE)))
+    if error := field(groq, "error"):
+        found.append(AnswerError(_FAILED, code_of(error)))
     return found
 
 

@@ -10,7 +10,7 @@ from reading import feed
 
 from l0.dialects.chat import ChatReader, completion_deltas
 from l0.dialects.completions import CompletionsReader
-from l0.dialects.deltas import TextDelta
+from l0.dialects.deltas import AnswerError, TextDelta, UsageDelta
 from l0.model.failure import Cause
 
 REQUEST = httpx.Request("POST", "https://api.openai.com/v1/chat/completions")
@@ -205,6 +205,13 @@ def test_an_error_in_the_field_of_groq_is_a_failure(reason):
     feed(made, delta("Hi"), chunk(finish_reason=reason, x_groq={"id": "req", "error": "over_capacity"}), DONE)
     failure = made.failure
     assert (failure.cause, failure.code, failure.typed) == (Cause.IN_BAND_ERROR, "over_capacity", True)
+
+
+def test_the_field_of_groq_is_read_in_objects_as_well():
+    groq = {"usage": USAGE["usage"], "error": "over_capacity"}
+    found = completion_deltas(chunk(finish_reason="stop", x_groq=groq))
+    assert any(type(each) is UsageDelta for each in found)
+    assert next(each.code for each in found if type(each) is AnswerError) == "over_capacity"
 
 
 def test_the_usage_in_the_field_of_groq_is_read():
