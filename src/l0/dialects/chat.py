@@ -190,7 +190,7 @@ class ChatReader(ResumableReader):
             event = self._other_than_object(data, event)
             if type(event) is not dict:
                 return None if event is None else self.sdk_event(name, event)
-        absent = "choices" not in event or event["choices"] is None
+        absent = event.get("choices") is None
         if (event.get("error") or name == b"error" or absent) and self._is_error(name, event):
             return None
         if (event.get("id") != self.response_id or not self._identified) and not self._belongs(event):

@@ -266,8 +266,8 @@ def _helper_error(body: ObservedByteStream) -> Exception | None:
     """
     error = sys.exception()
     sdk: Any = getattr(getattr(body.runtime, "call_adapter", None), "sdk", None)
-    trail = error.__traceback__ if isinstance(error, Exception) and sdk is not None else None
-    while trail is not None:
+    trail = error.__traceback__ if isinstance(error, Exception) else None
+    while trail is not None and sdk is not None:
         frame = trail.tb_frame
         package = str(frame.f_globals.get("__name__")).partition(".")[0]
         if package == sdk.root and _holds(frame.f_locals.get("self"), body):
