@@ -58,8 +58,6 @@ class SdkCalls:
         self._sdk = patches.sdk
         self._provider = provider
         self._templates = RequestTemplates(patches.sdk.base)
-        self._prepares = hasattr(patches.sdk.base.SyncAPIClient, "_copy_and_prepare")
-        """The SDK's `request` copies and prepares the body: Anthropic's from 2.0 on. Older resources do that."""
         self.options: RequestOptions | None = None
         """Constructs the options of requests; ``None`` before the first."""
         self._examined: WeakSet[Any] = WeakSet()
@@ -101,12 +99,26 @@ class SdkCalls:
         """Return True if a request of a call is sent now."""
         return SENDING.get() is not None or FLIGHT.get() is not None
 
+    def prepare(self, wrapped: Callable[..., Any], args: Any, kwargs: Any) -> Any:
+        """Prepare the body of a request as the SDK's ``wrapped`` does, and keep it for the further attempts."""
+        prepared = wrapped(*args, **kwargs)
+        sending = SENDING.get()
+        if sending is not None:
+            sending.call_adapter.keep_prepared(prepared)
+        return prepared
+
+    async def aprepare(self, wrapped: Callable[..., Any], args: Any, kwargs: Any) -> Any:
+        """As `prepare`, for an async call."""
+        prepared = await wrapped(*args, **kwargs)
+        sending = SENDING.get()
+        if sending is not None:
+            sending.call_adapter.keep_prepared(prepared)
+        return prepared
+
     def compose(self, wrapped: Callable[..., Any], client: Any, args: Any, kwargs: Any) -> Any:
         """Compose the request of a call. If it has a deadline, apply the deadline to each phase of sending."""
         sending = SENDING.get()
         if sending is not None and len(args) == 1 and kwargs.keys() == _BUILD_KEYWORDS:
-            if self._prepares:
-                sending.call_adapter.keep_prepared(args[0])
             propagated = sending.call_adapter.propagated
             request = self._templates.build(client, wrapped, args[0], kwargs["retries_taken"], propagated)
         else:

@@ -3,7 +3,8 @@
 ``SyncAPIClient.request`` and ``AsyncAPIClient.request`` receive every call. ``Stream.__stream__`` and
 ``AsyncStream.__stream__`` read a streamed answer. ``BaseClient._process_response_data`` builds an answer that is not
 streamed. ``BaseClient._build_request`` composes a request; the patch makes it from a template, which is faster, and
-gives a sync request its deadline.
+gives a sync request its deadline. Where the SDK prepares the body of a request in ``_copy_and_prepare`` (anthropic from
+2.0 on), further attempts send the body of the first one.
 ``SyncAPIClient.close`` and ``AsyncAPIClient.close`` wake the calls that wait between two requests. If the SDK
 transforms request parameters by their annotations (`transform` and `async_transform`), a compiled form does that,
 because it is faster, and the same goes for ``FinalRequestOptions.construct``. Nothing else is patched.
@@ -54,18 +55,26 @@ class SdkPatches(FunctionPatches):
             (base.BaseClient, "_process_response_data", self._build),
         ]
         targets += self._compositions()
+        targets += self._preparations()
         targets += self._closes()
         targets += self._transforms()
         targets += self._constructions()
         self.find(targets)
         self.sdk.loop  # noqa: B018 - probe the loop while it is still unpatched
-        # A request that is not part of a call is composed as if there were no patch.
-        self.put(targets, lambda name: self._composes if name == "_build_request" else None)
+        # A request that is not part of a call is prepared and composed as if there were no patch.
+        self.put(targets, lambda name: self._sends if name in ("_build_request", "_copy_and_prepare") else None)
 
     def _compositions(self) -> list[PatchTarget]:
         """Return the patch target that composes requests. Without it, only the SDK's own timeouts limit a request."""
         base = self.sdk.base.BaseClient
         return [(base, "_build_request", self._compose)] if "_build_request" in vars(base) else []
+
+    def _preparations(self) -> list[PatchTarget]:
+        """Return the targets that prepare the body of a request. Other SDKs prepare it before the request."""
+        base = self.sdk.base
+        prepares = [(base.SyncAPIClient, "_copy_and_prepare", self._prepare)]
+        prepares += [(base.AsyncAPIClient, "_copy_and_prepare", self._aprepare)]
+        return [target for target in prepares if target[1] in vars(target[0])]
 
     def _closes(self) -> list[PatchTarget]:
         """Return the targets that close clients. Without them, a call notices a closed client only after its wait."""
@@ -149,9 +158,15 @@ class SdkPatches(FunctionPatches):
 
     # -- requests -----------------------------------------------------------------------------------------------
 
-    def _composes(self) -> bool:
+    def _sends(self) -> bool:
         """Return True if a request of a call is sent now."""
         return self._calls is not None and self._calls.sends()
+
+    def _prepare(self, wrapped: Callable[..., Any], _: Any, args: Any, kwargs: Any) -> Any:
+        return wrapped(*args, **kwargs) if self._calls is None else self._calls.prepare(wrapped, args, kwargs)
+
+    def _aprepare(self, wrapped: Callable[..., Any], _: Any, args: Any, kwargs: Any) -> Any:
+        return wrapped(*args, **kwargs) if self._calls is None else self._calls.aprepare(wrapped, args, kwargs)
 
     def _compose(self, wrapped: Callable[..., Any], client: Any, args: Any, kwargs: Any) -> Any:
         return wrapped(*args, **kwargs) if self._calls is None else self._calls.compose(wrapped, client, args, kwargs)

@@ -116,7 +116,8 @@ class StainlessCallAdapter:
         self.unenforced_limit: UnenforcedLimit | None = None
         """Set only for a call with deadlines; used if the call is sync."""
         self._options = options
-        self._keeps_prepared = False
+        self._prepared: tuple[Any, Any, Any] | None = None
+        """The body, the query and the further fields of the body that the SDK prepared for the first attempt."""
         self._keys: dict[int, str] = {} if options.idempotency_key is None else {0: options.idempotency_key}
         """The idempotency key of each leg. A key is valid on one server, and identifies one body."""
         # Middleware receives the number of each attempt, and may request a retry: then the SDK's own loop stays active.
@@ -130,6 +131,8 @@ class StainlessCallAdapter:
         resends = attempt.number - 1
         self.decoded = self.response = None
         options = self._options.model_copy()
+        if self._prepared is not None:
+            options.json_data, options.params, options.extra_json = self._prepared
         if client is not self._primary:
             keep_content(options, self.provider.shared_headers)
         options.max_retries = max(self.call.retry_limit - resends, 0) if self.loops else 0
@@ -161,11 +164,8 @@ class StainlessCallAdapter:
 
         The user's own data may hold iterators and files, which can be read only once, and may change meanwhile.
         """
-        if not self._keeps_prepared:
-            self._keeps_prepared = True
-            kept = self._options.model_copy()
-            kept.json_data, kept.params, kept.extra_json = options.json_data, options.params, options.extra_json
-            self._options = kept
+        if self._prepared is None:
+            self._prepared = options.json_data, options.params, options.extra_json
 
     def _parsed(self, parser: Callable[[Any], Any], answer: Any) -> Any:
         """Return the answer as the SDK's ``parser`` does; unparsed if it is a failure, at which the parser would fail
