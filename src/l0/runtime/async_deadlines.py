@@ -81,8 +81,12 @@ class AsyncioReads:
     def read(self) -> Generator[Any, Any, Any]:
         """Return the next raw read; to be awaited. Raises `Expired`, `StopAsyncIteration`, or an error of the
         transport."""
-        self._deadlines.idle()
-        waits_for = self._step(None)
+        waits_for: Any = self
+        try:
+            waits_for = self._step(None)
+        finally:
+            if waits_for is self:  # else the wait sets the limits of this read
+                self._deadlines.idle()
         return self._raw if waits_for is self else (yield from self._wait(waits_for))
 
     def _pull(self, advance: Advance) -> Generator[Any, Any, None]:
