@@ -59,7 +59,7 @@ class CassetteTape:
         if self._status is None and self._end == "closed":
             return None
         parts = [part for _, part in self._reads]
-        clean = redaction.reads(parts)
+        clean = redaction.lines(redaction.reads(parts))
         size_differs = sum(map(len, clean)) != sum(map(len, parts))
         left_out = _LEFT_OUT | ({"content-length"} if size_differs else frozenset())
         received = redaction.received_headers([item for item in self._headers if item[0].lower() not in left_out])
