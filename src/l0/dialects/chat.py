@@ -195,7 +195,7 @@ class ChatReader(ResumableReader):
             return None
         if (event.get("id") != self.response_id or not self._identified) and not self._belongs(event):
             return None
-        for choice in () if absent and ("choices" in event or "usage" in event) else event["choices"]:
+        for choice in () if absent and event.get("usage") else event["choices"]:
             delta = choice.get("delta")
             text = delta.get("content") if delta else choice.get("text")  # `text`: a legacy completion
             if text:

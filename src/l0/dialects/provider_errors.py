@@ -209,7 +209,7 @@ def error_in(body: Mapping[str, Any]) -> object | None:
     explains = body.get("detail") or body.get("errors") or body.get("error_msg")
     # Answers and pings have a `message` as well, so it needs a code or a type beside it.
     code = body.get("code")
-    # Gateways number their errors in ranges of their own. Zero and 2xx report success.
+    # Each gateway has its own range of error numbers. Zero and 2xx report success.
     has_number = type(code) is int and code > 0 and not 200 <= code < 300
     has_code = has_error_type or isinstance(code, str) or has_number
     return body if explains or (body.get("message") and has_code) else None

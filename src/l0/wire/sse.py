@@ -137,7 +137,7 @@ def _parse(block: bytes) -> Event | None:
             data.append(value)
         elif field == b"event":
             name = value or None
-        elif field == b"error" and value[:1] == b"{":  # llama.cpp, which sends its errors in a field of its own
+        elif field == b"error" and value[:1] == b"{":  # llama.cpp, which sends an error in this field
             name = b"error"
             data.append(value)
     if name is None and not data:

@@ -91,7 +91,7 @@ ARGUMENTS = chunk({"tool_calls": [{"index": 0, "function": {"arguments": '{"a": 
         ([ROLE, chunk({"audio": {"data": "AAAA"}}), STOP, DONE], 1, None, 1, "", ()),
         ([ROLE, chunk({"function_call": {"name": "f", "arguments": "{"}}), STOP, DONE], 1, None, 1, "", ()),
         # Shapes that nobody promised.
-        ([{"choices": None}, delta("Hi"), STOP, DONE], 1, None, 1, "Hi", ()),
+        ([{"choices": None}, delta("Hi"), STOP, DONE], 1, None, 1, "Hi", ("unknown_shape",)),
         ([{"object": "ping"}, delta("Hi"), STOP, DONE], 1, None, 1, "Hi", ("unknown_shape",)),
         ([{"choices": []}, delta("Hi"), STOP, DONE], 1, None, 1, "Hi", ()),
         ([chunk(None), delta("Hi"), STOP, DONE], 1, None, 1, "Hi", ()),
