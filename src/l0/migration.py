@@ -94,7 +94,9 @@ SAME: Final[Mapping[str, str]] = {
 }
 """Its public names that are public here too, with the difference, if there is one."""
 
-_OWN_ERRORS = "the SDK's own exceptions, and `StreamInterrupted` with `reason` for a failure after the headers: see errors.md"
+_OWN_ERRORS = (
+    "the SDK's own exceptions, and `StreamInterrupted` with `reason` for a failure after the headers: see errors.md"
+)
 _CAUSE = "`l0.types.Cause` and `Failure`; network errors are classified by class and status, not by their text"
 _OBSERVERS = "`observers=` with `l0.types.CallEvent`: see observers.md"
 _OTEL = "`l0.instrument(otlp=True)`, or the providers of your program: see telemetry.md"
