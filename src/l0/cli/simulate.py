@@ -52,7 +52,7 @@ def configuration(args: argparse.Namespace) -> SimulatorConfig:
 
 
 def _delays(args: argparse.Namespace) -> Delays:
-    """Return the delays of the profile, if one is args, with those that the other options change."""
+    """Return the delays of the profile, if one is given, with those that the other options change."""
     options = ("first_token_ms", "inter_token_ms", "sigma", "stragglers", "straggler_factor", "load_factor", "capacity")
     changed = {name: getattr(args, name) for name in options if getattr(args, name) is not None}
     return replace(profile(args.latency) if args.latency else Delays(), **changed)
