@@ -16,6 +16,7 @@ from l0.rules import drift, guardrails
 from l0.rules.drift.drift_rule import _DETECTORS, TYPES, Drift
 from l0.rules.guardrails.catalogue import Guardrails
 
+RULES_PAGE = Path(__file__).parents[3] / "docs" / "rules.md"
 DOCS_TABLES = runpy.run_path(str(Path(__file__).parents[3] / "scripts" / "docs_tables.py"))
 GUARDRAILS: tuple[Rule, ...] = DOCS_TABLES["guardrails"]()
 
@@ -37,6 +38,14 @@ def test_every_guardrail_of_the_folder_has_a_method_in_the_catalogue() -> None:
 
 def test_every_guardrail_has_the_name_of_its_method() -> None:
     assert [f"{rule.name}_rule" for rule in GUARDRAILS] == [n for n in vars(Guardrails) if n.endswith("_rule")]
+
+
+def test_rules_page_has_the_fields_of_drift_with_their_defaults() -> None:
+    section = RULES_PAGE.read_text("utf-8").partition("\n## Drift\n")[2].partition("\n## ")[0]
+    rows = [
+        [cell.strip(" `") for cell in line.split("|")[1:4]] for line in section.splitlines() if line.startswith("| `")
+    ]
+    assert [(name, shown) for name, _, shown in rows] == [(field.name, str(field.default)) for field in fields(Drift)]
 
 
 def test_every_detector_of_the_folder_has_an_entry_and_a_field() -> None:
