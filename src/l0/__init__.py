@@ -1,7 +1,7 @@
 """L0 makes streaming LLM calls reliable and observable with one line.
 
     import l0
-    l0.instrument()  # patches the openai and anthropic SDKs
+    l0.instrument()  # patches openai, anthropic and the other supported SDKs that are installed
 
 After that, use the SDKs as before. `help(l0.NAME)` describes a name of this list.
 
@@ -16,18 +16,18 @@ Policies
     Retry, Timeout, Fallback, Hedge, Hold, CheckIntervals, ErrorTypeDelays
 
 Rules
-    Guardrails, Drift           checks of the text while it arrives
+    Guardrails, Drift           check the text of an answer
     repair_json                 repair JSON that a model wrote
 
 Errors
     StreamInterrupted           an answer broke; it has the part that you received
-    PolicyError                 an option or a value is not valid
+    PolicyError                 an option or its value is not allowed
     UnknownStreamError          the explicit API cannot read this source
 
 The explicit API, for any source of text
     l0, run, run_sync, wrap     read a source with retries, fallbacks and rules
     structured, structured_array, structured_object, structured_stream
-                                read a value that fits a schema
+                                request a value that fits a schema
     Event, EventType            the items of a stream
     register_adapter            teach L0 another kind of source
 

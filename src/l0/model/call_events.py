@@ -156,9 +156,9 @@ class StreamStats:
     reading; ``stalls_of_last``: those of the last attempt. ``wire_bytes``: the number of bytes read.
 
     A gap is the time between two reads that returned content, or between the last of them and the failure of the
-    attempt, while the engine was reading. ``gaps``: pairs of gap size
-    and count, smallest first; sizes are accurate to 10 %. ``jitter``: the standard deviation of the gaps.
-    ``smoothness``: 100 * (1 - ``jitter`` / their mean), at least 0; 100 means that all gaps are equal.
+    attempt, while the engine was reading. ``gaps``: pairs of gap size and count, smallest first; sizes are accurate to
+    10 %. ``jitter``: the standard deviation of the gaps. ``smoothness``: 100 * (1 - ``jitter`` / their mean), at least
+    0; 100 means that all gaps are equal.
 
     ``program_s``: how long the program took between reads, from the first content on.
     ``held_s``: how long L0 held back content that had arrived: the longer time of the first objects and the last.

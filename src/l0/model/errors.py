@@ -21,7 +21,8 @@ class StreamInterrupted(Exception):  # noqa: N818 - a public name of the guide
     failure, so existing ``except`` clauses keep working.
 
     ``partial_text``: the delivered text of the first choice. ``reason``: the value of a `Cause`, such as
-    ``"truncated"``. ``attempts``: the number of requests sent for the call. ``request_id``: the provider's id of the
+    ``"truncated"``; ``"aborted"`` if the program itself stopped a stream of the explicit API. ``attempts``: the number
+    of requests sent for the call. ``request_id``: the provider's id of the
     last request; ``None`` if it sent none. ``rule``: the name of the rule that rejected the answer; empty if none did.
     """
 

@@ -82,9 +82,11 @@ def _choice(field: str, value: object, kind: type[_E]) -> _E:
 @refuses_unknown_options
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Timeout:
-    """Time limits of one call, in **milliseconds**; ``None`` means no limit. They run only while the engine is reading.
+    """Time limits of one call, in **milliseconds**; ``None`` means no limit.
 
     A ``timedelta`` is converted to milliseconds. L0 warns about a number below 100, which is probably meant in seconds.
+    L0 checks limits only while it sends a request or reads. The time that a program takes between two reads counts only
+    towards ``total``.
 
     ``initial_token``: time from the request of a stream's attempt to its first content. Only ``total`` limits calls
     that do not stream.
@@ -167,14 +169,14 @@ class ErrorTypeDelays:
 class Retry(RetryAliases):
     """The rules for retries. Delays are in **seconds**, or a ``timedelta``.
 
-    ``attempts``: maximum number of retries after failures of the model or its content, counted as ``max_retries``.
     ``max_retries``: maximum number of all retries of the primary, and again of each fallback, in place of the client's
     own limit (frameworks set it to 0).
+    ``attempts``: maximum number of those retries that follow a failure of the model or its content.
     ``base_delay``, ``max_delay``, ``strategy``: the first delay, the longest one, and how delays grow. If the server
     sends a longer ``Retry-After``, L0 waits that long instead; above 60 s, or if the wait would pass ``Timeout.total``,
     it uses the next fallback or raises.
     ``retry_on``: the types of failures that L0 may retry.
-    ``should_retry``: a function that gets the `Failure` and can only veto a retry, by returning False. Sync calls
+    ``should_retry``: a function of the `Failure`. It can only veto a retry, by returning a false value. Sync calls
     ignore an async function.
     ``error_type_delays``: base delays by type of network failure: an `ErrorTypeDelays`, or a mapping from its field
     names to seconds. If it is set, ``network_max_delay`` replaces ``max_delay`` for network failures.
@@ -312,8 +314,9 @@ class Fallback:
     """The target of a call if the primary fails: another ``model``, another ``client`` of the same SDK, or both.
 
     Another client gets the request's body, but no header, query parameter or key of the call. Calls that it cannot
-    serve, of another SDK or of the other kind (sync, async), skip the fallback, and a warning in the log says so once.
-    Without a client, the fallback applies to calls of every SDK.
+    serve, of another SDK or of the other kind (sync, async), skip the fallback, and L0 logs one warning. In the policy
+    of ``l0.wrap(client, policy=...)``, such a call raises `PolicyError`. Without a client, the fallback applies to the
+    calls of every SDK.
     """
 
     model: str | None = None
@@ -357,6 +360,7 @@ class Hedge:
 class ResumePoint:
     """The point at which an answer was resumed or restarted.
 
+    ``strategy``: the value of `Policy.resume`; ``"exact"`` also if L0 repeats an answer without content so far.
     ``at``: the number of characters that the user had received by then; with ``hold="verified"``, an answer that
     continues also counts those still held. ``attempt``: the number of the new attempt.
     """
@@ -391,9 +395,9 @@ class Policy:
             the request again, skip the delivered part, and raise at the first difference; ``"prefill"``: let the model
             continue its own text, if the provider supports that; ``"splice"``: ask the model to continue;
             ``"restart"``: start again and notify the reader, in the explicit API only; elsewhere raise.
-        replay: The requests that L0 may retry once the provider has accepted them. ``"safe"``: all, until the answer
-            shows an effect that a retry would have again (a conversation, a background response, a server tool);
-            ``"always"``: all, before their first content; ``"never"``: none.
+        replay: The requests that L0 may retry once the provider has accepted them. ``"safe"``: those without side
+            effects, and others until the effect (a conversation, a background response, a server tool) may have begun;
+            ``"always"``: all; ``"never"``: none.
         on_resume: A function that gets each `ResumePoint`.
         budget: Limit retries to a share of the traffic.
         breaker: Stop sending calls while too many of them fail.
@@ -404,7 +408,7 @@ class Policy:
             the headers.
         mode: ``"shadow"`` tests a policy: L0 serves calls as if there were no policy, and records on spans and in
             metrics what the policy would have done. ``"off"``: calls of an instrumented SDK pass through as if L0 were
-            not there. The explicit API does not accept it.
+            not there. In a ``policy=`` of the explicit API, ``"off"`` raises `PolicyError`.
         guardrails: The rules on the text, made by ``l0.Guardrails``, or the name of a preset.
         drift: An ``l0.Drift``, or ``True`` for the default one.
         structured: If the request asks for JSON (``response_format``, ``text.format``, ``output_config``), hold the

@@ -6,10 +6,11 @@ from .privacy import shown_briefly
 
 
 class PolicyError(ValueError):
-    """An invalid policy field. The message names the field, the given value and the allowed values.
+    """An option, or a field of a policy, that is not allowed.
 
-    The message shows only the class of an object, because the repr of a client may show its key, and cuts a long value.
-    ``given`` is the value itself.
+    The message names the option, the given value and the allowed values. It shows only the class of an object, because
+    the repr of a client may show its key, and cuts a long value. ``field``: the name of the option, such as
+    ``"Retry.attempts"``. ``given``: the value itself. ``allowed``: a text.
     """
 
     def __init__(self, field: str, given: object, allowed: str) -> None:

@@ -17,11 +17,11 @@ class Severity(StrEnum):
     """The effect of a violation on the call."""
 
     WARNING = "warning"
-    """The violation is recorded."""
+    """The violation is recorded, and changes nothing."""
     ERROR = "error"
-    """The attempt fails. It is retried or resumed if the policy allows that."""
+    """The attempt fails. L0 retries it if the policy allows that and the user has nothing of the answer yet."""
     FATAL = "fatal"
-    """The call ends at once, and its connection is closed."""
+    """The call fails at once, without a retry or a fallback."""
 
 
 NO_MESSAGE = "the rule found a problem"

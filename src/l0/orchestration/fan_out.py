@@ -64,9 +64,9 @@ async def parallel(
 ) -> Results[Any]:
     """Run tasks concurrently and return their results in order.
 
-    ``concurrency``: maximum number of concurrent tasks, or ``None`` for all. An iterator requires it; the next task is
-    fetched only when another one has ended, so the iterator may be infinite. Other options: see `RunOptions`. Raises
-    `PolicyError` for an invalid task or option before a task is started.
+    ``concurrency``: maximum number of concurrent tasks, or ``None`` for all. An iterator requires it: L0
+    takes the next task only when another one has ended, so the iterator may be infinite. Other options: see
+    `RunOptions`. Raises `PolicyError` for an invalid task or option before it starts any.
     """
     concurrency = _concurrency("parallel.concurrency", tasks, concurrency)
     with ResultHandler.of("parallel", options, _length(tasks), "concurrency") as result_handler:

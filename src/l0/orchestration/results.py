@@ -27,10 +27,11 @@ class BranchStatus(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Branch(Generic[T_co]):
-    """The result of one task. ``index``: position among the tasks. ``duration_ms``: milliseconds, also if cancelled.
+    """The result of one task. ``index``: position among the tasks, from 0. ``duration_ms``: milliseconds, also if
+    cancelled.
 
-    ``value``: the answer if ``status`` is ok. ``error``: the exception if the task failed. ``usage``: calls, requests
-    and tokens of the task.
+    ``status``: ``"ok"``, ``"failed"`` or ``"cancelled"``. ``value``: the answer of a task that is ok. ``error``: the
+    exception of a task that failed. ``usage``: calls, requests and tokens of the task.
     """
 
     index: int

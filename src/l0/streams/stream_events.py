@@ -39,7 +39,7 @@ class _EventFields(NamedTuple):
 
 
 class Event(_EventFields, EventAliases):
-    """One event. ``text`` is empty if the event has none."""
+    """One event. ``text``: empty if the event has none. ``data``: as `EventType` says for the event's ``type``."""
 
     __slots__ = ()
 

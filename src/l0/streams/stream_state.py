@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Checkpoint(CheckpointAliases):
-    """A point in an answer. ``text`` is joined on access."""
+    """A point in an answer. ``text``: the answer up to there, joined on access. ``pieces``: for L0's own use."""
 
     pieces: list[str]
     tokens: int

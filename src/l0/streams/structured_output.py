@@ -101,12 +101,11 @@ async def structured(schema: Any, stream: Any, **options: Unpack[CallArguments])
 async def structured(schema: Any, stream: Any, **options: Unpack[CallArguments]) -> Structured[Any]:
     """Request an answer that fits ``schema``: a pydantic model, a type that pydantic supports, or a JSON Schema.
 
-    ``stream`` and options: as in `run`. An answer is delivered only when it is complete and fits. An answer that does
-    not fit, or has only tool calls, counts as a failure of its content, and is requested again as `Retry` allows. Text
-    that is not JSON is repaired first (`EditKind` lists the edits), and then checked against the schema. JSON that its
-    length limit cut is an error, and is neither repaired nor requested again. Guardrails read the text as it came;
-    their rules on JSON are left out, because the schema decides. Raises what `run` and reading raise, and `PolicyError`
-    for an invalid schema.
+    ``stream`` and options: as in `run`. L0 delivers an answer only when it is complete and fits. An answer that does
+    not fit, or has only tool calls, is a failure of its content, which L0 retries as `Retry` allows. L0 repairs text
+    that is not JSON (`EditKind` lists the edits) before it checks it against the schema. JSON that the length limit cut
+    is an error, which L0 neither repairs nor retries. Guardrails read the text as it came, without their rules on JSON,
+    because the schema decides. Raises what `run` and reading raise, and `PolicyError` for an invalid schema.
     """
     return await _complete(Schema.of(schema), stream, options)
 

@@ -63,10 +63,10 @@ def is_json(text: str) -> bool:
 
 
 def repair_json(text: str) -> Repaired | Unrepairable:
-    """Return a text that should be JSON: unchanged if it parses, else repaired.
+    """Repair a text that should be JSON. Return `Repaired`, unchanged if the text parses, or else `Unrepairable`.
 
-    Only objects and arrays are repaired, also among prose and in fences. Do not use it for tool arguments: the meaning
-    of a truncated call must not be guessed.
+    L0 repairs only objects and arrays, also among prose and in fences. Do not use this for the arguments of a tool
+    call: nobody can know what a truncated call meant.
     """
     if is_json(text):
         return Repaired(text=text)
