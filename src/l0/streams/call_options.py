@@ -228,9 +228,8 @@ def base_of(options: CallArguments) -> Policy:
     unused = [name for name in _NEEDS_SDK if getattr(options.get("policy"), name, None)]
     if unused:
         names = ", ".join(f"policy.{name}" for name in unused)
-        warn_caller(
-            f"{names} has no effect here: only calls of an instrumented SDK follow it (fallbacks= is an option)"
-        )
+        instead = "; use fallbacks=" if "fallback" in unused else ""
+        warn_caller(f"the explicit API ignores {names}, which only calls of an instrumented SDK follow{instead}")
     return base
 
 
