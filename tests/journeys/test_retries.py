@@ -1,6 +1,7 @@
 """Retries, timeouts and errors are those of the bare SDKs."""
 
 import asyncio
+import contextlib
 import io
 import time
 from collections.abc import Iterator
@@ -328,3 +329,23 @@ def test_refused_token_is_renewed_once(sim: Simulator, policy: l0.Policy | None,
     with pytest.raises(anthropic.AuthenticationError):
         create()
     assert len(sim.requests) == 2
+
+
+class Registering(anthropic.Anthropic):
+    """A client whose own code sends another request before each attempt."""
+
+    def _prepare_options(self, options: Any) -> Any:
+        if options.url != "/v1/register":
+            with contextlib.suppress(anthropic.NotFoundError):
+                self.post("/v1/register", body={"name": "mine"}, cast_to=object)
+        return super()._prepare_options(options)
+
+
+@pytest.mark.parametrize("stream", [True, False], ids=["stream", "complete"])
+def test_attempts_do_not_send_the_body_of_a_request_of_the_users_own_code(sim: Simulator, stream: bool) -> None:
+    l0.instrument()
+    sim.script(Fault.status(529, {"retry-after-ms": "1"}), None)
+    with Registering(base_url=claude(sim).base_url, api_key="key") as client:
+        assert list(client.messages.create(**MESSAGING, stream=stream))
+    bodies = [request.body.get("messages") for request in sim.requests if request.path == "/v1/messages"]
+    assert bodies == [MESSAGING["messages"]] * 2

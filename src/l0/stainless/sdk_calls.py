@@ -101,19 +101,11 @@ class SdkCalls:
 
     def prepare(self, wrapped: Callable[..., Any], args: Any, kwargs: Any) -> Any:
         """Prepare the body of a request as the SDK's ``wrapped`` does, and keep it for the further attempts."""
-        prepared = wrapped(*args, **kwargs)
-        sending = SENDING.get()
-        if sending is not None:
-            sending.call_adapter.keep_prepared(prepared)
-        return prepared
+        return _kept(wrapped(*args, **kwargs))
 
     async def aprepare(self, wrapped: Callable[..., Any], args: Any, kwargs: Any) -> Any:
         """As `prepare`, for an async call."""
-        prepared = await wrapped(*args, **kwargs)
-        sending = SENDING.get()
-        if sending is not None:
-            sending.call_adapter.keep_prepared(prepared)
-        return prepared
+        return _kept(await wrapped(*args, **kwargs))
 
     def compose(self, wrapped: Callable[..., Any], client: Any, args: Any, kwargs: Any) -> Any:
         """Compose the request of a call. If it has a deadline, apply the deadline to each phase of sending."""
@@ -249,6 +241,14 @@ class SdkCalls:
         sending = SENDING.get()
         runtime = sending.runtime if sending is not None else runtime_of(stream.response)
         return runtime if runtime is not None and runtime.ending.outcome is None and runtime.call.streaming else None
+
+
+def _kept(prepared: Any) -> Any:
+    """Return the prepared options of a request. Those of a call's first request are kept in its call adapter."""
+    sending = SENDING.get()
+    if sending is not None:
+        sending.call_adapter.keep_prepared(prepared)
+    return prepared
 
 
 def _user_reads_body(options: Any) -> bool:

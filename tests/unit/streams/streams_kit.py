@@ -7,6 +7,7 @@ from typing import Any
 from l0 import Event, EventType, Retry, l0
 from l0.streams.callbacks import NAMES
 from l0.streams.stream_events import ToolCall
+from l0.types import ResponseMetadata
 
 QUICK = Retry(base_delay=0.0, max_delay=0.0)
 CALL = Event(EventType.TOOL_CALL, "", ToolCall(id="1", name="look", arguments={"up": 1}, raw='{"up": 1}'))
@@ -128,3 +129,24 @@ def run_async(sources: list[Source], use: Use, **options: Any) -> tuple[list[Any
 
 
 DRIVERS = {"sync": run_sync, "async": run_async}
+
+
+class SeveralTexts:
+    """An adapter for items with several pieces of text each: ``{"texts": [...]}``."""
+
+    name = "several texts"
+
+    def recognizes(self, item: object) -> bool:
+        return isinstance(item, dict) and "texts" in item
+
+    def decoder(self) -> Any:
+        return self
+
+    def decode(self, item: Any) -> list[Event]:
+        return [Event(EventType.TOKEN, text) for text in item["texts"]]
+
+    def is_complete(self) -> bool:
+        return True
+
+    def metadata(self) -> ResponseMetadata:
+        return ResponseMetadata()

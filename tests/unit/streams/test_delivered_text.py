@@ -3,11 +3,10 @@
 from typing import Any
 
 import pytest
-from streams_kit import DRIVERS, QUICK, Source
-from test_content import Counting
+from streams_kit import DRIVERS, QUICK, SeveralTexts, Source
+from test_content import pieces_read
 
-from l0 import CheckIntervals, Event, EventType, Guardrails, Policy, Retry, StreamInterrupted, l0
-from l0.types import ResponseMetadata
+from l0 import CheckIntervals, EventType, Guardrails, Policy, Retry, StreamInterrupted
 
 SECRET = Guardrails.pattern_rule("zzzz")
 WORDS = [f"w{number} " for number in range(40)]
@@ -94,43 +93,11 @@ def test_text_of_a_resumed_answer(driver: str, mode: Any) -> None:
 @pytest.mark.parametrize("name", ["content", "checkpoint"])
 def test_held_text_read_at_every_token_joins_each_piece_once(name: str) -> None:
     pieces = [f"{number} " for number in range(2_000)]
-    stream = l0.run_sync(Source(pieces).plain, policy=Policy(hold="verified", guardrails=[SECRET]))
-    seen = Counting([])
-    next(stream)
-    reader = stream.state.reader
-    assert reader is not None
-    length = 0
-    for _ in stream:
-        seen[:] = reader.text
-        reader.text, own = seen, reader.text
-        length = len(getattr(stream.state, name))
-        reader.text = own
-    assert seen.read <= 5 * len(pieces)
-    assert length == len("".join(pieces))
+    policy = Policy(hold="verified", guardrails=[SECRET])
+    assert pieces_read(name, pieces, policy=policy) <= 5 * len(pieces)
 
 
 # -- checkpoints ------------------------------------------------------------------------------------------------------
-
-
-class Several:
-    """An adapter whose items are lists of texts."""
-
-    name = "several"
-
-    def recognizes(self, item: object) -> bool:
-        return isinstance(item, frozenset)
-
-    def decoder(self) -> Any:
-        return self
-
-    def decode(self, item: Any) -> list[Event]:
-        return [Event(EventType.TOKEN, text) for text in WORDS]
-
-    def is_complete(self) -> bool:
-        return True
-
-    def metadata(self) -> ResponseMetadata:
-        return ResponseMetadata()
 
 
 @pytest.mark.parametrize("driver", DRIVERS)
@@ -150,8 +117,8 @@ def test_checkpoints_come_every_interval_of_delivered_tokens(driver: str, hold: 
 @pytest.mark.parametrize("driver", DRIVERS)
 def test_checkpoints_within_the_events_of_one_item(driver: str) -> None:
     points: list[Any] = []
-    source = Source([frozenset()])
-    _, error, _ = DRIVERS[driver]([source], Record(), adapter=Several(), on_checkpoint=points.append)
+    source = Source([{"texts": WORDS}])
+    _, error, _ = DRIVERS[driver]([source], Record(), adapter=SeveralTexts(), on_checkpoint=points.append)
     assert error is None
     assert [point.tokens for point in points] == [10, 20, 30, 40]
 

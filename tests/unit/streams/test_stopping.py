@@ -7,9 +7,9 @@ from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 import pytest
+from streams_kit import SeveralTexts
 
-from l0 import Event, EventType, StreamInterrupted, l0
-from l0.types import ResponseMetadata
+from l0 import StreamInterrupted, l0
 
 
 async def half() -> AsyncIterator[str]:
@@ -155,25 +155,7 @@ def test_close_of_a_sync_stream_ends_the_read_of_another_thread() -> None:
 
 
 def test_nothing_follows_a_close_within_the_events_of_one_item() -> None:
-    class Several:
-        name = "several"
-
-        def recognizes(self, item: object) -> bool:
-            return isinstance(item, dict)
-
-        def decoder(self) -> Any:
-            return self
-
-        def decode(self, item: Any) -> list[Event]:
-            return [Event(EventType.TOKEN, text) for text in item["texts"]]
-
-        def is_complete(self) -> bool:
-            return True
-
-        def metadata(self) -> ResponseMetadata:
-            return ResponseMetadata()
-
-    stream = l0.run_sync(lambda: iter([{"texts": ["a", "b", "c"]}]), adapter=Several())
+    stream = l0.run_sync(lambda: iter([{"texts": ["a", "b", "c"]}]), adapter=SeveralTexts())
     got: list[str] = []
     for event in stream:
         got.append(event.text)
@@ -181,7 +163,7 @@ def test_nothing_follows_a_close_within_the_events_of_one_item() -> None:
     assert got == ["a"]
 
     async def main() -> None:
-        stream = await l0(lambda: iter([{"texts": ["a", "b", "c"]}]), adapter=Several())
+        stream = await l0(lambda: iter([{"texts": ["a", "b", "c"]}]), adapter=SeveralTexts())
         got: list[str] = []
         async for event in stream:
             got.append(event.text)
