@@ -55,13 +55,16 @@ class _Burn:
     A burn that ended at the factor itself would begin anew each time that a rate close to the factor crosses it.
     """
 
-    __slots__ = ("_above_at", "_limit", "_span")
+    __slots__ = ("_above_at", "_limit", "_marked", "_span", "_width")
 
     def __init__(self, pair: Pair, objective: Objective, at: float) -> None:
         self._limit = _END * pair.factor * objective.budget
         self._span = pair.long
+        self._width = _report_width(pair)
         self._above_at = at
         """The last time at which the burn was known to last."""
+        self._marked: int | None = None
+        """The number of the latest bucket in which the store has this burn; ``None`` if it was not reported yet."""
 
     def lasts(self, long: Count, at: float) -> bool:
         """Return True if the burn has not ended at ``at``. ``long``: the events in the long window then."""
@@ -70,17 +73,28 @@ class _Burn:
         self._above_at = at
         return True
 
+    def mark(self, at: float) -> Bucket:
+        """Return the bucket that tells later processes that the burn was reported, and lasted at ``at``."""
+        self._marked = int(at) // self._width
+        return Bucket(self._width, self._marked * self._width, Count(1, 1))
+
+    def needs_mark(self, at: float) -> bool:
+        """Return True if the burn was reported, and the store does not know yet that it lasts."""
+        return self._marked is not None and int(at) // self._width > self._marked
+
 
 class _ObjectiveWindows:
     """The windows of one objective at one provider and model. The lock of their `TargetHistory` guards them."""
 
-    __slots__ = ("_burns", "_judge_good_from", "objective", "windows")
+    __slots__ = ("_judge_good_from", "burns", "objective", "windows")
 
     def __init__(self, objective: Objective, windows: Windows, reported: Mapping[Pair, float]) -> None:
         """``reported``: the time at which another process reported a burn; it is not reported again while it lasts."""
         self.objective = objective
         self.windows = windows
-        self._burns = {pair: _Burn(pair, objective, reported_at) for pair, reported_at in reported.items()}
+        self.burns = {pair: _Burn(pair, objective, reported_at) for pair, reported_at in reported.items()}
+        for pair, reported_at in reported.items():
+            self.burns[pair].mark(reported_at)
         self._judge_good_from = -inf
         """The time from which a good event is judged as well."""
 
@@ -99,13 +113,13 @@ class _ObjectiveWindows:
 
     def _begins(self, pair: Pair, at: float) -> bool:
         """Return True if a new burn of a pair begins."""
-        long, burn = self.windows.over(pair.long, at), self._burns.get(pair)
+        long, burn = self.windows.over(pair.long, at), self.burns.get(pair)
         if burn is not None and burn.lasts(long, at):
             return False
         if burning(long, self.windows.over(pair.short, at), pair, self.objective):
-            self._burns[pair] = _Burn(pair, self.objective, at)
+            self.burns[pair] = _Burn(pair, self.objective, at)
             return True
-        self._burns.pop(pair, None)
+        self.burns.pop(pair, None)
         return False
 
     def burning_pairs(self, at: float) -> tuple[Pair, ...]:
@@ -176,6 +190,9 @@ class TargetHistory:
             good = judge(tracked.objective)
             if good is not None:
                 burns += [self._burn(tracked, pair, at) for pair in tracked.add(at, good=good)]
+                for pair, burn in tracked.burns.items():
+                    if burn.needs_mark(at):
+                        self._mark(tracked.objective, pair, burn, at)
         return burns
 
     def _burn(self, tracked: _ObjectiveWindows, pair: Pair, at: float) -> Burn:
@@ -191,10 +208,16 @@ class TargetHistory:
 
     def mark_reported(self, burn: Burn, at: float) -> None:
         """Remember, for processes that read the store later, that a burn was reported."""
-        width = _report_width(burn.pair)
-        key = _report_key(burn.objective, burn.pair), self.provider, self.model
         with self.lock:
-            self._reported.append((key, Bucket(width, int(at) // width * width, Count(1, 1))))
+            current = next(
+                (each.burns.get(burn.pair) for each in self.tracked if each.objective == burn.objective), None
+            )
+            ended = _Burn(burn.pair, burn.objective, at)  # a report that failed first may come after the end
+            self._mark(burn.objective, burn.pair, current or ended, at)
+
+    def _mark(self, objective: Objective, pair: Pair, burn: _Burn, at: float) -> None:
+        """Store that a burn was reported, and lasts. Marks follow each other, because each counts for its window."""
+        self._reported.append(((_report_key(objective, pair), self.provider, self.model), burn.mark(at)))
 
     def statuses(self, at: float) -> list[SloStatus]:
         """Return the status of every objective."""

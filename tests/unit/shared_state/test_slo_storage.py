@@ -23,6 +23,7 @@ from l0.slo.burn import DAY, HOUR, Count
 from l0.slo.judging import AttemptRecord
 from l0.slo.objective import Indicator, Objective
 from l0.slo.rolling_windows import Bucket
+from l0.slo.status_report import Burn
 
 START = 1_700_000_000.0
 TARGET = ("openai", "gpt-4o")
@@ -152,6 +153,35 @@ def test_a_burn_is_reported_by_one_process_only(tmp_path, clock):
     for _ in range(2):
         clock.now += 60
         assert burns_reported(path, clock, BAD) == []
+
+
+def test_a_restart_does_not_report_a_burn_again_that_has_lasted_for_days(tmp_path, clock):
+    """A burn may last longer than its long window, after which the store forgets when it was reported."""
+    path = tmp_path / "slo.db"
+    burns: list[float] = []
+    slos = SloTracker(clock)
+    slos.start([UP], storage=Storage(path), on_burn=lambda burn: burns.append(burn.pair.factor))
+    for minute in range(5 * DAY // 600):
+        slos.record_attempt(TARGET, BAD if minute % 2 else GOOD)
+        clock.now += 600
+    slos.stop()
+    reported = set(burns)
+    assert {3.0, 1.0} <= reported
+    assert not reported & set(burns_reported(path, clock, *[BAD] * 5))
+
+
+def test_a_burn_whose_report_failed_is_not_marked_as_reported(tmp_path, clock):
+    def fail(_: Burn) -> None:
+        raise OSError
+
+    path = tmp_path / "slo.db"
+    slos = SloTracker(clock)
+    slos.start([UP], storage=Storage(path), on_burn=fail)
+    for _ in range(30):
+        slos.record_attempt(TARGET, BAD)
+        clock.now += 60
+    slos.stop()
+    assert {6.0, 3.0, 1.0} <= set(burns_reported(path, clock, BAD))
 
 
 def test_a_burn_that_no_process_reported_is_reported_by_the_next(tmp_path, clock):
