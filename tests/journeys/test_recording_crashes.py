@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from itertools import takewhile
 from pathlib import Path
 from time import monotonic, sleep
 
@@ -56,7 +57,7 @@ def test_a_killed_process_loses_at_most_the_last_second(tmp_path: Path, server: 
             sleep(dice.uniform(0.0, 1.5))
             killed = monotonic()
             os.kill(child, signal.SIGKILL)
-            over = [line.split() for line in iter(program.stdout.readline, "killed\n")]
+            over = [line.split() for line in takewhile(lambda line: line != "killed\n", program.stdout)]
             lasting = {f"call-{number}" for number, at in over if float(at) < killed - LATEST_S}
             assert lasting <= (models(folder) if list(folder.glob("*.l0")) else set())
         program.stdin.close()

@@ -4,6 +4,7 @@ import re
 import signal
 import subprocess
 import sys
+from itertools import takewhile
 from pathlib import Path
 
 import openai
@@ -36,7 +37,7 @@ def test_replay_serves_a_recording_and_stops_on_a_signal(recording: Path, stop: 
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         try:
             assert process.stdout is not None
-            first, *more = iter(process.stdout.readline, "Press Ctrl-C to stop.\n")
+            first, *more = takewhile(lambda line: line != "Press Ctrl-C to stop.\n", process.stdout)
             found = re.fullmatch(r"1 recorded request at (http://127\.0\.0\.1:\d+)\n", first)
             assert found
             assert more[-1] == "  1 x /v1/chat/completions\n"
